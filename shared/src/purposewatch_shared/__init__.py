@@ -1,0 +1,1 @@
+"""The contract between Purposewatch's services: messages, topics, vocabulary, settings, metrics."""

@@ -1,0 +1,1 @@
+"""How Purposewatch talks to Kafka: connection, topics, producing and consuming."""

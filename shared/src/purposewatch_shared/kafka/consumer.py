@@ -1,0 +1,313 @@
+"""Consume a topic in batches of raw records; move on only when the handler has finished.
+
+A FastStream batch subscriber with manual acknowledgement underneath. Records are handed over as
+bytes: parsing is the handler's business, because one bad record must not fail a whole batch.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka.message import KafkaAckableMessage
+
+from purposewatch_shared import metrics as m
+from purposewatch_shared.health import Check
+from purposewatch_shared.kafka.connection import build_broker
+from purposewatch_shared.logs import get_logger
+from purposewatch_shared.settings import KafkaSettings
+
+Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
+Handler: TypeAlias = Callable[[Sequence[Record]], Awaitable[None]]
+Resume: TypeAlias = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
+
+_BACKOFF_FIRST_SECONDS = 0.2
+_BACKOFF_LAST_SECONDS = 15.0
+_POLL_STALE_SECONDS = 10.0
+_BATCH_STUCK_SECONDS = 60.0
+_REBALANCE_TIMEOUT_MS = 60_000
+_REVOKE_WAIT_SECONDS = 45.0
+
+_log = get_logger(__name__)
+
+
+class StopConsumingError(Exception):
+    """Raised by a handler: take nothing more in until a person has looked. The message says why."""
+
+
+class BatchConsumer:
+    """Feeds one topic to `handle`, batch by batch, at least once.
+
+    INVARIANT: an offset is committed only after `handle` has returned for a batch that holds it
+    and for all batches before it. When `handle` raises, the batch is put back and tried again
+    after a pause that grows; `StopConsumingError` puts it back for good.
+
+    With `resume`, positions come from there (every partition asked for -> next offset) whenever
+    partitions are assigned, and the broker's committed offsets only serve as a display of progress.
+    """
+
+    def __init__(  # noqa: PLR0913 - composition happens once, in each service's app
+        self,
+        settings: KafkaSettings,
+        *,
+        topic: str,
+        group_id: str,
+        client_id: str,
+        handle: Handler,
+        metric_set: m.MetricSet,
+        resume: Resume | None = None,
+    ) -> None:
+        self.name = f"consumer of {topic}"
+        self.stopped: str | None = None
+        self._topic = topic
+        self._handle = handle
+        self._metrics = metric_set
+        self._resume = resume
+        self._assigned: frozenset[int] | None = None
+        self._failures = 0
+        self._failing = ""
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._batch_since = 0.0
+        self._broker = build_broker(settings, client_id=client_id)
+        self._subscriber = self._broker.subscriber(
+            topic,
+            batch=True,
+            ack_policy=AckPolicy.MANUAL,
+            group_id=group_id,
+            auto_offset_reset="earliest",
+            session_timeout_ms=settings.kafka_session_timeout_ms,
+            heartbeat_interval_ms=max(100, settings.kafka_session_timeout_ms // 4),
+            max_records=settings.kafka_max_batch_records,
+            batch_timeout_ms=settings.kafka_batch_timeout_ms,
+            fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
+            listener=_Listener(self),
+            rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
+            parser=self._parse,
+            decoder=_whole_message,
+            no_reply=True,
+        )
+        self._subscriber(self._on_batch)
+
+    async def start(self) -> None:
+        """Join the group and begin to consume."""
+        try:
+            await self._broker.start()
+        except BaseException:
+            await self._broker.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, then leave the group."""
+        self._stopping.set()
+        await self._broker.stop()
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last batch failed and is being tried again."""
+        return self._failures > 0
+
+    async def ready(self) -> Check:
+        """Whether records are really being taken in."""
+        if self.stopped is not None:
+            return Check(ok=False, detail=f"stopped: {self.stopped}")
+        consumer = self._consumer
+        if consumer is None or self._assigned is None:
+            return Check(ok=False, detail="not in the consumer group")
+        if self._failures:
+            return Check(ok=False, detail=f"retrying after {self._failing}")
+        if not self._idle.is_set():
+            busy = time.monotonic() - self._batch_since
+            ok = busy < _BATCH_STUCK_SECONDS
+            return Check(ok=ok, detail=f"a batch in hand for {busy:.1f} s")
+        return await self._fetching(consumer)
+
+    async def _fetching(self, consumer: AIOKafkaConsumer) -> Check:
+        now_ms = time.time() * 1000
+        assignment = consumer.assignment()
+        for position in assignment:
+            polled = consumer.last_poll_timestamp(position)
+            if polled is None or now_ms - polled > _POLL_STALE_SECONDS * 1000:
+                detail = f"no answer from Kafka for partition {position.partition}"
+                return Check(ok=False, detail=detail)
+            end = consumer.highwater(position)
+            if end is not None and await consumer.position(position) > end:
+                detail = f"partition {position.partition} is shorter than what was consumed of it"
+                return Check(ok=False, detail=detail)
+        return Check(ok=True, detail=f"{len(assignment)} partitions")
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer | None:
+        return self._subscriber.consumer
+
+    async def _parse(self, records: Sequence[Record]) -> KafkaAckableMessage:
+        # The built-in parser decodes every header before the handler sees anything: one header
+        # that is not UTF-8 would fail, and then skip, the whole batch.
+        return KafkaAckableMessage(records, b"", consumer=self._consumer)
+
+    async def _on_batch(self, message: KafkaAckableMessage) -> None:
+        records: Sequence[Record] = message.raw_message
+        self._batch_since = time.monotonic()
+        self._idle.clear()
+        try:
+            await self._handle(records)
+        except StopConsumingError as stop:
+            await self._stop_consuming(records, str(stop))
+        except Exception as error:  # noqa: BLE001 - nothing may be skipped, whatever went wrong
+            await self._put_back(records, error)
+        else:
+            self._failures = 0
+            await self._commit(records)
+            self._observe(records, time.monotonic() - self._batch_since)
+        finally:
+            self._idle.set()
+
+    async def _stop_consuming(self, records: Sequence[Record], reason: str) -> None:
+        _log.critical("consumer stopped itself", topic=self._topic, reason=reason)
+        self.stopped = reason
+        self._metrics.gauge(m.CONSUMER_STOPPED).labels(self._topic).set(1)
+        await self._rewind(records)
+        self._hold_still()
+
+    def _hold_still(self) -> None:
+        """Take nothing in while stopped; the group keeps this member, so nobody else takes over."""
+        if self.stopped is not None and self._consumer is not None:
+            self._consumer.pause(*self._consumer.assignment())
+
+    async def _put_back(self, records: Sequence[Record], error: Exception) -> None:
+        pause = min(_BACKOFF_FIRST_SECONDS * 2**self._failures, _BACKOFF_LAST_SECONDS)
+        self._failures = min(self._failures + 1, 30)
+        self._failing = type(error).__name__
+        self._metrics.counter(m.CONSUMER_FAILURES).labels(self._topic).inc()
+        _log.error(
+            "batch failed; it will be tried again",
+            topic=self._topic,
+            records=len(records),
+            error=f"{type(error).__name__}: {error}",
+            retry_seconds=pause,
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), timeout=pause)
+        await self._rewind(records)
+
+    async def _rewind(self, records: Sequence[Record]) -> None:
+        """Go back to the first record of the batch in every partition that is still ours.
+
+        INVARIANT: never seek forward. A partition that was taken away and given back meanwhile
+        already stands at its committed offset, which is not behind this batch's first record.
+        """
+        consumer = self._consumer
+        if consumer is None:
+            return
+        for partition, offset in _first_offsets(records).items():
+            position = TopicPartition(self._topic, partition)
+            try:
+                if await consumer.position(position) > offset:
+                    consumer.seek(position, offset)
+            except (IllegalStateError, KafkaError):
+                continue  # no longer ours; its new owner starts from the committed offset
+
+    async def _commit(self, records: Sequence[Record]) -> None:
+        consumer = self._consumer
+        if consumer is None:
+            return
+        offsets = {
+            TopicPartition(self._topic, partition): offset + 1
+            for partition, offset in _last_offsets(records).items()
+        }
+        try:
+            await consumer.commit(offsets)
+        except (IllegalStateError, KafkaError) as error:
+            # The work is done and confirmed. Whoever owns the partition now repeats it at worst.
+            _log.info("offsets not committed", topic=self._topic, error=type(error).__name__)
+
+    def _observe(self, records: Sequence[Record], seconds: float) -> None:
+        self._metrics.counter(m.CONSUMER_RECORDS).labels(self._topic).inc(len(records))
+        self._metrics.histogram(m.CONSUMER_BATCH_RECORDS).labels(self._topic).observe(len(records))
+        self._metrics.histogram(m.CONSUMER_BATCH_SECONDS).labels(self._topic).observe(seconds)
+        consumer = self._consumer
+        if consumer is None:
+            return
+        lag = self._metrics.gauge(m.CONSUMER_LAG)
+        for partition, offset in _last_offsets(records).items():
+            position = TopicPartition(self._topic, partition)
+            if position in consumer.assignment():
+                end = consumer.highwater(position)
+                if end is not None:
+                    lag.labels(self._topic, str(partition)).set(max(0, end - offset - 1))
+
+    async def assigned(self, partitions: Sequence[int]) -> None:
+        """Called by the group's coordinator once it has given this process its partitions."""
+        consumer = self._consumer
+        if self._resume is not None and partitions and consumer is not None:
+            await self._seek_to(self._resume, consumer, partitions)
+        self._hold_still()
+        self._assigned = frozenset(partitions)
+        self._metrics.counter(m.CONSUMER_REBALANCES).labels(self._topic).inc()
+        _log.info("partitions assigned", topic=self._topic, partitions=sorted(partitions))
+
+    async def _seek_to(
+        self, resume: Resume, consumer: AIOKafkaConsumer, partitions: Sequence[int]
+    ) -> None:
+        positions = [TopicPartition(self._topic, partition) for partition in partitions]
+        # INVARIANT: paused before the first await. Records are delivered while this runs, and
+        # those from the committed offset on are not the ones to start with.
+        consumer.pause(*positions)
+        offsets = await self._positions(resume, partitions)
+        for position in positions:
+            consumer.seek(position, offsets[position.partition])
+        consumer.resume(*positions)
+
+    async def _positions(self, resume: Resume, partitions: Sequence[int]) -> Mapping[int, int]:
+        pause = _BACKOFF_FIRST_SECONDS
+        while True:
+            try:
+                return await resume(partitions)
+            except Exception as error:  # noqa: BLE001 - the caller swallows what escapes here
+                detail = f"{type(error).__name__}: {error}"
+                _log.error("positions not read", topic=self._topic, error=detail)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _BACKOFF_LAST_SECONDS)
+
+    async def revoked(self) -> None:
+        """Called by the group's coordinator before the partitions are dealt out again.
+
+        Waits for the batch in hand, so that its offsets are committed by this process and not
+        repeated by the next.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout=_REVOKE_WAIT_SECONDS)
+        self._assigned = None
+        self._metrics.gauge(m.CONSUMER_LAG).clear()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, owner: BatchConsumer) -> None:
+        self._owner = owner
+
+    async def on_partitions_revoked(self, _: set[TopicPartition]) -> None:
+        await self._owner.revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        await self._owner.assigned([position.partition for position in assigned])
+
+
+async def _whole_message(message: KafkaAckableMessage) -> KafkaAckableMessage:
+    """Hand the message to the handler as it is: its body is decoded record by record there."""
+    return message
+
+
+def _first_offsets(records: Sequence[Record]) -> dict[int, int]:
+    first: dict[int, int] = {}
+    for record in records:
+        first.setdefault(record.partition, record.offset)
+    return first
+
+
+def _last_offsets(records: Sequence[Record]) -> dict[int, int]:
+    return {record.partition: record.offset for record in records}

@@ -1,0 +1,68 @@
+"""When bad records are no longer an exception but the rule, stop instead of dead-lettering on."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+
+from purposewatch_shared.settings import DeadLetterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterPolicy:
+    """How many bad records a consumer takes before it stops."""
+
+    max_consecutive: int
+    """Bad records in a row, in one partition."""
+    max_ratio: float
+    """Share of bad records in the window, once the window is full."""
+    window: int
+    """Number of latest records that the ratio is taken over."""
+
+    @classmethod
+    def from_settings(cls, settings: DeadLetterSettings) -> Self:
+        """The policy that a service's settings describe."""
+        return cls(
+            max_consecutive=settings.dead_letter_max_consecutive,
+            max_ratio=settings.dead_letter_max_ratio,
+            window=settings.dead_letter_window,
+        )
+
+
+class DeadLetterLimit:
+    """Counts good and bad records and says when the policy's limit is passed.
+
+    Pure: no clock and no I/O. Feed it each record once, in order per partition: take a `copy` for
+    a batch and keep the copy only once the batch is finished, since it may be tried again.
+    """
+
+    def __init__(self, policy: DeadLetterPolicy) -> None:
+        self._policy = policy
+        self._consecutive: dict[int, int] = {}
+        self._window: deque[bool] = deque(maxlen=policy.window)
+        self._bad = 0
+
+    def copy(self) -> Self:
+        """An independent instance with the same counts."""
+        twin = type(self)(self._policy)
+        twin._consecutive = dict(self._consecutive)  # noqa: SLF001 - same class
+        twin._window = self._window.copy()  # noqa: SLF001
+        twin._bad = self._bad  # noqa: SLF001
+        return twin
+
+    def record(self, partition: int, *, bad: bool) -> str | None:
+        """Take one record in; the reason to stop when the limit is passed, else `None`."""
+        if len(self._window) == self._policy.window:
+            self._bad -= self._window[0]
+        self._window.append(bad)
+        self._bad += bad
+        if not bad:
+            self._consecutive[partition] = 0
+            return None
+        streak = self._consecutive.get(partition, 0) + 1
+        self._consecutive[partition] = streak
+        if streak >= self._policy.max_consecutive:
+            return f"{streak} bad records in a row in partition {partition}"
+        full = len(self._window) == self._policy.window
+        if full and self._bad > self._policy.max_ratio * self._policy.window:
+            return f"{self._bad} bad records among the last {self._policy.window}"
+        return None

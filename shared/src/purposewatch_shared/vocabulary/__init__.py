@@ -1,0 +1,23 @@
+"""What a term is and what lies below it: the vocabulary that events and policies are written in."""
+
+from purposewatch_shared.vocabulary.load import (
+    find_controllers,
+    load_vocabularies,
+    read_vocabularies,
+)
+from purposewatch_shared.vocabulary.model import FIRST_PARTY, NOUNS, Taxonomy, TermEntry, Vocabulary
+from purposewatch_shared.vocabulary.unknown import FlowTerms, UnknownTerm, find_unknown_terms
+
+__all__ = [
+    "FIRST_PARTY",
+    "NOUNS",
+    "FlowTerms",
+    "Taxonomy",
+    "TermEntry",
+    "UnknownTerm",
+    "Vocabulary",
+    "find_controllers",
+    "find_unknown_terms",
+    "load_vocabularies",
+    "read_vocabularies",
+]

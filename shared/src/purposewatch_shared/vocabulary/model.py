@@ -1,0 +1,159 @@
+"""Terms, their ancestors and labels. Immutable, and free of any I/O."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import MappingProxyType
+
+FIRST_PARTY = "first_party"
+"""The recipient root that stands for the controller itself. Everything else is outside of it."""
+
+
+NOUNS: Mapping[str, str] = MappingProxyType(
+    {
+        "roles": "role",
+        "data_categories": "data category",
+        "operations": "operation",
+        "purposes": "purpose",
+        "recipients": "recipient",
+        "sources": "source",
+        "locations": "location",
+        "legal_bases": "legal basis",
+        "facts": "fact",
+    }
+)
+"""What one term is called, by the name of its dimension in vocabulary files."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermEntry:
+    """What the vocabulary says about one term."""
+
+    term: str
+    parent: str | None = None
+    label: Mapping[str, str] = field(default_factory=dict)
+    """Labels by language tag."""
+    iri: str | None = None
+    """The concept of the W3C Data Privacy Vocabulary that the term stands for."""
+    sensitive: bool = False
+
+
+class Taxonomy(Mapping[str, TermEntry]):
+    """The terms of one dimension and what lies above each of them.
+
+    INVARIANT: every parent is a term of the same taxonomy, and no term is above itself.
+    """
+
+    __slots__ = ("_entries", "_lineages", "noun")
+
+    def __init__(self, noun: str, entries: Mapping[str, TermEntry]) -> None:
+        """Take terms by name. Raises `ValueError` when the invariant does not hold."""
+        self.noun = noun
+        self._entries = MappingProxyType(dict(entries))
+        self._lineages = {term: self._climb(term) for term in self._entries}
+
+    @classmethod
+    def of(cls, noun: str, *terms: str) -> "Taxonomy":
+        """Make a taxonomy of bare terms, each below its dotted prefix unless they are facts."""
+        flat = noun == NOUNS["facts"]
+        return cls(
+            noun, {term: TermEntry(term, None if flat else implied_parent(term)) for term in terms}
+        )
+
+    def __getitem__(self, term: str) -> TermEntry:
+        return self._entries[term]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, term: object) -> bool:
+        return term in self._entries
+
+    def lineage(self, term: str) -> tuple[str, ...]:
+        """Return the term, its parent, and so on up to its root. Raises `KeyError`."""
+        return self._lineages[term]
+
+    def covers(self, general: str, specific: str) -> bool:
+        """Whether `general` is `specific` or one of its ancestors."""
+        return general in self._lineages[specific]
+
+    def closest(self, word: str) -> str | None:
+        """Return the term that a misspelt word most likely meant, if any is like it."""
+        close = get_close_matches(word, self._entries, n=1)
+        return close[0] if close else None
+
+    def label(self, term: str, language: str = "en") -> str:
+        """Return the label in a language, else in English, else the term itself."""
+        label = self._entries[term].label
+        return label.get(language) or label.get("en") or term
+
+    def is_sensitive(self, term: str) -> bool:
+        """Whether the term or one of its ancestors is marked as sensitive."""
+        return any(self._entries[each].sensitive for each in self._lineages[term])
+
+    def canonical(self) -> dict[str, object]:
+        """Return the content as JSON values that do not depend on the order of declaration."""
+        return {
+            term: {
+                "parent": entry.parent,
+                "label": dict(sorted(entry.label.items())),
+                "iri": entry.iri,
+                "sensitive": entry.sensitive,
+            }
+            for term, entry in sorted(self._entries.items())
+        }
+
+    def _climb(self, term: str) -> tuple[str, ...]:
+        lineage = [term]
+        while (parent := self._entries[lineage[-1]].parent) is not None:
+            if parent not in self._entries:
+                message = f"`{parent}`, the parent of `{lineage[-1]}`, is no {self.noun}"
+                raise ValueError(message)
+            if parent in lineage:
+                message = f"the {self.noun} `{term}` is above itself"
+                raise ValueError(message)
+            lineage.append(parent)
+        return tuple(lineage)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The terms in which one controller's policy and events are written, by dimension."""
+
+    roles: Taxonomy
+    data_categories: Taxonomy
+    operations: Taxonomy
+    purposes: Taxonomy
+    recipients: Taxonomy
+    sources: Taxonomy
+    locations: Taxonomy
+    legal_bases: Taxonomy
+    facts: Taxonomy
+    """Facts are matched exactly: none lies above another."""
+
+    @classmethod
+    def of(cls, **terms: Iterable[str]) -> "Vocabulary":
+        """Make a vocabulary of bare terms, for example `Vocabulary.of(roles=["member"])`."""
+        if unknown := terms.keys() - NOUNS.keys():
+            message = f"{unknown} are no dimensions"
+            raise TypeError(message)
+        return cls(
+            **{name: Taxonomy.of(noun, *terms.get(name, ())) for name, noun in NOUNS.items()}
+        )
+
+    def taxonomies(self) -> dict[str, Taxonomy]:
+        """Return the taxonomies by the name that vocabulary files give them."""
+        return {name: getattr(self, name) for name in NOUNS}
+
+    def canonical(self) -> dict[str, object]:
+        """Return the content as JSON values, equal for equal vocabularies."""
+        return {name: taxonomy.canonical() for name, taxonomy in self.taxonomies().items()}
+
+
+def implied_parent(term: str) -> str | None:
+    """Return the dotted prefix of a term, or `None` for a term without a dot."""
+    prefix, dot, _ = term.rpartition(".")
+    return prefix if dot else None

@@ -1,0 +1,63 @@
+"""The limit on bad records: a run of them, or too large a share, stops the consumer."""
+
+from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+
+
+def limit(max_consecutive: int = 3, max_ratio: float = 0.5, window: int = 10) -> DeadLetterLimit:
+    """A limit with small numbers."""
+    return DeadLetterLimit(DeadLetterPolicy(max_consecutive, max_ratio, window))
+
+
+def test_run_of_bad_records_stops() -> None:
+    """The third bad record in a row in one partition passes a limit of three."""
+    counted = limit()
+
+    assert counted.record(0, bad=True) is None
+    assert counted.record(0, bad=True) is None
+    assert counted.record(0, bad=True) == "3 bad records in a row in partition 0"
+
+
+def test_good_record_ends_the_run() -> None:
+    """A good record in between starts the run anew."""
+    counted = limit()
+
+    reasons = [counted.record(0, bad=bad) for bad in (True, True, False, True, True)]
+
+    assert reasons == [None] * 5
+
+
+def test_partitions_have_runs_of_their_own() -> None:
+    """Bad records in different partitions are not in a row."""
+    counted = limit()
+
+    assert [counted.record(partition % 3, bad=True) for partition in range(6)] == [None] * 6
+
+
+def test_share_counts_once_the_window_is_full() -> None:
+    """Six bad of the last ten pass a limit of a half, though never three in a row."""
+    counted = limit()
+    pattern = (True, True, False, True, True, False, True, False, False, True)
+
+    reasons = [counted.record(0, bad=bad) for bad in pattern]
+
+    assert reasons == [None] * 9 + ["6 bad records among the last 10"]
+
+
+def test_old_records_leave_the_window() -> None:
+    """What is older than the window no longer counts."""
+    counted = limit(max_consecutive=100)
+    for bad in [True] * 5 + [False] * 10:
+        counted.record(0, bad=bad)
+
+    assert counted.record(0, bad=True) is None
+
+
+def test_copy_is_independent() -> None:
+    """A batch that will be tried again leaves the original's counts alone."""
+    original = limit()
+    copy = original.copy()
+    copy.record(0, bad=True)
+    copy.record(0, bad=True)
+
+    assert original.record(0, bad=True) is None
+    assert copy.record(0, bad=True) is not None

@@ -1,0 +1,52 @@
+"""Settings come from the environment, whole and validated."""
+
+import pytest
+from pydantic import ValidationError
+
+from purposewatch_shared.service import load_settings
+from purposewatch_shared.settings import KafkaSettings
+
+
+def test_defaults_are_safe() -> None:
+    """Without any variable a producer is idempotent and topics take the broker's replication."""
+    settings = KafkaSettings()
+
+    assert settings.kafka_enable_idempotence
+    assert settings.topic_replication_factor == -1
+
+
+def test_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field is the variable of the same name behind PURPOSEWATCH_."""
+    monkeypatch.setenv("PURPOSEWATCH_TOPIC_PREFIX", "acme.audit")
+
+    assert KafkaSettings().topic_prefix == "acme.audit"
+
+
+def test_sasl_needs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SASL without user name and password is refused with the variables' names."""
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+
+    with pytest.raises(ValidationError, match="PURPOSEWATCH_KAFKA_SASL_PASSWORD"):
+        KafkaSettings()
+
+
+def test_faulty_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process with a faulty variable ends with status 2 and says which variable it is."""
+    monkeypatch.setenv("PURPOSEWATCH_TOPIC_PARTITIONS", "many")
+
+    with pytest.raises(SystemExit) as ended:
+        load_settings(KafkaSettings)
+
+    assert ended.value.code == 2
+    assert "PURPOSEWATCH_TOPIC_PARTITIONS" in capsys.readouterr().err
+
+
+def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing the settings does not print the password."""
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SASL_USERNAME", "auditor")
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SASL_PASSWORD", "hunter2")
+
+    assert "hunter2" not in repr(KafkaSettings())
