@@ -1,0 +1,1 @@
+"""Decides every data-access event against the declared policies."""

@@ -1,0 +1,77 @@
+"""What a controller declared: statements, and the version of a policy that they make up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """Whether a statement allows what it covers, or forbids it."""
+
+    PERMIT = "permit"
+    PROHIBIT = "prohibit"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing that the policy says, traceable to a clause of the source document.
+
+    Where a dimension is `None`, the statement does not restrict it.
+    """
+
+    id: str
+    clause: str
+    effect: Effect
+    data_categories: tuple[str, ...]
+    """The categories that it names itself, then those of its defined terms."""
+    operations: tuple[str, ...]
+    roles: tuple[str, ...] | None = None
+    purposes: tuple[str, ...] | None = None
+    """INVARIANT: not `None` on a permit."""
+    recipients: tuple[str, ...] | None = None
+    """INVARIANT: not `None` on a permit; one that names none is about the first party."""
+    legal_bases: tuple[str, ...] | None = None
+    """INVARIANT: `None` on a prohibition."""
+    sources: tuple[str, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    retention_days: int | None = None
+    """At most this many days."""
+    when: tuple[str, ...] = ()
+    """Facts that must all hold."""
+    unless: tuple[str, ...] = ()
+    """Facts of which none may hold."""
+    defined_terms: tuple[str, ...] = ()
+    """The defined terms by which it names categories."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DefinedTerm:
+    """A group of data categories that the source document gives a name to."""
+
+    name: str
+    data_categories: tuple[str, ...]
+    """All of them, those of nested defined terms included."""
+    label: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One version of one controller's declared policy."""
+
+    controller: str
+    version: str
+    in_force_from: datetime
+    """With zone; the first moment at which it applies."""
+    in_force_until: datetime | None
+    """With zone; the first moment at which it no longer applies."""
+    statements: tuple[Statement, ...]
+    """In the order of the file. INVARIANT: their ids are distinct."""
+    title: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, str] = field(default_factory=dict)
+    """The source text: its language, title and a note."""
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Labels of the sections that clauses lie in."""
+    defined_terms: Mapping[str, DefinedTerm] = field(default_factory=dict)
