@@ -1,0 +1,23 @@
+"""Run the auditor: `python -m purposewatch_auditor`."""
+
+from purposewatch_auditor.app import build_app
+from purposewatch_auditor.settings import AuditorSettings
+from purposewatch_shared.logs import configure_logs, get_logger
+from purposewatch_shared.service import load_settings, run
+from purposewatch_shared.yaml_source import InvalidSourceError
+
+
+def main() -> None:
+    """Read the settings, then serve until told to stop."""
+    settings = load_settings(AuditorSettings)
+    configure_logs(settings, service="auditor")
+    try:
+        app, supervisor = build_app(settings)
+    except InvalidSourceError as error:
+        get_logger(__name__).critical("the declared policies are faulty", error=str(error))
+        raise SystemExit(1) from None
+    run(app, supervisor, host=settings.auditor_http_host, port=settings.auditor_http_port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Composition of the auditor: settings in, application out. Nothing connects before start."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+
+from purposewatch_auditor.pipeline import AuditPipeline
+from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_auditor.settings import AuditorSettings
+from purposewatch_shared import metrics as m
+from purposewatch_shared.health import health_routes
+from purposewatch_shared.kafka.consumer import BatchConsumer
+from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_shared.kafka.producer import ConfirmedProducer
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.reload import Reloading
+from purposewatch_shared.service import Supervisor
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+
+_CLIENT_ID = "purposewatch-auditor"
+
+
+def _show_policies(metric_set: m.MetricSet, policies: PolicySet) -> None:
+    gauge = metric_set.gauge(m.POLICY_INFO)
+    gauge.clear()
+    for controller in policies.controllers:
+        for compiled in policies.versions(controller):
+            gauge.labels(controller, compiled.policy.version, compiled.digest).set(1)
+
+
+def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
+    """Put the auditor together; `InvalidSourceError` when the declared policies are faulty."""
+    metric_set = m.MetricSet("auditor", version=version("purposewatch-auditor"))
+
+    def reloaded(error: Exception | None) -> None:
+        metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
+        metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
+        if error is None:
+            _show_policies(metric_set, policies.current)
+
+    policies = Reloading(
+        settings.policies_dir,
+        load_policies,
+        interval=settings.policies_reload_seconds,
+        on_result=reloaded,
+    )
+    _show_policies(metric_set, policies.current)
+    producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
+    pipeline = AuditPipeline(
+        policies=lambda: policies.current,
+        producer=producer,
+        limit=DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
+        verdicts_topic=topic_name(settings.topic_prefix, VERDICTS),
+        dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
+        metric_set=metric_set,
+        clock=lambda: datetime.now(UTC),
+    )
+    consumer = BatchConsumer(
+        settings,
+        topic=topic_name(settings.topic_prefix, EVENTS),
+        group_id=f"{settings.topic_prefix}.auditor",
+        client_id=_CLIENT_ID,
+        handle=pipeline.handle,
+        metric_set=metric_set,
+    )
+    provisioner = TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID)
+    supervisor = Supervisor([policies, provisioner, producer, consumer])
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with supervisor:
+            yield
+
+    app = Starlette(
+        lifespan=lifespan,
+        routes=health_routes(
+            live={},
+            ready={
+                "started": supervisor.check,
+                "consumer": consumer.ready,
+                "producer": producer.ready,
+            },
+            registry=metric_set.registry,
+        ),
+    )
+    return app, supervisor

@@ -1,0 +1,17 @@
+"""The auditor's settings."""
+
+from pydantic import Field
+
+from purposewatch_shared.settings import (
+    DeadLetterSettings,
+    KafkaSettings,
+    LogSettings,
+    PolicySettings,
+)
+
+
+class AuditorSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
+    """Everything the auditor reads from its environment."""
+
+    auditor_http_host: str = Field(default="127.0.0.1", description="Probes and metrics.")
+    auditor_http_port: int = Field(default=8601, ge=0, le=65_535)

@@ -1,0 +1,125 @@
+"""Real service processes, started, watched and killed by tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+from purposewatch_cli.embedded_broker import end_process, free_port, tied_to_caller
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+_PREFIX = "PURPOSEWATCH_"
+_READY_TIMEOUT = 40.0
+_STOP_TIMEOUT = 30.0
+
+
+class ServiceProcess:
+    """One service run as `python -m <module>`, on a free port, with JSON logs kept.
+
+    An asynchronous context manager: inside it the process has been started; it is not waited for.
+    Only `env` configures it: variables of the surrounding environment that begin with
+    `PURPOSEWATCH_` do not reach it. It dies with the test process, however that ends.
+    """
+
+    def __init__(self, module: str, env: Mapping[str, str]) -> None:
+        service = module.removeprefix("purposewatch_").upper()
+        self._module = module
+        self._port = free_port()
+        inherited = {name: value for name, value in os.environ.items() if _PREFIX not in name}
+        self._env = {
+            **inherited,
+            f"{_PREFIX}LOG_FORMAT": "json",
+            **env,
+            f"{_PREFIX}{service}_HTTP_PORT": str(self._port),
+        }
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__aexit__`
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens; the same after a restart."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._port
+
+    @property
+    def logs(self) -> str:
+        """Everything that it has written so far, over all its starts."""
+        size = os.fstat(self._output.fileno()).st_size
+        return os.pread(self._output.fileno(), size, 0).decode()
+
+    def start(self) -> None:
+        """Start it, or start it again after it has ended."""
+        self._process = subprocess.Popen(
+            tied_to_caller([sys.executable, "-m", self._module]),
+            env=self._env,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    async def wait_ready(self, path: str = "/readyz", status: int = 200) -> None:
+        """Return once `path` answers with `status`; fail with the logs if that never happens."""
+        deadline = time.monotonic() + _READY_TIMEOUT
+        async with httpx.AsyncClient(base_url=self.base_url) as client:
+            answer = "no answer"
+            while time.monotonic() < deadline:
+                assert self._running.poll() is None, f"it ended instead:\n{self.logs}"
+                with contextlib.suppress(httpx.TransportError):
+                    response = await client.get(path)
+                    if response.status_code == status:
+                        return
+                    answer = response.text
+                await asyncio.sleep(0.05)
+        message = f"{path} did not answer {status} but {answer}; logs:\n{self.logs}"
+        raise AssertionError(message)
+
+    async def wait_ended(self) -> int:
+        """Return its exit status once it ends by itself."""
+        return await asyncio.to_thread(self._running.wait, _STOP_TIMEOUT)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal and don't wait."""
+        self._running.send_signal(number)
+
+    async def terminate(self) -> int:
+        """SIGTERM, and return the exit status; SIGKILL when it doesn't obey."""
+        await end_process(self._running, patience=_STOP_TIMEOUT)
+        return self._running.returncode
+
+    def kill(self) -> None:
+        """SIGKILL it, as a crash would."""
+        self._running.kill()
+        self._running.wait()
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "it hasn't been started"
+        return self._process
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._running.poll() is None:
+            await self.terminate()
+        self._output.close()

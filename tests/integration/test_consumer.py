@@ -1,0 +1,254 @@
+"""The batch consumer on a real broker: nothing is skipped, whatever the handler does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+import pytest
+
+from purposewatch_shared import metrics as m
+from purposewatch_shared.kafka import consumer as consumer_module
+from purposewatch_shared.kafka.consumer import BatchConsumer, Record, StopConsumingError
+from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.settings import KafkaSettings
+from purposewatch_shared.topics import EVENTS, topic_name
+from tests.integration.brokers.running_broker import RunningBroker
+from tests.integration.kafka_settings import kafka_settings
+
+Handler = Callable[[Sequence[Record]], Awaitable[None]]
+Resume = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
+
+
+class Bench:
+    """A topic with records in it, and consumers made for it."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+        self.topic = topic_name(settings.topic_prefix, EVENTS)
+        self.producer = ConfirmedProducer(settings, client_id="test")
+        self.metric_set = m.MetricSet("auditor", version="0")
+
+    async def publish(self, count: int, headers: tuple[tuple[str, bytes], ...] = ()) -> None:
+        """Put `count` records into the topic, dealt out over its three partitions."""
+        await self.producer.publish(
+            [
+                OutgoingRecord(
+                    self.topic, str(number).encode(), partition=number % 3, headers=headers
+                )
+                for number in range(count)
+            ]
+        )
+
+    def consumer(self, handle: Handler, resume: Resume | None = None) -> BatchConsumer:
+        """A consumer of the group that all of them share."""
+        return BatchConsumer(
+            self.settings,
+            topic=self.topic,
+            group_id=f"{self.topic}.group",
+            client_id="test",
+            handle=handle,
+            metric_set=self.metric_set,
+            resume=resume,
+        )
+
+
+@pytest.fixture
+async def bench(
+    broker: RunningBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
+    """A provisioned topic, with short pauses between attempts."""
+    monkeypatch.setattr(consumer_module, "_BACKOFF_FIRST_SECONDS", 0.05)
+    settings = kafka_settings(broker, topic_prefix).model_copy(
+        update={"kafka_max_batch_records": 50}
+    )
+    bench = Bench(settings)
+    await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
+    await bench.producer.start()
+    yield bench
+    await bench.producer.stop()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something to become true."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def positions(records: Sequence[Record]) -> list[tuple[int, int]]:
+    """Partition and offset of each record."""
+    return [(record.partition, record.offset) for record in records]
+
+
+async def test_failing_batches_are_tried_again(bench: Bench) -> None:
+    """Every record is handled exactly once although one batch in three fails at first."""
+    await bench.publish(600)
+    handled: list[tuple[int, int]] = []
+    attempts = 0
+
+    async def handle(records: Sequence[Record]) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts % 3 == 0:
+            raise ConnectionError
+        handled.extend(positions(records))
+
+    consumer = bench.consumer(handle)
+    await consumer.start()
+    await until(lambda: len(handled) >= 600)
+    await consumer.stop()
+
+    assert sorted(handled) == [(partition, o) for partition in range(3) for o in range(200)]
+
+
+async def test_offsets_are_committed_only_after_handling(bench: Bench) -> None:
+    """What was handled is not handed out again; what had failed is, to the next consumer."""
+    await bench.publish(300)
+    first: list[tuple[int, int]] = []
+    second: list[tuple[int, int]] = []
+
+    async def fail_after_a_while(records: Sequence[Record]) -> None:
+        if len(first) >= 100:
+            raise ConnectionError
+        first.extend(positions(records))
+
+    async def handle(records: Sequence[Record]) -> None:
+        second.extend(positions(records))
+
+    consumer = bench.consumer(fail_after_a_while)
+    await consumer.start()
+    await until(lambda: len(first) >= 100)
+    await until(lambda: consumer.failing)
+    assert not (await consumer.ready()).ok
+    await consumer.stop()
+    consumer = bench.consumer(handle)
+    await consumer.start()
+    await until(lambda: len(first) + len(second) >= 300)
+    await consumer.stop()
+
+    assert sorted(first + second) == [(partition, o) for partition in range(3) for o in range(100)]
+
+
+async def test_headers_that_are_no_text_arrive(bench: Bench) -> None:
+    """A header that is not UTF-8 and one that names a reply topic do no harm."""
+    await bench.publish(3, headers=(("trace", b"\xff\xfe"), ("reply_to", b"elsewhere")))
+    seen: list[Record] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        seen.extend(records)
+
+    consumer = bench.consumer(handle)
+    await consumer.start()
+    await until(lambda: len(seen) == 3)
+    ready = await consumer.ready()
+    await consumer.stop()
+
+    assert {record.headers[0] for record in seen} == {("trace", b"\xff\xfe")}
+    assert ready.ok
+
+
+async def test_consumer_that_stops_itself_keeps_its_place(bench: Bench) -> None:
+    """After `StopConsumingError` nothing more is taken in, readiness says why, nothing is lost."""
+    await bench.publish(30)
+    seen: list[tuple[int, int]] = []
+
+    async def refuse(records: Sequence[Record]) -> None:
+        seen.extend(positions(records))
+        message = "too many bad records"
+        raise StopConsumingError(message)
+
+    consumer = bench.consumer(refuse)
+    await consumer.start()
+    await until(lambda: consumer.stopped is not None)
+    taken = len(seen)
+    await asyncio.sleep(0.5)
+    ready = await consumer.ready()
+    await consumer.stop()
+    assert len(seen) == taken
+    assert (ready.ok, ready.detail) == (False, "stopped: too many bad records")
+
+    again: list[tuple[int, int]] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        again.extend(positions(records))
+
+    consumer = bench.consumer(handle)
+    await consumer.start()
+    await until(lambda: len(again) >= 30)
+    await consumer.stop()
+    assert sorted(again) == [(partition, o) for partition in range(3) for o in range(10)]
+
+
+async def test_positions_come_from_where_they_are_kept(bench: Bench) -> None:
+    """With `resume`, the committed offsets don't count, however slowly the positions are read."""
+    await bench.publish(30)
+    first: list[tuple[int, int]] = []
+    second: list[tuple[int, int]] = []
+    asked = 0
+
+    async def handle_first(records: Sequence[Record]) -> None:
+        first.extend(positions(records))
+
+    async def handle_second(records: Sequence[Record]) -> None:
+        second.extend(positions(records))
+
+    async def resume(partitions: Sequence[int]) -> dict[int, int]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise ConnectionError
+        await asyncio.sleep(0.5)
+        return dict.fromkeys(partitions, 7)
+
+    consumer = bench.consumer(handle_first)
+    await consumer.start()
+    await until(lambda: len(first) == 30)
+    await consumer.stop()
+    consumer = bench.consumer(handle_second, resume)
+    await consumer.start()
+    await until(lambda: len(second) >= 9)
+    await asyncio.sleep(0.3)
+    await consumer.stop()
+
+    assert sorted(second) == [(partition, o) for partition in range(3) for o in (7, 8, 9)]
+
+
+async def test_batch_in_hand_is_finished_before_stopping(bench: Bench) -> None:
+    """A stop waits for the batch that the handler is busy with, and commits it."""
+    await bench.publish(3)
+    begun = asyncio.Event()
+    done: list[tuple[int, int]] = []
+
+    async def slow(records: Sequence[Record]) -> None:
+        begun.set()
+        await asyncio.sleep(1)
+        done.extend(positions(records))
+
+    consumer = bench.consumer(slow)
+    await consumer.start()
+    await begun.wait()
+    await consumer.stop()
+
+    assert len(done) == 3
+
+
+async def test_group_shares_and_takes_over_without_loss(bench: Bench) -> None:
+    """Members that join and leave under load repeat at worst what was in hand; nothing is lost."""
+    seen: list[tuple[int, int]] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        await asyncio.sleep(0.01)
+        seen.extend(positions(records))
+
+    one, two = bench.consumer(handle), bench.consumer(handle)
+    await one.start()
+    await bench.publish(900)
+    await two.start()
+    await bench.publish(900)
+    await one.stop()
+    await bench.publish(900)
+    await until(lambda: len(set(seen)) >= 2700, 60)
+    await two.stop()
+
+    assert set(seen) == {(partition, o) for partition in range(3) for o in range(900)}
+    assert len(seen) == len(set(seen))

@@ -1,0 +1,132 @@
+"""One record of the events topic becomes one verdict or one dead letter, and nothing else."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from purposewatch_auditor import audit as audit_module
+from purposewatch_auditor.audit import audit
+from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
+from purposewatch_shared.decision import Kind, Outcome
+from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.schema import EXAMPLE_DIR
+from purposewatch_shared.verdict import Position, Verdict
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+SECRET = "someone@example.org"
+
+
+@pytest.fixture(scope="module")
+def policies() -> PolicySet:
+    """The policies that ship with the project."""
+    return load_policies(Path(__file__).parents[3] / "policies")
+
+
+def canonical(**changes: object) -> bytes:
+    """The example event as the gate passes it on, with changes in `data` or the envelope."""
+    event: dict[str, Any] = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
+    for name, value in changes.items():
+        target = event if name in event else event["data"]
+        target[name] = value
+    return json.dumps(event).encode()
+
+
+def record(value: bytes | None, headers: Mapping[str, bytes] | None = None) -> Record:
+    """A record at partition 3, offset 1042."""
+    return ConsumerRecord(
+        topic="data-access.events",
+        partition=3,
+        offset=1042,
+        timestamp=1_772_438_400_000,
+        timestamp_type=0,
+        key=b"psn:1:00",
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=tuple((headers or {}).items()),
+    )
+
+
+def test_verdict_says_what_where_and_under_which_policy(policies: PolicySet) -> None:
+    """A verdict carries the event's position, its content, the decision and the policy."""
+    verdict = audit(record(canonical()), policies, NOW)
+
+    assert isinstance(verdict, Verdict)
+    assert verdict.position == Position(topic="data-access.events", partition=3, offset=1042)
+    assert (verdict.outcome, verdict.kind) == (
+        Outcome.VIOLATION,
+        Kind.UNDECLARED_THIRD_PARTY_SHARING,
+    )
+    assert verdict.policy is not None
+    assert verdict.policy.digest == policies.version("wework-labs", "2018-05-25").digest
+    assert verdict.decided_time == NOW
+
+
+def test_verdict_on_the_wire_is_what_the_contract_says(policies: PolicySet) -> None:
+    """The verdict is put together without validation, yet reads back as itself."""
+    verdict = audit(record(canonical()), policies, NOW)
+
+    assert verdict == Verdict.model_validate_json(verdict.model_dump_json())
+
+
+def test_unknown_controller_is_a_verdict_too(policies: PolicySet) -> None:
+    """An event that can't be judged gets the verdict `unknown`, without a policy."""
+    verdict = audit(record(canonical(controller="elsewhere")), policies, NOW)
+
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.kind, verdict.policy) == (Outcome.UNKNOWN, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "error_class"),
+    [
+        (None, ErrorClass.EMPTY),
+        (b"", ErrorClass.NOT_JSON),
+        (b"\xff\xfe", ErrorClass.NOT_JSON),
+        (b"[" * 100_000, ErrorClass.NOT_JSON),
+        (b"{}", ErrorClass.INVALID_EVENT),
+        (b"[]", ErrorClass.INVALID_EVENT),
+        (canonical(time="2026-03-02T09:15:00"), ErrorClass.INVALID_EVENT),
+        (canonical(subject=SECRET), ErrorClass.INVALID_EVENT),
+        (canonical(email=SECRET), ErrorClass.INVALID_EVENT),
+        (canonical(**{SECRET: 1}), ErrorClass.INVALID_EVENT),
+        (b'{"id": "\\ud800"}', ErrorClass.NOT_JSON),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_unreadable_record_becomes_a_dead_letter(
+    policies: PolicySet, value: bytes | None, error_class: ErrorClass
+) -> None:
+    """The original bytes and headers are kept; the reason quotes nothing of them."""
+    letter = audit(record(value, {"trace": b"\xff"}), policies, NOW)
+
+    assert isinstance(letter, DeadLetter)
+    again = DeadLetter.model_validate_json(letter.model_dump_json())
+    assert (again.error_class, again.value) == (error_class, value)
+    assert (again.headers[0].name, again.headers[0].value) == ("trace", b"\xff")
+    assert again.position == Position(topic="data-access.events", partition=3, offset=1042)
+    assert SECRET not in again.reason
+
+
+def test_defect_in_the_decision_is_a_dead_letter(
+    policies: PolicySet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that the auditor itself fails on does not stop the others."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError(SECRET)
+
+    monkeypatch.setattr(audit_module, "decide", fail)
+
+    letter = audit(record(canonical()), policies, NOW)
+
+    assert isinstance(letter, DeadLetter)
+    assert letter.error_class is ErrorClass.INTERNAL
+    assert SECRET not in letter.reason
