@@ -36,7 +36,9 @@ class ServiceProcess:
         service = module.removeprefix("purposewatch_").upper()
         self._module = module
         self._port = free_port()
-        inherited = {name: value for name, value in os.environ.items() if _PREFIX not in name}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)
+        }
         self._env = {
             **inherited,
             f"{_PREFIX}LOG_FORMAT": "json",

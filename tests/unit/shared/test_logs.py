@@ -51,3 +51,20 @@ def test_bound_ids_are_on_every_line(capsys: pytest.CaptureFixture[str]) -> None
         get_logger("test").info("accepted")
 
     assert json.loads(capsys.readouterr().err)["event_id"] == "e-1"
+
+
+def test_tracebacks_hold_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception is logged with its place, not with the local variables around it."""
+    configure_logs(LogSettings(log_format="json"), service="ingest")
+
+    def fail(subject_id: str) -> None:
+        raise KeyError
+
+    try:
+        fail("customer-4711")
+    except KeyError:
+        get_logger("test").exception("failed")
+
+    line = capsys.readouterr().err
+    assert "KeyError" in line
+    assert "customer-4711" not in line.replace('fail("customer-4711")', "")

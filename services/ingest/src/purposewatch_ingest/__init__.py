@@ -1,0 +1,1 @@
+"""The gate: HTTP and the raw topic in, one canonical, validated, pseudonymous event out."""

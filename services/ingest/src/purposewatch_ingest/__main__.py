@@ -1,0 +1,23 @@
+"""Run the gate: `python -m purposewatch_ingest`."""
+
+from purposewatch_ingest.app import build_app
+from purposewatch_ingest.settings import IngestSettings
+from purposewatch_shared.logs import configure_logs, get_logger
+from purposewatch_shared.service import load_settings, run
+from purposewatch_shared.yaml_source import InvalidSourceError
+
+
+def main() -> None:
+    """Read the settings, then serve until told to stop."""
+    settings = load_settings(IngestSettings)
+    configure_logs(settings, service="ingest")
+    try:
+        app, supervisor = build_app(settings)
+    except InvalidSourceError as error:
+        get_logger(__name__).critical("declared files are faulty", error=str(error))
+        raise SystemExit(1) from None
+    run(app, supervisor, host=settings.ingest_http_host, port=settings.ingest_http_port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Admission: what the contract alone can't tell, and the making of the canonical event."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
+from purposewatch_ingest.admission.contract import MAX_ERRORS
+from purposewatch_ingest.admission.pseudonym import Pseudonymiser
+from purposewatch_ingest.admission.refusal import FieldError, RefusedError
+from purposewatch_ingest.publishers import Publisher
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.event import SubmittedEvent
+from purposewatch_shared.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
+from purposewatch_shared.yaml_fields import did_you_mean
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_SUGGESTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRules:
+    """What events are admitted by, apart from the contract."""
+
+    vocabularies: Mapping[str, Vocabulary]
+    """By controller."""
+    pseudonymise: Pseudonymiser
+    max_future: timedelta
+    """How far ahead of the gate's clock an event's time may be."""
+
+
+def admit(  # noqa: PLR0913 - everything that admission depends on is passed in
+    event: SubmittedEvent,
+    publisher: Publisher,
+    rules: AdmissionRules,
+    *,
+    now: datetime,
+    origin: str,
+    traceparent: str | None = None,
+    suggest: bool = True,
+) -> AdmittedEvent:
+    """Admit an event that satisfies the contract, or raise `RefusedError` with what is wrong.
+
+    `traceparent` is the transport's, used when the event has none. Looking for the term that was
+    meant is slow; `suggest=False` leaves it out.
+    """
+    own = f"/{publisher.name}"
+    if event.source != own and not event.source.startswith(own + "/"):
+        detail = f"is not the publisher's own; make it `{own}` or a path below it"
+        raise RefusedError(ErrorClass.FORBIDDEN, FieldError("/source", detail))
+    vocabulary = _vocabulary(event, publisher, rules.vocabularies)
+    unknown = find_unknown_terms(vocabulary, event.data)
+    if unknown:
+        errors = _unknown_terms(unknown, vocabulary, suggest=suggest)
+        raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
+    _check_time(event.time, now, rules.max_future)
+    return write_canonical(
+        event,
+        publisher=publisher.name,
+        subject=rules.pseudonymise(event.data.controller, event.data.subject_id),
+        accepted=now,
+        origin=origin,
+        traceparent=event.traceparent or traceparent,
+    )
+
+
+def _vocabulary(
+    event: SubmittedEvent, publisher: Publisher, vocabularies: Mapping[str, Vocabulary]
+) -> Vocabulary:
+    controller = event.data.controller
+    vocabulary = vocabularies.get(controller)
+    if vocabulary is None:
+        # Only the publisher's own controllers are suggested; others are not its business.
+        hint = did_you_mean(controller, publisher.controllers & vocabularies.keys())
+        detail = "is an unknown controller" + (hint or "; name one that has a declared policy")
+        raise RefusedError(ErrorClass.UNKNOWN_CONTROLLER, FieldError("/data/controller", detail))
+    if controller not in publisher.controllers:
+        detail = "is not among the publisher's controllers; have it added to the register"
+        raise RefusedError(ErrorClass.FORBIDDEN, FieldError("/data/controller", detail))
+    return vocabulary
+
+
+def _unknown_terms(
+    unknown: Iterable[UnknownTerm], vocabulary: Vocabulary, *, suggest: bool
+) -> Iterator[FieldError]:
+    by_noun = {taxonomy.noun: taxonomy for taxonomy in vocabulary.taxonomies().values()}
+    for number, term in enumerate(unknown):
+        if number == MAX_ERRORS:
+            return
+        hint = ""
+        if suggest and number < _MAX_SUGGESTIONS:
+            hint = did_you_mean(term.term, by_noun[term.noun])
+        detail = f"has an unknown {term.noun}" + (hint or "; look the term up in the vocabulary")
+        yield FieldError(f"/data/{term.field}", detail)
+
+
+def _check_time(time: datetime, now: datetime, max_future: timedelta) -> None:
+    if time > now + max_future:
+        detail = "is in the future; check the publisher's clock and the time's zone"
+    elif time < _EARLIEST:
+        detail = "is before 1970; check the publisher's clock"
+    else:
+        return
+    raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))

@@ -1,0 +1,130 @@
+"""Composition of the gate: settings in, application out. Nothing connects before start."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from purposewatch_ingest.admission import Pseudonymiser
+from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.http.api import build_api
+from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
+from purposewatch_ingest.http.requests import InFlight
+from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.publishers import PublisherRegister, load_register
+from purposewatch_ingest.raw import RawTopicHandler
+from purposewatch_ingest.settings import IngestSettings, decode_key
+from purposewatch_shared import metrics as m
+from purposewatch_shared.health import health_routes
+from purposewatch_shared.kafka.consumer import BatchConsumer
+from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_shared.kafka.producer import ConfirmedProducer
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.reload import Reloading
+from purposewatch_shared.service import Supervisor
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from purposewatch_shared.vocabulary import load_vocabularies
+
+_CLIENT_ID = "purposewatch-ingest"
+
+
+def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
+    """Put the gate together.
+
+    Raises `InvalidSourceError` when a vocabulary or the register of publishers is faulty.
+    """
+    own_version = version("purposewatch-ingest")
+    metric_set = m.MetricSet("ingest", version=own_version)
+    register = _watch_register(settings, metric_set)
+
+    def vocabularies_reloaded(error: Exception | None) -> None:
+        metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
+        metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
+
+    vocabularies = Reloading(
+        settings.policies_dir,
+        load_vocabularies,
+        interval=settings.policies_reload_seconds,
+        on_result=vocabularies_reloaded,
+    )
+    gate = Gate(
+        vocabularies=lambda: vocabularies.current,
+        register=lambda: register.current,
+        pseudonymise=Pseudonymiser(
+            decode_key(settings.pseudonym_key.get_secret_value()), settings.pseudonym_key_id
+        ),
+        max_future=timedelta(seconds=settings.ingest_max_future_seconds),
+        clock=lambda: datetime.now(UTC),
+        events_topic=topic_name(settings.topic_prefix, EVENTS),
+        metric_set=metric_set,
+    )
+    producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
+    consumer = _raw_consumer(settings, gate, producer)
+    provisioner = TopicProvisioner(settings, (RAW, EVENTS, DEAD_LETTERS), client_id=_CLIENT_ID)
+    supervisor = Supervisor([vocabularies, register, provisioner, producer, consumer])
+
+    @asynccontextmanager
+    async def lifespan(_: ASGIApp) -> AsyncIterator[None]:
+        async with supervisor:
+            yield
+
+    limits = RequestLimits(
+        max_body_bytes=settings.ingest_max_body_bytes,
+        max_batch_events=settings.ingest_max_batch_events,
+        body_timeout_seconds=settings.ingest_body_timeout_seconds,
+        confirm_timeout_seconds=settings.ingest_confirm_timeout_seconds,
+    )
+    app = build_api(
+        EventsEndpoint(gate, producer, limits, InFlight(settings.ingest_max_in_flight)),
+        VocabularyEndpoint(gate),
+        routes=health_routes(
+            live={},
+            ready={
+                "started": supervisor.check,
+                "producer": producer.ready,
+                "consumer": consumer.ready,
+            },
+            registry=metric_set.registry,
+        ),
+        lifespan=lifespan,
+        metric_set=metric_set,
+        version=own_version,
+    )
+    return app, supervisor
+
+
+def _watch_register(
+    settings: IngestSettings, metric_set: m.MetricSet
+) -> Reloading[PublisherRegister]:
+    def reloaded(error: Exception | None) -> None:
+        metric_set.gauge(m.INGEST_PUBLISHERS_RELOAD_FAILED).set(1 if error else 0)
+
+    return Reloading(
+        settings.publishers_file,
+        load_register,
+        interval=settings.policies_reload_seconds,
+        on_result=reloaded,
+        name="register of publishers",
+    )
+
+
+def _raw_consumer(
+    settings: IngestSettings, gate: Gate, producer: ConfirmedProducer
+) -> BatchConsumer:
+    handler = RawTopicHandler(
+        gate,
+        producer,
+        DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
+        dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
+    )
+    return BatchConsumer(
+        settings,
+        topic=topic_name(settings.topic_prefix, RAW),
+        group_id=f"{settings.topic_prefix}.ingest",
+        client_id=_CLIENT_ID,
+        handle=handler.handle,
+        metric_set=gate.metric_set,
+    )

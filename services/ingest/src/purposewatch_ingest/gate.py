@@ -1,0 +1,59 @@
+"""What both ways in share: the rules of admission now in force, the clock, and the counters."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, Pseudonymiser
+from purposewatch_ingest.publishers import PublisherRegister
+from purposewatch_shared import metrics as m
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.kafka.producer import OutgoingRecord
+from purposewatch_shared.vocabulary import Vocabulary
+
+Transport = Literal["http", "kafka"]
+
+UNREGISTERED = "_unregistered"
+"""Label for publishers that are not in the register; no registered name begins with `_`."""
+
+_CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The gate's state that is not tied to a way in."""
+
+    vocabularies: Callable[[], Mapping[str, Vocabulary]]
+    register: Callable[[], PublisherRegister]
+    pseudonymise: Pseudonymiser
+    max_future: timedelta
+    clock: Callable[[], datetime]
+    events_topic: str
+    metric_set: m.MetricSet
+
+    def rules(self) -> AdmissionRules:
+        """The rules as of now; one request or batch uses one set of them throughout."""
+        return AdmissionRules(self.vocabularies(), self.pseudonymise, self.max_future)
+
+    def outgoing(self, event: AdmittedEvent) -> OutgoingRecord:
+        """The record that carries an admitted event to the auditors."""
+        headers: tuple[tuple[str, bytes], ...] = (_CONTENT_TYPE,)
+        if event.traceparent is not None:
+            headers += (("traceparent", event.traceparent.encode()),)
+        return OutgoingRecord(self.events_topic, event.value, event.key, headers=headers)
+
+    def count_accepted(self, publishers: Iterable[str], transport: Transport) -> None:
+        """Count confirmed events. `publishers` are names from the register, one per event."""
+        counter = self.metric_set.counter(m.INGEST_ACCEPTED)
+        for publisher, number in Counter(publishers).items():
+            counter.labels(publisher, transport).inc(number)
+
+    def count_refused(
+        self, refusals: Iterable[tuple[str, ErrorClass]], transport: Transport
+    ) -> None:
+        """Count refused events by publisher, a registered name or `UNREGISTERED`, and class."""
+        counter = self.metric_set.counter(m.INGEST_REFUSED)
+        for (publisher, error_class), number in Counter(refusals).items():
+            counter.labels(publisher, transport, error_class).inc(number)

@@ -1,0 +1,144 @@
+"""Errors as RFC 9457 problem details."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from http import HTTPStatus
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from purposewatch_ingest.admission import RefusedError
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.logs import get_logger
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 100
+
+_log = get_logger(__name__)
+
+
+class ProblemKind(Enum):
+    """What can be wrong with a request: name, status and title."""
+
+    NOT_JSON = ("not-json", 400, "The content is not JSON")
+    INCOMPLETE = ("incomplete", 400, "The content did not arrive completely")
+    UNAUTHORIZED = ("unauthorized", 401, "No valid API key")
+    FORBIDDEN = ("forbidden", 403, "The publisher may not publish this")
+    NOT_FOUND = ("not-found", 404, "There is nothing here")
+    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The method is not for this address")
+    BODY_TIMEOUT = ("body-timeout", 408, "The content arrived too slowly")
+    TOO_LARGE = ("too-large", 413, "The content is too large")
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The content type is not taken")
+    INVALID_EVENT = ("invalid-event", 422, "The content is not a valid event")
+    INTERNAL = ("internal", 500, "The gate has a defect")
+    BUSY = ("busy", 503, "Too many requests at once")
+    KAFKA_UNAVAILABLE = ("kafka-unavailable", 503, "Kafka is away")
+
+    def __init__(self, label: str, status: int, title: str) -> None:
+        self.label = label
+        self.status = status
+        self.title = title
+
+
+class FieldProblem(BaseModel):
+    """One fault of one event."""
+
+    index: int = Field(description="Which event of the batch, from 0; 0 for a single event.")
+    field: str = Field(description="JSON pointer into the event; empty for the whole event.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem. It never quotes a value that was sent."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(examples=["urn:purposewatch:problem:invalid-event"])
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong and what to do.")
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem."""
+
+    def __init__(
+        self,
+        kind: ProblemKind,
+        detail: str,
+        *,
+        errors: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+    def response(self) -> Response:
+        """The problem as it goes out."""
+        problem = Problem(
+            type=f"urn:purposewatch:problem:{self.kind.label}",
+            title=self.kind.title,
+            status=self.kind.status,
+            detail=self.detail,
+            errors=list(self.errors[:MAX_ERRORS]),
+        )
+        return JSONResponse(
+            problem.model_dump(),
+            status_code=self.kind.status,
+            headers=self.headers,
+            media_type=MEDIA_TYPE,
+        )
+
+
+def refusal_problem(refusals: Mapping[int, RefusedError], total: int) -> ProblemError:
+    """The problem of a request some of whose events, by index, are refused."""
+    classes = {refusal.error_class for refusal in refusals.values()}
+    if ErrorClass.FORBIDDEN in classes:
+        kind = ProblemKind.FORBIDDEN
+    elif classes <= {ErrorClass.NOT_JSON, ErrorClass.EMPTY}:
+        kind = ProblemKind.NOT_JSON
+    else:
+        kind = ProblemKind.INVALID_EVENT
+    errors = [
+        FieldProblem(index=index, field=error.field, detail=error.detail)
+        for index, refusal in refusals.items()
+        for error in refusal.errors
+    ]
+    detail = f"{len(refusals)} of {total} events refused, so none was accepted; correct and resend"
+    if total == 1:
+        detail = f"the event was refused: {errors[0].field} {errors[0].detail}".replace("  ", " ")
+    return ProblemError(kind, detail, errors=errors)
+
+
+async def answer_problem(_: Request, error: Exception) -> Response:
+    """Exception handler for `ProblemError`."""
+    if not isinstance(error, ProblemError):
+        raise error
+    return error.response()
+
+
+async def answer_http_exception(_: Request, error: Exception) -> Response:
+    """Exception handler for what the framework itself refuses: unknown paths and methods."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    kind = {404: ProblemKind.NOT_FOUND, 405: ProblemKind.METHOD_NOT_ALLOWED}.get(status)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    if kind is None:
+        return Response(HTTPStatus(status).phrase, status_code=status, headers=headers)
+    return ProblemError(kind, "see /docs for what there is", headers=headers).response()
+
+
+async def answer_defect(request: Request, error: Exception) -> Response:
+    """Exception handler for defects. Logs where it happened, never the message: it may quote."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "unknown"
+    _log.error("defect", method=request.method, error=type(error).__name__, where=where)
+    detail = "nothing was accepted for certain; send the same events again, with the same ids"
+    return ProblemError(ProblemKind.INTERNAL, detail).response()

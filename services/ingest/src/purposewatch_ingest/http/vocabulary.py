@@ -1,0 +1,55 @@
+"""`GET /v1/vocabulary/{controller}`: the terms that a publisher's events may use."""
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.http.problems import ProblemError, ProblemKind
+from purposewatch_ingest.http.requests import authenticate
+
+
+class TermAnswer(BaseModel):
+    """One term."""
+
+    term: str
+    parent: str | None
+    label: dict[str, str] = Field(description="Labels by language tag.")
+    sensitive: bool
+
+
+class VocabularyAnswer(BaseModel):
+    """The effective vocabulary of one controller."""
+
+    controller: str
+    terms: dict[str, list[TermAnswer]] = Field(description="By dimension, for example `purposes`.")
+
+
+class VocabularyEndpoint:
+    """Shows publishers the vocabularies of their own controllers."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def show(self, request: Request, controller: str) -> VocabularyAnswer:
+        """Handle one request."""
+        publisher = authenticate(request, self._gate.register())
+        vocabulary = self._gate.vocabularies().get(controller)
+        if vocabulary is None or controller not in publisher.controllers:
+            # one answer for both: which other controllers exist is not the publisher's business
+            detail = "the controller has no declared policy or is not among the publisher's"
+            raise ProblemError(ProblemKind.NOT_FOUND, detail)
+        return VocabularyAnswer(
+            controller=controller,
+            terms={
+                name: [
+                    TermAnswer(
+                        term=entry.term,
+                        parent=entry.parent,
+                        label=dict(entry.label),
+                        sensitive=taxonomy.is_sensitive(entry.term),
+                    )
+                    for entry in taxonomy.values()
+                ]
+                for name, taxonomy in vocabulary.taxonomies().items()
+            },
+        )

@@ -1,0 +1,68 @@
+"""The gate's settings."""
+
+import base64
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from purposewatch_shared.settings import (
+    DeadLetterSettings,
+    KafkaSettings,
+    LogSettings,
+    PolicySettings,
+)
+
+MIN_KEY_BYTES = 32
+
+
+class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
+    """Everything the gate reads from its environment."""
+
+    ingest_http_host: str = Field(default="127.0.0.1", description="Events, probes and metrics.")
+    ingest_http_port: int = Field(default=8600, ge=0, le=65_535)
+    publishers_file: Path = Field(description="The register: see docs/publishing-events.md.")
+    pseudonym_key: SecretStr = Field(
+        description="At least 32 random bytes, in hex or base64. Whoever has it can tell whose "
+        "events are whose; without it pseudonyms can't be matched again."
+    )
+    pseudonym_key_id: str = Field(
+        default="1", pattern=r"^[a-z0-9]{1,16}$", description="Stands in every pseudonym."
+    )
+    ingest_max_future_seconds: int = Field(
+        default=7_200, ge=0, description="How far ahead of the gate's clock an event may be."
+    )
+    ingest_max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    ingest_max_batch_events: int = Field(default=1_000, ge=1)
+    ingest_max_in_flight: int = Field(
+        default=128, ge=1, description="Requests handled at once; bounds memory, more get a 503."
+    )
+    ingest_body_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="For a request's whole content to arrive."
+    )
+    ingest_confirm_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="For Kafka to confirm a request's events."
+    )
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:
+        if len(decode_key(key.get_secret_value())) < MIN_KEY_BYTES:
+            message = (
+                f"must be at least {MIN_KEY_BYTES} bytes in hex or base64; make one with "
+                "`openssl rand -hex 32`"
+            )
+            raise ValueError(message)
+        return key
+
+
+def decode_key(text: str) -> bytes:
+    """The bytes of a key in hex or base64; empty if it is neither."""
+    text = text.strip()
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        pass
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except ValueError:  # also for characters beyond ASCII
+        return b""

@@ -1,0 +1,129 @@
+"""A small world for the gate: one publisher, one controller, a fixed clock."""
+
+import copy
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
+from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_shared.kafka.producer import OutgoingRecord
+from purposewatch_shared.metrics import MetricSet
+from purposewatch_shared.vocabulary import Vocabulary
+
+KEY = "pwk_a-key-for-tests"
+SUBJECT_ID = "customer-4711"
+
+_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/crm/newsletter",
+    "type": "purposewatch.data_access.v1",
+    "time": "2026-03-02T08:15:00Z",
+    "data": {
+        "controller": "wework-labs",
+        "role": "member",
+        "operation": "share",
+        "purpose": "marketing.advertising",
+        "recipient": "third_party.advertising",
+        "data_categories": ["user.contact.email"],
+        "subject_id": SUBJECT_ID,
+    },
+}
+
+
+class FakeProducer:
+    """Keeps what is published, or fails as told."""
+
+    def __init__(self) -> None:
+        self.records: list[OutgoingRecord] = []
+        self.error: Exception | None = None
+
+    async def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Confirm at once, or raise."""
+        if self.error is not None:
+            raise self.error
+        self.records.extend(records)
+
+
+@pytest.fixture
+def event() -> Callable[..., dict[str, Any]]:
+    """Make a valid event; `data` is merged into its data, `None` removes a field."""
+
+    def make(data: dict[str, Any] | None = None, **attributes: Any) -> dict[str, Any]:
+        made = copy.deepcopy(_EVENT)
+        made |= attributes
+        made["data"] |= data or {}
+        made["data"] = {name: value for name, value in made["data"].items() if value is not None}
+        return {name: value for name, value in made.items() if value is not None}
+
+    return make
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The gate's clock."""
+    return datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    """A vocabulary that has the terms of the event."""
+    return Vocabulary.of(
+        roles=["member"],
+        operations=["use", "share"],
+        purposes=["essential", "essential.service", "marketing", "marketing.advertising"],
+        recipients=["first_party", "third_party", "third_party.advertising"],
+        data_categories=["user", "user.contact", "user.contact.email", "user.name"],
+        sources=["employer"],
+        locations=["eu"],
+        legal_bases=["consent"],
+        facts=["consent.marketing"],
+    )
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    """The only registered publisher."""
+    return Publisher("crm", frozenset({"wework-labs"}))
+
+
+@pytest.fixture
+def rules(vocabulary: Vocabulary) -> AdmissionRules:
+    """The rules of admission; one controller is not the publisher's."""
+    return AdmissionRules(
+        {"wework-labs": vocabulary, "linggan-house": vocabulary},
+        Pseudonymiser(b"k" * 32, "1"),
+        timedelta(hours=2),
+    )
+
+
+@pytest.fixture
+def metric_set() -> MetricSet:
+    """The gate's instruments."""
+    return MetricSet("ingest", version="0")
+
+
+@pytest.fixture
+def gate(rules: AdmissionRules, publisher: Publisher, now: datetime, metric_set: MetricSet) -> Gate:
+    """The gate's state around the rules."""
+    register = PublisherRegister([(publisher, [sha256(KEY.encode()).hexdigest()])])
+    return Gate(
+        vocabularies=lambda: rules.vocabularies,
+        register=lambda: register,
+        pseudonymise=rules.pseudonymise,
+        max_future=rules.max_future,
+        clock=lambda: now,
+        events_topic="data-access.events",
+        metric_set=metric_set,
+    )
+
+
+@pytest.fixture
+def producer() -> FakeProducer:
+    """The producer that stands in for Kafka."""
+    return FakeProducer()

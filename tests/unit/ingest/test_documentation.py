@@ -1,0 +1,66 @@
+"""The page for publishers says what the gate does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import purposewatch_shared
+from purposewatch_ingest.admission import parse_json, read_event
+from purposewatch_ingest.http.problems import Problem, ProblemKind
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.event import SubmittedData, SubmittedEvent
+from purposewatch_shared.topics import DEAD_LETTERS, RAW, topic_name
+
+ROOT = Path(purposewatch_shared.__file__).parents[3]
+PAGE = (ROOT / "docs" / "publishing-events.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_events_on_the_page_satisfy_the_contract() -> None:
+    """Every event that is shown whole, in JSON or in a command, is a valid one."""
+    texts = [text for language, text in BLOCKS if language == "json" and "specversion" in text]
+    texts += re.findall(r"(\{\"specversion\".*?\}\})", PAGE, re.DOTALL)
+    assert len(texts) >= 3
+    for text in texts:
+        read_event(parse_json(text.encode()))
+
+
+def test_problem_on_the_page_is_one() -> None:
+    """The example of an answer has the shape of an answer."""
+    [text] = [text for language, text in BLOCKS if language == "json" and '"errors"' in text]
+    Problem.model_validate(json.loads(text), strict=True)
+
+
+@pytest.mark.parametrize("kind", ProblemKind, ids=lambda kind: kind.label)
+def test_every_problem_is_explained(kind: ProblemKind) -> None:
+    """Each problem has a row with its status."""
+    assert f"| {kind.status} | `{kind.label}` |" in PAGE
+
+
+@pytest.mark.parametrize("error_class", ErrorClass)
+def test_every_error_class_is_explained(error_class: ErrorClass) -> None:
+    """Each class of dead letters has a row."""
+    assert f"| `{error_class}` |" in PAGE
+
+
+@pytest.mark.parametrize(
+    "field", [*(f"data.{name}" for name in SubmittedData.model_fields), "traceparent", "time", "id"]
+)
+def test_every_field_is_explained(field: str) -> None:
+    """Each field of an event has a row, save for the fixed attributes that the example shows."""
+    assert field.removeprefix("data.") in SubmittedData.model_fields | SubmittedEvent.model_fields
+    assert f"| `{field}` |" in PAGE
+
+
+@pytest.mark.parametrize("code", [text for language, text in BLOCKS if language == "python"])
+def test_python_on_the_page_compiles(code: str) -> None:
+    """The Python examples are at least Python."""
+    compile(code, "publishing-events.md", "exec")
+
+
+def test_topics_have_their_default_names() -> None:
+    """The page names the topics as they are by default."""
+    for name in (RAW, DEAD_LETTERS):
+        assert f"`{topic_name('data-access', name)}`" in PAGE

@@ -1,0 +1,432 @@
+"""The HTTP interface."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.http import events as events_module
+from purposewatch_ingest.http.api import build_api
+from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
+from purposewatch_ingest.http.requests import InFlight
+from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_shared.event import CanonicalEvent
+from purposewatch_shared.metrics import MetricSet
+from tests.unit.ingest.conftest import KEY, SUBJECT_ID, FakeProducer
+
+MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
+
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture
+def api(gate: Gate, producer: FakeProducer, metric_set: MetricSet) -> FastAPI:
+    """The application without Kafka and without background parts."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+
+    limits = RequestLimits(
+        max_body_bytes=1_048_576,
+        max_batch_events=1_000,
+        body_timeout_seconds=0.2,
+        confirm_timeout_seconds=0.2,
+    )
+    return build_api(
+        EventsEndpoint(gate, producer, limits, InFlight(2)),  # type: ignore[arg-type]
+        VocabularyEndpoint(gate),
+        routes=[],
+        lifespan=lifespan,
+        metric_set=metric_set,
+        version="0",
+    )
+
+
+@pytest.fixture
+async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a registered key."""
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://gate", headers=AUTHORIZED
+    ) as client:
+        yield client
+
+
+async def post(
+    client: httpx.AsyncClient, content: object, content_type: str = STRUCTURED, **headers: str
+) -> httpx.Response:
+    """Post JSON, or bytes as they are."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return await client.post(
+        "/v1/events", content=body, headers={"content-type": content_type, **headers}
+    )
+
+
+def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+    """The problem that a response carries, which must be of this kind."""
+    assert response.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = response.json()
+    assert (status, status, f"urn:purposewatch:problem:{name}") == (
+        response.status_code,
+        found["status"],
+        found["type"],
+    )
+    assert found["title"]
+    assert found["detail"]
+    return found
+
+
+async def test_all_three_content_modes_give_the_same_event(
+    client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """Structured, batched and binary requests lead to the same canonical event."""
+    document = event()
+    attributes = {f"ce-{name}": value for name, value in event().items() if name != "data"}
+    responses = [
+        await post(client, document),
+        await post(client, [document], BATCHED),
+        await post(client, document["data"], "application/json", **attributes),
+    ]
+    assert [response.status_code for response in responses] == [202] * 3
+    assert responses[0].json() == {"accepted": 1}
+    assert len(producer.records) == 3
+    assert len({record.value for record in producer.records}) == 1
+    canonical = CanonicalEvent.model_validate_json(producer.records[0].value)
+    assert producer.records[0].key == canonical.data.subject.encode()
+
+
+async def test_traceparent_header_is_passed_on(
+    client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """The request's trace context reaches Kafka; a faulty one is ignored."""
+    trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    await post(client, event(), traceparent=trace)
+    await post(client, event(), traceparent="\x1b[31m")
+    traced, untraced = producer.records
+    assert ("traceparent", trace.encode()) in traced.headers
+    assert len(untraced.headers) == 1
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer " + "x" * 9_000],
+)
+async def test_without_a_registered_key_nothing_is_taken(
+    client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent, authorization: str
+) -> None:
+    """Both addresses want a key, and never repeat a wrong one."""
+    response = await post(client, event(), Authorization=authorization)
+    problem(response, 401, "unauthorized")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    for secret in ("wrong", KEY, "xxxxx"):
+        assert secret not in response.text
+    lookup = await client.get(
+        "/v1/vocabulary/wework-labs", headers={"Authorization": authorization}
+    )
+    problem(lookup, 401, "unauthorized")
+    assert producer.records == []
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "name"),
+    [
+        (b"not json", STRUCTURED, 400, "not-json"),
+        (b"", STRUCTURED, 400, "not-json"),
+        (b"[" * 100_000, STRUCTURED, 400, "not-json"),
+        (b'{"id": "\xff"}', STRUCTURED, 400, "not-json"),
+        (b'{"id": "\\ud800"}', STRUCTURED, 400, "not-json"),
+        (b'{"id": 1, "id": 1}', STRUCTURED, 400, "not-json"),
+        (b"not json", BATCHED, 400, "not-json"),
+        (b"{}", BATCHED, 422, "invalid-event"),
+        (b"[]", STRUCTURED, 422, "invalid-event"),
+        (b"[1, null]", BATCHED, 422, "invalid-event"),
+        (b"{}", "application/json", 415, "unsupported-media-type"),
+        (b"{}", "text/plain", 415, "unsupported-media-type"),
+        (b"[" + b"{}," * 1_000 + b"{}]", BATCHED, 413, "too-large"),
+        (b" " * 1_048_577, STRUCTURED, 413, "too-large"),
+    ],
+)
+async def test_bad_content_is_told_apart(
+    *,
+    client: httpx.AsyncClient,
+    producer: FakeProducer,
+    content: bytes,
+    content_type: str,
+    status: int,
+    name: str,
+) -> None:
+    """Each fault has its status and its name."""
+    problem(await post(client, content, content_type), status, name)
+    assert producer.records == []
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "name", "field"),
+    [
+        ({"data": {"role": None}}, 422, "invalid-event", "/data/role"),
+        ({"data": {"purpose": "marketin"}}, 422, "invalid-event", "/data/purpose"),
+        ({"time": "2026-03-02T08:15:00"}, 422, "invalid-event", "/time"),
+        ({"time": "2036-03-02T08:15:00Z"}, 422, "invalid-event", "/time"),
+        ({"source": "/billing"}, 403, "forbidden", "/source"),
+        ({"data": {"controller": "linggan-house"}}, 403, "forbidden", "/data/controller"),
+        ({"data": {"controller": "nobody"}}, 422, "invalid-event", "/data/controller"),
+    ],
+)
+async def test_one_bad_event_refuses_the_batch(
+    *,
+    client: httpx.AsyncClient,
+    producer: FakeProducer,
+    event: MakeEvent,
+    change: dict[str, Any],
+    status: int,
+    name: str,
+    field: str,
+) -> None:
+    """Errors carry the event's index, and nothing of the batch is published."""
+    response = await post(client, [event(), event(id="e-2"), event(**change)], BATCHED)
+    found = problem(response, status, name)
+    assert [(2, field)] == [(error["index"], error["field"]) for error in found["errors"]]
+    assert found["detail"].startswith("1 of 3 events refused")
+    assert producer.records == []
+
+
+async def test_problem_lists_only_so_many_errors(
+    client: httpx.AsyncClient, event: MakeEvent
+) -> None:
+    """A thousand bad events give a bounded answer in bounded time."""
+    batch = [event({"purpose": f"p{n}", "role": f"r{n}"}, id=f"e-{n}") for n in range(1_000)]
+    found = problem(await post(client, batch, BATCHED), 422, "invalid-event")
+    assert len(found["errors"]) == 100
+    assert found["detail"].startswith("1000 of 1000 events refused")
+
+
+async def test_answers_and_logs_never_show_personal_values(
+    client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """Neither a refusal nor an outage shows the subject, a value, or the key."""
+    producer.error = ConnectionError(SUBJECT_ID)
+    personal = "ann@example.org"
+    with capture_logs() as logs:
+        responses = [
+            await post(client, event()),
+            await post(client, event({personal: personal})),
+            await post(client, event({"role": personal, "facts": {personal: True}})),
+            await post(client, event(id=f"{personal}\n\x1b[31m")),
+            await post(client, event({"subject_id": f"{SUBJECT_ID}\x00"})),
+        ]
+    for text in [*(response.text for response in responses), json.dumps(logs)]:
+        for secret in (SUBJECT_ID, personal, KEY, "\x1b", "\\u001b"):
+            assert secret not in text
+
+
+async def test_kafka_away_is_a_503_that_says_when_to_come_back(
+    client: httpx.AsyncClient,
+    producer: FakeProducer,
+    event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error and a silence of Kafka are answered alike; afterwards all is well again."""
+    producer.error = ConnectionError()
+    refused = await post(client, event())
+    producer.error = None
+    with monkeypatch.context() as patch:
+        patch.setattr(producer, "publish", lambda _: asyncio.sleep(10))
+        silent = await post(client, event())
+    for response in (refused, silent):
+        problem(response, 503, "kafka-unavailable")
+        assert int(response.headers["retry-after"]) >= 1
+    assert (await post(client, event())).status_code == 202
+
+
+async def test_too_many_requests_at_once_are_turned_away(
+    client: httpx.AsyncClient,
+    producer: FakeProducer,
+    event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beyond the bound the answer comes at once, and the places become free again."""
+    release = asyncio.Event()
+    monkeypatch.setattr(producer, "publish", lambda _: release.wait())
+    held = [asyncio.create_task(post(client, event())) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    turned_away = await post(client, event())
+    problem(turned_away, 503, "busy")
+    assert int(turned_away.headers["retry-after"]) >= 1
+    release.set()
+    assert {202} == {response.status_code for response in await asyncio.gather(*held)}
+    assert (await post(client, event())).status_code == 202
+
+
+def scope(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    """An ASGI scope of a publishing request."""
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/events",
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": [
+            (b"authorization", AUTHORIZED["Authorization"].encode()),
+            (b"content-type", STRUCTURED.encode()),
+            *headers,
+        ],
+    }
+
+
+async def status_of(api: FastAPI, asked: dict[str, Any], receive: Callable[[], Any]) -> int:
+    """The status that a raw ASGI request is answered with."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await api(asked, receive, send)
+    status: int = sent[0]["status"]
+    return status
+
+
+@pytest.mark.parametrize(
+    ("headers", "most_reads"),
+    [([(b"content-length", b"10485760")], 0), ([(b"content-length", b"9" * 5_000)], 0), ([], 17)],
+)
+async def test_10_mb_are_refused_without_being_read(
+    api: FastAPI, headers: list[tuple[bytes, bytes]], most_reads: int
+) -> None:
+    """A declared length is enough to refuse; without one, reading ends at the limit."""
+    reads = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal reads
+        reads += 1
+        return {"type": "http.request", "body": b" " * 65_536, "more_body": True}
+
+    assert await status_of(api, scope(*headers), receive) == 413
+    assert reads <= most_reads
+
+
+async def test_slow_content_is_given_up(api: FastAPI) -> None:
+    """A client that trickles its content loses its place after the time limit."""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    assert await status_of(api, scope(), receive) == 408
+
+
+async def test_broken_off_content_is_no_event(api: FastAPI, producer: FakeProducer) -> None:
+    """A connection that ends early publishes nothing."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    assert await status_of(api, scope(), receive) == 400
+    assert producer.records == []
+
+
+async def test_compressed_content_is_not_taken(client: httpx.AsyncClient) -> None:
+    """No archive can unpack into more than the limit."""
+    response = await post(client, b"x", **{"content-encoding": "gzip"})
+    problem(response, 415, "unsupported-media-type")
+
+
+async def test_defect_is_a_500_that_quotes_nothing(
+    client: httpx.AsyncClient, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect is logged by place and type alone."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError(SUBJECT_ID)
+
+    monkeypatch.setattr(events_module, "admit", fail)
+    with capture_logs() as logs:
+        response = await post(client, event())
+    problem(response, 500, "internal")
+    assert SUBJECT_ID not in response.text + str(logs)
+    [entry] = [entry for entry in logs if entry["event"] == "defect"]
+    assert entry["error"] == "KeyError"
+
+
+async def test_vocabulary_can_be_looked_up(client: httpx.AsyncClient) -> None:
+    """A publisher sees the terms of its controllers, and no others."""
+    answer = (await client.get("/v1/vocabulary/wework-labs")).json()
+    assert answer["controller"] == "wework-labs"
+    assert {"term": "user.name", "parent": "user", "label": {}, "sensitive": False} in answer[
+        "terms"
+    ]["data_categories"]
+    for other in ("linggan-house", "nobody", "%1b%5b31m"):
+        problem(await client.get(f"/v1/vocabulary/{other}"), 404, "not-found")
+
+
+async def test_unknown_addresses_and_methods_are_problems(client: httpx.AsyncClient) -> None:
+    """What the framework refuses looks like every other problem."""
+    problem(await client.get("/nothing/%1b"), 404, "not-found")
+    problem(await client.get("/v1/events"), 405, "method-not-allowed")
+
+
+async def test_documentation_needs_no_outside_host(client: httpx.AsyncClient) -> None:
+    """The documentation page and all that it loads come from the gate itself."""
+    page = (await client.get("/docs")).text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(addresses) >= 3
+    for address in addresses:
+        assert address.startswith("/")
+        assert (await client.get(address)).status_code == 200
+    assert "://" not in page
+
+
+async def test_openapi_describes_the_contract(
+    client: httpx.AsyncClient, producer: FakeProducer
+) -> None:
+    """All modes are described, references resolve, and the example would be accepted."""
+    document = (await client.get("/openapi.json")).json()
+    content = document["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    assert {STRUCTURED, BATCHED, "application/json"} == set(content)
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+        assert name in document["components"]["schemas"]
+    assert (await post(client, content[STRUCTURED]["example"])).status_code == 202
+    assert (await post(client, content[BATCHED]["example"], BATCHED)).status_code == 202
+    assert len(producer.records) == 2
+
+
+async def test_labels_stay_bounded(
+    client: httpx.AsyncClient, metric_set: MetricSet, event: MakeEvent
+) -> None:
+    """Thousands of names and addresses make no new label values."""
+    names = [event({"purpose": f"p{n}"}, source=f"/s{n}", id=f"e-{n}") for n in range(1_000)]
+    for start in (0, 1):
+        await post(client, names[start::2], BATCHED)
+        await post(client, [event({"purpose": f"p{n}"}) for n in range(1_000)], BATCHED)
+    for n in range(200):
+        await client.get("/livez")
+        await client.get(f"/address-{n}")
+        await client.get(f"/v1/vocabulary/c{n}")
+        await client.get("/v1/events", headers={"Authorization": f"Bearer {n}"})
+    labels = {
+        frozenset(value for key, value in sample.labels.items() if key != "le")
+        for metric in metric_set.registry.collect()
+        if metric.name.startswith("purposewatch_ingest")
+        for sample in metric.samples
+    }
+    expected = {
+        frozenset(),
+        frozenset({"crm", "http", "forbidden"}),
+        frozenset({"crm", "http", "unknown_term"}),
+        frozenset({"/v1/events", "403"}),
+        frozenset({"/v1/events", "422"}),
+        frozenset({"/v1/events", "405"}),
+        frozenset({"/v1/vocabulary/{controller}", "404"}),
+        frozenset({"other", "404"}),
+    }
+    assert expected == labels

@@ -1,0 +1,100 @@
+"""The register of publishers."""
+
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from purposewatch_ingest.publishers import load_register
+from purposewatch_shared.yaml_source import InvalidSourceError
+
+DIGESTS = [sha256(key).hexdigest() for key in (b"one", b"two", b"three")]
+
+SHARED_KEY = f"""
+publishers:
+  a: {{controllers: [x], key_sha256: [{DIGESTS[0]}]}}
+  b: {{controllers: [x], key_sha256: [{DIGESTS[0]}]}}
+"""
+
+
+def write(directory: Path, text: str) -> Path:
+    """A register's file."""
+    path = directory / "publishers.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_publishers_are_found_by_key_and_by_source(tmp_path: Path) -> None:
+    """Every key of a publisher finds it, and so does a source below its name."""
+    text = f"""
+publishers:
+  crm:
+    key_sha256: [{DIGESTS[0]}, {DIGESTS[1]}]
+    controllers: [wework-labs, linggan-house]
+  billing:
+    controllers: [wework-labs]
+"""
+    register = load_register(write(tmp_path, text))
+    crm = register.owner_of("/crm/newsletter")
+    assert crm is not None
+    assert (
+        crm is register.holder_of("one") is register.holder_of("two") is register.owner_of("/crm")
+    )
+    assert crm.controllers == {"wework-labs", "linggan-house"}
+    billing = register.owner_of("/billing")
+    assert billing is not None
+    assert billing.name == "billing"
+    for key in ("three", "", "x" * 10_000, DIGESTS[0], "\u00ff"):
+        assert register.holder_of(key) is None
+    assert register.owner_of("/unknown/crm") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must be a mapping"),
+        ("publisher: {}", "publishers.yaml:1: unknown field `publisher`; did you mean"),
+        ("publishers:", "lacks `publishers`"),
+        ("publishers: {CRM: {controllers: [a]}}", "`CRM` is no publisher's name"),
+        ("publishers: {crm: {}}", "lacks `controllers`"),
+        ("publishers: {crm: {controllers: []}}", "empty"),
+        ("publishers: {crm: {controllers: [A]}}", "no controller's name"),
+        ("publishers: {crm: {controllers: [a], keys: [x]}}", "unknown field `keys`"),
+        ("publishers: {crm: {controllers: [a], key_sha256: [pwk_clear]}}", "no SHA-256 digest"),
+        (
+            "publishers:\n  a: &a {controllers: [x]}\n  b: *a",
+            "anchors and aliases are not read",
+        ),
+        (SHARED_KEY, "key in common"),
+    ],
+)
+def test_faults_are_pointed_at(tmp_path: Path, text: str, message: str) -> None:
+    """A faulty register is refused with its line, and a key in clear is not repeated."""
+    with pytest.raises(InvalidSourceError) as raised:
+        load_register(write(tmp_path, text))
+    assert message in str(raised.value)
+    assert "pwk_clear" not in str(raised.value)
+
+
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    """Without the file there is a readable error."""
+    with pytest.raises(InvalidSourceError, match="can't be read"):
+        load_register(tmp_path / "publishers.yaml")
+
+
+def test_new_key_prints_a_key_and_its_digest() -> None:
+    """Every run prints another key of 256 bits together with its digest."""
+    command = [sys.executable, "-m", "purposewatch_ingest.publishers", "new-key"]
+    outputs = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in "ab"]
+    keys = []
+    for output in outputs:
+        key, digest = (line.split()[1] for line in output.stdout.splitlines()[:2])
+        assert sha256(key.encode()).hexdigest() == digest
+        assert len(key) >= 43
+        keys.append(key)
+    assert keys[0] != keys[1]
+    wrong = subprocess.run(command[:-1], check=False, capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "new-key" in wrong.stderr

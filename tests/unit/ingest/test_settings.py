@@ -1,0 +1,43 @@
+"""The gate's settings."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from purposewatch_ingest.settings import IngestSettings, decode_key
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.hex(),
+        KEY.hex().upper() + "\n",
+        base64.b64encode(KEY).decode(),
+        base64.urlsafe_b64encode(KEY).decode(),
+    ],
+)
+def test_pseudonym_key_is_hex_or_base64(text: str) -> None:
+    """The key is the same however it is written."""
+    assert decode_key(text) == KEY
+
+
+@pytest.mark.parametrize("text", ["", "secret", KEY.hex()[:62], "ä" * 64, "!" * 64])
+def test_short_or_unreadable_pseudonym_key_is_refused(text: str) -> None:
+    """A weak key is an error that says how to make one, without showing it."""
+    with pytest.raises(ValidationError, match="openssl rand -hex 32") as raised:
+        IngestSettings(publishers_file=Path("p.yaml"), pseudonym_key=text)
+    assert not text or text not in str(raised.value)
+
+
+def test_pseudonym_key_is_required_and_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no default key, and printing the settings doesn't print it."""
+    with pytest.raises(ValidationError):
+        IngestSettings(publishers_file=Path("p.yaml"))
+    monkeypatch.setenv("PURPOSEWATCH_PSEUDONYM_KEY", KEY.hex())
+    monkeypatch.setenv("PURPOSEWATCH_PUBLISHERS_FILE", "p.yaml")
+    settings = IngestSettings()
+    assert KEY.hex() not in repr(settings)
