@@ -1,0 +1,1 @@
+"""Alerts: written with the books, delivered at least once, recognisable when repeated."""

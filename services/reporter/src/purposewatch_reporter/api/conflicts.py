@@ -1,0 +1,97 @@
+"""Event ids that were used twice, with different content."""
+
+import json
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Row, select
+
+from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
+from purposewatch_reporter.api.parameters import Name
+from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.tables import id_conflicts
+from purposewatch_shared.decision import Kind, Outcome
+from purposewatch_shared.terms import PUBLISHER_PATTERN
+from purposewatch_shared.verdict import Position
+
+_c = id_conflicts.c
+
+
+class ConflictFilters(PageRange):
+    """Which conflicts; all given filters must match. Times are those of the booking."""
+
+    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    event_id: Name | None = None
+
+
+class Conflict(BaseModel):
+    """An event whose id had been used with other content. It is not in the counts."""
+
+    id: str
+    event_time: datetime
+    booked_time: datetime
+    event_id: str
+    event_source: str
+    publisher: str
+    controller: str
+    outcome: Outcome
+    kind: Kind | None
+    summary: str
+    position: Position = Field(description="The event's place in Kafka.")
+    first: Position = Field(description="The place of the event that used the id first.")
+
+
+class ConflictDetail(Conflict):
+    """A conflict with the whole verdict."""
+
+    verdict: dict[str, Any] = Field(description="The verdict as the auditor published it.")
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    topic = values.pop("topic")
+    place = Position(
+        topic=topic, partition=values.pop("partition"), offset=values.pop("event_offset")
+    )
+    first = Position(
+        topic=topic, partition=values.pop("first_partition"), offset=values.pop("first_offset")
+    )
+    return {**values, "position": place, "first": first}
+
+
+def conflicts_routes(database: Database) -> APIRouter:
+    """The routes of /conflicts."""
+    router = APIRouter(tags=["conflicts"])
+
+    @router.get("/conflicts")
+    async def list_conflicts(asked: Annotated[ConflictFilters, Query()]) -> Page[Conflict]:
+        """Ids used twice with different content, by the time of the booking, newest first."""
+        query = select(*(column for column in id_conflicts.c if column is not _c.verdict))
+        if asked.publisher is not None:
+            query = query.where(_c.publisher == asked.publisher)
+        if asked.event_id is not None:
+            query = query.where(_c.event_id == asked.event_id)
+        query = page_query(query, _c.booked_time, _c.id, asked)
+        async with database.reading() as connection:
+            rows = list(await connection.execute(query))
+        cursor = next_cursor(rows, _c.booked_time, _c.id, asked)
+        return Page(items=[Conflict(**_fields(row)) for row in rows], next=cursor)
+
+    @router.get("/conflicts/{id}")
+    async def get_conflict(
+        name: Annotated[str, Path(alias="id", pattern="^[0-9a-f]{32}$")],
+    ) -> ConflictDetail:
+        """One conflict with the whole verdict about the later event."""
+        async with database.reading() as connection:
+            found = await connection.execute(select(id_conflicts).where(_c.id == name))
+            row = found.one_or_none()
+        if row is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", f"there is no conflict `{name}`")
+        fields = _fields(row)
+        return ConflictDetail(**{**fields, "verdict": json.loads(fields["verdict"])})
+
+    return router

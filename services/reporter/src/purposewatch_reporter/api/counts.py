@@ -1,0 +1,139 @@
+"""Exact counts, grouped as asked."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, field_validator
+from sqlalchemy import BigInteger, Column, Table, cast, func, select
+
+from purposewatch_reporter.api.parameters import TermName, TimeRange
+from purposewatch_reporter.api.problems import invalid
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.tables import NO_KIND, hourly_counts, hourly_verdicts
+from purposewatch_shared.decision import Kind, Outcome
+from purposewatch_shared.terms import CONTROLLER_PATTERN, PUBLISHER_PATTERN
+
+MAX_GROUPS = 10_000
+
+
+class Counted(StrEnum):
+    """What is counted: events, or decisions about single data categories of events."""
+
+    EVENTS = "events"
+    DECISIONS = "decisions"
+
+
+class CountDimension(StrEnum):
+    """What counts can be grouped by."""
+
+    HOUR = "hour"
+    CONTROLLER = "controller"
+    PUBLISHER = "publisher"
+    ROLE = "role"
+    CATEGORY = "category"
+    PURPOSE = "purpose"
+    RECIPIENT = "recipient"
+    OUTCOME = "outcome"
+    KIND = "kind"
+
+
+_TABLES: dict[Counted, Table] = {
+    Counted.EVENTS: hourly_verdicts,
+    Counted.DECISIONS: hourly_counts,
+}
+
+
+class CountFilters(TimeRange):
+    """What to count; all given filters must match. Times are those of the events, by the hour."""
+
+    of: Counted = Field(default=Counted.EVENTS, description="`events` or `decisions`.")
+    by: list[CountDimension] = Field(
+        default=[], description="Dimensions to group by; repeat the parameter for several."
+    )
+    controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
+    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    role: TermName | None = None
+    category: TermName | None = None
+    purpose: TermName | None = None
+    recipient: TermName | None = None
+    outcome: Outcome | None = None
+    kind: Kind | None = None
+
+    @field_validator("since", "until")
+    @classmethod
+    def _is_a_whole_hour(cls, time: datetime | None) -> datetime | None:
+        if time is not None:
+            utc = time.astimezone(UTC)
+            if utc != utc.replace(minute=0, second=0, microsecond=0):
+                message = "counts are kept by the hour; give a whole hour in UTC"
+                raise ValueError(message)
+        return time
+
+
+class Counts(BaseModel):
+    """Counts, one per group that has any."""
+
+    of: Counted
+    by: list[CountDimension]
+    total: int
+    groups: list[dict[str, Any]] = Field(
+        description="The dimensions asked for, and `count`; sorted by the dimensions."
+    )
+
+
+def _column(table: Table, dimension: CountDimension, counted: Counted, field: str) -> Column[Any]:
+    name = "data_category" if dimension is CountDimension.CATEGORY else str(dimension)
+    if name not in table.c:
+        other = next(one for one in Counted if one is not counted)
+        detail = f"counts of {counted} are not kept by `{dimension}`; ask for `of={other}`"
+        raise invalid(field, detail)
+    return table.c[name]
+
+
+def _shown(dimension: CountDimension, value: Any) -> Any:
+    return None if dimension is CountDimension.KIND and value == NO_KIND else value
+
+
+def counts_routes(database: Database) -> APIRouter:
+    """The route of /counts."""
+    router = APIRouter(tags=["counts"])
+
+    @router.get("/counts")
+    async def get_counts(asked: Annotated[CountFilters, Query()]) -> Counts:
+        """Exact counts. Repeats are counted once; id conflicts and dead letters are not in them."""
+        table = _TABLES[asked.of]
+        by = list(dict.fromkeys(asked.by))
+        columns = [_column(table, dimension, asked.of, "by") for dimension in by]
+        query = select(*columns, cast(func.sum(table.c.count), BigInteger).label("count"))
+        for dimension in CountDimension:
+            value = getattr(asked, str(dimension), None)
+            if value is not None:
+                column = _column(table, dimension, asked.of, str(dimension))
+                query = query.where(column == str(value))
+        if asked.since is not None:
+            query = query.where(table.c.hour >= asked.since)
+        if asked.until is not None:
+            query = query.where(table.c.hour < asked.until)
+        query = query.group_by(*columns).order_by(*columns).limit(MAX_GROUPS + 1)
+        async with database.reading() as connection:
+            rows = list(await connection.execute(query))
+        if len(rows) > MAX_GROUPS:
+            detail = f"more than {MAX_GROUPS} groups; group by less, or filter"
+            too_many = invalid("by", detail)
+            raise too_many
+        groups = [
+            {
+                **{
+                    str(dimension): _shown(dimension, value)
+                    for dimension, value in zip(by, row, strict=False)
+                },
+                "count": row[-1],
+            }
+            for row in rows
+            if row[-1] is not None  # the sum of no rows at all
+        ]
+        return Counts(of=asked.of, by=by, total=sum(g["count"] for g in groups), groups=groups)
+
+    return router

@@ -1,0 +1,82 @@
+"""Keyset paging: newest first, stable while rows are being added.
+
+A cursor names the last row of a page by its time and id. The next page begins behind it,
+whatever was added meanwhile, so that no row is shown twice and none that was there is left out.
+"""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Column, Row, Select, literal, tuple_
+
+from purposewatch_reporter.api.parameters import TimeRange
+from purposewatch_reporter.api.problems import ProblemError, invalid
+from purposewatch_reporter.store.tables import UtcTime
+
+T = TypeVar("T", bound=BaseModel)
+
+MAX_LIMIT = 500
+
+
+class PageRange(TimeRange):
+    """Parameters of a resource that is read page by page."""
+
+    limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="Rows on a page.")
+    cursor: str | None = Field(
+        default=None, max_length=200, description="`next` of the page before."
+    )
+
+
+class Page(BaseModel, Generic[T]):
+    """One page, newest first."""
+
+    items: list[T]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last one.")
+
+
+def page_query(
+    query: Select[Any], time: Column[Any], name: Column[Any], asked: PageRange
+) -> Select[Any]:
+    """Limit a query to the page that was asked for, and one row more."""
+    if asked.since is not None:
+        query = query.where(time >= asked.since)
+    if asked.until is not None:
+        query = query.where(time < asked.until)
+    if asked.cursor is not None:
+        after_time, after_name = _read_cursor(asked.cursor)
+        query = query.where(
+            tuple_(time, name) < tuple_(literal(after_time, UtcTime), literal(after_name))
+        )
+    return query.order_by(time.desc(), name.desc()).limit(asked.limit + 1)
+
+
+def next_cursor(
+    rows: list[Row[Any]], time: Column[Any], name: Column[Any], asked: PageRange
+) -> str | None:
+    """Drop the row too many, if there is one; the cursor of the next page."""
+    if len(rows) <= asked.limit:
+        return None
+    del rows[asked.limit :]
+    last = rows[-1]._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    key = json.dumps([last[time].isoformat(), last[name]]).encode()
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        time, name = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        after = datetime.fromisoformat(time)
+    except (ValueError, TypeError, binascii.Error):
+        raise _bad_cursor() from None
+    if after.tzinfo is None or not isinstance(name, str):
+        raise _bad_cursor()
+    return after, name
+
+
+def _bad_cursor() -> ProblemError:
+    return invalid("cursor", "not a cursor; take it from `next` of the page before")

@@ -1,0 +1,49 @@
+"""The account of one partition of the events topic."""
+
+from dataclasses import dataclass, field
+
+from purposewatch_reporter.ledger.offsets import MAX_INTERVALS, OffsetSet
+
+# Dead letters run ahead of the verdicts when a long history is booked, each a range by itself.
+# They may take half of the ranges, so that the verdicts, which close the gaps, never lack one.
+_DEAD_LETTER_INTERVALS = MAX_INTERVALS // 2
+
+
+@dataclass(slots=True)
+class PartitionLedger:
+    """What has been booked of one partition, as a state machine.
+
+    INVARIANT: `len(accounted) == verdicts + dead_letters`. Whichever of the two comes first for
+    an offset accounts for it; everything later about that offset is a repeat.
+    """
+
+    base: int = 0
+    """The books begin here: what Kafka had deleted before they were opened is not missing."""
+    accounted: OffsetSet = field(default_factory=OffsetSet)
+    verdicts: int = 0
+    dead_letters: int = 0
+    duplicates: int = 0
+    """Among the verdicts: those whose event repeats an id with the same content."""
+    conflicts: int = 0
+    """Among the verdicts: those whose event repeats an id with other content."""
+
+    def open_at(self, offset: int) -> None:
+        """Begin the books at `offset`, unless something before it has been booked."""
+        first = self.accounted.first
+        self.base = offset if first is None else min(first, offset)
+
+    def book_verdict(self, offset: int) -> bool:
+        """Account for an event by its verdict; False when it was accounted for before."""
+        if not self.accounted.book(offset):
+            return False
+        self.base = min(self.base, offset)
+        self.verdicts += 1
+        return True
+
+    def book_dead_letter(self, offset: int) -> bool:
+        """Account for an event by its dead letter; False when it was accounted for before."""
+        if not self.accounted.book(offset, limit=_DEAD_LETTER_INTERVALS):
+            return False
+        self.base = min(self.base, offset)
+        self.dead_letters += 1
+        return True

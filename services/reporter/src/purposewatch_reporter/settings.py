@@ -1,0 +1,91 @@
+"""The reporter's settings."""
+
+import ipaddress
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from purposewatch_shared.settings import KafkaSettings, LogSettings
+
+_DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class ReporterSettings(LogSettings, KafkaSettings):
+    """Everything the reporter reads from its environment."""
+
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite+aiosqlite:///purposewatch.db"),
+        description="sqlite+aiosqlite:///<file> or postgresql+asyncpg://<user>@<host>/<database>.",
+    )
+    reporter_http_host: str = "127.0.0.1"
+    reporter_http_port: int = Field(default=8602, ge=0, le=65_535)
+    reporter_api_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Bearer token of the API; required unless the host is a loopback address.",
+    )
+    reporter_public_url: str | None = Field(
+        default=None, description="Where people reach this service; the beginning of links."
+    )
+    reporter_books_seconds: float = Field(
+        default=1.0, gt=0, description="How often the books are compared with Kafka."
+    )
+    reporter_event_id_days: float = Field(
+        default=30, gt=0, description="How long a repeated event id is recognised."
+    )
+    reporter_outbox_days: float = Field(
+        default=7, gt=0, description="How long delivered alerts stay in the outbox."
+    )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="Alerts are posted here; without it none are written."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="Signs every alert."
+    )
+    webhook_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
+    @field_validator("database_url")
+    @classmethod
+    def _driver_is_known(cls, url: SecretStr) -> SecretStr:
+        driver, _, rest = url.get_secret_value().partition("://")
+        if driver not in _DRIVERS:
+            message = f"must begin with {' or '.join(f'`{name}://`' for name in _DRIVERS)}"
+            raise ValueError(message)
+        if driver == _DRIVERS[0] and rest.partition("?")[0].lstrip("/") in ("", ":memory:"):
+            message = "must name a file; what is only in memory could not survive a restart"
+            raise ValueError(message)
+        return url
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook_is_http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                message = "must be an address that begins with `https://` or `http://`"
+                raise ValueError(message)
+        return url
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        if self.reporter_api_token is None and not _is_loopback(self.reporter_http_host):
+            message = (
+                "the API would be open to everyone who reaches this host; set "
+                "PURPOSEWATCH_REPORTER_API_TOKEN, or PURPOSEWATCH_REPORTER_HTTP_HOST to 127.0.0.1"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach this service, without a slash at the end."""
+        default = f"http://{self.reporter_http_host}:{self.reporter_http_port}"
+        return (self.reporter_public_url or default).rstrip("/")

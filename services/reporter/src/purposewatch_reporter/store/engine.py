@@ -1,0 +1,123 @@
+"""The database: SQLite for one machine, PostgreSQL for more.
+
+INVARIANT: everything that one batch changes is written in one transaction of the write engine.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from purposewatch_reporter.store.migrate import SchemaError, upgrade
+from purposewatch_shared.health import Check
+from purposewatch_shared.service import FatalError
+
+_MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
+_READERS = 4
+_BUSY_SECONDS = 5
+_STATEMENT_SECONDS = 60
+
+
+class Database:
+    """Two ways into one database: transactions that write, and ones that only read.
+
+    On SQLite there is one writer, whose transactions take the write lock at their beginning, so
+    that none fails half way for want of it; readers never wait for it (WAL).
+    """
+
+    name = "database"
+
+    def __init__(self, url: SecretStr) -> None:
+        self._url = make_url(url.get_secret_value())
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        if self._is_sqlite:
+            self._write = self._sqlite("BEGIN IMMEDIATE", connections=1)
+            self._read = self._sqlite("BEGIN", connections=_READERS)
+        else:
+            self._write = self._read = self._postgresql()
+
+    async def start(self) -> None:
+        """Bring the schema up to date; several reporters may do so at once."""
+        async with self._write.begin() as connection:
+            if not self._is_sqlite:
+                await connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
+                )
+            try:
+                await connection.run_sync(upgrade)
+            except SchemaError as error:
+                raise FatalError(str(error)) from None
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        await self._write.dispose()
+        await self._read.dispose()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, rolled back on an error."""
+        async with self._write.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        async with self._read.connect() as connection:
+            yield connection
+
+    async def check(self) -> Check:
+        """Whether the database answers."""
+        try:
+            async with self.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception as error:  # noqa: BLE001 - any failure means «not now»
+            return Check(ok=False, detail=f"no answer ({type(error).__name__})")
+        return Check(ok=True, detail="answers")
+
+    def _sqlite(self, begin: str, *, connections: int) -> AsyncEngine:
+        engine = create_async_engine(
+            self._url,
+            pool_size=connections,
+            max_overflow=0,
+            hide_parameters=True,
+            connect_args={"timeout": _BUSY_SECONDS},
+        )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            connection.isolation_level = None  # the driver must not begin transactions by itself
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            # A power cut may undo the latest commits but never half of one. That is enough: the
+            # position in Kafka is part of the commit, so what was undone is booked again.
+            cursor.execute("PRAGMA synchronous=NORMAL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin_transaction(connection: Any) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    def _postgresql(self) -> AsyncEngine:
+        return create_async_engine(
+            self._url,
+            pool_size=1 + _READERS,
+            max_overflow=_READERS,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={
+                "command_timeout": _STATEMENT_SECONDS,
+                "server_settings": {
+                    "application_name": "purposewatch-reporter",
+                    # the host of another reporter may have vanished with rows locked
+                    "idle_in_transaction_session_timeout": f"{_STATEMENT_SECONDS}s",
+                    "lock_timeout": f"{_STATEMENT_SECONDS // 2}s",
+                },
+            },
+        )

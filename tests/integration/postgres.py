@@ -1,0 +1,147 @@
+"""A private PostgreSQL from the machine's own binaries, for the tests of what is stored."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import asyncpg  # type: ignore[import-untyped]  # it has no stubs
+import pytest
+
+from purposewatch_cli.embedded_broker import free_port
+
+_REQUIRED = "PURPOSEWATCH_REQUIRE_POSTGRESQL"
+_UNPRIVILEGED = ("postgres", "nobody")
+_READY_SECONDS = 20.0
+
+
+def binaries() -> Path | None:
+    """The directory of the newest PostgreSQL's programs; `None` when it is not installed."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    on_path = shutil.which("initdb")
+    if on_path:
+        found.append(Path(on_path).parent)
+    return max(found, key=_version, default=None)
+
+
+def _version(directory: Path) -> int:
+    number = re.fullmatch(r"\d+", directory.parent.name)
+    return int(number.group()) if number else 0
+
+
+class PostgreSQL:
+    """One server in a temporary directory; `stop` and `start` keep its data.
+
+    PostgreSQL refuses to run as root, so root starts it as another user.
+    """
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-postgresql-"))
+        self._user: str | None = None
+        if os.geteuid() == 0:
+            self._user = _unprivileged_user()
+            shutil.chown(self._directory, self._user)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "--auth=trust", "--username=purposewatch", "--encoding=UTF8", "data")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        """The address for SQLAlchemy."""
+        return f"postgresql+asyncpg://purposewatch@127.0.0.1:{self.port}/{database}"
+
+    async def start(self) -> None:
+        """Start the server, unless it runs, and wait until it answers."""
+        if self._process is None:
+            self._launch()
+        async with asyncio.timeout(_READY_SECONDS):
+            while True:
+                try:
+                    connection = await asyncpg.connect(self.dsn("postgres"))
+                except (OSError, asyncpg.PostgresError):
+                    await asyncio.sleep(0.05)
+                else:
+                    await connection.close()
+                    return
+
+    def _launch(self) -> None:
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(self._programs / "postgres"),
+                    *("-D", "data", "-h", "127.0.0.1", "-p", str(self.port)),
+                    *("-k", str(self._directory)),
+                ],
+                cwd=self._directory,
+                user=self._user,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash would; it recovers at the next start."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def dsn(self, database: str) -> str:
+        """The address for asyncpg."""
+        return f"postgresql://purposewatch@127.0.0.1:{self.port}/{database}"
+
+    async def create_database(self) -> str:
+        """A new, empty database; its name."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        connection = await asyncpg.connect(self.dsn("postgres"))
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            await connection.close()
+        return name
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self._programs / program), *arguments],
+            cwd=self._directory,
+            user=self._user,
+            check=True,
+            capture_output=True,
+        )
+
+
+def _unprivileged_user() -> str:
+    import pwd  # noqa: PLC0415 - only where there is a root user
+
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in _UNPRIVILEGED if name in known)
+
+
+def require_postgresql() -> Path:
+    """The programs' directory; without one skip the test, or fail it where they are required."""
+    programs = binaries()
+    if programs is not None:
+        return programs
+    reason = "PostgreSQL is not installed; its programs initdb and postgres are needed"
+    if os.environ.get(_REQUIRED) == "1":
+        pytest.fail(f"{reason} ({_REQUIRED}=1)", pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,507 @@
+"""The reporter as a process, on real brokers and databases: exact, whatever is killed when."""
+
+import asyncio
+import json
+import random
+import signal
+import threading
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from purposewatch_reporter.alerts.webhook import sign
+from purposewatch_reporter.app import build_app
+from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.ledgers import load_ledgers
+from purposewatch_reporter.store.positions import load_positions
+from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from tests.integration.brokers.running_broker import RunningBroker
+from tests.integration.kafka_settings import kafka_environment, kafka_settings
+from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.integration.processes import ServiceProcess
+from tests.integration.scrape import get, metric
+from tests.unit.reporter.conftest import bookkeeper_of
+from tests.unit.reporter.plain_books import PlainBooks, comparable, stored_books
+from tests.unit.reporter.records import dead_letter, in_topic, verdict
+from tests.unit.reporter.test_migrations import differences
+
+PARTITIONS = 3
+HOOK_SECRET = "the secret that signs alerts"
+HOOK_TOKEN = "a-token-within-the-address"
+
+
+class Load:
+    """Verdicts and dead letters about all events but a few, in the worst order there may be."""
+
+    def __init__(self, topic_prefix: str, *, events: int, seed: int) -> None:
+        self._prefix = topic_prefix
+        self._random = random.Random(seed)  # noqa: S311 - a load that can be repeated
+        self.events = events
+        self.verdicts: dict[int, list[Any]] = {}
+        self.dead_letters: dict[int, list[dict[str, Any]]] = {}
+        self.unaccounted: Counter[int] = Counter()
+        for partition in range(PARTITIONS):
+            self._fill(partition)
+
+    def _fill(self, partition: int) -> None:
+        chance = self._random
+        order: list[Any] = []
+        held_back: list[dict[str, Any]] = []
+        letters: list[dict[str, Any]] = []
+        for offset in range(self.events):
+            what = chance.random()
+            if what < 0.01:
+                self.unaccounted[partition] += 1
+                order += [b"nonsense"] if what < 0.005 else []
+                continue
+            if what < 0.04:
+                letters += [self._letter(partition, offset)] * chance.choice([1, 1, 2])
+                continue
+            value = self._verdict(partition, offset)
+            (held_back if what < 0.06 else order).append(value)
+            if what > 0.95:  # resent, a while later
+                held_back.append(value)
+        for start in range(0, len(order), 7):  # a later batch overtakes an earlier one
+            if chance.random() < 0.2:
+                window = order[start : start + 7]
+                chance.shuffle(window)
+                order[start : start + 7] = window
+        chance.shuffle(held_back)
+        letters += [
+            dead_letter(partition, offset, topic="raw", prefix=self._prefix) for offset in (1, 2, 1)
+        ]
+        self.verdicts[partition] = order + held_back
+        self.dead_letters[partition] = letters
+
+    def _verdict(self, partition: int, offset: int) -> dict[str, Any]:
+        chance = self._random
+        outcome = chance.choice(["permitted"] * 8 + ["violation", "unknown"])
+        # one in some twenty ids was used before, by an event near or far
+        number = chance.randrange(offset + 1) if chance.random() < 0.05 else offset
+        return verdict(
+            partition,
+            offset,
+            event_id=f"event-{partition}-{number}",
+            content=chance.choice(["first", "first", "other"]),
+            outcome=outcome,
+            categories={"user.name": outcome, "user.contact": "permitted"},
+            event_time=f"2026-03-02T{chance.randrange(24):02}:15:00Z",
+            publisher="crm",
+            role=chance.choice(["member", "visitor"]),
+            prefix=self._prefix,
+        )
+
+    def _letter(self, partition: int, offset: int) -> dict[str, Any]:
+        return dead_letter(partition, offset, prefix=self._prefix)
+
+    def expected(self) -> PlainBooks:
+        """The books that follow, whatever happens on the way."""
+        books = PlainBooks()
+        for partition in range(PARTITIONS):
+            for place, value in enumerate(self.verdicts[partition]):
+                if isinstance(value, bytes):
+                    books.set_aside.add((f"{self._prefix}.verdicts", partition, place))
+                else:
+                    books.verdict(value)
+            for letter in self.dead_letters[partition]:
+                books.dead_letter(letter)
+        return books
+
+    def accounted(self) -> int:
+        """How many events have a verdict or a dead letter."""
+        return PARTITIONS * self.events - self.unaccounted.total()
+
+
+class Stage:
+    """A broker with topics and a load, a database, and reporters that work on them."""
+
+    def __init__(
+        self, broker: RunningBroker, prefix: str, url: str, producer: ConfirmedProducer
+    ) -> None:
+        self.prefix = prefix
+        self.producer = producer
+        self.database = Database(SecretStr(url))
+        self.environment = {
+            **kafka_environment(broker, prefix),
+            "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
+            "PURPOSEWATCH_DATABASE_URL": url,
+            "PURPOSEWATCH_REPORTER_BOOKS_SECONDS": "0.2",
+        }
+
+    def reporter(self, **more: str) -> ServiceProcess:
+        """A reporter, not yet started."""
+        return ServiceProcess("purposewatch_reporter", {**self.environment, **more})
+
+    async def publish(self, load: Load, *, pause: float = 0.0) -> None:
+        """Publish the load bit by bit, so that there is something to interrupt."""
+        await self._publish(EVENTS, dict.fromkeys(range(PARTITIONS), [b"{}"] * load.events), 500, 0)
+        await asyncio.gather(
+            self._publish(VERDICTS, load.verdicts, 25, pause),
+            self._publish(DEAD_LETTERS, load.dead_letters, 5, pause),
+        )
+
+    async def _publish(
+        self, name: Any, values: dict[int, list[Any]], size: int, pause: float
+    ) -> None:
+        topic = topic_name(self.prefix, name)
+        for start in range(0, max(map(len, values.values())), size):
+            await self.producer.publish(
+                [
+                    OutgoingRecord(
+                        topic,
+                        value if isinstance(value, bytes) else json.dumps(value).encode(),
+                        partition=partition,
+                    )
+                    for partition, all_values in values.items()
+                    for value in all_values[start : start + size]
+                ]
+            )
+            await asyncio.sleep(pause)
+
+    async def booked(self) -> int:
+        """How many events are accounted for in the database, as far as it can be read."""
+        try:
+            async with self.database.reading() as connection:
+                ledgers = await load_ledgers(connection, topic_name(self.prefix, EVENTS))
+        except Exception:  # noqa: BLE001 - no tables yet, or the server is away
+            return 0
+        return sum(len(account.accounted) for account in ledgers.values())
+
+    async def wait_booked(self, count: int, *, seconds: float = 60) -> None:
+        """Wait until that many events are accounted for."""
+        async with asyncio.timeout(seconds):
+            while await self.booked() < count:
+                await asyncio.sleep(0.02)
+
+    async def assert_books(self, load: Load, reporter: ServiceProcess) -> None:
+        """The database and the API say what plain dictionaries say."""
+        await self.wait_booked(load.accounted())
+        expected = load.expected()
+        await self._wait_read(load)
+        stored = await stored_books(self.database, topic_name(self.prefix, EVENTS))
+        if "PURPOSEWATCH_WEBHOOK_URL" not in self.environment:
+            expected.alerts.clear()
+        assert comparable(stored) == comparable(expected)
+        await asyncio.sleep(1.0)  # several comparisons with Kafka
+        books = (await get(reporter, "/api/v1/books")).json()
+        assert books["balanced"] is False
+        for partition in books["partitions"]:
+            number = partition["partition"]
+            assert partition["verdicts"] == expected.verdicts[number]
+            assert partition["dead_letters"] == expected.dead_letters[number]
+            assert partition["duplicates"] == expected.duplicates[number]
+            assert partition["conflicts"] == expected.conflicts[number]
+            assert partition["events"] == load.events
+            missing = partition["unaccounted"] + partition["pending"]
+            assert missing == load.unaccounted[number]
+
+    async def _wait_read(self, load: Load) -> None:
+        """Wait until the last record of every partition has been read, repeats included."""
+        async with asyncio.timeout(60):
+            for name, values in ((VERDICTS, load.verdicts), (DEAD_LETTERS, load.dead_letters)):
+                topic = topic_name(self.prefix, name)
+                while True:
+                    async with self.database.reading() as connection:
+                        found = await load_positions(connection, topic, range(PARTITIONS))
+                    if found == {partition: len(all_) for partition, all_ in values.items()}:
+                        break
+                    await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def stage_on(broker: RunningBroker, prefix: str, url: str) -> AsyncIterator[Stage]:
+    """Topics and a producer, and a way to look into the database."""
+    settings = kafka_settings(broker, prefix)
+    await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
+    producer = ConfirmedProducer(settings, client_id="test")
+    await producer.start()
+    stage = Stage(broker, prefix, url, producer)
+    try:
+        yield stage
+    finally:
+        await producer.stop()
+        await stage.database.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One server for all tests; `start` it."""
+    with PostgreSQL(require_postgresql()) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    await server.start()
+    yield server.url(await server.create_database())
+
+
+@pytest.fixture
+async def stage(
+    broker: RunningBroker, topic_prefix: str, database_url: str
+) -> AsyncIterator[Stage]:
+    """A stage on each broker with each database."""
+    async with stage_on(broker, topic_prefix, database_url) as stage:
+        yield stage
+
+
+@pytest.mark.timeout(180)
+async def test_killed_again_and_again_it_books_everything_once(
+    stage: Stage, topic_prefix: str
+) -> None:
+    """SIGKILL in the middle of the load, several times: no count differs from a dictionary's."""
+    load = Load(topic_prefix, events=500, seed=1)
+    publishing = asyncio.create_task(stage.publish(load, pause=0.15))
+    async with stage.reporter() as reporter:
+        for number in range(5):
+            before = await stage.booked()
+            await stage.wait_booked(min(before + 60 + 37 * number, load.accounted() - 1))
+            reporter.kill()
+            reporter.start()
+        await publishing
+        await stage.assert_books(load, reporter)
+        await reporter.wait_ready()
+        assert (
+            await metric(reporter, "purposewatch_books_unaccounted")
+            + await metric(reporter, "purposewatch_books_pending")
+            == load.unaccounted.total()
+        )
+
+
+@pytest.mark.timeout(180)
+async def test_two_reporters_and_a_zombie_book_everything_once(
+    broker: RunningBroker, topic_prefix: str, postgresql: PostgreSQL
+) -> None:
+    """A reporter that is stopped, replaced, and wakes up again, does not count a second time."""
+    await postgresql.start()
+    url = postgresql.url(await postgresql.create_database())
+    load = Load(topic_prefix, events=500, seed=2)
+    async with stage_on(broker, topic_prefix, url) as stage:
+        publishing = asyncio.create_task(stage.publish(load, pause=0.25))
+        async with stage.reporter() as one, stage.reporter() as other:
+            for number in range(2):
+                stopped = (one, other)[number]
+                await stage.wait_booked((number + 1) * 150)
+                stopped.signal(signal.SIGSTOP)
+                await asyncio.sleep(4)  # twice the session time-out
+                stopped.signal(signal.SIGCONT)
+            await publishing
+            await stage.assert_books(load, one)
+
+
+@pytest.mark.timeout(180)
+async def test_a_database_that_is_away_only_delays_the_books(
+    broker: RunningBroker, topic_prefix: str, postgresql: PostgreSQL
+) -> None:
+    """Away at the start, and crashed in the middle of the load: nothing lost, nothing twice."""
+    await postgresql.start()
+    url = postgresql.url(await postgresql.create_database())
+    postgresql.stop()
+    load = Load(topic_prefix, events=400, seed=3)
+    async with stage_on(broker, topic_prefix, url) as stage, stage.reporter() as reporter:
+        await reporter.wait_ready("/livez")
+        await asyncio.sleep(1)
+        unready = await get(reporter, "/readyz")
+        assert unready.status_code == 503
+        assert unready.json()["checks"]["database"]["ok"] is False
+        answer = await get(reporter, "/api/v1/violations")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        await postgresql.start()
+        publishing = asyncio.create_task(stage.publish(load, pause=0.15))
+        await stage.wait_booked(200)
+        postgresql.stop()
+        await asyncio.sleep(2)
+        await postgresql.start()
+        await publishing
+        await stage.assert_books(load, reporter)
+        await reporter.wait_ready()
+
+
+@pytest.mark.timeout(120)
+async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_prefix: str) -> None:
+    """Each partition by itself, with the ranges that are missing and since when."""
+    settled = [verdict(0, offset, prefix=topic_prefix) for offset in (0, 1, 4)]
+    values: dict[int, list[Any]] = {0: settled, 1: [verdict(1, 0, prefix=topic_prefix)]}
+    await stage._publish(EVENTS, {0: [b"{}"] * 6, 1: [b"{}"]}, 100, 0)
+    await stage._publish(VERDICTS, values, 100, 0)
+    async with stage.reporter() as reporter:
+        await reporter.wait_ready()
+        await stage.wait_booked(4)
+        await asyncio.sleep(1)
+        books = (await get(reporter, "/api/v1/books")).json()
+        first, second, third = books["partitions"]
+        assert (first["events"], first["unaccounted"], first["pending"]) == (6, 2, 1)
+        assert first["gaps"] == [{"first": 2, "last": 3}]
+        assert first["oldest_open_since"] is not None
+        assert (second["balanced"], third["balanced"]) == (True, True)
+        assert (second["events"], third["events"]) == (1, 0)
+        assert books["balanced"] is False
+        labels = {"partition": "0"}
+        assert await metric(reporter, "purposewatch_books_oldest_open_seconds", labels) > 0
+        late = [verdict(0, offset, prefix=topic_prefix) for offset in (3, 2, 5)]
+        await stage._publish(VERDICTS, {0: late}, 100, 0)
+        await stage.wait_booked(7)
+        await asyncio.sleep(1)
+        assert (await get(reporter, "/api/v1/books")).json()["balanced"] is True
+        assert await metric(reporter, "purposewatch_books_oldest_open_seconds") == 0
+        assert await reporter.terminate() == 0
+
+
+class Receiver:
+    """An HTTP server that takes alerts in, or doesn't."""
+
+    def __init__(self) -> None:
+        self.alerts: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.signatures_hold = True
+        self.calls = 0
+        self.port = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    def up(self) -> None:
+        """Listen; every other call fails."""
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.calls += 1
+                expected = sign(body, SecretStr(HOOK_SECRET))
+                receiver.signatures_hold &= expected == self.headers["X-Purposewatch-Signature"]
+                taken = receiver.calls % 2 == 0
+                if taken:
+                    alert = json.loads(body)
+                    assert self.headers["Idempotency-Key"] == alert["fingerprint"]
+                    receiver.alerts[alert["fingerprint"]].append(alert)
+                self.send_response(204 if taken else 500)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver that listens."""
+    receiver = Receiver()
+    receiver.up()
+    try:
+        yield receiver
+    finally:
+        receiver.down()
+
+
+@pytest.mark.timeout(180)
+async def test_every_alert_arrives_whatever_fails(stage: Stage, topic_prefix: str) -> None:
+    """The receiver fails half the calls, goes away and comes back; the reporter is killed."""
+    outcomes = ["violation", "permitted", "unknown", "violation"]
+
+    def some(offsets: Sequence[int]) -> list[Any]:
+        return [
+            verdict(0, offset, outcome=outcomes[offset % 4], prefix=topic_prefix)
+            for offset in offsets
+        ]
+
+    with receiving() as receiver:
+        stage.environment |= {
+            "PURPOSEWATCH_WEBHOOK_URL": f"http://127.0.0.1:{receiver.port}/{HOOK_TOKEN}",
+            "PURPOSEWATCH_WEBHOOK_SECRET": HOOK_SECRET,
+            "PURPOSEWATCH_WEBHOOK_TIMEOUT_SECONDS": "1",
+        }
+        async with stage.reporter() as reporter:
+            await stage._publish(VERDICTS, {0: some(range(12))}, 100, 0)
+            async with asyncio.timeout(40):
+                while len(receiver.alerts) < 4:
+                    await asyncio.sleep(0.05)
+            receiver.down()
+            again = verdict(0, 12, event_id="event-0-0", content="other", prefix=topic_prefix)
+            await stage._publish(VERDICTS, {0: [again]}, 100, 0)
+            await stage.wait_booked(13)
+            reporter.kill()
+            reporter.start()
+            await reporter.wait_ready()
+            outbox = (await get(reporter, "/api/v1/outbox")).json()["channels"][0]
+            assert outbox["waiting"] >= 10 - len(receiver.alerts)
+            receiver.up()
+            async with asyncio.timeout(60):
+                while len(receiver.alerts) < 10:
+                    await asyncio.sleep(0.05)
+            stored = await stored_books(stage.database, topic_name(topic_prefix, EVENTS))
+            kinds = Counter(alerts[0]["kind"] for alerts in receiver.alerts.values())
+            assert kinds == stored.alerts == {"violation": 6, "unknown": 3, "conflict": 1}
+            for alerts in receiver.alerts.values():
+                assert all(alert == alerts[0] for alert in alerts)
+                link = await get(reporter, alerts[0]["url"].removeprefix(reporter.base_url))
+                assert link.json()["verdict"] == alerts[0]["verdict"]
+            assert receiver.signatures_hold
+            async with asyncio.timeout(20):
+                while (await get(reporter, "/api/v1/outbox")).json()["channels"][0]["waiting"]:
+                    await asyncio.sleep(0.05)
+            assert HOOK_TOKEN not in reporter.logs
+            assert HOOK_SECRET not in reporter.logs
+
+
+async def test_schema_and_api_are_the_same_on_postgresql(postgresql: PostgreSQL) -> None:
+    """Two reporters that start at once make one schema; every query runs on it."""
+    await postgresql.start()
+    url = postgresql.url(await postgresql.create_database())
+    database, other = Database(SecretStr(url)), Database(SecretStr(url))
+    await asyncio.gather(database.start(), other.start())
+    await other.stop()
+    async with database.writing() as connection:
+        assert await connection.run_sync(differences) == []
+    keeper = bookkeeper_of(database)
+    values = [verdict(0, n, outcome="violation", publisher="crm") for n in range(5)]
+    values.append(verdict(0, 5, event_id="event-0-0", content="other", publisher="crm"))
+    await keeper.book_verdicts(in_topic("verdicts", values))
+    await keeper.book_dead_letters(in_topic("dead-letters", [dead_letter(0, 6)]))
+    app, _ = build_app(ReporterSettings(database_url=SecretStr(url)))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://reporter/api/v1") as api:
+        first = (await api.get("/violations?limit=3&category=user.contact.email")).json()
+        rest = (await api.get(f"/violations?limit=3&cursor={first['next']}")).json()
+        ids = [item["id"] for item in first["items"] + rest["items"]]
+        assert (len(set(ids)), rest["next"]) == (5, None)
+        assert ids == sorted(ids, reverse=True)  # they are of the same moment
+        counts = (await api.get("/counts?of=decisions&by=hour&by=kind")).json()
+        expected = {"hour": "2026-03-02T08:00:00Z", "kind": "undeclared_purpose", "count": 5}
+        assert counts["groups"] == [expected]
+        assert (await api.get("/counts?outcome=unknown")).json()["total"] == 0
+        for resource, number in (("conflicts", 1), ("dead-letters", 1)):
+            since = "since=2026-03-02T08:00:00Z"
+            assert len((await api.get(f"/{resource}?{since}")).json()["items"]) == number
+        assert (await api.get("/outbox")).json()["channels"][0]["waiting"] == 6
+    await database.stop()
+
+
+async def test_it_says_what_is_wrong_with_its_settings(tmp_path: Path) -> None:
+    """An API open to everyone is refused at once, with what to set."""
+    env = {"PURPOSEWATCH_REPORTER_HTTP_HOST": "0.0.0.0", "PURPOSEWATCH_DATABASE_URL": "x"}
+    async with ServiceProcess("purposewatch_reporter", env) as reporter:
+        assert await reporter.wait_ended() == 2
+        assert "PURPOSEWATCH_DATABASE_URL: Value error, must begin with" in reporter.logs

@@ -1,0 +1,45 @@
+"""A database of the test's own, and a bookkeeper for it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.records import PREFIX
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+async def log_from_0(_: str, __: int) -> int:
+    """Kafka still holds every record."""
+    return 0
+
+
+def bookkeeper_of(database: Database) -> Bookkeeper:
+    """A bookkeeper with one alert channel, at a fixed time."""
+    return Bookkeeper(
+        database,
+        events_topic=f"{PREFIX}.events",
+        channels=("webhook",),
+        log_start=log_from_0,
+        clock=lambda: NOW,
+    )
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty SQLite database with the current schema."""
+    opened = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"))
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+def bookkeeper(database: Database) -> Bookkeeper:
+    """A bookkeeper for that database."""
+    return bookkeeper_of(database)

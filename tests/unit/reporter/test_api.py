@@ -1,0 +1,315 @@
+"""The HTTP API over a database with known content."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from purposewatch_reporter.app import build_app
+from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.records import dead_letter, in_topic, verdict
+
+API = "/api/v1"
+TOKEN = "a token of enough letters"
+START = datetime.fromisoformat("2026-03-02T08:00:00+00:00")
+
+
+def at(minutes: int) -> str:
+    """A time so many minutes after the start."""
+    return (START + timedelta(minutes=minutes)).isoformat()
+
+
+def client_of(database: Database, **settings: Any) -> httpx.AsyncClient:
+    """A client of an application that reads that database; nothing is started."""
+    given = {"database_url": database._url.render_as_string(hide_password=False), **settings}
+    app, _ = build_app(ReporterSettings.model_validate(given))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reporter")
+
+
+@pytest.fixture
+async def api(database: Database, bookkeeper: Bookkeeper) -> AsyncIterator[httpx.AsyncClient]:
+    """Twelve events: violations, unknowns, permitted ones, a conflict; two dead letters."""
+    values = [
+        verdict(
+            0,
+            offset,
+            outcome=["violation", "unknown", "permitted"][offset % 3],
+            kind="prohibited" if offset == 0 else None,
+            categories={
+                "user.name": ["violation", "unknown", "permitted"][offset % 3],
+                "user.contact": "permitted",
+            },
+            event_time=at(20 * offset),
+            publisher="crm" if offset < 6 else "shop",
+            role="member" if offset % 2 else "visitor",
+        )
+        for offset in range(12)
+    ]
+    values.append(verdict(0, 12, event_id="event-0-0", content="other"))
+    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    letters = [
+        dead_letter(0, 13, failed_time=at(1)),
+        dead_letter(0, 7, topic="raw", error_class="not_json", failed_time=at(2)),
+    ]
+    await bookkeeper.book_dead_letters(in_topic("dead-letters", letters))
+    async with client_of(database) as client:
+        yield client
+
+
+async def offsets(api: httpx.AsyncClient, path: str, **query: Any) -> list[int]:
+    """The offsets of the items on a page."""
+    answer = await api.get(f"{API}/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["position"]["offset"] for item in answer.json()["items"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, [10, 9, 7, 6, 4, 3, 1, 0]),
+        ({"outcome": "unknown"}, [10, 7, 4, 1]),
+        ({"kind": "prohibited"}, [0]),
+        ({"publisher": "shop", "role": "member"}, [9, 7]),
+        ({"category": "user.name"}, [10, 9, 7, 6, 4, 3, 1, 0]),
+        ({"category": "user.contact"}, []),
+        ({"event_id": "event-0-4"}, [4]),
+        ({"controller": "linggan-house"}, []),
+        ({"purpose": "marketing.advertising", "recipient": "first_party", "limit": "2"}, [10, 9]),
+        ({"since": at(120), "until": at(180)}, [7, 6]),
+        ({"since": "2026-03-02T18:00:00+08:00"}, [10, 9, 7, 6]),
+    ],
+    ids=str,
+)
+async def test_violations_are_filtered(
+    api: httpx.AsyncClient, query: dict[str, str], expected: list[int]
+) -> None:
+    """Every given filter must match; newest first; since is included, until is not."""
+    assert await offsets(api, "violations", **query) == expected
+
+
+async def test_a_violation_has_its_reasons(api: httpx.AsyncClient) -> None:
+    """In the list in short, by itself with the whole verdict."""
+    [item] = (await api.get(f"{API}/violations", params={"kind": "prohibited"})).json()["items"]
+    assert item["summary"] == "`user.name` is violation."
+    assert item["categories"] == ["user.name"]
+    assert (item["statement"], item["clause"]) == ("members.contact.use", "members.1")
+    assert (item["grade"], item["policy_version"]) == ("omitted", "2018-05-25")
+    assert item["event_time"] == "2026-03-02T08:00:00Z"
+    assert "verdict" not in item
+    detail = (await api.get(f"{API}/violations/{item['id']}")).json()
+    assert detail.pop("verdict")["categories"][1]["outcome"] == "permitted"
+    assert detail == item
+
+
+async def test_paging_is_stable_while_rows_are_added(
+    api: httpx.AsyncClient, bookkeeper: Bookkeeper
+) -> None:
+    """No row twice, none left out, whatever is booked between two pages."""
+    seen: list[int] = []
+    cursor: str | None = None
+    for number in range(9):
+        query = {"limit": "3", **({"cursor": cursor} if cursor else {})}
+        page = (await api.get(f"{API}/violations", params=query)).json()
+        seen += [item["position"]["offset"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+        new = verdict(0, 100 + number, outcome="violation", event_time=at(10_000 + number))
+        await bookkeeper.book_verdicts(in_topic("verdicts", [new], start=13 + number))
+    assert seen == [10, 9, 7, 6, 4, 3, 1, 0]
+
+
+async def test_rows_of_the_same_moment_are_paged_too(
+    api: httpx.AsyncClient, bookkeeper: Bookkeeper
+) -> None:
+    """The id decides where times are equal."""
+    values = [verdict(0, 50 + n, outcome="violation", event_time=at(5000)) for n in range(7)]
+    await bookkeeper.book_verdicts(in_topic("verdicts", values, start=13))
+    seen: list[int] = []
+    cursor = ""
+    for _ in range(4):
+        query = {"limit": "2", "since": at(5000), **({"cursor": cursor} if cursor else {})}
+        page = (await api.get(f"{API}/violations", params=query)).json()
+        seen += [item["position"]["offset"] for item in page["items"]]
+        cursor = page["next"]
+    assert sorted(seen) == list(range(50, 57))
+    assert cursor is None
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "detail"),
+    [
+        ("since=2026-03-02T08:00:00", "since", "not an RFC 3339 time with zone, such as"),
+        ("since=2026-03-02", "since", "not an RFC 3339 time with zone"),
+        ("since=1772438400", "since", "not an RFC 3339 time with zone"),
+        ("since=2026-02-30T08:00:00Z", "since", "not a time that exists"),
+        ("since=2026-03-02T08:00:00+08:00", "since", "send `+` as `%2B` in a URL"),
+        (
+            "since=2026-03-02T08:00:00Z&until=2026-03-02T08:00:00Z",
+            "",
+            "`since` must be before `until`",
+        ),
+        ("kind=wrong", "kind", "input should be 'policy_not_in_force', "),
+        ("outcome=bad", "outcome", "input should be 'permitted'"),
+        ("role=Not A Term", "role", "string should match pattern"),
+        ("limit=501", "limit", "less than or equal to 500"),
+        ("limit=0", "limit", "greater than or equal to 1"),
+        ("colour=red", "colour", "there is no parameter `colour`"),
+        ("cursor=xyz", "cursor", "take it from `next` of the page before"),
+        ("cursor=WyIyMDI2LTAxLTAxIiwgMV0", "cursor", "take it from `next`"),
+        ("cursor=%C3%A9", "cursor", "take it from `next`"),
+    ],
+)
+async def test_faulty_parameters_are_explained(
+    api: httpx.AsyncClient, query: str, field: str, detail: str
+) -> None:
+    """As problem details that name the parameter and say what to do."""
+    answer = await api.get(f"{API}/violations?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["type"] == "urn:purposewatch:problem:invalid-parameters"
+    [error] = problem["errors"]
+    assert error["field"] == field
+    assert detail in error["detail"]
+
+
+async def test_what_is_not_there_is_not_found(api: httpx.AsyncClient) -> None:
+    """As problem details too."""
+    for path in (f"{API}/violations/{'0' * 32}", f"{API}/conflicts/{'0' * 32}", "/nowhere"):
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()["status"]) == (404, 404)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def counts(api: httpx.AsyncClient, query: str) -> tuple[int, list[tuple[Any, ...]]]:
+    """Total and groups."""
+    answer = await api.get(f"{API}/counts?{query}")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    return body["total"], [tuple(group.values()) for group in body["groups"]]
+
+
+async def test_counts_are_grouped_as_asked(api: httpx.AsyncClient) -> None:
+    """Events or decisions, by any dimensions; the conflict is in none of them."""
+    assert await counts(api, "") == (12, [(12,)])
+    assert await counts(api, "by=outcome&by=kind") == (
+        12,
+        [
+            ("permitted", None, 4),
+            ("unknown", None, 4),
+            ("violation", "prohibited", 1),
+            ("violation", "undeclared_purpose", 3),
+        ],
+    )
+    assert await counts(api, "of=decisions&by=category&outcome=violation") == (
+        4,
+        [("user.name", 4)],
+    )
+    assert await counts(api, "of=decisions&category=user.contact&role=member") == (6, [(6,)])
+    assert await counts(api, "publisher=shop&kind=prohibited") == (0, [])
+    hours = "since=2026-03-02T09:00:00Z&until=2026-03-02T11:00:00Z&by=hour"
+    assert await counts(api, hours) == (
+        6,
+        [("2026-03-02T09:00:00Z", 3), ("2026-03-02T10:00:00Z", 3)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "detail"),
+    [
+        ("since=2026-03-02T08:30:00Z", "since", "give a whole hour in UTC"),
+        ("since=2026-03-02T08:00:00%2B05:30", "since", "give a whole hour in UTC"),
+        ("by=role", "by", "counts of events are not kept by `role`; ask for `of=decisions`"),
+        ("of=decisions&publisher=crm", "publisher", "ask for `of=events`"),
+        ("by=colour", "by.0", "input should be 'hour'"),
+    ],
+)
+async def test_counts_that_are_not_kept_are_refused(
+    api: httpx.AsyncClient, query: str, field: str, detail: str
+) -> None:
+    """Rather than answered with something else."""
+    answer = await api.get(f"{API}/counts?{query}")
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["field"] == field
+    assert detail in error["detail"]
+
+
+async def test_dead_letters_say_where_and_why(api: httpx.AsyncClient) -> None:
+    """Where the original stands, where it is kept, and the reason."""
+    items = (await api.get(f"{API}/dead-letters")).json()["items"]
+    assert [item["error_class"] for item in items] == ["not_json", "invalid_event"]
+    assert items[0]["origin"] == {"topic": "data-access.raw", "partition": 0, "offset": 7}
+    assert items[0]["kept"] == {"topic": "data-access.dead-letters", "partition": 0, "offset": 1}
+    assert items[0]["reason"] == "the record breaks the contract"
+    query = {"topic": "data-access.events", "consumer": "auditor", "error_class": "invalid_event"}
+    [item] = (await api.get(f"{API}/dead-letters", params=query)).json()["items"]
+    assert item["origin"]["offset"] == 13
+
+
+async def test_conflicts_name_both_events(api: httpx.AsyncClient) -> None:
+    """The one that was set apart and the one that came first."""
+    query = {"publisher": "crm", "event_id": "event-0-0"}
+    [item] = (await api.get(f"{API}/conflicts", params=query)).json()["items"]
+    assert (item["position"]["offset"], item["first"]["offset"]) == (12, 0)
+    detail = (await api.get(f"{API}/conflicts/{item['id']}")).json()
+    assert detail["verdict"]["event_id"] == "event-0-0"
+
+
+async def test_the_outbox_is_summed_up(api: httpx.AsyncClient) -> None:
+    """Alerts that wait for a channel that is no longer configured show as well."""
+    assert (await api.get(f"{API}/outbox")).json() == {
+        "channels": [
+            {
+                "channel": "webhook",
+                "configured": False,
+                "waiting": 9,
+                "delivered": 0,
+                "failing": 0,
+                "oldest_waiting": "2026-03-02T09:00:00Z",
+                "last_error": None,
+            }
+        ]
+    }
+
+
+async def test_books_that_were_not_read_are_not_shown(api: httpx.AsyncClient) -> None:
+    """Until the first comparison with Kafka there is nothing to say."""
+    answer = await api.get(f"{API}/books")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_token_is_asked_for_when_set(database: Database) -> None:
+    """By every resource of the API; probes, metrics and the documentation are open."""
+    async with client_of(database, reporter_api_token=TOKEN) as api:
+        for resource in ("violations", "counts", "books", "dead-letters", "conflicts", "outbox"):
+            for headers in (
+                {},
+                {"Authorization": "Bearer wrong"},
+                {"Authorization": f"Basic {TOKEN}"},
+            ):
+                answer = await api.get(f"{API}/{resource}", headers=headers)
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == "Bearer"
+        answer = await api.get(f"{API}/counts", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        assert (await api.get("/livez")).status_code == 200
+        assert (await api.get("/readyz")).status_code == 503
+        assert "purposewatch_build_info" in (await api.get("/metrics")).text
+
+
+async def test_the_documentation_needs_no_other_host(database: Database) -> None:
+    """It works where there is no way out to the internet."""
+    async with client_of(database) as api:
+        page = (await api.get("/docs")).text
+        assert "https://" not in page.replace("https://github.com", "")
+        script = page.split('src="')[1].split('"')[0]
+        assert (await api.get(script)).status_code == 200
+        schema = (await api.get("/openapi.json")).json()
+    assert f"{API}/violations/{{id}}" in schema["paths"]

@@ -1,0 +1,41 @@
+"""The schema that migrations make is the one that the code uses."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import SecretStr
+from sqlalchemy import Connection, text
+
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.tables import metadata
+from purposewatch_shared.service import FatalError
+
+
+def differences(connection: Connection) -> list[object]:
+    """What alembic would change to make the database equal to the tables."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_migrations_and_tables_agree(database: Database) -> None:
+    """No table, column or index is in one and not in the other."""
+    async with database.writing() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_starting_again_changes_nothing(database: Database) -> None:
+    """Every start runs the migrations."""
+    await database.start()
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """An older version must not write into it, and says what to do."""
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"))
+    await database.start()
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(FatalError, match="newer version of the reporter"):
+        await database.start()
+    await database.stop()

@@ -1,0 +1,75 @@
+"""The interval set says what a plain set says."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from purposewatch_reporter.ledger import offsets as offsets_module
+from purposewatch_reporter.ledger.offsets import OffsetSet, TooManyIntervalsError
+
+OFFSETS = st.lists(st.integers(0, 60), max_size=120)
+
+
+@given(OFFSETS)
+def test_it_agrees_with_a_plain_set(offsets: list[int]) -> None:
+    """Every booking, membership, size, end and gap is as a plain set has it."""
+    plain: set[int] = set()
+    booked = OffsetSet()
+    for offset in offsets:
+        assert (offset not in plain) == booked.book(offset)
+        plain.add(offset)
+    assert len(plain) == len(booked)
+    assert [o in plain for o in range(70)] == [o in booked for o in range(70)]
+    assert max(plain, default=-1) + 1 == booked.end
+    assert min(plain, default=None) == booked.first
+    missing = [o for start, end in booked.gaps(0) for o in range(start, end)]
+    assert [o for o in range(booked.end) if o not in plain] == missing
+
+
+@given(OFFSETS)
+def test_its_representation_depends_on_the_content_alone(offsets: list[int]) -> None:
+    """Intervals are sorted, apart and not empty, in whatever order the offsets came."""
+    one, other = OffsetSet(), OffsetSet()
+    for offset in offsets:
+        one.book(offset)
+    for offset in sorted(offsets, reverse=True):
+        other.book(offset)
+    intervals = one.intervals()
+    assert intervals == other.intervals()
+    assert all(start < end for start, end in intervals)
+    assert all(left[1] < right[0] for left, right in pairwise(intervals))
+
+
+@given(OFFSETS)
+def test_json_keeps_it(offsets: list[int]) -> None:
+    """A set that is stored and loaded again is the same set."""
+    booked = OffsetSet()
+    for offset in offsets:
+        booked.book(offset)
+    assert booked.intervals() == OffsetSet.from_json(booked.to_json()).intervals()
+
+
+def test_gaps_begin_at_the_base() -> None:
+    """What lies before the base is not missing."""
+    booked = OffsetSet([(5, 7), (9, 10)])
+    assert booked.gaps(3) == [(3, 5), (7, 9)]
+    assert booked.gaps(5) == [(7, 9)]
+
+
+@pytest.mark.parametrize("intervals", [[(1, 1)], [(3, 4), (1, 2)], [(1, 2), (2, 3)]])
+def test_faulty_intervals_are_refused(intervals: list[tuple[int, int]]) -> None:
+    """A stored set that breaks the invariant is not taken for a set."""
+    with pytest.raises(ValueError, match="sorted, apart and not empty"):
+        OffsetSet(intervals)
+
+
+def test_the_number_of_intervals_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A producer that leaves holes everywhere is stopped; filling a hole is always possible."""
+    monkeypatch.setattr(offsets_module, "MAX_INTERVALS", 3)
+    booked = OffsetSet([(0, 1), (2, 3), (4, 5)])
+    with pytest.raises(TooManyIntervalsError, match="more than 3 separate ranges"):
+        booked.book(6)
+    assert booked.book(3)
+    assert booked.intervals() == [(0, 1), (2, 5)]
