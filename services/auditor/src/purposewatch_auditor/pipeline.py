@@ -16,6 +16,9 @@ from purposewatch_shared.verdict import Verdict
 
 _JSON = (("content-type", b"application/json"),)
 
+_UNJUDGED = "_unjudged"
+"""Label for controllers without a policy; no controller's name begins with `_`."""
+
 _log = get_logger(__name__)
 
 
@@ -94,7 +97,7 @@ class AuditPipeline:
                 )
                 continue
             controller = result.data.controller
-            label = controller if controller in known else "unknown"
+            label = controller if controller in known else _UNJUDGED
             outcomes[label, result.outcome, result.kind or "none"] += 1
             by_accept.observe(max(0.0, (confirmed - result.accepted_time).total_seconds()))
             by_event.observe(max(0.0, (confirmed - result.event_time).total_seconds()))

@@ -1,0 +1,152 @@
+"""What the auditor's handler hands to the producer, and when it refuses to go on."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from purposewatch_auditor.pipeline import AuditPipeline
+from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_shared import metrics as m
+from purposewatch_shared.kafka.consumer import Record, StopConsumingError
+from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
+from purposewatch_shared.schema import EXAMPLE_DIR
+
+POLICIES = Path(__file__).parents[3] / "policies"
+
+
+class Published:
+    """Stands for the producer: keeps what it is given, or fails."""
+
+    def __init__(self) -> None:
+        self.records: list[OutgoingRecord] = []
+        self.error: Exception | None = None
+
+    async def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Keep them."""
+        if self.error is not None:
+            raise self.error
+        self.records.extend(records)
+
+
+@pytest.fixture(scope="module")
+def policies() -> PolicySet:
+    """The policies that ship with the project."""
+    return load_policies(POLICIES)
+
+
+@pytest.fixture
+def published() -> Published:
+    """What has been published so far."""
+    return Published()
+
+
+@pytest.fixture
+def metric_set() -> m.MetricSet:
+    """The auditor's instruments."""
+    return m.MetricSet("auditor", version="0")
+
+
+@pytest.fixture
+def pipeline(policies: PolicySet, published: Published, metric_set: m.MetricSet) -> AuditPipeline:
+    """A handler that takes three bad records in a row, not more."""
+    return AuditPipeline(
+        policies=lambda: policies,
+        producer=cast("ConfirmedProducer", published),
+        limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
+        verdicts_topic="verdicts",
+        dead_letters_topic="dead-letters",
+        metric_set=metric_set,
+        clock=lambda: datetime(2026, 3, 2, 9, tzinfo=UTC),
+    )
+
+
+def record(partition: int, offset: int, value: bytes) -> Record:
+    """A record of the events topic."""
+    return ConsumerRecord(
+        topic="events",
+        partition=partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=b"psn",
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=(),
+    )
+
+
+def event(**data: object) -> bytes:
+    """A canonical event with changes in its data."""
+    example: dict[str, Any] = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
+    return json.dumps({**example, "data": {**example["data"], **data}}).encode()
+
+
+async def test_one_record_out_for_each_in_same_partition_and_order(
+    pipeline: AuditPipeline, published: Published
+) -> None:
+    """Verdicts and dead letters go out in order, to the partition number they came from."""
+    await pipeline.handle(
+        [record(5, 7, event()), record(5, 8, b"bad"), record(2, 0, event()), record(5, 9, event())]
+    )
+
+    assert [(each.topic, each.partition) for each in published.records] == [
+        ("verdicts", 5),
+        ("dead-letters", 5),
+        ("verdicts", 2),
+        ("verdicts", 5),
+    ]
+    offsets = [json.loads(each.value)["position"]["offset"] for each in published.records]
+    assert offsets == [7, 8, 0, 9]
+
+
+async def test_limit_stops_before_anything_of_the_batch_is_published(
+    pipeline: AuditPipeline, published: Published
+) -> None:
+    """The batch that passes the limit is left where it is."""
+    with pytest.raises(StopConsumingError, match="4 bad records in a row in partition 0"):
+        await pipeline.handle([record(0, number, b"bad") for number in range(4)])
+
+    assert published.records == []
+
+
+async def test_attempts_at_one_batch_count_once(
+    pipeline: AuditPipeline, published: Published
+) -> None:
+    """A batch that is tried again because Kafka was away does not use the limit up."""
+    batch = [record(0, number, b"bad") for number in range(3)]
+    published.error = ConnectionError()
+    for _ in range(5):
+        with pytest.raises(ConnectionError):
+            await pipeline.handle(batch)
+    published.error = None
+
+    await pipeline.handle(batch)
+
+    assert len(published.records) == 3
+
+
+async def test_labels_stay_bounded(
+    pipeline: AuditPipeline, published: Published, metric_set: m.MetricSet
+) -> None:
+    """Thousands of invented controllers and purposes add one label value, not thousands."""
+    await pipeline.handle(
+        [
+            record(0, number, event(controller=f"invented-{number}", purpose=f"p{number}"))
+            for number in range(2_000)
+        ]
+    )
+
+    [family] = [
+        each for each in metric_set.registry.collect() if each.name == "purposewatch_verdicts"
+    ]
+    labels = {sample.labels["controller"] for sample in family.samples}
+    assert labels == {"_unjudged"}
+    assert len(published.records) == 2_000
