@@ -4,6 +4,7 @@ import pytest
 
 from purposewatch_shared.kafka.provision import TopicProvisioner
 from purposewatch_shared.service import FatalError
+from purposewatch_shared.settings import KafkaSettings
 from purposewatch_shared.topics import EVENTS, RAW, VERDICTS
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
@@ -36,3 +37,13 @@ async def test_absent_broker_is_no_fatal_error(topic_prefix: str) -> None:
     with pytest.raises(Exception, match=r"127\.0\.0\.1") as failed:
         await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
     assert not isinstance(failed.value, FatalError)
+
+
+async def test_replication_is_the_brokers_default(broker: RunningBroker, topic_prefix: str) -> None:
+    """Without a setting, -1 leaves the number of replicas to the cluster."""
+    settings = kafka_settings(broker, topic_prefix)
+    assert KafkaSettings().topic_replication_factor == -1
+
+    await TopicProvisioner(
+        settings.model_copy(update={"topic_replication_factor": -1}), (EVENTS,), client_id="test"
+    ).start()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from purposewatch_ingest.admission import RefusedError
 from purposewatch_ingest.content_modes import (
     MAX_ATTRIBUTES,
     ContentMode,
@@ -14,6 +13,7 @@ from purposewatch_ingest.content_modes import (
     read_batch,
     read_binary,
 )
+from purposewatch_shared.submission import RefusedError
 
 
 @pytest.mark.parametrize(

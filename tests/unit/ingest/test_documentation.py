@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import purposewatch_shared
-from purposewatch_ingest.admission import parse_json, read_event
 from purposewatch_ingest.http.problems import Problem, ProblemKind
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import SubmittedData, SubmittedEvent
+from purposewatch_shared.submission import parse_json, read_event
 from purposewatch_shared.topics import DEAD_LETTERS, RAW, topic_name
 
 ROOT = Path(purposewatch_shared.__file__).parents[3]

@@ -20,7 +20,8 @@ from purposewatch_ingest.http.requests import InFlight
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_shared.event import CanonicalEvent
 from purposewatch_shared.metrics import MetricSet
-from tests.unit.ingest.conftest import KEY, SUBJECT_ID, FakeProducer
+from tests.unit.conftest import SUBJECT_ID
+from tests.unit.ingest.conftest import KEY, FakeProducer
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
 

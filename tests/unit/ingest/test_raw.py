@@ -11,7 +11,6 @@ from aiokafka import ConsumerRecord
 from structlog.testing import capture_logs
 
 from purposewatch_ingest import raw
-from purposewatch_ingest.admission import FieldError, RefusedError
 from purposewatch_ingest.dead_letters import MAX_ORIGINAL_BYTES, write_dead_letter
 from purposewatch_ingest.gate import Gate
 from purposewatch_ingest.raw import RawTopicHandler
@@ -20,7 +19,9 @@ from purposewatch_shared.event import CanonicalEvent
 from purposewatch_shared.kafka.connection import MAX_REQUEST_BYTES
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from tests.unit.ingest.conftest import SUBJECT_ID, FakeProducer
+from purposewatch_shared.submission import FieldError, RefusedError
+from tests.unit.conftest import SUBJECT_ID
+from tests.unit.ingest.conftest import FakeProducer
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
 TOPIC = "data-access.raw"

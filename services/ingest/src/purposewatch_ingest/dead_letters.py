@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from purposewatch_ingest.admission import RefusedError
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass, Header
 from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.submission import RefusedError
 from purposewatch_shared.verdict import Position
 
 MAX_ORIGINAL_BYTES = 3 * 1024 * 1024 - 64 * 1024

@@ -5,15 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from purposewatch_ingest.admission import (
-    AdmissionRules,
-    AdmittedEvent,
-    FieldError,
-    RefusedError,
-    admit,
-    parse_json,
-    read_event,
-)
+from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, admit
 from purposewatch_ingest.content_modes import (
     STRUCTURED,
     ContentMode,
@@ -31,6 +23,7 @@ from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit
 from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
 from purposewatch_shared.logs import get_logger
+from purposewatch_shared.submission import FieldError, RefusedError, parse_json, read_event
 from purposewatch_shared.terms import TRACEPARENT_PATTERN
 
 _MAX_SUGGESTING = 8

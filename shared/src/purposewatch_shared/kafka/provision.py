@@ -1,5 +1,6 @@
 """Create the declared topics, or verify that the ones there match the declaration."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from purposewatch_shared.logs import get_logger
 from purposewatch_shared.service import FatalError
 from purposewatch_shared.settings import KafkaSettings
 from purposewatch_shared.topics import TopicName, declared_topics, topic_name
+
+_DESCRIBE_ATTEMPTS = 8
+"""With doubling pauses from 50 ms: about 13 s."""
 
 _log = get_logger(__name__)
 
@@ -49,15 +53,7 @@ class TopicProvisioner:
     async def _create(self, admin: AIOKafkaAdminClient) -> None:
         # INVARIANT: create before describing. Some brokers create a topic, with their own
         # defaults, as soon as a metadata request names it.
-        wanted = [
-            NewTopic(
-                topic_name(self._settings.topic_prefix, name),
-                num_partitions=self._settings.topic_partitions,
-                replication_factor=self._settings.topic_replication_factor,
-                topic_configs=dict(declared_topics()[name].config),
-            )
-            for name in self._topics
-        ]
+        wanted = [self._new_topic(name) for name in self._topics]
         answer = (await admin.create_topics(wanted)).to_object()
         for result in answer["topic_errors"]:
             code = result["error_code"]
@@ -72,12 +68,20 @@ class TopicProvisioner:
                 raise kind(message)
             raise FatalError(message)
 
+    def _new_topic(self, name: TopicName) -> NewTopic:
+        topic = NewTopic(
+            topic_name(self._settings.topic_prefix, name),
+            num_partitions=self._settings.topic_partitions,
+            replication_factor=1,
+            topic_configs=dict(declared_topics()[name].config),
+        )
+        # the constructor refuses -1, by which Kafka takes the broker's default
+        topic.replication_factor = self._settings.topic_replication_factor
+        return topic
+
     async def _verify(self, admin: AIOKafkaAdminClient, name: TopicName) -> None:
         full = topic_name(self._settings.topic_prefix, name)
-        [found] = await admin.describe_topics([full])
-        if found["error_code"]:
-            raise for_code(found["error_code"])(full)
-        partitions = len(found["partitions"])
+        partitions = await self._partitions(admin, full)
         if partitions != self._settings.topic_partitions:
             message = (
                 f"topic `{full}` has {partitions} partitions, not the "
@@ -93,6 +97,15 @@ class TopicProvisioner:
                     "topic with Kafka's own tools, or change the declaration"
                 )
                 raise FatalError(message)
+
+    async def _partitions(self, admin: AIOKafkaAdminClient, topic: str) -> int:
+        """The topic's number of partitions; a new topic takes a moment to be known everywhere."""
+        for attempt in range(_DESCRIBE_ATTEMPTS):
+            [found] = await admin.describe_topics([topic])
+            if not found["error_code"]:
+                return len(found["partitions"])
+            await asyncio.sleep(0.05 * 2**attempt)
+        raise for_code(found["error_code"])(topic)
 
     async def _configuration(self, admin: AIOKafkaAdminClient, topic: str) -> Mapping[str, Any]:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, None)

@@ -2,18 +2,6 @@
 
 from purposewatch_ingest.admission.admit import AdmissionRules, admit
 from purposewatch_ingest.admission.canonical import AdmittedEvent
-from purposewatch_ingest.admission.contract import read_event
-from purposewatch_ingest.admission.json_text import parse_json
 from purposewatch_ingest.admission.pseudonym import Pseudonymiser
-from purposewatch_ingest.admission.refusal import FieldError, RefusedError
 
-__all__ = [
-    "AdmissionRules",
-    "AdmittedEvent",
-    "FieldError",
-    "Pseudonymiser",
-    "RefusedError",
-    "admit",
-    "parse_json",
-    "read_event",
-]
+__all__ = ["AdmissionRules", "AdmittedEvent", "Pseudonymiser", "admit"]

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
-from purposewatch_ingest.admission.contract import MAX_ERRORS
 from purposewatch_ingest.admission.pseudonym import Pseudonymiser
-from purposewatch_ingest.admission.refusal import FieldError, RefusedError
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import SubmittedEvent
+from purposewatch_shared.submission import MAX_ERRORS, FieldError, RefusedError
 from purposewatch_shared.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
 from purposewatch_shared.yaml_fields import did_you_mean
 

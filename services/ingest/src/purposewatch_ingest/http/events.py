@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from purposewatch_ingest.admission import AdmittedEvent, RefusedError, admit, parse_json, read_event
+from purposewatch_ingest.admission import AdmittedEvent, admit
 from purposewatch_ingest.content_modes import (
     BATCHED,
     STRUCTURED,
@@ -24,6 +24,7 @@ from purposewatch_ingest.publishers import Publisher
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.kafka.producer import ConfirmedProducer
 from purposewatch_shared.logs import get_logger
+from purposewatch_shared.submission import RefusedError, parse_json, read_event
 from purposewatch_shared.terms import TRACEPARENT_PATTERN
 
 _MAX_SUGGESTING = 8

@@ -7,7 +7,6 @@ from datetime import datetime
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from purposewatch_ingest.admission.refusal import FieldError, RefusedError
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import (
     MAX_DATA_CATEGORIES,
@@ -15,6 +14,7 @@ from purposewatch_shared.event import (
     SUBMITTED_SCHEMA,
     SubmittedEvent,
 )
+from purposewatch_shared.submission.refusal import FieldError, RefusedError
 from purposewatch_shared.terms import TERM_PATTERN
 
 MAX_ERRORS = 16

@@ -2,8 +2,8 @@
 
 import pytest
 
-from purposewatch_ingest.admission import RefusedError, parse_json
 from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.submission import RefusedError, parse_json
 
 
 @pytest.mark.parametrize(

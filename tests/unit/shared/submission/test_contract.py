@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import purposewatch_shared
-from purposewatch_ingest.admission import RefusedError, parse_json, read_event
-from purposewatch_ingest.admission.contract import MAX_ERRORS
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import SubmittedEvent
+from purposewatch_shared.submission import RefusedError, parse_json, read_event
+from purposewatch_shared.submission.contract import MAX_ERRORS
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
 

@@ -2,8 +2,8 @@
 
 import jiter
 
-from purposewatch_ingest.admission.refusal import FieldError, RefusedError
 from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.submission.refusal import FieldError, RefusedError
 
 _ADVICE: tuple[tuple[str, str], ...] = (
     ("duplicate key", "names a field twice in one object; name it once"),

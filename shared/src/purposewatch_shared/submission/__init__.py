@@ -1,0 +1,10 @@
+"""Reading submitted events: what is accepted, and the words for what is not.
+
+The gate and everything that checks events before they get there read them through this.
+"""
+
+from purposewatch_shared.submission.contract import MAX_ERRORS, read_event
+from purposewatch_shared.submission.json_text import parse_json
+from purposewatch_shared.submission.refusal import FieldError, RefusedError
+
+__all__ = ["MAX_ERRORS", "FieldError", "RefusedError", "parse_json", "read_event"]

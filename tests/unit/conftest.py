@@ -1,0 +1,40 @@
+"""A submitted event to begin with."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SUBJECT_ID = "customer-4711"
+
+_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/crm/newsletter",
+    "type": "purposewatch.data_access.v1",
+    "time": "2026-03-02T08:15:00Z",
+    "data": {
+        "controller": "wework-labs",
+        "role": "member",
+        "operation": "share",
+        "purpose": "marketing.advertising",
+        "recipient": "third_party.advertising",
+        "data_categories": ["user.contact.email"],
+        "subject_id": SUBJECT_ID,
+    },
+}
+
+
+@pytest.fixture
+def event() -> Callable[..., dict[str, Any]]:
+    """Make a valid event; `data` is merged into its data, `None` removes a field."""
+
+    def make(data: dict[str, Any] | None = None, **attributes: Any) -> dict[str, Any]:
+        made = copy.deepcopy(_EVENT)
+        made |= attributes
+        made["data"] |= data or {}
+        made["data"] = {name: value for name, value in made["data"].items() if value is not None}
+        return {name: value for name, value in made.items() if value is not None}
+
+    return make
