@@ -5,12 +5,20 @@ from purposewatch_shared.vocabulary.load import (
     load_vocabularies,
     read_vocabularies,
 )
-from purposewatch_shared.vocabulary.model import FIRST_PARTY, NOUNS, Taxonomy, TermEntry, Vocabulary
+from purposewatch_shared.vocabulary.model import (
+    FIRST_PARTY,
+    NOUNS,
+    PUBLIC,
+    Taxonomy,
+    TermEntry,
+    Vocabulary,
+)
 from purposewatch_shared.vocabulary.unknown import FlowTerms, UnknownTerm, find_unknown_terms
 
 __all__ = [
     "FIRST_PARTY",
     "NOUNS",
+    "PUBLIC",
     "FlowTerms",
     "Taxonomy",
     "TermEntry",

@@ -30,7 +30,9 @@ COMMON = "vocabulary"
 MAX_TERM_LENGTH = 128
 
 _OWN_FILES = frozenset({"vocabulary.yaml", "cases.yaml"})
-_TERM_FIELDS = ("label", "iri", "parent", "sensitive")
+_TERM_FIELDS = ("label", "iri", "parent", "sensitive", "about_others", "public")
+_MARKED = {"about_others": "data_categories", "public": "recipients"}
+"""The only dimension in which a marker means something."""
 
 
 def load_vocabularies(policies_dir: Path) -> Mapping[str, Vocabulary]:
@@ -165,9 +167,17 @@ class _Terms:
                 label=fields.labels("label"),
                 iri=fields.name("iri", r"https?://\S+", "https://w3id.org/dpv#Purpose") or None,
                 sensitive=fields.flag("sensitive"),
+                about_others=self._marker(name, fields, "about_others"),
+                public=self._marker(name, fields, "public"),
             )
             self._places[name, term] = at
             self._unsettled.append((name, term))
+
+    def _marker(self, name: str, fields: Fields, marker: str) -> bool:
+        if fields.states(marker) and name != _MARKED[marker]:
+            message = f"only `{_MARKED[marker]}` have `{marker}`; remove it here"
+            fields.error(message, fields.location(marker))
+        return fields.flag(marker)
 
     def _parent(self, name: str, term: str, fields: Fields) -> str | None:
         parent = fields.text("parent") or None

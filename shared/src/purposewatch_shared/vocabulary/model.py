@@ -8,6 +8,9 @@ from types import MappingProxyType
 FIRST_PARTY = "first_party"
 """The recipient root that stands for the controller itself. Everything else is outside of it."""
 
+PUBLIC = "public"
+"""The recipient that stands for everybody."""
+
 
 NOUNS: Mapping[str, str] = MappingProxyType(
     {
@@ -36,6 +39,10 @@ class TermEntry:
     iri: str | None = None
     """The concept of the W3C Data Privacy Vocabulary that the term stands for."""
     sensitive: bool = False
+    about_others: bool = False
+    """On a data category: it is about persons other than the data subject."""
+    public: bool = False
+    """On a recipient: disclosing to it amounts to disclosing to the public."""
 
 
 class Taxonomy(Mapping[str, TermEntry]):
@@ -94,17 +101,17 @@ class Taxonomy(Mapping[str, TermEntry]):
         """Whether the term or one of its ancestors is marked as sensitive."""
         return any(self._entries[each].sensitive for each in self._lineages[term])
 
+    def is_about_others(self, term: str) -> bool:
+        """Whether the data are about persons other than the subject, by the term or above it."""
+        return any(self._entries[each].about_others for each in self._lineages[term])
+
+    def is_public(self, term: str) -> bool:
+        """Whether the recipient, or one above it, is the public or marked to count as it."""
+        return any(each == PUBLIC or self._entries[each].public for each in self._lineages[term])
+
     def canonical(self) -> dict[str, object]:
         """Return the content as JSON values that do not depend on the order of declaration."""
-        return {
-            term: {
-                "parent": entry.parent,
-                "label": dict(sorted(entry.label.items())),
-                "iri": entry.iri,
-                "sensitive": entry.sensitive,
-            }
-            for term, entry in sorted(self._entries.items())
-        }
+        return {term: _canonical(entry) for term, entry in sorted(self._entries.items())}
 
     def _climb(self, term: str) -> tuple[str, ...]:
         lineage = [term]
@@ -151,6 +158,18 @@ class Vocabulary:
     def canonical(self) -> dict[str, object]:
         """Return the content as JSON values, equal for equal vocabularies."""
         return {name: taxonomy.canonical() for name, taxonomy in self.taxonomies().items()}
+
+
+def _canonical(entry: TermEntry) -> dict[str, object]:
+    content: dict[str, object] = {
+        "parent": entry.parent,
+        "label": dict(sorted(entry.label.items())),
+        "iri": entry.iri,
+        "sensitive": entry.sensitive,
+    }
+    # left out unless set, so that the digests of policies without them stay what they were
+    content.update((name, True) for name in ("about_others", "public") if getattr(entry, name))
+    return content
 
 
 def implied_parent(term: str) -> str | None:

@@ -45,6 +45,41 @@ def test_sensitivity_is_inherited() -> None:
     assert [taxonomy.is_sensitive(term) for term in taxonomy] == [False, True, True, False]
 
 
+def test_data_about_others_are_so_all_the_way_down() -> None:
+    """What lies below a term about other people is about them as well."""
+    taxonomy = Taxonomy(
+        "data category",
+        {
+            "user": TermEntry("user"),
+            "user.friends": TermEntry("user.friends", "user", about_others=True),
+            "user.friends.names": TermEntry("user.friends.names", "user.friends"),
+        },
+    )
+    assert [taxonomy.is_about_others(term) for term in taxonomy] == [False, True, True]
+
+
+def test_the_public_is_known_by_name_or_by_its_mark() -> None:
+    """Recipients that count as the public are marked; so is what lies below them."""
+    taxonomy = Taxonomy(
+        "recipient",
+        {
+            "public": TermEntry("public"),
+            "public.press": TermEntry("public.press", "public"),
+            "third_party": TermEntry("third_party"),
+            "third_party.followers": TermEntry("third_party.followers", "third_party", public=True),
+        },
+    )
+    assert [taxonomy.is_public(term) for term in taxonomy] == [True, True, False, True]
+
+
+def test_a_mark_that_is_not_set_leaves_no_trace() -> None:
+    """The digests of policies that know nothing of a mark stay what they were."""
+    plain = Taxonomy.of("data category", "user").canonical()
+    marked = Taxonomy("data category", {"user": TermEntry("user", about_others=True)}).canonical()
+    assert plain == {"user": {"parent": None, "label": {}, "iri": None, "sensitive": False}}
+    assert marked != plain
+
+
 @pytest.mark.parametrize(
     ("term", "language", "expected"),
     [("user", "zh", "个人资料"), ("user", "fr", "Personal data"), ("badge", "fr", "badge")],
