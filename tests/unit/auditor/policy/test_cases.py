@@ -36,7 +36,11 @@ def test_sound_cases_are_met() -> None:
         ("statement: members.contact", "statement: other", "statement: expected `other`"),
         ("grade: vague", "grade: clear", "grade: expected `clear`, got `vague`"),
         ("kind: prohibited", "kind: undeclared_role", "kind: expected `undeclared_role`"),
-        ("clause: members.2}", "clause: members.2, failed: [role]}", "failed: expected `['role']`"),
+        (
+            "clause: members.2}",
+            "clause: members.2, failed: [role]}",
+            "failed: expected `role`, got none",
+        ),
         ("clause: members.2}", "clause: members.1}", "clause: expected `members.1`"),
     ],
 )

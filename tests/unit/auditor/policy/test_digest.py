@@ -41,6 +41,14 @@ def test_layout_does_not_change_it(
     assert original == digest_of(tmp_path, file, lambda text: text.replace(old, new, 1))
 
 
+def test_an_accepted_finding_does_not_change_it(tmp_path: Path, original: str) -> None:
+    """Standing by a finding declares nothing, so verdicts stay reproducible."""
+    accepted = "[collect]\n    accepted_findings: [{rule: contradiction, reason: As written.}]"
+    assert original == digest_of(
+        tmp_path, "acme/policy.1.yaml", lambda text: text.replace("[collect]", accepted, 1)
+    )
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -49,6 +57,7 @@ def test_layout_does_not_change_it(
         ("acme/policy.1.yaml", "2022-01-01", "2022-01-02"),
         ("acme/vocabulary.yaml", "parent: member", "label: {en: Mentor}"),
         ("vocabulary/common.yaml", "sensitive: true", "sensitive: false"),
+        ("vocabulary/common.yaml", "sensitive: true", "sensitive: true\n    about_others: true"),
     ],
 )
 def test_content_changes_it(tmp_path: Path, original: str, file: str, old: str, new: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_auditor.policy import Effect, load_policies
+from purposewatch_auditor.policy import AcceptedFinding, Effect, load_policies
 from purposewatch_auditor.policy.read import MAX_RETENTION_DAYS
 from purposewatch_shared.yaml_source import InvalidSourceError
 
@@ -57,6 +57,21 @@ def test_nested_defined_terms_are_expanded(tmp_path: Path) -> None:
     policies = load_policies(tmp_path)
     statement = policies.versions("acme")[0].statement("members.contact")
     assert statement.data_categories == ("user.health", "user.contact")
+
+
+def test_accepted_findings_are_read_each_once(tmp_path: Path) -> None:
+    """They stand in the statement that they are about; naming a rule twice is a fault."""
+    shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "acme" / "policy.1.yaml"
+    accepted = "    accepted_findings:\n      - {rule: contradiction, reason: As written.}\n"
+    path.write_text(path.read_text(encoding="utf-8") + accepted, encoding="utf-8")
+    statement = load_policies(tmp_path).versions("acme")[0].statement("members.health")
+    assert statement.accepted_findings == (AcceptedFinding("contradiction", "As written."),)
+
+    again = "      - {rule: contradiction, reason: Again.}\n"
+    path.write_text(path.read_text(encoding="utf-8") + again, encoding="utf-8")
+    with pytest.raises(InvalidSourceError, match="`contradiction` is accepted twice; keep one"):
+        load_policies(tmp_path)
 
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ from pydantic import ValidationError
 from purposewatch_auditor.policy.decide import decide
 from purposewatch_auditor.policy.instant import parse_instant
 from purposewatch_auditor.policy.policy_set import PolicySet
-from purposewatch_shared.decision import Decision, Dimension, Grade, Kind, Outcome
+from purposewatch_shared.decision import (
+    CategoryDecision,
+    Decision,
+    Dimension,
+    Grade,
+    Kind,
+    Outcome,
+)
 from purposewatch_shared.event import Flow
 from purposewatch_shared.yaml_fields import Fields, as_mapping, did_you_mean
 from purposewatch_shared.yaml_source import (
@@ -60,6 +67,20 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a case expects otherwise than it was decided."""
+
+    name: str
+    """Field of the expectation, for example `kind`."""
+    expected: str | None
+    actual: str | None
+
+    def __str__(self) -> str:
+        """Render in one line."""
+        return f"{self.name}: expected {_shown(self.expected)}, got {_shown(self.actual)}"
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFile:
     """All cases of one controller."""
 
@@ -81,46 +102,51 @@ def load_cases(path: Path) -> CaseFile:
 
 
 def check_case(case: Case, policies: PolicySet) -> tuple[str, ...]:
-    """Return how the decision differs from what the case expects; nothing when it is met.
-
-    Statement, clause and failed dimensions are those of the first category that has the event's
-    outcome and kind.
-    """
+    """Return how the decision differs from what the case expects; nothing when it is met."""
     if case.expect is None:
         return ("the case has no expectation; add `expect`",)
     decision = decide(case.flow, case.at, policies)
-    return _differences(case.expect, decision)
+    wrong = [str(each) for each in differences(case.expect, decision)]
+    return (*wrong, deciding_category(decision).sentence) if wrong else ()
 
 
-def _differences(expect: Expectation, decision: Decision) -> tuple[str, ...]:
-    deciding = next(
-        each
-        for each in decision.categories
-        if (each.outcome, each.kind) == (decision.outcome, decision.kind)
-    )
-    actual: dict[str, object] = {
+def differences(expect: Expectation, decision: Decision) -> tuple[Difference, ...]:
+    """Return where a decision differs from what a case expects; nothing when it is met.
+
+    Statement, clause, grade and failed dimensions are those of the deciding category.
+    """
+    deciding = deciding_category(decision)
+    actual = {
         "outcome": str(decision.outcome),
         "kind": decision.kind and str(decision.kind),
         "grade": deciding.grade and str(deciding.grade),
         "statement": deciding.statement,
         "clause": deciding.clause,
-        "failed": [str(each.dimension) for each in deciding.failed],
+        "failed": ", ".join(each.dimension for each in deciding.failed),
     }
-    expected: dict[str, object] = {
+    expected = {
         "outcome": str(expect.outcome),
         "kind": expect.kind and str(expect.kind),
         "grade": expect.grade and str(expect.grade),
         "statement": expect.statement,
         "clause": expect.clause,
-        "failed": None if expect.failed is None else [str(each) for each in expect.failed],
+        "failed": None if expect.failed is None else ", ".join(expect.failed),
     }
     always = {"outcome", "kind"}
-    wrong = [
-        f"{name}: expected `{value}`, got `{actual[name]}`"
+    return tuple(
+        Difference(name, value, actual[name])
         for name, value in expected.items()
         if (value is not None or name in always) and value != actual[name]
-    ]
-    return (*wrong, deciding.sentence) if wrong else ()
+    )
+
+
+def deciding_category(decision: Decision) -> CategoryDecision:
+    """Return the first category that has the event's outcome and kind."""
+    return next(
+        each
+        for each in decision.categories
+        if (each.outcome, each.kind) == (decision.outcome, decision.kind)
+    )
 
 
 class _CaseReader:
@@ -226,6 +252,10 @@ class _CaseReader:
         hint = did_you_mean(text, members) or f"; write one of `{'`, `'.join(members)}`"
         self._errors.append(at.error(f"unknown {members.__name__.lower()} `{text}`{hint}"))
         return None
+
+
+def _shown(value: str | None) -> str:
+    return f"`{value}`" if value else "none"
 
 
 def _required(outcome: Outcome, kind: Kind | None) -> Sequence[str]:

@@ -1,215 +1,67 @@
-"""Compiles a policy into bit sets, so that deciding is a handful of integer operations.
+"""Compiles one version of a policy, with its vocabulary, into sets of statements."""
 
-Statement number *i* of the file is bit *i* of every set. For each dimension, a term maps to the
-set of statements that cover it, the statements about its ancestors included. Within a set, the
-lowest bit is the first statement in file order.
-"""
-
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from purposewatch_auditor.policy.digest import policy_digest
-from purposewatch_auditor.policy.explain import operation_phrase, permission
-from purposewatch_auditor.policy.model import Effect, Policy, Statement
-from purposewatch_shared.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
+from purposewatch_auditor.policy.explain import operation_phrase
+from purposewatch_auditor.policy.model import Policy, Statement
+from purposewatch_auditor.policy.statement_sets import StatementSets, covering
+from purposewatch_shared.vocabulary import FIRST_PARTY, Vocabulary
 
-_Names = Callable[[Statement], tuple[str, ...] | None]
 
+class CompiledPolicy(StatementSets):
+    """One version of a policy, ready to decide: the sets of all its statements, and by role.
 
-class CompiledPolicy:
-    """One version of a policy with its vocabulary, ready to decide. Immutable by convention.
-
-    Mappings from terms to sets hold every term of the vocabulary, and no other: a missing key is
-    an unknown term. Where a flow may leave a dimension out, the key `None` holds the statements
-    that cover such a flow.
+    A flow is decided among the statements for its role. These are few, so the integers stay
+    short and deciding hardly slows down as a policy grows.
     """
 
     __slots__ = (
         "_by_id",
-        "_retention_limits",
-        "_retention_sets",
         "begins",
-        "category",
-        "category_levels",
         "digest",
-        "facts_excluded",
-        "facts_required",
-        "legal_basis",
-        "location",
-        "no_facts",
-        "operation",
+        "for_role",
         "outside",
-        "permissions",
-        "permits",
         "phrases",
         "policy",
-        "prohibits",
-        "purpose",
-        "purpose_levels",
-        "recipient",
-        "recipient_levels",
         "role",
-        "source",
-        "statements",
         "until",
         "vocabulary",
     )
 
     def __init__(self, policy: Policy, vocabulary: Vocabulary) -> None:
         """Compile. Raises `KeyError` for a statement with a term outside the vocabulary."""
-        statements = policy.statements
+        super().__init__(policy.statements, vocabulary)
         self.policy = policy
         self.vocabulary = vocabulary
         self.digest = policy_digest(policy, vocabulary)
-        self.statements = statements
         self.begins: datetime = policy.in_force_from.astimezone(UTC)
         self.until = policy.in_force_until and policy.in_force_until.astimezone(UTC)
-        self._by_id = {statement.id: statement for statement in statements}
-
-        self.permits = _set(each.effect is Effect.PERMIT for each in statements)
-        self.prohibits = _set(each.effect is Effect.PROHIBIT for each in statements)
-        self.role = _covering(statements, vocabulary.roles, lambda each: each.roles)
-        self.category_levels = _levels(
-            statements, vocabulary.data_categories, lambda each: each.data_categories
-        )
-        self.purpose_levels = _levels(statements, vocabulary.purposes, lambda each: each.purposes)
-        self.recipient_levels = _levels(
-            statements, vocabulary.recipients, lambda each: each.recipients
-        )
-        self.category = _flattened(self.category_levels)
-        self.purpose = _flattened(self.purpose_levels)
-        self.recipient = _flattened(self.recipient_levels)
-        self.operation = _covering(statements, vocabulary.operations, lambda each: each.operations)
-
-        # What a flow leaves out can't be shown to comply with a restriction ...
-        self.source = _covering_optional(statements, vocabulary.sources, lambda each: each.sources)
-        self.location = _covering_optional(
-            statements, vocabulary.locations, lambda each: each.locations
-        )
-        # ... except for the legal basis: it is the controller's declaration, which an event may
-        # repeat, and then has to agree with.
-        self.legal_basis = _covering_optional(
-            statements, vocabulary.legal_bases, lambda each: each.legal_bases
-        )
-        self.legal_basis[None] = (1 << len(statements)) - 1
-        self._retention_limits, self._retention_sets = _retention(statements)
-        self.facts_required = {
-            fact: required
-            for fact in vocabulary.facts
-            if (required := _set(fact in each.when for each in statements))
-        }
-        self.facts_excluded = {
-            fact: _set(fact in each.unless for each in statements) for fact in vocabulary.facts
-        }
-        self.no_facts = _set(not each.when for each in statements)
+        self._by_id = {statement.id: statement for statement in policy.statements}
+        self.role = covering(policy.statements, vocabulary.roles, lambda each: each.roles)
+        self.for_role = self._by_role()
+        """The statements that cover each role, as a policy of their own."""
         self.outside = frozenset(
             term
             for term in vocabulary.recipients
             if not vocabulary.recipients.covers(FIRST_PARTY, term)
         )
-
-        # Words that explanations are put together from.
         self.phrases = {
             term: operation_phrase(term, vocabulary.operations) for term in vocabulary.operations
         }
-        self.permissions = tuple(permission(each) for each in statements)
+        """What explanations call each operation."""
 
     def statement(self, statement_id: str) -> Statement:
         """Return a statement by its id. Raises `KeyError`."""
         return self._by_id[statement_id]
 
-    def retention(self, days: int | None) -> int:
-        """Return the statements that allow keeping data for so many days."""
-        if days is None:
-            return self._retention_sets[-1]
-        return self._retention_sets[bisect_left(self._retention_limits, days)]
-
-    def facts(self, facts: Mapping[str, bool]) -> int:
-        """Return the statements whose conditions hold. Raises `KeyError` for an unknown fact.
-
-        A fact that is not stated does not hold.
-        """
-        if not facts:
-            return self.no_facts
-        failed = 0
-        for fact, required in self.facts_required.items():
-            if not facts.get(fact):
-                failed |= required
-        for fact, holds in facts.items():
-            excluded = self.facts_excluded[fact]
-            if holds:
-                failed |= excluded
-        return ((1 << len(self.statements)) - 1) & ~failed
-
-
-def _set(members: Iterable[bool]) -> int:
-    bits = "".join("1" if member else "0" for member in members)
-    return int(bits[::-1], 2) if bits else 0
-
-
-def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
-    """Return the statements that name each term, without regard to ancestors."""
-    members: dict[str, bytearray] = {
-        term: bytearray((len(statements) + 7) // 8) for term in taxonomy
-    }
-    for index, statement in enumerate(statements):
-        for term in names(statement) or ():
-            members[term][index >> 3] |= 1 << (index & 7)
-    return {term: int.from_bytes(bits, "little") for term, bits in members.items()}
-
-
-def _levels(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
-) -> dict[str, tuple[int, ...]]:
-    """Return for each term the statements that cover it, by the steps up to what they name.
-
-    A statement that does not restrict the dimension names, as it were, one root above all roots.
-    """
-    named = _named(statements, taxonomy, names)
-    unrestricted = _set(names(each) is None for each in statements)
-    levels = {}
-    for term in taxonomy:
-        nearer = 0
-        steps = []
-        for above in (*(named[each] for each in taxonomy.lineage(term)), unrestricted):
-            steps.append(above & ~nearer)
-            nearer |= above
-        levels[term] = tuple(steps)
-    return levels
-
-
-def _flattened(levels: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    return {term: sum(steps) for term, steps in levels.items()}  # the steps are disjoint
-
-
-def _covering(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
-) -> dict[str, int]:
-    return _flattened(_levels(statements, taxonomy, names))
-
-
-def _covering_optional(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
-) -> dict[str | None, int]:
-    sets: dict[str | None, int] = {None: _set(names(each) is None for each in statements)}
-    sets.update(_covering(statements, taxonomy, names))
-    return sets
-
-
-def _retention(statements: tuple[Statement, ...]) -> tuple[list[int], list[int]]:
-    """Return the distinct limits in order, and the statements that allow up to each of them.
-
-    The last set, one more than there are limits, holds the statements without a limit.
-    """
-    limits = sorted({each.retention_days for each in statements if each.retention_days is not None})
-    allowed = _set(each.retention_days is None for each in statements)
-    sets = [allowed]
-    at_limit: dict[int, int] = dict.fromkeys(limits, 0)
-    for index, each in enumerate(statements):
-        if each.retention_days is not None:
-            at_limit[each.retention_days] |= 1 << index
-    for limit in reversed(limits):
-        allowed |= at_limit[limit]
-        sets.append(allowed)
-    return limits, sets[::-1]
+    def _by_role(self) -> dict[str, StatementSets]:
+        """Return the sets for each role; roles with the same statements share them."""
+        sets: dict[int, StatementSets] = {self.everything: self}
+        for members in self.role.values():
+            if members not in sets:
+                statements = tuple(
+                    each for bit, each in enumerate(self.statements) if members >> bit & 1
+                )
+                sets[members] = StatementSets(statements, self.vocabulary)
+        return {role: sets[members] for role, members in self.role.items()}

@@ -11,6 +11,7 @@ from purposewatch_auditor.policy import explain
 from purposewatch_auditor.policy.compile import CompiledPolicy
 from purposewatch_auditor.policy.nearest import closest_named, nearest_miss
 from purposewatch_auditor.policy.policy_set import PolicySet
+from purposewatch_auditor.policy.statement_sets import StatementSets
 from purposewatch_shared.decision import (
     CategoryDecision,
     Decision,
@@ -42,19 +43,26 @@ _KIND_OF_LACK = {
 
 # Looking up a member of an enum costs as much as an intersection of sets.
 _PERMITTED = Outcome.PERMITTED
+_VIOLATION = Outcome.VIOLATION
 _CLEAR = Grade.CLEAR
 _VAGUE = Grade.VAGUE
+_OMITTED = Grade.OMITTED
+_ROLE = Kind.UNDECLARED_ROLE
+_SHARING = Kind.UNDECLARED_THIRD_PARTY_SHARING
+_CATEGORY = Kind.UNDECLARED_CATEGORY
+_PURPOSE = Kind.UNDECLARED_PURPOSE
 
 
 def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
     """Decide a flow that happened at a moment (with zone), by the version then in force."""
-    vocabulary = policies.vocabularies.get(flow.controller)
-    if vocabulary is None:
+    try:
+        compiled = policies.in_force(flow.controller, at)
+    except KeyError:
         sentence = explain.unknown_controller(flow.controller)
         return _conclude([_unknown(each, sentence) for each in flow.data_categories], None)
-    compiled = policies.in_force(flow.controller, at)
     if compiled is not None:
         return decide_under(flow, compiled)
+    vocabulary = policies.vocabularies[flow.controller]
     if not all(map(_is_category, find_unknown_terms(vocabulary, flow))):
         return _conclude(_all_unknown(flow, vocabulary), None)
     verdict = explain.not_in_force(flow.controller, at)
@@ -83,47 +91,53 @@ def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
 def decide_under(flow: FlowTerms, compiled: CompiledPolicy) -> Decision:
     """Decide a flow of the version's controller by that version, in force or not."""
     try:
-        role = compiled.role[flow.role]
-        purpose = compiled.purpose[flow.purpose]
-        recipient = compiled.recipient[flow.recipient]
-        rest = (
-            compiled.operation[flow.operation],
-            compiled.source[flow.source],
-            compiled.location[flow.location],
-            compiled.retention(flow.retention_days),
-            compiled.legal_basis[flow.legal_basis],
-            compiled.facts(flow.facts),
-        )
+        sets = compiled.for_role[flow.role]
+        covering = _covering(flow, sets)
     except KeyError:  # a term outside the vocabulary
         return _conclude(_all_unknown(flow, compiled.vocabulary), compiled)
-    operation, source, location, retention, legal_basis, facts = rest
-    anywhere = role & purpose & recipient & operation & source & location & retention
-    anywhere &= legal_basis & facts
+    purpose, recipient, operation, source, location, retention, legal_basis, facts = covering
+    anywhere = purpose & recipient & operation & source & location & retention & legal_basis & facts
     decisions = []
     for category in flow.data_categories:
-        named = compiled.category.get(category)
+        named = sets.category.get(category)
         if named is None:
             decisions.append(_unknown_category(flow, category))
-        elif covering := anywhere & named:
-            decisions.append(_declared(flow, compiled, category, covering))
+        elif declared := anywhere & named:
+            decisions.append(_declared(flow, compiled, sets, category, declared))
         else:
-            sets = (role, named, purpose, recipient, *rest)
-            decisions.append(_undeclared(flow, compiled, category, sets))
+            decisions.append(_undeclared(flow, compiled, sets, category, covering))
     return _conclude(decisions, compiled)
 
 
+def _covering(flow: FlowTerms, sets: StatementSets) -> tuple[int, ...]:
+    """Return which statements cover the flow in each dimension after role and data category.
+
+    Raises `KeyError` for a term outside the vocabulary.
+    """
+    return (
+        sets.purpose[flow.purpose],
+        sets.recipient[flow.recipient],
+        sets.operation[flow.operation],
+        sets.source[flow.source],
+        sets.location[flow.location],
+        sets.retention(flow.retention_days),
+        sets.legal_basis[flow.legal_basis],
+        sets.facts(flow.facts),
+    )
+
+
 def _declared(
-    flow: FlowTerms, compiled: CompiledPolicy, category: str, covering: int
+    flow: FlowTerms, compiled: CompiledPolicy, sets: StatementSets, category: str, covering: int
 ) -> CategoryDecision:
     """Decide a category that statements cover in every dimension."""
-    prohibiting = covering & compiled.prohibits
+    prohibiting = covering & sets.prohibits
     levels = (
-        compiled.category_levels[category],
-        compiled.purpose_levels[flow.purpose],
-        compiled.recipient_levels[flow.recipient],
+        sets.category_levels[category],
+        sets.purpose_levels[flow.purpose],
+        sets.recipient_levels[flow.recipient],
     )
     index, distance = closest_named(prohibiting or covering, levels)
-    statement = compiled.statements[index]
+    statement = sets.statements[index]
     happened = explain.event(flow, category, compiled.phrases[flow.operation])
     if not prohibiting:
         return CategoryDecision(
@@ -135,12 +149,12 @@ def _declared(
             statement.id,
             statement.clause,
             (),
-            happened + compiled.permissions[index],
+            happened + sets.permissions[index],
         )
-    permitting = covering & compiled.permits
+    permitting = covering & sets.permits
     permit = None
     if permitting:
-        permit = compiled.statements[closest_named(permitting, levels)[0]]
+        permit = sets.statements[closest_named(permitting, levels)[0]]
     return CategoryDecision(
         data_category=category,
         outcome=Outcome.VIOLATION,
@@ -155,58 +169,68 @@ def _declared(
 
 
 def _undeclared(
-    flow: FlowTerms, compiled: CompiledPolicy, category: str, covering: Sequence[int]
+    flow: FlowTerms,
+    compiled: CompiledPolicy,
+    sets: StatementSets,
+    category: str,
+    rest: tuple[int, ...],
 ) -> CategoryDecision:
     """Decide a category that no statement covers in every dimension.
 
-    `covering` has for each dimension the statements that cover the flow in it.
+    `rest` has for each dimension after the data category the statements that cover the flow in it.
     """
-    kind, candidates = _first_lack(compiled, covering, outside=flow.recipient in compiled.outside)
+    if sets.permits:
+        covering = (sets.everything, sets.category[category], *rest)
+    else:  # nothing is permitted for the role, so what others may do comes nearest
+        sets = compiled
+        covering = (0, sets.category[category], *_covering(flow, sets))
+    kind, candidates = _first_lack(sets, covering, outside=flow.recipient in compiled.outside)
     happened = explain.event(flow, category, compiled.phrases[flow.operation])
     nearest = None
     failed = []
     if candidates:
         index = nearest_miss(candidates, covering)
-        nearest = compiled.statements[index]
+        nearest = sets.statements[index]
+        bit = 1 << index
         failed = [
             explain.failed_dimension(dimension, nearest, flow, category)
             for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
-            if not covered >> index & 1
+            if not covered & bit
         ]
     kind = kind or _KIND_OF_LACK[failed[0].dimension]
     return CategoryDecision(
-        data_category=category,
-        outcome=Outcome.VIOLATION,
-        kind=kind,
-        grade=Grade.OMITTED,
-        distance=None,
-        statement=nearest.id if nearest else None,
-        clause=nearest.clause if nearest else None,
-        failed=tuple(failed),
-        sentence=happened + explain.omission(kind, nearest, failed, flow),
+        category,
+        _VIOLATION,
+        kind,
+        _OMITTED,
+        None,
+        nearest.id if nearest else None,
+        nearest.clause if nearest else None,
+        tuple(failed),
+        happened + explain.omission(kind, nearest, failed, flow),
     )
 
 
 def _first_lack(
-    compiled: CompiledPolicy, covering: Sequence[int], *, outside: bool
+    sets: StatementSets, covering: Sequence[int], *, outside: bool
 ) -> tuple[Kind | None, int]:
     """Return what is undeclared and the permits among which to look for the nearest miss.
 
     `None` when permits cover role, category, purpose and recipient: the nearest miss tells.
     """
     role, category, purpose, recipient = covering[:4]
-    for_role = compiled.permits & role
+    for_role = sets.permits & role
     if not for_role:
-        return Kind.UNDECLARED_ROLE, compiled.permits
+        return _ROLE, sets.permits
     for_category = for_role & category
     for_recipient = for_category & recipient
     if outside and not for_recipient:
-        return Kind.UNDECLARED_THIRD_PARTY_SHARING, for_role
+        return _SHARING, for_role
     if not for_category:
-        return Kind.UNDECLARED_CATEGORY, for_role
+        return _CATEGORY, for_role
     for_purpose = for_recipient & purpose
     if not for_purpose:
-        return Kind.UNDECLARED_PURPOSE, for_recipient or for_category
+        return _PURPOSE, for_recipient or for_category
     return None, for_purpose
 
 
@@ -257,9 +281,11 @@ def _conclude(categories: Sequence[CategoryDecision], compiled: CompiledPolicy |
             continue
         if each.kind is None:
             outcome = Outcome.UNKNOWN if kind is None else outcome
-        else:
-            outcome = Outcome.VIOLATION
-            kind = each.kind if kind is None else min(kind, each.kind, key=_KIND_ORDER.__getitem__)
+        elif kind is None:
+            outcome = _VIOLATION
+            kind = each.kind
+        elif _KIND_ORDER[each.kind] < _KIND_ORDER[kind]:
+            kind = each.kind
     if compiled is None:
         return Decision(outcome, kind, None, None, tuple(categories))
     return Decision(outcome, kind, compiled.policy.version, compiled.digest, tuple(categories))

@@ -14,9 +14,13 @@ def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
 
     It depends on what the files say, not on how they are laid out: comments, the order of fields
     and the notation of timestamps make no difference. The order of statements and of the terms
-    in them does, because decisions and explanations follow it.
+    in them does, because decisions and explanations follow it. Which findings of `policy lint`
+    the author accepted makes none either: that declares nothing.
     """
-    content = {"policy": asdict(policy), "vocabulary": vocabulary.canonical()}
+    declared = asdict(policy)
+    for statement in declared["statements"]:
+        del statement["accepted_findings"]
+    content = {"policy": declared, "vocabulary": vocabulary.canonical()}
     canonical = json.dumps(
         content, default=_instant, ensure_ascii=False, separators=(",", ":"), sort_keys=True
     )

@@ -22,16 +22,21 @@ def load_policies(policies_dir: Path) -> PolicySet:
     files = [
         file
         for controller, home in find_controllers(policies_dir, []).items()
-        for file in _versions(home, controller, vocabularies[controller], errors)
+        for file in read_versions(home, controller, vocabularies[controller], errors)
     ]
     if errors:
         raise InvalidSourceError(errors)
     return PolicySet(vocabularies, (file.policy for file in files))
 
 
-def _versions(
+def read_versions(
     home: Path, controller: str, vocabulary: Vocabulary, errors: list[SourceError]
 ) -> list[PolicyFile]:
+    """Read every version of one controller's policy, in the order of their time.
+
+    Adds faults to `errors`, overlapping versions included. What is returned may be used only if
+    none was added.
+    """
     found = (
         read_policy(path, controller, vocabulary, errors)
         for path in sorted(home.glob("policy*.yaml"))

@@ -14,6 +14,15 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedFinding:
+    """A finding of `policy lint` about a statement that the author stands by, and why."""
+
+    rule: str
+    """Id of the rule, for example `public-disclosure`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One thing that the policy says, traceable to a clause of the source document.
 
@@ -44,6 +53,8 @@ class Statement:
     defined_terms: tuple[str, ...] = ()
     """The defined terms by which it names categories."""
     note: str = ""
+    accepted_findings: tuple[AcceptedFinding, ...] = ()
+    """No part of what is declared: neither a decision nor the digest depends on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ _PLANES = 4  # counts up to 15 failed dimensions; there are 10
 
 def first(statements: int) -> int:
     """Return the first statement of a set that is not empty."""
-    return (statements & -statements).bit_length() - 1
+    return (statements ^ (statements - 1)).bit_length() - 1
 
 
 def nearest_miss(candidates: int, covering: Sequence[int]) -> int:
@@ -20,18 +20,26 @@ def nearest_miss(candidates: int, covering: Sequence[int]) -> int:
     `covering` has for each dimension the statements that cover the flow in it, in the order of
     significance. Of several, it is the one that covers the earlier dimension, then the first.
     """
+    if not candidates & (candidates - 1):
+        return first(candidates)
     planes = [0] * _PLANES  # binary digits of the number of failures, each for all statements
+    dividing = []
     for covered in covering:
-        carry = candidates & ~covered
+        passing = candidates & covered
+        if not passing or passing == candidates:
+            continue  # all fail or none does, so none gets ahead
+        dividing.append(passing)
+        carry = candidates ^ passing
         for digit in range(_PLANES):
+            planes[digit], carry = planes[digit] ^ carry, planes[digit] & carry
             if not carry:
                 break
-            planes[digit], carry = planes[digit] ^ carry, planes[digit] & carry
     remaining = candidates
     for plane in reversed(planes):
-        remaining = remaining & ~plane or remaining
-    for covered in covering:
-        remaining = remaining & covered or remaining
+        if plane:
+            remaining = remaining ^ (remaining & plane) or remaining
+    for passing in dividing:
+        remaining = remaining & passing or remaining
     return first(remaining)
 
 
@@ -42,20 +50,18 @@ def closest_named(covering: int, levels: Sequence[tuple[int, ...]]) -> tuple[int
     dimension. Of several, it is the first.
     """
     distance = 0
-    if not covering & (covering - 1):  # one statement, as nearly always
-        for steps in levels:
-            step = 0
-            while not steps[step] & covering:
-                step += 1
-            distance += step
-        return first(covering), distance
-    while True:
-        at_distance = 0
-        for chosen in _at_distance(covering, distance, levels):
-            at_distance |= chosen
-        if at_distance:
-            return first(at_distance), distance
+    closest = covering
+    for steps in levels:
+        step = 0
+        while not (named := covering & steps[step]):
+            step += 1
+        closest &= named
+        distance += step
+    while not closest:  # none is closest in every dimension, so the least sum decides
         distance += 1
+        for chosen in _at_distance(covering, distance, levels):
+            closest |= chosen
+    return first(closest), distance
 
 
 def _at_distance(

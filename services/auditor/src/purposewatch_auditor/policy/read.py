@@ -12,7 +12,13 @@ from purposewatch_auditor.policy.defined_terms import (
     unknown_defined_term,
 )
 from purposewatch_auditor.policy.instant import parse_instant
-from purposewatch_auditor.policy.model import DefinedTerm, Effect, Policy, Statement
+from purposewatch_auditor.policy.model import (
+    AcceptedFinding,
+    DefinedTerm,
+    Effect,
+    Policy,
+    Statement,
+)
 from purposewatch_shared.terms import TERM_PATTERN
 from purposewatch_shared.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
 from purposewatch_shared.yaml_fields import Fields, as_mapping, did_you_mean, read_labels
@@ -27,6 +33,7 @@ MAX_RETENTION_DAYS = 36_525
 
 _SECTION = r"[a-z0-9][a-z0-9_]*"
 _CLAUSE = rf"{_SECTION}(\.[a-z0-9_]+){{1,2}}"
+_RULE = r"[a-z]+(-[a-z]+)*"
 _DOCUMENT_FIELDS = ("language", "title", "note")
 _DEFINED_TERM_FIELDS = ("label", "data_categories", "defined_terms", "note")
 _POLICY_FIELDS = (
@@ -57,7 +64,9 @@ _STATEMENT_FIELDS = (
     "when",
     "unless",
     "note",
+    "accepted_findings",
 )
+_ACCEPTED_FINDING_FIELDS = ("rule", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +239,22 @@ class _PolicyReader:
             when=when,
             unless=unless,
             note=fields.text("note"),
+            accepted_findings=self._accepted_findings(fields),
         )
+
+    def _accepted_findings(self, fields: Fields) -> tuple[AcceptedFinding, ...]:
+        accepted: dict[str, AcceptedFinding] = {}
+        for node in fields.items("accepted_findings"):
+            body = as_mapping(node, "an accepted finding", self._errors)
+            if body is None:
+                continue
+            each = Fields(body, _ACCEPTED_FINDING_FIELDS, "an accepted finding", self._errors)
+            rule = each.name("rule", _RULE, "public-disclosure", required=True)
+            if rule and rule in accepted:
+                message = f"`{rule}` is accepted twice; keep one of the two"
+                each.error(message, each.location("rule"))
+            accepted[rule] = AcceptedFinding(rule, each.text("reason", required=True))
+        return tuple(accepted.values())
 
     def _effect(self, fields: Fields) -> Effect | None:
         text = fields.text("effect", required=True)
