@@ -1,0 +1,1 @@
+"""`purposewatch check`: audit a file of events without any broker."""

@@ -1,0 +1,49 @@
+"""The command `purposewatch` and its sub-commands."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from purposewatch_cli.check.command import check
+from purposewatch_cli.demo.command import demo
+from purposewatch_cli.policy.diff_command import diff
+from purposewatch_cli.policy.explain_command import explain
+from purposewatch_cli.policy.lint_command import lint
+from purposewatch_cli.policy.show_command import show
+from purposewatch_cli.policy.test_command import run_cases
+
+app = typer.Typer(
+    name="purposewatch",
+    help="Audit what is done with personal data against the declared privacy policy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, which may hold events
+)
+policy_app = typer.Typer(help="Work on policy files.", no_args_is_help=True)
+
+app.command()(check)
+app.command()(demo)
+policy_app.command()(lint)
+policy_app.command("test")(run_cases)
+policy_app.command()(explain)
+policy_app.command()(diff)
+policy_app.command()(show)
+app.add_typer(policy_app, name="policy")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
+    if wanted:
+        typer.echo(f"purposewatch {version('purposewatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """Audit what is done with personal data against the declared privacy policy."""

@@ -1,0 +1,1 @@
+"""`purposewatch policy`: work on policy files."""

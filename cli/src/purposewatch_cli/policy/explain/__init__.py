@@ -1,0 +1,1 @@
+"""Explains one decision, and what would change it."""

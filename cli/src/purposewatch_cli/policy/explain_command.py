@@ -1,0 +1,119 @@
+"""The command `purposewatch policy explain`."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from purposewatch_cli.policy.explain.as_json import as_json as explanation_as_json
+from purposewatch_cli.policy.explain.asked import (
+    MAX_BYTES,
+    UnusableError,
+    parse_facts,
+    read_asked,
+)
+from purposewatch_cli.policy.explain.explanation import explain as explained
+from purposewatch_cli.policy.explain.report import show
+from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption, load_or_exit
+from purposewatch_cli.terminal import console, errors_console, printable
+from purposewatch_shared.decision import Outcome
+
+
+class LanguageTag(StrEnum):
+    """The languages that there are."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+def explain(  # noqa: PLR0913 - one option for each field of a flow
+    event: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[EVENT]",
+            help="File with one event, or the flow of one, as JSON; `-` is standard input.",
+        ),
+    ] = None,
+    policies: PoliciesOption = Path("policies"),
+    *,
+    controller: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    role: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    operation: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    purpose: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    recipient: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    data_category: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="Can be given several times.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    location: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    retention_days: Annotated[int | None, typer.Option(metavar="DAYS")] = None,
+    legal_basis: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    fact: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=true|false]",
+            help="Can be given several times; replaces the facts of the event.",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="MOMENT", help="When, RFC 3339; the event's own time, or else now."),
+    ] = None,
+    lang: Annotated[LanguageTag, typer.Option(help="Language of the explanation.")] = (
+        LanguageTag.EN
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Explain how one event is decided, and the smallest change that would make it permitted.
+
+    Options state a flow, or what would be different about the flow of EVENT.
+
+    Exit status: 0 permitted, 1 a violation or can't be judged, 2 the input is unusable.
+    """
+    flags: dict[str, object] = {
+        "controller": controller,
+        "role": role,
+        "operation": operation,
+        "purpose": purpose,
+        "recipient": recipient,
+        "data_categories": data_category or None,
+        "source": source,
+        "location": location,
+        "retention_days": retention_days,
+        "legal_basis": legal_basis,
+    }
+    try:
+        flags["facts"] = parse_facts(fact) if fact else None
+        asked = read_asked(
+            None if event is None else _content(event),
+            {name: value for name, value in flags.items() if value is not None},
+            at,
+            datetime.now(UTC).replace(microsecond=0),
+        )
+    except UnusableError as error:
+        for complaint in error.complaints:
+            errors_console().print(Text(printable(complaint)), soft_wrap=True)
+        raise typer.Exit(UNUSABLE) from error
+    explanation = explained(asked.flow, asked.at, load_or_exit(policies), lang.value)
+    if as_json:
+        typer.echo(json.dumps(explanation_as_json(explanation), indent=2))
+    else:
+        show(console(), explanation)
+    raise typer.Exit(0 if explanation.decision.outcome is Outcome.PERMITTED else 1)
+
+
+def _content(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(name).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        message = f"can't read `{name}`: {reason}; name a file with one event"
+        raise UnusableError(message) from error

@@ -1,0 +1,34 @@
+"""What is printed: to which stream, how wide, and free of anything that could drive a terminal."""
+
+import os
+import sys
+import unicodedata
+from typing import TextIO
+
+from rich.console import Console
+
+WIDTH_OF_FILES = 140
+"""Columns of output that goes to a file or a pipe, unless `COLUMNS` says otherwise."""
+
+
+def printable(text: str, limit: int = 400) -> str:
+    """Return the text in one line, without control and format characters, at most `limit` long."""
+    shown = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char)[0] == "C" else char
+        for char in shown
+    )
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """Return a console that takes strings literally, on standard output unless told otherwise."""
+    target = stream or sys.stdout
+    if hasattr(target, "reconfigure"):
+        target.reconfigure(errors="replace")
+    width = None if target.isatty() or "COLUMNS" in os.environ else WIDTH_OF_FILES
+    return Console(file=target, width=width, markup=False, highlight=False, emoji=False)
+
+
+def errors_console() -> Console:
+    """Return the console for what went wrong: standard error."""
+    return console(sys.stderr)

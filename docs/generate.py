@@ -1,0 +1,244 @@
+"""Writes the pages of docs/policies that show what the commands print; `--check` only compares.
+
+`python docs/generate.py` after a change of a policy, of the vocabulary or of a command. What is
+written by hand (docs/policies/README.md and <controller>.md) stays as it is.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+from typer.testing import CliRunner
+
+from purposewatch_cli.policy.diff_command import diff
+from purposewatch_cli.policy.explain_command import explain
+from purposewatch_cli.policy.lint_command import lint
+from purposewatch_cli.policy.show_command import show
+from purposewatch_cli.policy.test_command import run_cases
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = Path("docs") / "policies"
+COLUMNS = 110
+
+commands = typer.Typer(pretty_exceptions_enable=False)
+for command in (diff, explain, lint, show):
+    commands.command()(command)
+commands.command("test")(run_cases)
+
+_LOCATION_STOP = """\
+  - id: collection.location.stop
+    clause: collection.3.2
+    effect: prohibit
+    roles: [user]
+    defined_terms: [location_information]
+    operations: [collect]
+    unless: [location.enabled]
+    note: The text promises that switching location off stops its collection.
+"""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A policy, a draft of its next version, and flows to explain by it."""
+
+    file: Path
+    draft: tuple[tuple[str, str], ...]
+    """Pieces of the policy's text, each with what the draft has in its place."""
+    flows: tuple[tuple[int, tuple[str, ...]], ...]
+    """What is asked of `explain`, each with the exit status that it ends with."""
+
+    @property
+    def controller(self) -> str:
+        return self.file.parent.name
+
+
+def _flow(
+    role: str, operation: str, purpose: str, category: str, recipient: str = "first_party"
+) -> tuple[str, ...]:
+    return (
+        *("--role", role, "--operation", operation, "--purpose", purpose),
+        *("--recipient", recipient, "--data-category", category),
+    )
+
+
+SUBJECTS = (
+    Subject(
+        Path("policies/wework-labs/policy.2018-05-25.yaml"),
+        (
+            ('version: "2018-05-25"', "version: draft"),
+            (
+                "    legal_bases: [consent]\n    when: [visit.website, consent.marketing]\n",
+                "    legal_bases: [consent, legitimate_interests]\n    when: [visit.website]\n",
+            ),
+            (
+                "    defined_terms: [office_preferences]\n    operations: [collect, store, use]\n",
+                "    defined_terms: [office_preferences]\n    operations: [collect, use]\n",
+            ),
+        ),
+        (
+            (0, _flow("member", "use", "essential.service.notifications", "user.contact.email")),
+            (
+                1,
+                _flow(
+                    "member",
+                    "share",
+                    "marketing.advertising",
+                    "user.contact.email",
+                    "third_party.advertising",
+                ),
+            ),
+            (
+                1,
+                (
+                    *_flow(
+                        "visitor", "use", "marketing.communications.email", "user.contact.email"
+                    ),
+                    *("--fact", "visit.website"),
+                ),
+            ),
+        ),
+    ),
+    Subject(
+        Path("policies/linggan-house/policy.undated.yaml"),
+        (
+            ("version: undated", "version: draft"),
+            (
+                "    recipients: [public]\n    when: [loan.overdue]\n",
+                "    recipients: [third_party.credit_bureau]\n    when: [loan.overdue]\n",
+            ),
+            (_LOCATION_STOP, ""),
+        ),
+        (
+            (1, _flow("user", "collect", "functional.service", "user.location.precise")),
+            (1, _flow("user", "share", "finance.debt_collection", "user.contact", "public")),
+        ),
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with `--check` return 1 when a committed one differs."""
+    check = "--check" in arguments
+    stale = []
+    for path, text in pages():
+        target = ROOT / path
+        if target.exists() and target.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path)
+        if not check:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    for path in stale:
+        sys.stdout.write(f"{path}: {'differs' if check else 'written'}\n")
+    return int(bool(stale) and check)
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield every page with what it has to say."""
+    for subject in SUBJECTS:
+        home = PAGES / subject.controller
+        for language in ("en", "zh"):
+            policy = f"policies/{subject.controller}"
+            picture = f"flows.{language}.svg"
+            yield home / picture, printed("show", policy, "--format", "svg", "--lang", language)
+            matrix = printed("show", policy, "--format", "markdown", "--lang", language)
+            heading, _, rest = matrix.partition("\n")
+            yield home / f"matrix.{language}.md", f"{heading}\n\n![]({picture})\n{rest}"
+            yield home / f"explain.{language}.md", explain_page(subject, language)
+        yield home / "diff.md", diff_page(subject)
+        yield home / "checks.md", checks_page(subject)
+
+
+def diff_page(subject: Subject) -> str:
+    """Show what a draft changes in the text, and what the command says that it means."""
+    old = (ROOT / subject.file).read_text(encoding="utf-8")
+    new = old
+    for before, after in subject.draft:
+        if before not in new:
+            message = f"{subject.file}: the draft replaces what is not there: {before!r}"
+            raise ValueError(message)
+        new = new.replace(before, after, 1)
+    edit = unified_diff(
+        old.splitlines(), new.splitlines(), str(subject.file), "draft.yaml", n=2, lineterm=""
+    )
+    with TemporaryDirectory() as directory:
+        draft = Path(directory) / "draft.yaml"
+        draft.write_text(new, encoding="utf-8")
+        output = printed("diff", str(subject.file), str(draft), status=3)
+    return "\n".join(
+        [
+            f"# {subject.controller}: what a draft would change",
+            "",
+            "The draft, as an edit of the policy:",
+            "",
+            "```diff",
+            *edit,
+            "```",
+            "",
+            "What that means:",
+            "",
+            "```",
+            f"$ purposewatch policy diff {subject.file} draft.yaml",
+            output.rstrip(),
+            "```",
+            "",
+            "The exit status is 3, since rights shrink; see [the index](../README.md).\n",
+        ]
+    )
+
+
+def checks_page(subject: Subject) -> str:
+    """Show what lint finds in the policy, and which of it the cases cover."""
+    home = f"policies/{subject.controller}"
+    return "\n".join(
+        [
+            f"# {subject.controller}: findings and coverage",
+            "",
+            "```",
+            f"$ purposewatch policy lint {home}",
+            printed("lint", home).rstrip(),
+            "```",
+            "",
+            "```",
+            f"$ purposewatch policy test {home}",
+            printed("test", home).rstrip(),
+            "```\n",
+        ]
+    )
+
+
+def explain_page(subject: Subject, language: str) -> str:
+    """Show how decisions are explained."""
+    lines = [f"# {subject.controller}: decisions explained"]
+    for status, flow in subject.flows:
+        asked = (*flow, *("--controller", subject.controller, "--at", "2026-03-02T08:15:00Z"))
+        words = ("explain", *asked, *("--lang", language))
+        lines += [
+            "",
+            "```",
+            f"$ purposewatch policy {' '.join(words)}",
+            printed(*words, status=status).rstrip(),
+            "```",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def printed(*arguments: str, status: int = 0) -> str:
+    """Return what a command prints in the repository's root, without spaces at line ends."""
+    with chdir(ROOT):
+        result = CliRunner().invoke(commands, arguments, env={"COLUMNS": str(COLUMNS)})
+    if result.exit_code != status:
+        message = f"`{' '.join(arguments)}` ended with {result.exit_code}: {result.output}"
+        raise RuntimeError(message)
+    return "\n".join(line.rstrip() for line in result.stdout.splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    os.environ.pop("PURPOSEWATCH_POLICIES_DIR", None)
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,189 @@
+"""The JSON Schemas that editors complete and check policy, vocabulary and case files by."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from purposewatch_auditor.policy import Effect, cases, load_policies, read
+from purposewatch_shared.decision import Dimension, Grade, Kind, Outcome
+from purposewatch_shared.event import MAX_DATA_CATEGORIES, MAX_FACTS, Flow
+from purposewatch_shared.terms import CONTROLLER_PATTERN, TERM_PATTERN
+from purposewatch_shared.vocabulary import NOUNS, load
+from purposewatch_shared.yaml_source import SourceError, read_mapping
+
+ROOT = Path(__file__).parents[4]
+SCHEMAS = ROOT / "policies" / "schema"
+SHIPPED = sorted(ROOT.glob("policies/*/*.yaml"))
+SAMPLES = ROOT / "tests" / "unit" / "auditor" / "policy"
+FAULTS = sorted(path for path in (SAMPLES / "broken").iterdir() if path.is_dir())
+
+BEYOND_A_SCHEMA = {
+    # not the plain YAML that is read at all
+    "alias",
+    "duplicate_field",
+    "empty_file",
+    "no_mapping",
+    "not_yaml",
+    "tag",
+    "two_documents",
+    # the name or the place of the file, or other files
+    "controller_without_policy",
+    "misnamed_policy_file",
+    "open_ended_version_overlaps",
+    "other_controller",
+    "overlapping_versions",
+    "version_named_twice",
+    "vocabulary_duplicate_across_files",
+    "vocabulary_duplicate_term",
+    "wrong_suffix",
+    # one part of the file against another
+    "defined_term_cycle",
+    "duplicate_statement_id",
+    "fact_when_and_unless",
+    "unknown_defined_term",
+    "unknown_section",
+    "until_before_from",
+    # the vocabulary
+    "unknown_purpose",
+    "unknown_terms_of_every_kind",
+    "vocabulary_cycle",
+    "vocabulary_missing_explicit_parent",
+    "vocabulary_missing_parent",
+    # the calendar
+    "impossible_date",
+}
+"""Faults that only the loader can find. Every other one has to be found by a schema as well."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def kind_of(path: Path) -> str | None:
+    """Which schema a file answers to, if it is one that is read."""
+    if path.name == "cases.yaml":
+        return "cases"
+    if path.match("policy*.yaml"):
+        return "policy"
+    is_read = path.name == "vocabulary.yaml" or path.parent.name == "vocabulary"
+    return "vocabulary" if is_read else None
+
+
+def faults(path: Path) -> list[str]:
+    """What the schema finds wrong in a file, read as an editor reads it."""
+    errors: list[SourceError] = []
+    kind = kind_of(path)
+    root = read_mapping(path, errors)
+    if kind is None or root is None or errors:
+        return []
+    validator = Draft202012Validator(schema(kind))
+    return [error.message for error in validator.iter_errors(root.plain())]
+
+
+@pytest.mark.parametrize("name", ["policy", "vocabulary", "cases"])
+def test_schema_is_sound(name: str) -> None:
+    """It is a JSON Schema of draft 2020-12."""
+    Draft202012Validator.check_schema(schema(name))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_shipped_file_names_its_schema_and_fits_it(path: Path) -> None:
+    """The first line leads an editor to the schema, and the schema finds no fault."""
+    first, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert f"# yaml-language-server: $schema=../schema/{kind_of(path)}.schema.json" == first
+    assert (path.parent / first.partition("=")[2]).is_file()
+    assert faults(path) == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SAMPLES / "sound").glob("*/*.yaml")), ids=lambda path: path.name
+)
+def test_what_the_loader_reads_fits_the_schema(path: Path) -> None:
+    """The sound sample has no fault either."""
+    assert faults(path) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda path: path.name)
+def test_structural_faults_are_found_by_the_schema(fault: Path) -> None:
+    """An editor marks what the loader would refuse, unless it takes more than one file's form."""
+    found = [message for path in fault.glob("*/*.yaml") for message in faults(path)]
+    assert (fault.name not in BEYOND_A_SCHEMA) == bool(found), found
+
+
+def test_schemas_do_not_disturb_the_loader() -> None:
+    """The directory of the schemas is neither a controller nor a fault."""
+    assert load_policies(ROOT / "policies").controllers == ("linggan-house", "wework-labs")
+
+
+def test_schemas_know_the_loaders_fields() -> None:
+    """A field that the loader learns or forgets has to be added to or removed from the schema."""
+    policy, vocabulary, case_file = schema("policy"), schema("vocabulary"), schema("cases")
+    defined_term = policy["properties"]["defined_terms"]["additionalProperties"]
+    accepted = policy["$defs"]["statement"]["properties"]["accepted_findings"]
+    outcomes = case_file["$defs"]["expect"]["oneOf"]
+    known = {
+        "policy": (policy, read._POLICY_FIELDS),
+        "document": (policy["properties"]["document"], read._DOCUMENT_FIELDS),
+        "defined term": (defined_term, read._DEFINED_TERM_FIELDS),
+        "statement": (policy["$defs"]["statement"], read._STATEMENT_FIELDS),
+        "accepted finding": (accepted["items"], read._ACCEPTED_FINDING_FIELDS),
+        "vocabulary": (vocabulary, NOUNS),
+        "term": (vocabulary["$defs"]["term"], load._TERM_FIELDS),
+        "case file": (case_file, cases._FILE_FIELDS),
+        "defaults": (case_file["properties"]["defaults"], cases._DEFAULT_FIELDS),
+        "case": (case_file["$defs"]["case"], cases._CASE_FIELDS),
+        "flow": (case_file["$defs"]["flow"], Flow.model_fields),
+        **{
+            each["title"]: (each, cases._EXPECT_FIELDS[Outcome(each["title"])]) for each in outcomes
+        },
+    }
+    for what, (described, fields) in known.items():
+        assert (what, set(fields)) == (what, set(described["properties"]))
+    assert set(Outcome) == {each["title"] for each in outcomes}
+
+
+def test_schemas_know_the_loaders_words_and_bounds() -> None:
+    """Enumerations, patterns and bounds are the loader's."""
+    policy, vocabulary, case_file = schema("policy"), schema("vocabulary"), schema("cases")
+    expect = case_file["$defs"]["expect"]["properties"]
+    statement = policy["$defs"]["statement"]["properties"]
+    assert list(Effect) == statement["effect"]["enum"]
+    assert list(Outcome) == expect["outcome"]["enum"]
+    assert list(Kind) == expect["kind"]["enum"]
+    assert list(Grade) == expect["grade"]["enum"]
+    assert list(Dimension) == expect["failed"]["items"]["enum"]
+    assert f"^{read._CLAUSE}$" == statement["clause"]["pattern"]
+    accepted = statement["accepted_findings"]["items"]["properties"]
+    assert f"^{read._RULE}$" == accepted["rule"]["pattern"]
+    assert f"^{read._SECTION}$" == policy["properties"]["sections"]["propertyNames"]["pattern"]
+    assert statement["retention_days"]["maximum"] == read.MAX_RETENTION_DAYS
+    assert vocabulary["$defs"]["name"]["maxLength"] == load.MAX_TERM_LENGTH
+    flow = case_file["$defs"]["flow"]["properties"]
+    assert flow["data_categories"]["maxItems"] == MAX_DATA_CATEGORIES
+    assert flow["facts"]["maxProperties"] == MAX_FACTS
+    for each in (policy, case_file):
+        assert each["properties"]["controller"]["pattern"] == CONTROLLER_PATTERN
+    names = (policy["$defs"]["term"], vocabulary["$defs"]["name"], case_file["$defs"]["term"])
+    assert {TERM_PATTERN} == {each["pattern"] for each in names}
+
+
+def descriptions(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(text := node.get("description"), str):
+            yield text
+        for value in node.values():
+            yield from descriptions(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from descriptions(value)
+
+
+@pytest.mark.parametrize("name", ["policy", "vocabulary", "cases"])
+def test_descriptions_are_short_enough_for_a_tooltip(name: str) -> None:
+    """An editor shows them beside the field."""
+    assert [text for text in descriptions(schema(name)["properties"]) if len(text) > 100] == []

@@ -1,0 +1,86 @@
+"""Sets of flows are what the statements cover."""
+
+from bisect import bisect_left
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from purposewatch_cli.policy.lint.flow_space import Axis, Box, FlowSpace, contains, minus
+from tests.unit.auditor.policy import reference
+from tests.unit.auditor.policy.random_worlds import PlainFlow
+from tests.unit.cli.policy.subjects import draw
+
+
+def position(axis: Axis, flow: PlainFlow) -> int:
+    """Return which value of an axis a flow has; its category is its first one."""
+    if axis.is_fact:
+        return int(flow.facts.get(axis.name, False))
+    if axis.name == "data_categories":
+        return axis.values.index(flow.data_categories[0])
+    if axis.name == "retention_days" and flow.retention_days is not None:
+        days = [each for each in axis.values if isinstance(each, int)]
+        return bisect_left(days, flow.retention_days) if days else 0
+    return axis.values.index(getattr(flow, axis.name))
+
+
+def holds(space: FlowSpace, box: Box | None, flow: PlainFlow) -> bool:
+    """Whether a flow is in a box."""
+    return box is not None and all(
+        members >> position(axis, flow) & 1 for axis, members in zip(space.axes, box, strict=True)
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_a_box_holds_what_the_naive_checker_finds_covered(seed: int) -> None:
+    """A flow is in a statement's box exactly when no dimension of the statement fails."""
+    world, subject, space, flows = draw(seed)
+    for flow in flows:
+        for statement, box in zip(subject.policy.statements, space.boxes, strict=True):
+            failed = reference.failures(statement, flow, flow.data_categories[0], world.vocabulary)
+            assert (not any(failed.values())) == holds(space, box, flow)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_boxes_are_subtracted_exactly(seed: int) -> None:
+    """What is left is in the one and not in the other, and in one piece only."""
+    _, _, space, flows = draw(seed)
+    boxes = [box for box in space.boxes if box is not None]
+    for box in boxes:
+        for other in boxes:
+            pieces = minus(box, other)
+            for flow in flows:
+                left = holds(space, box, flow) and not holds(space, other, flow)
+                assert int(left) == sum(holds(space, piece, flow) for piece in pieces)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(min_value=0))
+def test_sets_of_statements_agree_with_boxes(seed: int) -> None:
+    """Containment, overlap and subtraction say the same of any two statements."""
+    _, _, space, _ = draw(seed)
+    everything = (1 << len(space.boxes)) - 1
+    for box in filter(None, space.boxes):
+        containing = space.containing(box, everything)
+        for index, other in enumerate(space.boxes):
+            if other is not None:
+                assert contains(other, box) == bool(containing >> index & 1)
+                assert contains(other, box) == (minus(box, other) == [])
+                assert contains(other, box) == bool(space.covering(box, 1 << index))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_what_is_covered_together_is_covered_everywhere(seed: int) -> None:
+    """Each flow of the box is then in one of the others."""
+    _, _, space, flows = draw(seed)
+    for index, box in enumerate(space.boxes):
+        others = ((1 << len(space.boxes)) - 1) & ~(1 << index)
+        if box is not None and space.covering(box, others):
+            for flow in flows:
+                assert not holds(space, box, flow) or any(
+                    holds(space, other, flow)
+                    for place, other in enumerate(space.boxes)
+                    if place != index
+                )

@@ -1,0 +1,128 @@
+"""`purposewatch check`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from purposewatch_cli.main import app
+from purposewatch_cli.terminal import printable
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def root(pytestconfig: pytest.Config) -> Path:
+    return pytestconfig.rootpath
+
+
+def check(root: Path, *arguments: str, stdin: bytes | None = None) -> tuple[int, str]:
+    """Run the command; its exit status and everything it printed."""
+    result = runner.invoke(
+        app, ["check", "--policies", str(root / "policies"), *arguments], input=stdin
+    )
+    return result.exit_code, result.output
+
+
+def lines_of(root: Path, role: str) -> list[str]:
+    return (root / "docs" / "examples" / f"{role}.jsonl").read_text().splitlines()
+
+
+def test_a_file_with_only_permitted_events_ends_with_status_0(root: Path) -> None:
+    """Nothing to report is success."""
+    permitted = "\n".join(lines_of(root, "member")[:4]).encode()
+
+    status, output = check(root, "-", stdin=permitted)
+
+    assert (status, output.strip()) == (0, "4 events: 4 permitted, 0 violations, 0 unknown")
+
+
+@pytest.mark.parametrize("width", ["80", "160"])
+def test_violations_are_shown_with_their_reason(
+    root: Path, width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Role, kind, clause and the reason are shown, as a table or, if narrow, as blocks."""
+    monkeypatch.setenv("COLUMNS", width)
+
+    status, output = check(root, str(root / "docs" / "examples" / "visitor.jsonl"))
+
+    assert status == 1
+    for expected in ("visitor", "condition_not_met", "visitors.6", "consent.marketing"):
+        assert expected in output
+
+
+def test_unknown_terms_end_with_status_1(root: Path) -> None:
+    """What can't be judged is never taken for permitted."""
+    event = json.loads(lines_of(root, "member")[0])
+    event["data"]["controller"] = "somebody-else"
+
+    status, output = check(root, "-", stdin=json.dumps(event).encode())
+
+    assert status == 1
+    assert "1 unknown" in output
+
+
+def test_a_faulty_line_ends_with_status_2_and_its_number(root: Path) -> None:
+    """The rest of the file is audited all the same."""
+    good = lines_of(root, "member")[0]
+
+    status, output = check(root, "-", stdin=f"{good}\n{{}}\n{good}\n".encode())
+
+    assert status == 2
+    assert "line 2: `/specversion` is missing; add it" in output
+    assert "2 events: 2 permitted" in output
+
+
+@pytest.mark.parametrize("name", ["no-such-file.jsonl", "."])
+def test_unusable_input_ends_with_status_2(root: Path, name: str) -> None:
+    """A file that can't be read is no success."""
+    status, output = check(root, name)
+
+    assert status == 2
+    assert f"can't read `{name}`" in output
+
+
+def test_an_empty_file_is_no_success(root: Path) -> None:
+    """A pipeline that lost its events on the way must not pass."""
+    status, output = check(root, "-", stdin=b"")
+
+    assert (status, output.strip()) == (2, "no events: the input is empty")
+
+
+def test_json_output_has_one_object_for_each_line_and_a_summary(root: Path) -> None:
+    """Machines get everything, subjects' identifiers excepted."""
+    text = "\n".join([*lines_of(root, "user"), "nope"])
+
+    status, output = check(root, "--json", "-", stdin=text.encode())
+
+    objects = [json.loads(line) for line in output.splitlines()]
+    assert status == 2
+    assert [*["verdict"] * 8, "fault", "summary"] == [each["type"] for each in objects]
+    assert objects[-1]["outcomes"] == {"permitted": 5, "violation": 3, "unknown": 0}
+    assert "subject_id" not in output
+    assert objects[7]["categories"][0]["clause"] == "sharing.1"
+
+
+def test_the_table_is_capped_and_says_how_many_more(root: Path) -> None:
+    """A file with a million findings does not become a million rows."""
+    violation = lines_of(root, "visitor")[4]
+
+    _, output = check(root, "--limit", "3", "-", stdin=f"{violation}\n".encode() * 10)
+
+    assert "... and 7 more findings" in output
+    assert "10 violations" in output
+
+
+def test_missing_policies_say_what_to_do() -> None:
+    """The directory is named, and the option."""
+    result = runner.invoke(app, ["check", "--policies", "nowhere", "-"], input=b"")
+
+    assert result.exit_code == 2
+    assert "no policies at `nowhere`; name their directory with `--policies`" in result.output
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred", "a\nb", "bell\x07", "\u202egnp.exe", "\x9b2J"])
+def test_nothing_printed_can_drive_a_terminal(text: str) -> None:
+    """Escapes, line breaks and direction marks are replaced."""
+    assert all(char.isprintable() for char in printable(text))
