@@ -1,0 +1,101 @@
+# Purposewatch. `make demo` shows it at work, `make test` checks everything.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DISTS  := shared services/ingest services/auditor services/reporter cli
+EDITABLE := $(foreach dist,$(DISTS),-e $(dist))
+
+# make demo SECONDS=20 EVENTS=events.jsonl RATE=500
+DEMO_OPTIONS := $(if $(SECONDS),--seconds $(SECONDS)) $(if $(EVENTS),--events $(EVENTS)) \
+                $(if $(RATE),--rate $(RATE))
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test lint format unit cases integration e2e packaging \
+        schemas lock docs bench-core million up down compose-check clean
+
+help:  ## Show this list
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(VENV)/run.stamp  ## Make the environment that runs Purposewatch, and nothing else
+
+install-dev: $(VENV)/dev.stamp  ## Make the environment that develops and tests it
+
+demo: install  ## Everything at once on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
+	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
+
+test: lint  ## Everything: lint, unit, cases, packaging, integration, end to end
+	$(BIN)/pytest
+
+lint: install-dev  ## ruff, mypy strict, and the schemas' freshness
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m purposewatch_shared.schema --check
+
+format: install-dev  ## Let ruff lay the code out
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+unit: install-dev  ## Fast tests without processes
+	$(BIN)/pytest tests/unit
+
+cases: install-dev  ## The policies' own cases
+	$(BIN)/pytest tests/cases
+
+packaging: install-dev  ## Each service installs and imports alone
+	$(BIN)/pytest tests/packaging
+
+integration: install-dev  ## Real services on real brokers and databases
+	$(BIN)/pytest tests/integration
+
+e2e: install-dev  ## The demo as its user runs it
+	$(BIN)/pytest tests/e2e
+
+schemas: install-dev  ## Write the JSON Schemas from the models
+	$(BIN)/python -m purposewatch_shared.schema
+
+lock: install-dev  ## Write the hash-pinned requirement files anew
+	$(BIN)/python requirements/lock.py
+
+up:  ## Kafka, PostgreSQL and the services in containers; makes the secrets at the first start
+	$(PYTHON) deploy/generate_secrets.py
+	docker compose up --detach --wait
+
+down:  ## Stop the containers; the data stays in its volumes
+	docker compose down
+
+compose-check:  ## Is the compose file valid?
+	$(PYTHON) deploy/generate_secrets.py
+	docker compose config --quiet
+
+bench-core: $(VENV)/bench.stamp  ## The decision core against other policy engines
+	$(BIN)/python -m bench.core
+
+million: install-dev  ## The decision core against the naive checker on a million random flows
+	$(BIN)/python -m bench.core.million
+
+docs: install-dev  ## Write the generated pages of docs/policies anew
+	$(BIN)/python docs/generate.py
+
+clean:  ## Remove the environment and everything built
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/pip.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Purposewatch needs Python 3.11 or newer; name one: make PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/pip.stamp requirements/run.txt $(addsuffix /pyproject.toml,$(DISTS))
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE)
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@

@@ -1,0 +1,71 @@
+"""Write the hash-pinned requirement files from what the distributions declare.
+
+Needs pip-tools (`make lock` runs it in the development environment). The files name no index, so
+that whoever installs chooses where packages come from.
+"""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+BUILD = ["hatchling", "editables"]
+"""What the distributions are built with; installed from here, so that builds are pinned too."""
+
+SETS: dict[str, list[str]] = {
+    "ingest": ["shared", "services/ingest"],
+    "auditor": ["shared", "services/auditor"],
+    "reporter": ["shared", "services/reporter"],
+    "run": ["shared", "services/ingest", "services/auditor", "services/reporter", "cli"],
+}
+
+
+def _table(directory: str) -> dict[str, object]:
+    with (ROOT / directory / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def _declared(directory: str) -> set[str]:
+    project = _table(directory)["project"]
+    assert isinstance(project, dict)  # noqa: S101 - the shape of a pyproject file
+    lists = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    return {line for group in lists for line in group if not line.startswith("purposewatch")}
+
+
+def _compile(name: str, lines: set[str], constraint: str | None) -> None:
+    target = ROOT / "requirements" / f"{name}.txt"
+    with tempfile.NamedTemporaryFile("w", suffix=".in", delete=False) as source:
+        source.write("\n".join(sorted(lines)) + "\n")
+        if constraint:
+            source.write(f"-c {ROOT / 'requirements' / constraint}\n")
+    subprocess.run(  # noqa: S603 - our own arguments
+        [
+            *(sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes"),
+            *("--strip-extras", "--no-header", "--no-annotate", "--allow-unsafe"),
+            *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"),
+            *("--output-file", str(target), source.name),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    Path(source.name).unlink()
+
+
+def main() -> None:
+    """Pin everything first, then each service's share of it at the same versions."""
+    everything = {line for directory in SETS["run"] for line in _declared(directory)}
+    groups = _table(".")["dependency-groups"]
+    assert isinstance(groups, dict)  # noqa: S101 - the shape of a pyproject file
+    _compile("dev", everything | set(groups["dev"]) | set(BUILD), None)
+    for name, directories in SETS.items():
+        lines = {line for directory in directories for line in _declared(directory)}
+        _compile(name, lines | set(BUILD), "dev.txt")
+    engines = (ROOT / "requirements" / "bench.in").read_text(encoding="utf-8").splitlines()
+    _compile("bench", set(engines), "dev.txt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Each service installs from its own pinned requirements and imports with nothing else there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+IMPORT_EVERYTHING = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith(("__main__", ".env")) and ".versions." not in module.name:
+        importlib.import_module(module.name)
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("service", ["ingest", "auditor", "reporter"])
+def test_service_installs_and_imports_alone(service: str, tmp_path: Path) -> None:
+    """A fresh environment with only the service's own requirements runs every import."""
+    python = tmp_path / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    requirements = ROOT / "requirements" / f"{service}.txt"
+    local = [str(ROOT / "shared"), str(ROOT / "services" / service)]
+
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
+    subprocess.run([*pip, "--require-hashes", "-r", str(requirements)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", *local], check=True)
+
+    subprocess.run([str(python), "-c", IMPORT_EVERYTHING, f"purposewatch_{service}"], check=True)
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "check"], check=True, capture_output=True, text=True
+    )
+    assert listed.stdout.strip() == "No broken requirements found."
