@@ -1,0 +1,115 @@
+"""Generate the secrets that docker-compose.yml reads: `python3 deploy/generate_secrets.py`.
+
+Promises: nothing that exists is ever changed, so it can be run before every start; what it makes
+is readable by its owner alone; nothing secret is printed. Needs only the standard library.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+PUBLISHER = "crm"
+"""The first publisher's name: its events' `source` is `/crm` or below it."""
+
+
+def _pseudonym_key() -> str:
+    return (
+        "# Whoever has this key can tell whose events are whose. Keep a copy in a safe place:\n"
+        "# without it, later pseudonyms do not match the earlier ones.\n"
+        f"PURPOSEWATCH_PSEUDONYM_KEY={secrets.token_hex(32)}\n"
+        "PURPOSEWATCH_PSEUDONYM_KEY_ID=1\n"
+    )
+
+
+def _reporter_token() -> str:
+    return (
+        "# The bearer token of the reporter's API. Further settings of the reporter may follow.\n"
+        f"PURPOSEWATCH_REPORTER_API_TOKEN={secrets.token_urlsafe(32)}\n"
+    )
+
+
+def _database_password() -> str:
+    password = secrets.token_hex(32)
+    return (
+        "# One password under the names that the server and its client read.\n"
+        f"POSTGRES_PASSWORD={password}\n"
+        f"PGPASSWORD={password}\n"
+    )
+
+
+def _publisher_key() -> str:
+    return f"pwk_{secrets.token_urlsafe(32)}\n"
+
+
+def _register(key: str, controllers: list[str]) -> str:
+    return (
+        "# Who may publish, by the SHA-256 digests of their keys: see docs/publishing-events.md.\n"
+        "publishers:\n"
+        f"  {PUBLISHER}:\n"
+        f"    key_sha256: [{sha256(key.encode()).hexdigest()}]\n"
+        f"    controllers: [{', '.join(controllers)}]\n"
+    )
+
+
+def _create(path: Path, content: Callable[[], str], mode: int) -> bool:
+    """Write a new file in one step, with `mode`; leave an existing one alone."""
+    if path.exists():
+        return False
+    # INVARIANT: a file is whole or absent. A start that is interrupted leaves no half of a key.
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content())
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.link(part, path)  # unlike a rename, never replaces what another start has just made
+    except FileExistsError:
+        return False
+    finally:
+        part.unlink()
+    return True
+
+
+def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
+    """Make what is missing below `deploy`; tell for each file whether it is new.
+
+    The first publisher may publish for every controller that has a policy below `policies`.
+    """
+    private, public = deploy / "secrets", deploy / "publishers"
+    private.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.chmod(0o700)
+    public.mkdir(parents=True, exist_ok=True)
+    public.chmod(0o755)  # the gate reads the register as a user of its own
+    made = {
+        path: _create(path, content, 0o600)
+        for path, content in (
+            (private / "ingest.env", _pseudonym_key),
+            (private / "reporter.env", _reporter_token),
+            (private / "database.env", _database_password),
+        )
+    }
+    register, key = public / "publishers.yaml", private / f"{PUBLISHER}.key"
+    if register.exists():  # a key that it doesn't list would be of no use
+        return made | {register: False}
+    controllers = sorted({path.parent.name for path in policies.glob("*/policy*.yaml")})
+    made[key] = _create(key, _publisher_key, 0o600)
+    text = key.read_text(encoding="utf-8").strip()
+    made[register] = _create(register, lambda: _register(text, controllers), 0o644)
+    return made
+
+
+def main() -> None:
+    """Generate beside this script, and say what was made."""
+    deploy = Path(__file__).resolve().parent
+    for path, new in generate(deploy, deploy.parent / "policies").items():
+        shown = path.relative_to(deploy.parent)
+        sys.stdout.write(f"{'made' if new else 'kept'}  {shown}\n")
+    sys.stdout.write("Start with: docker compose up --detach --wait\n")
+
+
+if __name__ == "__main__":
+    main()
