@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
-from bench.core.engines.compared import BY_HAND, CORE, NAIVE, OTHERS
+from bench.core.engines.compared import BY_HAND, CORE, NAIVE, OTHERS, REMEMBERING
 from bench.core.events import draw_sample
 from bench.core.measure import (
     DisagreementError,
@@ -53,7 +53,10 @@ def main() -> int:
     sample = draw_sample(rng, policies, CONTROLLER, cases, each=options.events)
     load_before = os.getloadavg()[0]
 
-    engines = [load(engine, policies, CONTROLLER) for engine in (CORE, *OTHERS, BY_HAND, NAIVE)]
+    engines = [
+        load(engine, policies, CONTROLLER)
+        for engine in (CORE, REMEMBERING, *OTHERS, BY_HAND, NAIVE)
+    ]
     core = engines[0][0]
     expected = [core.permits(core.prepare(flow)) for flow in sample.mixed]
     try:
@@ -74,11 +77,13 @@ def main() -> int:
     permitted = min(each.permitted for each in engines_timed)
     violating = min(each.violating for each in engines_timed)
     by_hand = next(each for each in timings if each.name == BY_HAND.name)
+    remembering = next(each for each in timings if each.name == REMEMBERING.name)
     ratios = {
         "core_vs_fastest_engine": fastest.all / timings[0].all,
         "core_vs_fastest_engine_permitted": permitted / timings[0].permitted,
         "core_vs_fastest_engine_violating": violating / timings[0].violating,
         "core_vs_cel_by_hand": by_hand.all / timings[0].all,
+        "core_remembering_vs_fastest_engine": fastest.all / remembering.all,
         "slowdown_60_to_10000": max(slowdown(sizes).values()),
         "p99_vs_median": max(tails, *(size.p99 / size.p50 for size in sizes)),
     }

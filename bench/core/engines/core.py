@@ -5,7 +5,7 @@ from typing import cast
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from purposewatch_auditor.policy import PolicySet, decide
+from purposewatch_auditor.policy import PolicySet, RememberingDecider, decide
 from purposewatch_shared.decision import Outcome
 from purposewatch_shared.event import Flow
 
@@ -13,7 +13,7 @@ _PERMITTED = Outcome.PERMITTED
 
 
 class Core:
-    """Decides as the auditor does: by the version in force, with every reason in words."""
+    """Decides every event anew: by the version in force, with every reason in words."""
 
     name = "Purposewatch core"
     answers = "verdict, kind, grade, statement, clause, failed dimensions, sentence, digest"
@@ -30,6 +30,28 @@ class Core:
         """Decide."""
         decision = decide(cast("Flow", prepared), self._at, self._policies)
         return decision.outcome is _PERMITTED
+
+
+class CoreThatRemembers:
+    """Decides as the auditor does, which remembers the decisions about flows that it has met.
+
+    Every flow is met before the clock starts: events differ in subject and time, seldom in flow.
+    """
+
+    name = "Purposewatch core, flows met before"
+    answers = Core.answers
+
+    def __init__(self, policies: PolicySet, controller: str) -> None:
+        self._decider = RememberingDecider(policies)
+        self._at = moment_of(policies, controller)
+
+    def prepare(self, flow: Flow) -> object:
+        """The flow as it is."""
+        return flow
+
+    def permits(self, prepared: object) -> bool:
+        """Decide."""
+        return self._decider.decide(cast("Flow", prepared), self._at).outcome is _PERMITTED
 
 
 def moment_of(policies: PolicySet, controller: str) -> datetime:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_auditor import audit as audit_module
 from purposewatch_auditor.audit import audit
-from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_auditor.policy import RememberingDecider, load_policies
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.decision import Kind, Outcome
 from purposewatch_shared.kafka.consumer import Record
@@ -23,9 +22,9 @@ SECRET = "someone@example.org"
 
 
 @pytest.fixture(scope="module")
-def policies() -> PolicySet:
-    """The policies that ship with the project."""
-    return load_policies(Path(__file__).parents[3] / "policies")
+def decider() -> RememberingDecider:
+    """Decides by the policies that ship with the project."""
+    return RememberingDecider(load_policies(Path(__file__).parents[3] / "policies"))
 
 
 def canonical(**changes: object) -> bytes:
@@ -54,9 +53,9 @@ def record(value: bytes | None, headers: Mapping[str, bytes] | None = None) -> R
     )
 
 
-def test_verdict_says_what_where_and_under_which_policy(policies: PolicySet) -> None:
+def test_verdict_says_what_where_and_under_which_policy(decider: RememberingDecider) -> None:
     """A verdict carries the event's position, its content, the decision and the policy."""
-    verdict = audit(record(canonical()), policies, NOW)
+    verdict = audit(record(canonical()), decider, NOW)
 
     assert isinstance(verdict, Verdict)
     assert verdict.position == Position(topic="data-access.events", partition=3, offset=1042)
@@ -65,20 +64,20 @@ def test_verdict_says_what_where_and_under_which_policy(policies: PolicySet) -> 
         Kind.UNDECLARED_THIRD_PARTY_SHARING,
     )
     assert verdict.policy is not None
-    assert verdict.policy.digest == policies.version("wework-labs", "2018-05-25").digest
+    assert verdict.policy.digest == decider.policies.version("wework-labs", "2018-05-25").digest
     assert verdict.decided_time == NOW
 
 
-def test_verdict_on_the_wire_is_what_the_contract_says(policies: PolicySet) -> None:
+def test_verdict_on_the_wire_is_what_the_contract_says(decider: RememberingDecider) -> None:
     """The verdict is put together without validation, yet reads back as itself."""
-    verdict = audit(record(canonical()), policies, NOW)
+    verdict = audit(record(canonical()), decider, NOW)
 
     assert verdict == Verdict.model_validate_json(verdict.model_dump_json())
 
 
-def test_unknown_controller_is_a_verdict_too(policies: PolicySet) -> None:
+def test_unknown_controller_is_a_verdict_too(decider: RememberingDecider) -> None:
     """An event that can't be judged gets the verdict `unknown`, without a policy."""
-    verdict = audit(record(canonical(controller="elsewhere")), policies, NOW)
+    verdict = audit(record(canonical(controller="elsewhere")), decider, NOW)
 
     assert isinstance(verdict, Verdict)
     assert (verdict.outcome, verdict.kind, verdict.policy) == (Outcome.UNKNOWN, None, None)
@@ -102,10 +101,10 @@ def test_unknown_controller_is_a_verdict_too(policies: PolicySet) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_unreadable_record_becomes_a_dead_letter(
-    policies: PolicySet, value: bytes | None, error_class: ErrorClass
+    decider: RememberingDecider, value: bytes | None, error_class: ErrorClass
 ) -> None:
     """The original bytes and headers are kept; the reason quotes nothing of them."""
-    letter = audit(record(value, {"trace": b"\xff"}), policies, NOW)
+    letter = audit(record(value, {"trace": b"\xff"}), decider, NOW)
 
     assert isinstance(letter, DeadLetter)
     again = DeadLetter.model_validate_json(letter.model_dump_json())
@@ -116,16 +115,16 @@ def test_unreadable_record_becomes_a_dead_letter(
 
 
 def test_defect_in_the_decision_is_a_dead_letter(
-    policies: PolicySet, monkeypatch: pytest.MonkeyPatch
+    decider: RememberingDecider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that the auditor itself fails on does not stop the others."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError(SECRET)
 
-    monkeypatch.setattr(audit_module, "decide", fail)
+    monkeypatch.setattr(decider, "decide", fail)
 
-    letter = audit(record(canonical()), policies, NOW)
+    letter = audit(record(canonical()), decider, NOW)
 
     assert isinstance(letter, DeadLetter)
     assert letter.error_class is ErrorClass.INTERNAL

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_auditor.policy import RememberingDecider, load_policies
 from purposewatch_shared import metrics as m
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
@@ -35,9 +35,9 @@ class Published:
 
 
 @pytest.fixture(scope="module")
-def policies() -> PolicySet:
-    """The policies that ship with the project."""
-    return load_policies(POLICIES)
+def decider() -> RememberingDecider:
+    """Decides by the policies that ship with the project."""
+    return RememberingDecider(load_policies(POLICIES))
 
 
 @pytest.fixture
@@ -53,10 +53,12 @@ def metric_set() -> m.MetricSet:
 
 
 @pytest.fixture
-def pipeline(policies: PolicySet, published: Published, metric_set: m.MetricSet) -> AuditPipeline:
+def pipeline(
+    decider: RememberingDecider, published: Published, metric_set: m.MetricSet
+) -> AuditPipeline:
     """A handler that takes three bad records in a row, not more."""
     return AuditPipeline(
-        policies=lambda: policies,
+        decider=lambda: decider,
         producer=cast("ConfirmedProducer", published),
         limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
         verdicts_topic="verdicts",

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from starlette.applications import Starlette
 
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_auditor.policy import PolicySet, RememberingDecider, load_policies
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_shared import metrics as m
 from purposewatch_shared.health import health_routes
@@ -39,18 +39,18 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
         if error is None:
-            _show_policies(metric_set, policies.current)
+            _show_policies(metric_set, decider.current.policies)
 
-    policies = Reloading(
+    decider = Reloading(
         settings.policies_dir,
-        load_policies,
+        lambda directory: RememberingDecider(load_policies(directory)),
         interval=settings.policies_reload_seconds,
         on_result=reloaded,
     )
-    _show_policies(metric_set, policies.current)
+    _show_policies(metric_set, decider.current.policies)
     producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
     pipeline = AuditPipeline(
-        policies=lambda: policies.current,
+        decider=lambda: decider.current,
         producer=producer,
         limit=DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
         verdicts_topic=topic_name(settings.topic_prefix, VERDICTS),
@@ -67,7 +67,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set=metric_set,
     )
     provisioner = TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID)
-    supervisor = Supervisor([policies, provisioner, producer, consumer])
+    supervisor = Supervisor([decider, provisioner, producer, consumer])
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from purposewatch_auditor.policy import PolicySet, decide
+from purposewatch_auditor.policy import RememberingDecider
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass, Header
 from purposewatch_shared.decision import Decision
 from purposewatch_shared.event import CanonicalEvent
@@ -98,11 +98,11 @@ def dead_letter_of(
     )
 
 
-def audit(record: Record, policies: PolicySet, now: datetime) -> Verdict | DeadLetter:
+def audit(record: Record, decider: RememberingDecider, now: datetime) -> Verdict | DeadLetter:
     """Judge one record. Never raises: what can't be judged becomes a dead letter."""
     try:
         event = read_event(record.value)
-        decision = decide(event.data, event.time, policies)
+        decision = decider.decide(event.data, event.time)
         position = Position.model_construct(
             topic=record.topic, partition=record.partition, offset=record.offset
         )

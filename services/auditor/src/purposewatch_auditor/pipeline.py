@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from purposewatch_auditor.audit import audit
-from purposewatch_auditor.policy import PolicySet
+from purposewatch_auditor.policy import RememberingDecider
 from purposewatch_shared import metrics as m
 from purposewatch_shared.dead_letter import DeadLetter
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
@@ -28,7 +28,7 @@ class AuditPipeline:
     def __init__(  # noqa: PLR0913 - composition happens once, in `app.py`
         self,
         *,
-        policies: Callable[[], PolicySet],
+        decider: Callable[[], RememberingDecider],
         producer: ConfirmedProducer,
         limit: DeadLetterLimit,
         verdicts_topic: str,
@@ -36,7 +36,7 @@ class AuditPipeline:
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
     ) -> None:
-        self._policies = policies
+        self._decider = decider
         self._producer = producer
         self._limit = limit
         self._verdicts_topic = verdicts_topic
@@ -51,9 +51,9 @@ class AuditPipeline:
         Raises `StopConsumingError` when too many records are bad; any other error means that
         nothing of the batch counts as published.
         """
-        policies = self._policies()  # one version for the whole batch, whatever is reloaded
+        decider = self._decider()  # the same for the whole batch, whatever is reloaded
         now = self._clock()
-        results = [audit(record, policies, now) for record in records]
+        results = [audit(record, decider, now) for record in records]
         limit = self._limit.copy()
         for record, result in zip(records, results, strict=True):
             stop = limit.record(record.partition, bad=isinstance(result, DeadLetter))
@@ -81,7 +81,7 @@ class AuditPipeline:
         outcomes: Counter[tuple[str, str, str]] = Counter()
         by_accept = self._metrics.histogram(m.ACCEPT_TO_VERDICT_SECONDS)
         by_event = self._metrics.histogram(m.EVENT_TO_VERDICT_SECONDS)
-        known = self._policies().controllers
+        known = self._decider().policies.controllers
         for result in results:
             if isinstance(result, DeadLetter):
                 self._metrics.counter(m.DEAD_LETTERS).labels(

@@ -20,6 +20,7 @@ from purposewatch_auditor.policy.model import (
     Statement,
 )
 from purposewatch_auditor.policy.policy_set import PolicySet
+from purposewatch_auditor.policy.remember import RememberingDecider
 
 __all__ = [
     "AcceptedFinding",
@@ -31,6 +32,7 @@ __all__ = [
     "Effect",
     "Policy",
     "PolicySet",
+    "RememberingDecider",
     "Statement",
     "check_case",
     "decide",
