@@ -213,6 +213,47 @@ async def test_positions_come_from_where_they_are_kept(bench: Bench) -> None:
     assert sorted(second) == [(partition, o) for partition in range(3) for o in (7, 8, 9)]
 
 
+async def test_stop_does_not_wait_for_positions_that_cannot_be_read(bench: Bench) -> None:
+    """A consumer stops although the place where its positions are kept stays away."""
+    await bench.publish(3)
+    asked = asyncio.Event()
+    seen: list[tuple[int, int]] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        seen.extend(positions(records))
+
+    async def resume(_: Sequence[int]) -> dict[int, int]:
+        asked.set()
+        raise ConnectionError
+
+    consumer = bench.consumer(handle, resume)
+    await consumer.start()
+    await asked.wait()
+    async with asyncio.timeout(10):
+        await consumer.stop()
+
+    assert seen == []
+
+
+async def test_rebalance_of_one_topic_keeps_the_lag_of_others(bench: Bench) -> None:
+    """A process with two consumers shows the lag of each until its own partitions go."""
+    lag = bench.metric_set.gauge(m.CONSUMER_LAG)
+    lag.labels("another.topic", "0").set(7)
+    await bench.publish(3)
+
+    async def handle(_: Sequence[Record]) -> None:
+        return
+
+    consumer = bench.consumer(handle)
+    await consumer.start()
+    await until(lambda: len(next(iter(lag.collect())).samples) == 4)
+    await consumer.revoked()
+    left = [sample.labels["topic"] for sample in next(iter(lag.collect())).samples]
+    await consumer.stop()
+
+    assert left == ["another.topic"]
+
+
 async def test_batch_in_hand_is_finished_before_stopping(bench: Bench) -> None:
     """A stop waits for the batch that the handler is busy with, and commits it."""
     await bench.publish(3)

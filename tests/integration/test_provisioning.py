@@ -1,11 +1,13 @@
 """Topics are created as declared, and a topic that differs is a clear error."""
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from purposewatch_shared.kafka.provision import TopicProvisioner
 from purposewatch_shared.service import FatalError
 from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, RAW, VERDICTS
+from purposewatch_shared.topics import EVENTS, RAW, VERDICTS, topic_name
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
 
@@ -47,3 +49,24 @@ async def test_replication_is_the_brokers_default(broker: RunningBroker, topic_p
     await TopicProvisioner(
         settings.model_copy(update={"topic_replication_factor": -1}), (EVENTS,), client_id="test"
     ).start()
+
+
+async def test_raw_records_are_as_large_in_memory_as_allowed(
+    broker: RunningBroker, topic_prefix: str
+) -> None:
+    """A little compressed text that would fill the gate's memory is refused by the broker."""
+    if broker.kind == "embedded":
+        pytest.skip("the embedded broker has no publishers but the demo")
+    settings = kafka_settings(broker, topic_prefix)
+    await TopicProvisioner(settings, (RAW,), client_id="test").start()
+
+    async with AIOKafkaProducer(
+        bootstrap_servers=broker.bootstrap_servers,
+        compression_type="zstd",
+        max_request_size=2**26,
+        max_batch_size=2**26,
+    ) as producer:
+        topic = topic_name(topic_prefix, RAW)
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.send_and_wait(topic, bytes(2**23))
+        await producer.send_and_wait(topic, bytes(2**19))

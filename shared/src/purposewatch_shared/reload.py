@@ -48,6 +48,7 @@ class Reloading(Generic[T]):
         self._interval = interval
         self._on_result = on_result
         self._fingerprint = fingerprint(source)
+        self._failing = False
         self.current: T = load(source)
         self._task: asyncio.Task[None] | None = None
 
@@ -56,15 +57,20 @@ class Reloading(Generic[T]):
         try:
             seen = fingerprint(self._source)
             if seen == self._fingerprint:
+                if self._failing:  # the fault was taken back
+                    self._failing = False
+                    self._on_result(None)
                 return False
             value = self._load(self._source)
             if fingerprint(self._source) != seen:
                 return False  # still being written; the next round sees the settled state
         except Exception as error:  # noqa: BLE001 - whatever is wrong on disk, keep the last good state
             _log.error("reload failed; the last good version stays in use", error=str(error))
+            self._failing = True
             self._on_result(error)
             return False
         self._fingerprint = seen
+        self._failing = False
         self.current = value
         self._on_result(None)
         _log.info("reloaded", source=self._source.name, digest=seen[:12])

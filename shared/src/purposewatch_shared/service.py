@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from purposewatch_shared.health import Check
 from purposewatch_shared.logs import get_logger
+from purposewatch_shared.settings import faults
 
 _log = get_logger(__name__)
 
@@ -119,18 +120,20 @@ def load_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = ".".join(str(part) for part in problem["loc"]).upper()
-            variable = f"PURPOSEWATCH_{name}" if name else "settings"
-            sys.stderr.write(f"{variable}: {problem['msg']}\n")
+        for fault in faults(error):
+            sys.stderr.write(f"{fault}\n")
         raise SystemExit(2) from None
 
 
 def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; exit with status 1 after a `FatalError`."""
-    # uvicorn raises the signal again once it has shut down; a clean stop is no death by signal
+
+    # uvicorn raises the signal again once it has shut down: a clean stop is no death by signal.
+    def end(*_: object) -> None:
+        raise SystemExit(1 if supervisor.failed is not None else 0)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, end)
     uvicorn.run(
         app,
         host=host,

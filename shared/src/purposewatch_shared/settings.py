@@ -6,11 +6,22 @@ A service's own settings class inherits the groups it needs, so that one process
 validated object at start and nothing reads the environment later.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def faults(error: ValidationError) -> Iterator[str]:
+    """Say for each faulty variable what is wrong with it, never what its value is."""
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        message = problem["msg"].removeprefix("Value error, ").replace("Input ", "input ", 1)
+        if problem["type"] == "missing":
+            message = "is missing; set it"
+        yield f"PURPOSEWATCH_{name}: {message}" if name else f"settings: {message}"
 
 
 class _Settings(BaseSettings):

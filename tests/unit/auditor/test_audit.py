@@ -96,6 +96,8 @@ def test_unknown_controller_is_a_verdict_too(decider: RememberingDecider) -> Non
         (canonical(subject=SECRET), ErrorClass.INVALID_EVENT),
         (canonical(email=SECRET), ErrorClass.INVALID_EVENT),
         (canonical(**{SECRET: 1}), ErrorClass.INVALID_EVENT),
+        (canonical(facts={SECRET: True}), ErrorClass.INVALID_EVENT),
+        (canonical(facts={"x" * 100_000: 1}), ErrorClass.INVALID_EVENT),
         (b'{"id": "\\ud800"}', ErrorClass.NOT_JSON),
     ],
     ids=lambda value: str(value)[:30],
@@ -112,6 +114,14 @@ def test_unreadable_record_becomes_a_dead_letter(
     assert (again.headers[0].name, again.headers[0].value) == ("trace", b"\xff")
     assert again.position == Position(topic="data-access.events", partition=3, offset=1042)
     assert SECRET not in again.reason
+
+
+def test_reason_names_the_faulty_fields(decider: RememberingDecider) -> None:
+    """Whoever looks at the dead letter learns where the fault lies."""
+    letter = audit(record(canonical(purpose="No Term", time="now")), decider, NOW)
+
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == "the record is not a canonical event; faulty: `data.purpose`, `time`"
 
 
 def test_defect_in_the_decision_is_a_dead_letter(

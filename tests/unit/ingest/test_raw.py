@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeAlias
 
 import pytest
@@ -11,15 +10,12 @@ from aiokafka import ConsumerRecord
 from structlog.testing import capture_logs
 
 from purposewatch_ingest import raw
-from purposewatch_ingest.dead_letters import MAX_ORIGINAL_BYTES, write_dead_letter
 from purposewatch_ingest.gate import Gate
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.kafka.connection import MAX_REQUEST_BYTES
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_shared.submission import FieldError, RefusedError
 from tests.unit.conftest import SUBJECT_ID
 from tests.unit.ingest.conftest import FakeProducer
 
@@ -219,22 +215,6 @@ async def test_absurd_timestamps_are_survived(
     """Kafka's timestamp is the producer's claim; any value of it can be kept."""
     letter = await dead_letter(handler, producer, record(b"x", timestamp=timestamp))
     assert letter.timestamp.tzinfo is not None
-
-
-def test_dead_letter_always_fits_its_topic(now: datetime) -> None:
-    """The largest record that is kept fits; a larger one leaves its position and a reason."""
-    refusal = RefusedError(ErrorClass.NOT_JSON, FieldError("", "x" * 5_000))
-    largest = record(b"\xff" * (MAX_ORIGINAL_BYTES - 3), key=b"key")
-    assert len(write_dead_letter(largest, refusal, now)) < MAX_REQUEST_BYTES - 4_096
-    for beyond in (
-        record(b"\xff" * MAX_ORIGINAL_BYTES),
-        record(b"", key=b"\xff" * (MAX_ORIGINAL_BYTES + 1)),
-        record(b"", headers=tuple(("h", b"") for _ in range(100_000))),
-    ):
-        letter = DeadLetter.model_validate_json(write_dead_letter(beyond, refusal, now))
-        assert letter.error_class is ErrorClass.TOO_LARGE
-        assert letter.value is None
-        assert "where it stands" in letter.reason
 
 
 async def test_records_keep_their_order(

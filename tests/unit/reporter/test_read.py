@@ -1,5 +1,6 @@
 """Reading records: whatever is in them, the answer is a verdict, a dead letter, or a reason."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -82,3 +83,11 @@ def test_nul_never_reaches_the_database() -> None:
     assert (
         read_dead_letter(record("t", 0, 0, value), now=NOW).reason == "a\N{REPLACEMENT CHARACTER}b"
     )
+
+
+def test_absurd_kafka_timestamps_are_survived() -> None:
+    """A producer may write any timestamp; beyond the calendar it must not stop the reading."""
+    bad = dataclasses.replace(record(VERDICTS, 2, 9, b"{"), timestamp=2**63 - 1)
+    found = read_verdict(bad, events_topic=EVENTS, now=NOW)
+    assert isinstance(found, SetAside)
+    assert found.record_time.year == 9999

@@ -72,6 +72,21 @@ def test_vanished_directory_keeps_the_last_good_value(tmp_path: Path) -> None:
     assert isinstance(results[0], FileNotFoundError)
 
 
+def test_fault_that_is_taken_back_is_over(tmp_path: Path) -> None:
+    """Restoring the very files in use ends the failure, once, without a reload."""
+    (tmp_path / "a.yaml").write_text("one")
+    results: list[Exception | None] = []
+    watched = watch(tmp_path, results)
+
+    (tmp_path / "a.yaml").write_text("bad")
+    watched.refresh()
+    (tmp_path / "a.yaml").write_text("one")
+    assert not watched.refresh()
+    assert not watched.refresh()
+
+    assert [isinstance(result, ValueError) for result in results] == [True, False]
+
+
 def test_first_load_must_succeed(tmp_path: Path) -> None:
     """A service does not start on faulty files."""
     (tmp_path / "a.yaml").write_text("bad")

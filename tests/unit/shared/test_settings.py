@@ -1,5 +1,7 @@
 """Settings come from the environment, whole and validated."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -41,6 +43,24 @@ def test_faulty_variable_is_named(
 
     assert ended.value.code == 2
     assert "PURPOSEWATCH_TOPIC_PARTITIONS" in capsys.readouterr().err
+
+
+class _Needy(KafkaSettings):
+    publishers_file: Path
+
+
+def test_a_missing_variable_and_a_rule_are_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No words of the library that reads the variables."""
+    with pytest.raises(SystemExit):
+        load_settings(_Needy)
+    assert capsys.readouterr().err == "PURPOSEWATCH_PUBLISHERS_FILE: is missing; set it\n"
+
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    with pytest.raises(SystemExit):
+        load_settings(KafkaSettings)
+    assert capsys.readouterr().err.startswith("settings: SASL needs both ")
 
 
 def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

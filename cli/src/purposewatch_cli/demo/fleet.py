@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
-from purposewatch_cli.demo.processes import Service
+from purposewatch_cli.demo.processes import Service, ServiceDiedError
 from purposewatch_cli.demo.stage import Stage
 
 _READY_SECONDS = 90.0
@@ -40,12 +40,15 @@ async def wait_until_ready(
 ) -> None:
     """Return once all services are ready; from then on a death is followed by a restart.
 
-    Raises `StartError` when one does not get ready, `ServiceDiedError` when one dies.
+    Raises `StartError` when one does not get ready, or dies.
     """
     give_up = time.monotonic() + _READY_SECONDS
     waiting = dict.fromkeys(services, "")
     while waiting:
-        check(services)
+        try:
+            check(services)
+        except ServiceDiedError as death:
+            raise StartError(str(death)) from death
         for name in list(waiting):
             reason = await _unready(client, services[name])
             if reason is None:

@@ -1,17 +1,21 @@
 """Turn one record of the events topic into a verdict, or into a dead letter. No I/O, no clock."""
 
-from datetime import UTC, datetime
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from purposewatch_auditor.policy import RememberingDecider
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass, Header
+from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.decision import Decision
-from purposewatch_shared.event import CanonicalEvent
+from purposewatch_shared.event import CanonicalData, CanonicalEvent
 from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.kafka.dead_letters import dead_letter_of
 from purposewatch_shared.verdict import PolicyReference, Position, Verdict
 
 _NOT_JSON = "json_invalid"
+_FIELDS = frozenset({*CanonicalEvent.model_fields, *CanonicalData.model_fields})
 
 
 class UnreadableRecordError(Exception):
@@ -36,19 +40,19 @@ def read_event(value: bytes | None) -> CanonicalEvent:
             raise UnreadableRecordError(
                 ErrorClass.NOT_JSON, "the record is not valid JSON"
             ) from None
-        # A location may hold an unknown field's name, which is the sender's free text.
-        known = {
-            ".".join(str(part) for part in problem["loc"])
-            for problem in problems
-            if problem["type"] != "extra_forbidden"
-        }
-        fields = ", ".join(f"`{name}`" for name in sorted(known)[:10])
+        faulty = sorted({_place(problem["loc"]) for problem in problems} - {""})
         reason = "the record is not a canonical event"
-        if fields:
-            reason += f"; faulty fields: {fields}"
-        if len(known) < len(problems):
+        if faulty:
+            reason += f"; faulty: {', '.join(f'`{name}`' for name in faulty[:10])}"
+        if any(problem["type"] == "extra_forbidden" for problem in problems):
             reason += "; it has fields that the schema does not know"
         raise UnreadableRecordError(ErrorClass.INVALID_EVENT, reason) from None
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """The field as far as the contract names it; what follows may be the sender's free text."""
+    known = [str(part) for part in itertools.takewhile(_FIELDS.__contains__, location)]
+    return ".".join(known)
 
 
 def verdict_of(
@@ -79,25 +83,6 @@ def verdict_of(
     )
 
 
-def dead_letter_of(
-    record: Record, error_class: ErrorClass, reason: str, now: datetime
-) -> DeadLetter:
-    """The dead letter that keeps `record` whole."""
-    return DeadLetter.model_construct(
-        position=Position(topic=record.topic, partition=record.partition, offset=record.offset),
-        timestamp=datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC),
-        key=record.key,
-        value=record.value,
-        headers=tuple(
-            Header.model_construct(name=name, value=value) for name, value in record.headers
-        ),
-        consumer="auditor",
-        error_class=error_class,
-        reason=reason,
-        failed_time=now,
-    )
-
-
 def audit(record: Record, decider: RememberingDecider, now: datetime) -> Verdict | DeadLetter:
     """Judge one record. Never raises: what can't be judged becomes a dead letter."""
     try:
@@ -108,9 +93,15 @@ def audit(record: Record, decider: RememberingDecider, now: datetime) -> Verdict
         )
         return verdict_of(event, decision, position, now)
     except UnreadableRecordError as error:
-        return dead_letter_of(record, error.error_class, str(error), now)
+        return _set_aside(record, error.error_class, str(error), now)
     except Exception as error:  # noqa: BLE001 - a defect must not stop the pipeline or lose the record
         reason = (
             f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
         )
-        return dead_letter_of(record, ErrorClass.INTERNAL, reason, now)
+        return _set_aside(record, ErrorClass.INTERNAL, reason, now)
+
+
+def _set_aside(record: Record, error_class: ErrorClass, reason: str, now: datetime) -> DeadLetter:
+    return dead_letter_of(
+        record, consumer="auditor", error_class=error_class, reason=reason, now=now
+    )

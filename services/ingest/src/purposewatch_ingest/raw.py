@@ -13,7 +13,6 @@ from purposewatch_ingest.content_modes import (
     kafka_attributes,
     read_binary,
 )
-from purposewatch_ingest.dead_letters import write_dead_letter
 from purposewatch_ingest.gate import UNREGISTERED, Gate
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_shared import metrics as m
@@ -21,6 +20,7 @@ from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import SubmittedEvent
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit
+from purposewatch_shared.kafka.dead_letters import dead_letter_of
 from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
 from purposewatch_shared.logs import get_logger
 from purposewatch_shared.submission import FieldError, RefusedError, parse_json, read_event
@@ -90,9 +90,16 @@ class RawTopicHandler:
     ) -> OutgoingRecord:
         if isinstance(result, AdmittedEvent):
             return self._gate.outgoing(result)
+        letter = dead_letter_of(
+            record,
+            consumer="ingest",
+            error_class=result.error_class,
+            reason=str(result),
+            now=now,
+        )
         return OutgoingRecord(
             self._dead_letters_topic,
-            write_dead_letter(record, result, now),
+            letter.__pydantic_serializer__.to_json(letter),
             partition=record.partition,
             headers=(("content-type", b"application/json"),),
         )

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from purposewatch_shared.kafka.connection import build_observer
+from purposewatch_shared.kafka.dead_letters import written_at
 from purposewatch_shared.settings import KafkaSettings
 
 _LOOK_SECONDS = 5.0
@@ -82,7 +83,7 @@ class Watermarks:
         while time.monotonic() < deadline:
             records = (await consumer.getmany(position, timeout_ms=_POLL_MS)).get(position)
             if records:
-                return datetime.fromtimestamp(max(0, records[0].timestamp) / 1000, UTC)
+                return written_at(records[0])
         return None
 
     def _connected(self) -> AIOKafkaConsumer:

@@ -18,6 +18,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from purposewatch_shared import metrics as m
 from purposewatch_shared.health import Check
 from purposewatch_shared.kafka.connection import build_broker
+from purposewatch_shared.kafka.polling import Polling
 from purposewatch_shared.logs import get_logger
 from purposewatch_shared.settings import KafkaSettings
 
@@ -93,13 +94,19 @@ class BatchConsumer:
             no_reply=True,
         )
         self._subscriber(self._on_batch)
+        self._polling = Polling(self._report_unreadable)
+        self._max_records = settings.kafka_max_batch_records
+        self._idle_seconds = settings.kafka_batch_timeout_ms / 1000
+        # FastStream's own way of taking a batch loses records when a partition can't be decoded.
+        self._subscriber.get_msg = self._take  # type: ignore[method-assign]
 
     async def start(self) -> None:
         """Join the group and begin to consume."""
+        self._stopping.clear()
         try:
             await self._broker.start()
         except BaseException:
-            await self._broker.stop()
+            await self.stop()
             raise
 
     async def stop(self) -> None:
@@ -121,6 +128,8 @@ class BatchConsumer:
             return Check(ok=False, detail="not in the consumer group")
         if self._failures:
             return Check(ok=False, detail=f"retrying after {self._failing}")
+        if self._polling.unreadable is not None:
+            return Check(ok=False, detail=self._polling.unreadable)
         if not self._idle.is_set():
             busy = time.monotonic() - self._batch_since
             ok = busy < _BATCH_STUCK_SECONDS
@@ -144,6 +153,17 @@ class BatchConsumer:
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer
+
+    async def _take(self, consumer: AIOKafkaConsumer) -> tuple[Record, ...]:
+        return tuple(
+            await self._polling.take(
+                consumer, max_records=self._max_records, idle_seconds=self._idle_seconds
+            )
+        )
+
+    def _report_unreadable(self, partition: int, detail: str) -> None:
+        _log.critical("records can't be read", topic=self._topic, partition=partition, error=detail)
+        self._metrics.counter(m.CONSUMER_FAILURES).labels(self._topic).inc()
 
     async def _parse(self, records: Sequence[Record]) -> KafkaAckableMessage:
         # The built-in parser decodes every header before the handler sees anything: one header
@@ -265,14 +285,17 @@ class BatchConsumer:
 
     async def _positions(self, resume: Resume, partitions: Sequence[int]) -> Mapping[int, int]:
         pause = _BACKOFF_FIRST_SECONDS
-        while True:
+        while not self._stopping.is_set():  # leaving the group waits for this
             try:
                 return await resume(partitions)
             except Exception as error:  # noqa: BLE001 - the caller swallows what escapes here
                 detail = f"{type(error).__name__}: {error}"
                 _log.error("positions not read", topic=self._topic, error=detail)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), timeout=pause)
             pause = min(pause * 2, _BACKOFF_LAST_SECONDS)
+        message = "stopped before the positions were read; the partitions stay paused"
+        raise ConnectionError(message)
 
     async def revoked(self) -> None:
         """Called by the group's coordinator before the partitions are dealt out again.
@@ -282,8 +305,11 @@ class BatchConsumer:
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout=_REVOKE_WAIT_SECONDS)
+        lag = self._metrics.gauge(m.CONSUMER_LAG)
+        for partition in self._assigned or ():
+            lag.remove(self._topic, str(partition))
         self._assigned = None
-        self._metrics.gauge(m.CONSUMER_LAG).clear()
+        self._polling.forget()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -94,12 +94,14 @@ def test_the_version_in_force_counts(policies: PolicySet) -> None:
 
 
 def test_memory_is_bounded(policies: PolicySet) -> None:
-    """Ever new flows don't pile up."""
+    """Ever new flows don't pile up, and those about many categories count for as many."""
     decider = RememberingDecider(policies, capacity=10)
+    categories = ["user.name", "user.contact.email", "user.device"]
     for days in range(1_000):
-        decider.decide(flow(retention_days=days), AT)
-
-    assert max(len(known) for known in decider._known.values()) == 10
+        decider.decide(flow(retention_days=days, data_categories=categories[: 1 + days % 3]), AT)
+        for memory in decider._known.values():
+            held = sum(len(each.categories) for each in memory.decisions.values())
+            assert held == memory.categories <= 10
 
 
 def test_a_known_flow_is_not_decided_again(policies: PolicySet) -> None:

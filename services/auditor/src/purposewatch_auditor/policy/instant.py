@@ -9,7 +9,7 @@ _UNZONED = re.compile(_DATE_TIME)
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the moment in UTC. Raises `ValueError` with a message that says what to write."""
+    """Return the moment in its own zone. Raises `ValueError` that says what to write."""
     if _UNZONED.fullmatch(text):
         message = f"`{text}` lacks a time zone; append `Z` or an offset such as `+08:00`"
         raise ValueError(message)
@@ -17,6 +17,8 @@ def parse_instant(text: str) -> datetime:
     if not _ZONED.fullmatch(text):
         raise ValueError(message)
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper())
+        moment.astimezone(UTC)  # at the ends of the calendar there is no such moment in UTC
     except (ValueError, OverflowError) as error:
         raise ValueError(message) from error
+    return moment

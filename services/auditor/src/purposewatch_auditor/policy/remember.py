@@ -1,5 +1,6 @@
 """Remembers decisions: services do the same few things with personal data over and over."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from purposewatch_shared.vocabulary import FlowTerms
 if TYPE_CHECKING:
     from purposewatch_auditor.policy.compile import CompiledPolicy
 
-CAPACITY = 8_192
-"""Different flows remembered for each policy version: some 20 MB when full."""
+CAPACITY = 16_384
+"""Decided data categories remembered for each policy version: some 20 MB when full."""
 
 
 class RememberingDecider:
@@ -28,8 +29,8 @@ class RememberingDecider:
     def __init__(self, policies: PolicySet, *, capacity: int = CAPACITY) -> None:
         self.policies = policies
         self._capacity = capacity
-        self._known: dict[CompiledPolicy, dict[object, Decision]] = {
-            compiled: {}
+        self._known: dict[CompiledPolicy, _Memory] = {
+            compiled: _Memory()
             for controller in policies.controllers
             for compiled in policies.versions(controller)
         }
@@ -42,7 +43,7 @@ class RememberingDecider:
             compiled = None
         if compiled is None:
             return decide(flow, at, self.policies)
-        known = self._known[compiled]
+        memory = self._known[compiled]
         key = (
             flow.role,
             flow.operation,
@@ -55,9 +56,20 @@ class RememberingDecider:
             flow.legal_basis,
             tuple(flow.facts.items()),
         )
-        decision = known.get(key)
+        decision = memory.decisions.get(key)
         if decision is None:
-            if len(known) >= self._capacity:
-                known.clear()
-            decision = known[key] = decide_under(flow, compiled)
+            decision = decide_under(flow, compiled)
+            memory.categories += len(decision.categories)
+            if memory.categories > self._capacity:
+                memory.decisions.clear()
+                memory.categories = len(decision.categories)
+            memory.decisions[key] = decision
         return decision
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Decisions under one version, and how many categories they are about."""
+
+    decisions: dict[object, Decision] = field(default_factory=dict)
+    categories: int = 0

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.kafka.dead_letters import written_at
 from purposewatch_shared.verdict import Position, Verdict
 
 _LARGEST_OFFSET = 2**63 - 1
@@ -124,7 +125,7 @@ def _in_utc(time: datetime) -> datetime:
 def _unreadable(record: Record, error: _UnreadableError, now: datetime) -> SetAside:
     return SetAside(
         origin=Position(topic=record.topic, partition=record.partition, offset=record.offset),
-        record_time=datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC),
+        record_time=written_at(record),
         failed_time=now,
         consumer="reporter",
         error_class=error.error_class,
