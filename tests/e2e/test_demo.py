@@ -168,6 +168,7 @@ def test_somebodys_own_events_are_fed_and_booked(tmp_path: Path) -> None:
         assert running.end() == 0, running.output
 
     assert "7 events sent" in running.output
+    assert "verdicts: 4 permitted, 3 violations, 0 unknown" in running.output
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,8 @@ def test_the_example_files_are_checked_without_a_broker(role: str, violations: i
     )
 
     assert done.returncode == 1, done.stderr
-    assert f"{violations} violations, 0 unknown" in done.stdout
+    plural = "" if violations == 1 else "s"
+    assert f"{violations} violation{plural}, 0 unknown" in done.stdout
 
 
 def test_checking_a_pipe_that_is_closed_early_is_no_crash() -> None:

@@ -20,6 +20,11 @@ def printable(text: str, limit: int = 400) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def console(stream: TextIO | None = None) -> Console:
     """Return a console that takes strings literally, on standard output unless told otherwise."""
     target = stream or sys.stdout

@@ -124,3 +124,11 @@ def _examples(directory: Path) -> list[bytes]:
     found = [path.read_bytes() for path in sorted(directory.glob("*.jsonl"))]
     assert len(found) >= 5
     return found
+
+
+def test_a_line_that_is_no_json_names_the_column_alone() -> None:
+    """The line's number is that of the file; the parser only ever saw this line."""
+    (line,) = read_lines(io.BytesIO(b'{"a": 1, "a": 2}\n'))
+
+    assert isinstance(line, FaultyLine)
+    assert line.errors[0].detail.endswith("name it once (column 14)")

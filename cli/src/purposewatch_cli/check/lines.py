@@ -64,8 +64,12 @@ def parse_line(number: int, content: bytes) -> EventLine | FaultyLine:
         return EventLine(number, read_event(document))
     except RefusedError as refusal:
         errors = refusal.errors
-        if refusal.error_class is ErrorClass.NOT_JSON and content[:1] in {b"[", b"{", b"}", b"]"}:
-            errors = (FieldError("", f"{refusal}; put each event on one line of its own"),)
+        if refusal.error_class is ErrorClass.NOT_JSON:
+            # the place that it names lies within this one line
+            detail = str(refusal).replace("(line 1 column", "(column")
+            if "not valid JSON" in detail and content[:1] in {b"[", b"{", b"}", b"]"}:
+                detail += "; put each event on one line of its own"
+            errors = (FieldError("", detail),)
         return FaultyLine(number, errors)
     except ValidationError:
         detail = "is no canonical event; only the gate writes them, check what changed it"

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from purposewatch_cli.check.findings import Audited, Findings
-from purposewatch_cli.terminal import printable
+from purposewatch_cli.terminal import counted, printable
 from purposewatch_shared.decision import Kind, Outcome
 
 OUTCOME_STYLES = {
@@ -14,42 +14,45 @@ OUTCOME_STYLES = {
     Outcome.UNKNOWN: "yellow",
     Outcome.VIOLATION: "bold red",
 }
-_COUNTED = {
-    Outcome.PERMITTED: "permitted",
-    Outcome.VIOLATION: "violations",
-    Outcome.UNKNOWN: "unknown",
-}
 _KIND_WIDTH = max(len(kind) for kind in Kind)
 _REASON_LENGTH = 1_000
-_TABLE_NEEDS = 120
-"""Columns of the terminal below which a table would be a heap of fragments."""
+_REASON_WIDTH = 40
+_EVENT_WIDTH = 26
+_LINE_WIDTH = 6
+_FRAME_WIDTH = 16
 
 
 def show(console: Console, findings: Findings) -> None:
     """Print the findings and the summary."""
     if findings.kept:
-        if console.width >= _TABLE_NEEDS:
-            console.print(_table(findings.kept))
+        word = max(len(each) for audited in findings.kept for each in audited.what.split())
+        if console.width >= _table_needs(word):
+            console.print(_table(findings.kept, word))
         else:
             for audited in findings.kept:
                 _show_block(console, audited)
-    _show_more(console, findings.found - len(findings.kept), "findings")
+    _show_more(console, findings.found - len(findings.kept), "finding")
     for fault in findings.kept_faults:
         for error in fault.errors:
             where = f" `{error.field}`" if error.field else ""
             line = Text(f"line {fault.number}:", style="bold yellow")
             console.print(line.append(printable(f"{where} {error.detail}"), style="default"))
-    _show_more(console, findings.faults - len(findings.kept_faults), "faulty lines")
+    _show_more(console, findings.faults - len(findings.kept_faults), "faulty line")
     _show_summary(console, findings)
 
 
-def _table(rows: list[Audited]) -> Table:
+def _table_needs(word: int) -> int:
+    """Columns of the terminal below which a table would break terms in two."""
+    return _LINE_WIDTH + _EVENT_WIDTH + word + _KIND_WIDTH + _REASON_WIDTH + _FRAME_WIDTH
+
+
+def _table(rows: list[Audited], word: int) -> Table:
     table = Table(header_style="bold", expand=True, pad_edge=False, show_lines=True)
     table.add_column("line", justify="right", no_wrap=True)
-    table.add_column("event\nrole", overflow="fold", max_width=26)
-    table.add_column("what", overflow="fold", ratio=2)
+    table.add_column("event\nrole", overflow="fold", max_width=_EVENT_WIDTH)
+    table.add_column("what", overflow="fold", width=word)
     table.add_column("outcome\nkind\nclause", overflow="fold", min_width=_KIND_WIDTH)
-    table.add_column("reason", overflow="fold", ratio=3)
+    table.add_column("reason", overflow="fold", ratio=1)
     for audited in rows:
         decision = audited.decision
         finding = Text(decision.outcome, style=OUTCOME_STYLES[decision.outcome])
@@ -81,21 +84,30 @@ def _show_block(console: Console, audited: Audited) -> None:
 
 def _show_more(console: Console, more: int, what: str) -> None:
     if more:
-        console.print(Text(f"... and {more:,} more {what}; `--json` prints all", style="dim"))
+        left = counted(more, f"more {what}")
+        console.print(Text(f"... and {left}; `--json` prints all", style="dim"))
 
 
 def _show_summary(console: Console, findings: Findings) -> None:
     if not findings.events and not findings.faults:
         console.print(Text("no events: the input is empty", style="bold yellow"))
         return
-    summary = Text(f"{findings.events:,} events", style="bold")
+    summary = Text(counted(findings.events, "event"), style="bold")
     summary.append(": ")
-    for position, (outcome, counted) in enumerate(_COUNTED.items()):
-        count = findings.outcomes[outcome]
+    outcomes = findings.outcomes
+    for position, (outcome, said) in enumerate(
+        (
+            (Outcome.PERMITTED, f"{outcomes[Outcome.PERMITTED]:,} permitted"),
+            (Outcome.VIOLATION, counted(outcomes[Outcome.VIOLATION], "violation")),
+            (Outcome.UNKNOWN, f"{outcomes[Outcome.UNKNOWN]:,} unknown"),
+        )
+    ):
         summary.append(", " if position else "", style="default")
-        summary.append(f"{count:,} {counted}", style=OUTCOME_STYLES[outcome] if count else "dim")
+        summary.append(said, style=OUTCOME_STYLES[outcome] if outcomes[outcome] else "dim")
     if findings.faults:
-        summary.append(f"; {findings.faults:,} lines hold no valid event", style="bold yellow")
+        lines = counted(findings.faults, "line")
+        verb = "holds" if findings.faults == 1 else "hold"
+        summary.append(f"; {lines} {verb} no valid event", style="bold yellow")
     console.print(summary)
     width = max((len(kind) for kind in findings.kinds), default=0)
     for kind in (*Kind, Outcome.UNKNOWN):

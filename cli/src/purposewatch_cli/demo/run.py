@@ -30,7 +30,7 @@ from purposewatch_cli.demo.recording import Recording, UnusableRecordingError
 from purposewatch_cli.demo.screen import Screen
 from purposewatch_cli.demo.settle import Settling
 from purposewatch_cli.demo.stage import KAFKA_VARIABLE, PortTakenError, Stage, prepare
-from purposewatch_cli.demo.summary import show_summary
+from purposewatch_cli.demo.summary import show_summary, show_verdicts
 from purposewatch_cli.demo.topics import (
     CLIENT_ID,
     ClusterAwayError,
@@ -41,8 +41,9 @@ from purposewatch_cli.demo.traffic import Consignment, Traffic
 from purposewatch_cli.demo.verify import faults
 from purposewatch_cli.demo.watch import ServiceWatch
 from purposewatch_cli.embedded_broker import EmbeddedBroker, EmbeddedBrokerError
-from purposewatch_cli.terminal import console, errors_console, printable
+from purposewatch_cli.terminal import console, counted, errors_console, printable
 from purposewatch_shared.kafka.connection import build_producer
+from purposewatch_shared.settings import faults as settings_faults
 from purposewatch_shared.topics import RAW, topic_name
 
 SUCCESS, FAILURE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -172,8 +173,11 @@ class _Demonstration:
                     await asyncio.gather(feeding, return_exceptions=True)
             ended = settling.last_change or fed_until
             show_summary(self._out, courier.deliveries, watch.account, seconds=ended - begun)
-            if recording is not None and recording.faulty:
-                self._out.print(Text(f"{recording.faulty:,} lines held no event and were not sent"))
+            if recording is not None:
+                show_verdicts(self._out, watch.account, self._options.events)
+                if recording.faulty:
+                    left_out = counted(recording.faulty, "line")
+                    self._out.print(Text(f"{left_out} held no event and could not be sent"))
             wrong = list(faults(courier.deliveries, watch.account))
             for each in wrong:
                 self._out.print(Text(printable(each), style="bold red"))
@@ -243,10 +247,7 @@ class _Demonstration:
 def _explained(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
-    return "\n".join(
-        f"PURPOSEWATCH_{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    )
+    return "\n".join(settings_faults(error))
 
 
 def _complain(message: str) -> None:

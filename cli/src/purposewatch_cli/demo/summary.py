@@ -1,5 +1,7 @@
 """What a demonstration comes to: sent against booked."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -7,6 +9,8 @@ from rich.text import Text
 from purposewatch_cli.demo.account import Account
 from purposewatch_cli.demo.deliver import Deliveries
 from purposewatch_cli.demo.verify import compare
+from purposewatch_cli.terminal import counted, printable
+from purposewatch_shared.decision import Outcome
 
 
 def show_summary(out: Console, deliveries: Deliveries, account: Account, *, seconds: float) -> None:
@@ -41,3 +45,15 @@ def show_summary(out: Console, deliveries: Deliveries, account: Account, *, seco
         out.print(Text(f"services restarted: {restarts}", style="yellow"))
     if deliveries.resent:
         out.print(Text(f"sent again after a lost answer: {deliveries.resent:,} events", "yellow"))
+
+
+def show_verdicts(out: Console, account: Account, events: Path | None) -> None:
+    """Print how events were decided whose outcome nobody knew beforehand."""
+    outcomes = account.outcomes
+    verdicts = (
+        f"{outcomes[Outcome.PERMITTED]:,} permitted",
+        counted(outcomes[Outcome.VIOLATION], "violation"),
+        f"{outcomes[Outcome.UNKNOWN]:,} unknown",
+    )
+    hint = f"; `purposewatch check {printable(str(events))}` shows the reasons"
+    out.print(Text(f"verdicts: {', '.join(verdicts)}{hint}"), soft_wrap=True)

@@ -4,7 +4,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from enum import StrEnum
 
 from purposewatch_auditor.policy import CompiledPolicy, Policy, Statement
@@ -148,7 +147,7 @@ class Wording:
     def edition(self) -> str:
         """Return version and start in one line."""
         policy: Policy = self.compiled.policy
-        begins = policy.in_force_from.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        begins = policy.in_force_from.isoformat(sep=" ", timespec="minutes")
         parts = (self.words.version.format(policy.version), self.words.in_force.format(begins))
         return " · ".join(parts)
 

@@ -1,0 +1,115 @@
+"""The pages name every setting and every metric as they are, and no link is dead."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from purposewatch_auditor.settings import AuditorSettings
+from purposewatch_ingest.settings import IngestSettings
+from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_shared.metrics import DECLARED, EVERY, CounterSpec, HistogramSpec, MetricSpec
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SERVICES: tuple[type[BaseSettings], ...] = (IngestSettings, AuditorSettings, ReporterSettings)
+
+# the compose file's own, for the ports on the host
+OF_COMPOSE = {"PURPOSEWATCH_INGEST_PORT", "PURPOSEWATCH_REPORTER_PORT"}
+
+
+def _settings() -> dict[str, str]:
+    """The default of every setting by its variable, as an environment would hold it."""
+    found = {}
+    for kind in SERVICES:
+        for name, field in kind.model_fields.items():
+            default = field.default
+            if hasattr(default, "get_secret_value"):
+                default = default.get_secret_value()
+            text = f"`{default}`"
+            if default is PydanticUndefined:
+                text = "required"
+            elif default is None:
+                text = "none"
+            elif isinstance(default, bool):
+                text = text.lower()
+            elif isinstance(default, float):
+                text = f"`{default:g}`"
+            found[f"PURPOSEWATCH_{name.upper()}"] = text
+    return found
+
+
+def _rows(page: str, prefix: str) -> dict[str, list[str]]:
+    """The rows of a page's tables whose first cell is a name with this prefix."""
+    rows = {}
+    for line in (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if cells and re.fullmatch(rf"`{prefix}\w+`", cells[0]):
+            rows[cells[0].strip("`")] = cells[1:]
+    return rows
+
+
+def test_the_settings_page_names_every_setting_with_its_default() -> None:
+    """Words may stand for a default that is worked out."""
+    words = {
+        "PURPOSEWATCH_KAFKA_SSL_CAFILE": "the system's",
+        "PURPOSEWATCH_REPORTER_PUBLIC_URL": "from host and port",
+    }
+    documented = {name: cells[0] for name, cells in _rows("settings.md", "PURPOSEWATCH_").items()}
+    assert documented == _settings() | words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_names_no_setting_that_there_is_not(page: Path) -> None:
+    """A misspelt one would be ignored without a word."""
+    named = set(re.findall(r"PURPOSEWATCH_[A-Z][A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
+    assert named - _settings().keys() - OF_COMPOSE == set()
+
+
+def test_the_metrics_page_shows_every_metric() -> None:
+    """Each with its kind, its services, its labels and its help."""
+
+    def row(spec: MetricSpec) -> list[str]:
+        kind = "gauge"
+        if isinstance(spec, CounterSpec):
+            kind = "counter"
+        elif isinstance(spec, HistogramSpec):
+            kind = "histogram"
+        services = "all" if spec.services == EVERY else ", ".join(spec.services)
+        labels = ", ".join(f"`{label}`" for label in spec.labels) or "none"
+        return [kind, services, labels, spec.help]
+
+    assert _rows("metrics.md", "purposewatch_") == {spec.name: row(spec) for spec in DECLARED}
+
+
+def test_the_alerts_ask_for_metrics_that_there_are() -> None:
+    """As they are exported: a counter's name ends in `_total`."""
+    exported = {
+        f"{spec.name}_total" if isinstance(spec, CounterSpec) else spec.name for spec in DECLARED
+    }
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    alerts = text.partition("## What to be woken by")[2].partition("## ")[0]
+    asked = set(re.findall(r"\bpurposewatch_\w+", alerts))
+    assert asked
+    assert asked - exported == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file of the repository and, where a section is named, to its heading."""
+    dead = []
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        path, _, section = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (section and section not in _sections(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def _sections(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
