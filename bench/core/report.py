@@ -39,12 +39,22 @@ def print_scaling(sizes: Iterable[Size]) -> None:
     """Print what the core takes by length of the policy."""
     print("\nThe core by length of the policy; microseconds per event\n")
     _print_table(
-        ("statements", "permitted", "violating", "p50", "p99", "compile (s)", "memory (MiB)"),
+        (
+            "statements",
+            "permitted",
+            "violating",
+            "met before",
+            "p50",
+            "p99",
+            "compile (s)",
+            "memory (MiB)",
+        ),
         (
             (
                 f"{each.statements:,}",
                 f"{each.permitted:.1f}",
                 f"{each.violating:.1f}",
+                f"{each.met_before:.1f}",
                 f"{each.p50:.1f}",
                 f"{each.p99:.1f}",
                 f"{each.compile_seconds:.2f}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from bench.core.engines.core import Core
+from bench.core.engines.core import Core, CoreThatRemembers
 from bench.core.events import draw_sample
 from bench.core.measure import allocated, latencies, per_item, quantile
 from bench.core.synthetic import draw_policy
@@ -23,6 +23,8 @@ class Size:
     permitted: float
     """Microseconds for one event."""
     violating: float
+    met_before: float
+    """Microseconds for one event, of both kinds, when its flow has been decided before."""
     p50: float
     """Microseconds, of permitted and violating events together, each timed by itself."""
     p99: float
@@ -42,7 +44,11 @@ class _Grown:
         self._compile_seconds = time.process_time() - started
         self._mebibytes = allocated(lambda: PolicySet(words, [policy]))
         self._decide = Core(policies, policy.controller).permits
+        self._remember = CoreThatRemembers(policies, policy.controller).permits
         self._sample = draw_sample(rng, policies, policy.controller, (), each=each)
+        for flow in self._sample.mixed:
+            self._remember(flow)
+        self._met_before: list[float] = []
         self._permitted: list[float] = []
         self._violating: list[float] = []
         self._p50: list[float] = []
@@ -52,6 +58,7 @@ class _Grown:
         """Go once through all flows."""
         self._permitted.append(per_item(self._decide, self._sample.permitted))
         self._violating.append(per_item(self._decide, self._sample.violating))
+        self._met_before.append(per_item(self._remember, self._sample.mixed))
         single = latencies(self._decide, self._sample.mixed)
         self._p50.append(quantile(single, 0.5))
         self._p99.append(quantile(single, 0.99))
@@ -62,6 +69,7 @@ class _Grown:
             statements=self._statements,
             permitted=statistics.median(self._permitted),
             violating=statistics.median(self._violating),
+            met_before=statistics.median(self._met_before),
             p50=statistics.median(self._p50),
             p99=statistics.median(self._p99),
             compile_seconds=self._compile_seconds,
@@ -84,4 +92,5 @@ def slowdown(sizes: Sequence[Size]) -> dict[str, float]:
     return {
         "permitted": longest.permitted / shortest.permitted,
         "violating": longest.violating / shortest.violating,
+        "met_before": longest.met_before / shortest.met_before,
     }
