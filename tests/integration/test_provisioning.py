@@ -8,6 +8,7 @@ from purposewatch_shared.kafka.provision import TopicProvisioner
 from purposewatch_shared.service import FatalError
 from purposewatch_shared.settings import KafkaSettings
 from purposewatch_shared.topics import EVENTS, RAW, VERDICTS, topic_name
+from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
 
@@ -51,12 +52,15 @@ async def test_replication_is_the_brokers_default(broker: RunningBroker, topic_p
     ).start()
 
 
+@pytest.mark.apache_kafka
 async def test_raw_records_are_as_large_in_memory_as_allowed(
-    broker: RunningBroker, topic_prefix: str
+    kafka_to_crash: ApacheKafka, topic_prefix: str
 ) -> None:
-    """A little compressed text that would fill the gate's memory is refused by the broker."""
-    if broker.kind == "embedded":
-        pytest.skip("the embedded broker has no publishers but the demo")
+    """A little compressed text that would fill the gate's memory is refused by the broker.
+
+    The embedded broker does not look into records; only the demo publishes there.
+    """
+    broker = RunningBroker(kafka_to_crash.bootstrap_servers, "apache_kafka")
     settings = kafka_settings(broker, topic_prefix)
     await TopicProvisioner(settings, (RAW,), client_id="test").start()
 
