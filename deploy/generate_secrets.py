@@ -1,5 +1,7 @@
 """Generate the secrets that docker-compose.yml reads: `python3 deploy/generate_secrets.py`.
 
+With `--traffic` it also makes the keys of the publishers that the traffic generator plays.
+
 Promises: nothing that exists is ever changed, so it can be run before every start; what it makes
 is readable by its owner alone; nothing secret is printed. Needs only the standard library.
 """
@@ -13,6 +15,18 @@ from pathlib import Path
 
 PUBLISHER = "crm"
 """The first publisher's name: its events' `source` is `/crm` or below it."""
+
+PLAYED = {
+    "membership": "wework-labs",
+    "workplace": "wework-labs",
+    "reception": "wework-labs",
+    "billing": "wework-labs",
+    "marketing": "wework-labs",
+    "lending-app": "linggan-house",
+    "risk": "linggan-house",
+    "collections": "linggan-house",
+}
+"""The publishers that `purposewatch traffic` plays, each with its controller."""
 
 
 def _pseudonym_key() -> str:
@@ -44,14 +58,52 @@ def _publisher_key() -> str:
     return f"pwk_{secrets.token_urlsafe(32)}\n"
 
 
-def _register(key: str, controllers: list[str]) -> str:
+def _dashboard_password() -> str:
     return (
-        "# Who may publish, by the SHA-256 digests of their keys: see docs/publishing-events.md.\n"
-        "publishers:\n"
-        f"  {PUBLISHER}:\n"
+        "# Grafana's account `admin`; read when its volume is first filled.\n"
+        f"GF_SECURITY_ADMIN_PASSWORD={secrets.token_urlsafe(24)}\n"
+    )
+
+
+def _traffic_keys() -> str:
+    keys = ",".join(f"{name}:pwk_{secrets.token_urlsafe(32)}" for name in PLAYED)
+    return f"PURPOSEWATCH_TRAFFIC_API_KEYS={keys}\n"
+
+
+def _entry(name: str, key: str, controllers: list[str]) -> str:
+    return (
+        f"  {name}:\n"
         f"    key_sha256: [{sha256(key.encode()).hexdigest()}]\n"
         f"    controllers: [{', '.join(controllers)}]\n"
     )
+
+
+def _register(key: str, controllers: list[str]) -> str:
+    return (
+        "# Who may publish, by the SHA-256 digests of their keys: see docs/publishing-events.md.\n"
+        "publishers:\n" + _entry(PUBLISHER, key, controllers)
+    )
+
+
+def played_publishers(deploy: Path) -> dict[Path, bool]:
+    """Make the generator's keys, and enter them into the register once `generate` has made it.
+
+    Its entries are only ever appended, so what stands in the register stays as it is.
+    """
+    keys, register = deploy / "secrets" / "traffic.env", deploy / "publishers" / "publishers.yaml"
+    made = {keys: _create(keys, _traffic_keys, 0o600)}
+    text = keys.read_text(encoding="utf-8").strip().partition("=")[2]
+    held = register.read_text(encoding="utf-8")
+    entries = "".join(
+        _entry(name, key, [PLAYED[name]])
+        for name, _, key in (pair.partition(":") for pair in text.split(","))
+        if f"\n  {name}:" not in held
+    )
+    if entries:
+        # in one write, and last: an entry is read whole or not at all
+        with register.open("a", encoding="utf-8") as file:
+            file.write(("" if held.endswith("\n") else "\n") + entries)
+    return made
 
 
 def _create(path: Path, content: Callable[[], str], mode: int) -> bool:
@@ -90,6 +142,7 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
             (private / "ingest.env", _pseudonym_key),
             (private / "reporter.env", _reporter_token),
             (private / "database.env", _database_password),
+            (private / "grafana.env", _dashboard_password),
         )
     }
     register, key = public / "publishers.yaml", private / f"{PUBLISHER}.key"
@@ -105,7 +158,10 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
 def main() -> None:
     """Generate beside this script, and say what was made."""
     deploy = Path(__file__).resolve().parent
-    for path, new in generate(deploy, deploy.parent / "policies").items():
+    made = generate(deploy, deploy.parent / "policies")
+    if "--traffic" in sys.argv[1:]:
+        made |= played_publishers(deploy)
+    for path, new in made.items():
         shown = path.relative_to(deploy.parent)
         sys.stdout.write(f"{'made' if new else 'kept'}  {shown}\n")
     sys.stdout.write("Start with: docker compose up --detach --wait\n")

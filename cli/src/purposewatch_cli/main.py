@@ -12,6 +12,7 @@ from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
+from purposewatch_cli.traffic.command import traffic
 
 app = typer.Typer(
     name="purposewatch",
@@ -24,6 +25,7 @@ policy_app = typer.Typer(help="Work on policy files.", no_args_is_help=True)
 
 app.command()(check)
 app.command()(demo)
+app.command()(traffic)
 policy_app.command()(lint)
 policy_app.command("test")(run_cases)
 policy_app.command()(explain)

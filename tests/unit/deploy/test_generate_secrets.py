@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from purposewatch_cli.demo.flows import planned_traffic
+from purposewatch_cli.traffic.keys import read_keys
 from purposewatch_ingest.publishers import load_register
 from purposewatch_ingest.settings import MIN_KEY_BYTES, decode_key
 
@@ -98,3 +100,26 @@ def test_a_lost_register_is_made_for_the_key_that_is_there(
     key = (tmp_path / "secrets/crm.key").read_text().strip()
     digest = sha256(key.encode()).hexdigest()
     assert digest in (tmp_path / "publishers/publishers.yaml").read_text()
+
+
+def test_the_generators_publishers_are_appended_to_the_register_once(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    """What stands in the register stays, and a second run changes nothing."""
+    script.generate(tmp_path, ROOT / "policies")
+    register = tmp_path / "publishers/publishers.yaml"
+    before = register.read_text()
+
+    script.played_publishers(tmp_path)
+    once = _contents(tmp_path)
+    script.played_publishers(tmp_path)
+
+    assert once == _contents(tmp_path)
+    assert register.read_text().startswith(before)
+    line = (tmp_path / "secrets/traffic.env").read_text().strip()
+    keys = read_keys(line.partition("=")[2], planned_traffic().publishers)
+    loaded = load_register(register)
+    for name, plan in planned_traffic().publishers.items():
+        holder = loaded.holder_of(keys[name])
+        assert holder is not None
+        assert (name, frozenset({plan.controller})) == (holder.name, holder.controllers)

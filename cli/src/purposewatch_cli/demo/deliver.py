@@ -40,12 +40,15 @@ class Deliveries:
 
 
 class Courier:
-    """Hands consignments over: over HTTP, or as records of the raw topic."""
+    """Hands consignments over: over HTTP, or as records of the raw topic.
+
+    Without a producer it must be given none for the raw topic.
+    """
 
     def __init__(
         self,
         gate: httpx.AsyncClient,
-        producer: AIOKafkaProducer,
+        producer: AIOKafkaProducer | None,
         *,
         raw_topic: str,
         keys: Mapping[str, str],
@@ -96,6 +99,7 @@ class Courier:
             pause = min(pause * 2, _PAUSE_LAST_SECONDS)
 
     async def _produce_one(self, body: bytes, headers: list[tuple[str, bytes]]) -> None:
+        assert self._producer is not None  # noqa: S101 - see the class's promise
         await (await self._producer.send(self._raw_topic, body, headers=headers))
 
     async def _post(self, consignment: Consignment, items: Sequence[Item]) -> None:

@@ -1,0 +1,1 @@
+"""The command `purposewatch traffic`: generated events for a running Purposewatch."""
