@@ -12,7 +12,7 @@ DEMO_OPTIONS := $(if $(SECONDS),--seconds $(SECONDS)) $(if $(EVENTS),--events $(
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test lint format unit cases integration e2e packaging \
-        schemas lock docs bench-core million up down compose-check clean
+        schemas lock docs picture bench-core million up down compose-check clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,10 @@ schemas: install-dev  ## Write the JSON Schemas from the models
 
 lock: install-dev  ## Write the hash-pinned requirement files anew
 	$(BIN)/python requirements/lock.py
+
+picture: install  ## Draw docs/images/demo.svg anew: the demo's screen
+	@mkdir -p docs/images
+	$(BIN)/purposewatch demo --seconds 12 --picture docs/images/demo.svg
 
 up:  ## Kafka, PostgreSQL and the services in containers; makes the secrets at the first start
 	$(PYTHON) deploy/generate_secrets.py

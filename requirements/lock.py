@@ -19,8 +19,16 @@ SETS: dict[str, list[str]] = {
     "ingest": ["shared", "services/ingest"],
     "auditor": ["shared", "services/auditor"],
     "reporter": ["shared", "services/reporter"],
-    "run": ["shared", "services/ingest", "services/auditor", "services/reporter", "cli"],
+    "cli": ["shared", "services/auditor", "cli[traffic]"],
+    "run": [
+        "shared",
+        "services/ingest",
+        "services/auditor",
+        "services/reporter",
+        "cli[demo,traffic]",
+    ],
 }
+"""The distributions of each set, with the extras that are wanted of them."""
 
 
 def _table(directory: str) -> dict[str, object]:
@@ -28,10 +36,13 @@ def _table(directory: str) -> dict[str, object]:
         return tomllib.load(file)
 
 
-def _declared(directory: str) -> set[str]:
+def _declared(distribution: str) -> set[str]:
+    directory, _, extras = distribution.rstrip("]").partition("[")
     project = _table(directory)["project"]
     assert isinstance(project, dict)  # noqa: S101 - the shape of a pyproject file
-    lists = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    optional = project.get("optional-dependencies", {})
+    wanted = [optional[extra] for extra in extras.split(",") if extra]
+    lists = [project.get("dependencies", []), *wanted]
     return {line for group in lists for line in group if not line.startswith("purposewatch")}
 
 

@@ -23,7 +23,7 @@ _NEEDED = (
 _MAX_MISFITS_SHOWN = 10
 
 
-def demo(
+def demo(  # noqa: PLR0913 - one for each option
     policies: PoliciesOption = Path("policies"),
     *,
     seconds: Annotated[
@@ -38,6 +38,10 @@ def demo(
         float, typer.Option(min=0.0, help="Events per second; 0 is as fast as they are taken.")
     ] = 500.0,
     seed: Annotated[int, typer.Option(help="Of the generated traffic.")] = 1,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Keep a picture of the screen while it ran."),
+    ] = None,
 ) -> None:
     """Run the whole pipeline on this machine, with traffic whose outcome is known.
 
@@ -70,7 +74,9 @@ def demo(
     # only now: these need what was looked for above
     from purposewatch_cli.demo.run import Options, run  # noqa: PLC0415
 
-    options = Options(policies=policies, seconds=seconds, events=events, rate=rate, seed=seed)
+    options = Options(
+        policies=policies, seconds=seconds, events=events, rate=rate, seed=seed, picture=picture
+    )
     raise typer.Exit(run(options))
 
 

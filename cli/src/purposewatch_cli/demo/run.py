@@ -63,6 +63,7 @@ class Options:
     events: Path | None
     rate: float
     seed: int
+    picture: Path | None = None
 
 
 def run(options: Options) -> int:
@@ -157,7 +158,7 @@ class _Demonstration:
             title = "embedded broker" if embedded else stage.kafka.kafka_bootstrap_servers
             self._interrupts.begin_gently()
             begun = time.monotonic()
-            with Screen(self._out, title, begun) as screen:
+            with Screen(self._out, title, begun, record=self._options.picture) as screen:
                 feeding = asyncio.create_task(feeder.run())
                 try:
                     await self._watch(screen, watch, services, feeding, begun)

@@ -1,6 +1,9 @@
 """Where the picture goes: a live screen on a terminal, a line now and then elsewhere."""
 
+import io
+import re
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,17 +15,25 @@ from purposewatch_cli.demo.account import Account
 from purposewatch_cli.demo.view import Rates, Scene, picture, plain_line
 
 _LINE_EVERY_SECONDS = 3.0
+_RECORDED = (120, 46)
+"""Columns and lines of a recorded picture."""
+
+_FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 
 
 class Screen:
     """Shows accounts as they come."""
 
-    def __init__(self, out: Console, title: str, begun: float) -> None:
+    def __init__(
+        self, out: Console, title: str, begun: float, *, record: Path | None = None
+    ) -> None:
+        """With `record`, the last picture before feeding ended is written there, as SVG."""
         self._out = out
         self._title = title
         self._begun = begun
         self._rates = Rates()
         self._line_due = 0.0
+        self._record = record
         self._live = Live(console=out, auto_refresh=False, screen=True) if out.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -44,8 +55,27 @@ class Screen:
         self._rates.add(account)
         now = time.monotonic()
         scene = Scene(self._title, phase, now - self._begun, self._rates)
+        if self._record is not None and phase == "feeding":
+            self._record.write_text(_as_svg(scene, account), encoding="utf-8")
         if self._live is not None:
             self._live.update(picture(scene, account, self._out), refresh=True)
         elif now >= self._line_due:
             self._line_due = now + _LINE_EVERY_SECONDS
             self._out.print(Text(plain_line(scene, account)), soft_wrap=True)
+
+
+def _as_svg(scene: Scene, account: Account) -> str:
+    """The picture as a drawing that fetches nothing, whatever terminal there is."""
+    width, height = _RECORDED
+    paper = Console(
+        file=io.StringIO(),
+        record=True,
+        width=width,
+        height=height,
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
+    paper.print(picture(scene, account, paper), height=height)
+    drawing = paper.export_svg(title="purposewatch demo", unique_id="demo")
+    return _FONT_FACE.sub("", drawing).replace("Fira Code,", "ui-monospace, Menlo, Consolas,")

@@ -50,7 +50,7 @@ def traffic(
         _refuse(*faults(error))
     # only now: not every installation has what these need
     if find_spec("httpx") is None or find_spec("aiokafka") is None:
-        _refuse("`purposewatch traffic` needs `pip install 'purposewatch[demo]'`")
+        _refuse("`purposewatch traffic` needs `pip install 'purposewatch[traffic]'`")
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
     from purposewatch_cli.traffic.run import Options, send_traffic  # noqa: PLC0415
