@@ -27,6 +27,10 @@ class ErrorClass(StrEnum):
     IMPLAUSIBLE_TIME = "implausible_time"
     TOO_LARGE = "too_large"
     INTERNAL = "internal"
+    UNDECODABLE = "undecodable"
+    """Kafka's client can't take it apart."""
+    POISON = "poison"
+    """Processes ended with it in hand, one after the other."""
 
 
 class Header(BaseModel):
@@ -51,6 +55,10 @@ class DeadLetter(BaseModel):
     key: Base64Bytes | None = Field(description="The original key, base64.")
     value: Base64Bytes | None = Field(description="The original bytes, base64; null if null.")
     headers: tuple[Header, ...] = ()
+    raw: Base64Bytes | None = Field(
+        default=None,
+        description="The bytes in Kafka's log, base64, of a record that could not be decoded.",
+    )
     consumer: str = Field(description="The service that set the record aside.")
     error_class: ErrorClass
     reason: str = Field(max_length=2000, description="A readable reason that quotes no value.")

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from purposewatch_shared.terms import (
+    ORIGIN_PATTERN,
     Controller,
     Digest,
     Identifier,
@@ -26,6 +27,7 @@ CANONICAL_SCHEMA = "urn:purposewatch:schema:canonical-event:1.0"
 
 MAX_DATA_CATEGORIES = 64
 MAX_FACTS = 32
+MAX_ORIGIN = 300
 
 
 class Flow(BaseModel):
@@ -113,8 +115,8 @@ class CanonicalEvent(_Envelope):
         description="128-bit digest of type, time and data: equal for a repeat of the same event."
     )
     origin: str = Field(
-        max_length=300,
-        pattern=r"^(http|[A-Za-z0-9._-]+/[0-9]+/[0-9]+)$",
+        max_length=MAX_ORIGIN,
+        pattern=ORIGIN_PATTERN,
         description="`http`, or `<topic>/<partition>/<offset>` of the raw record.",
     )
     data: CanonicalData

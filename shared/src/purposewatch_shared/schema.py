@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from purposewatch_shared.dead_letter import DeadLetter
+from purposewatch_shared.disposition import Disposition
 from purposewatch_shared.event import CanonicalEvent, SubmittedEvent
 from purposewatch_shared.verdict import Verdict
 
@@ -20,6 +21,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "canonical-event": CanonicalEvent,
     "verdict": Verdict,
     "dead-letter": DeadLetter,
+    "disposition": Disposition,
 }
 
 SCHEMA_DIR = Path(__file__).parent / "schemas"

@@ -1,8 +1,11 @@
 """Run one service: an ASGI application with background parts, one process, clean shutdown."""
 
 import asyncio
+import errno
+import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -15,14 +18,16 @@ from starlette.types import ASGIApp
 
 from purposewatch_shared.health import Check
 from purposewatch_shared.logs import get_logger
-from purposewatch_shared.settings import faults
+from purposewatch_shared.settings import faults, misspelt
 
 _log = get_logger(__name__)
 
 S = TypeVar("S", bound=BaseSettings)
 
+_NOT_SERVING = 3
 _RETRY_FIRST_SECONDS = 0.5
 _RETRY_LAST_SECONDS = 15.0
+_COLLECT_EVERY = 100_000
 
 
 class FatalError(Exception):
@@ -115,8 +120,24 @@ class Supervisor:
                 return
 
 
+def _settle_memory() -> None:
+    """Spare the garbage collector what lives as long as the process, and most of its rounds.
+
+    Batches make thousands of objects at once that refer to nothing but each other's texts and die
+    young by themselves; with Python's own threshold it looks through them every 700.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
+
+
 def load_settings(kind: type[S]) -> S:
-    """Read settings from the environment; on an error name each variable and exit with status 2."""
+    """Read settings from the environment; on an error name each variable and exit with status 2.
+
+    A variable that is probably misspelt is named on standard error and has no effect.
+    """
+    for guess in misspelt(kind, os.environ):
+        sys.stderr.write(f"{guess}\n")
     try:
         return kind()
     except ValidationError as error:
@@ -126,7 +147,11 @@ def load_settings(kind: type[S]) -> S:
 
 
 def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; exit with status 1 after a `FatalError`."""
+    """Serve until SIGTERM or SIGINT.
+
+    Exits with status 1 after a `FatalError`, and with 3 when nothing can listen at the port.
+    """
+    listener = _listener(host, port)
 
     # uvicorn raises the signal again once it has shut down: a clean stop is no death by signal.
     def end(*_: object) -> None:
@@ -134,14 +159,38 @@ def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    uvicorn.run(
+    _settle_memory()
+    config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
+        loop="asyncio" if sys.platform == "win32" else "uvloop",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=20,
     )
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(_NOT_SERVING)
     if supervisor.failed is not None:
         raise SystemExit(1)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            what = f"port {port} of {host} is taken; end what listens there"
+        else:
+            reason = (error.strerror or type(error).__name__).lower()
+            what = f"can't listen at port {port} of {host}: {reason}; correct the host"
+        _log.critical(
+            "cannot run", error=f"{what}, or set another port in PURPOSEWATCH_…_HTTP_PORT"
+        )
+        raise SystemExit(_NOT_SERVING) from None
+    return listener

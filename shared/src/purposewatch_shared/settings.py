@@ -6,7 +6,8 @@ A service's own settings class inherits the groups it needs, so that one process
 validated object at start and nothing reads the environment later.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Self
 
@@ -24,10 +25,26 @@ def faults(error: ValidationError) -> Iterator[str]:
         yield f"PURPOSEWATCH_{name}: {message}" if name else f"settings: {message}"
 
 
+_PREFIX = "PURPOSEWATCH_"
+_ALIKE = 0.86
+"""As alike as a variable and its misspelling are; the services' own variables are less so."""
+
+
+def misspelt(kind: type[BaseSettings], names: Iterable[str]) -> Iterator[str]:
+    """Say for each variable that nothing reads, but that looks like one that is, which it may be.
+
+    What looks like none of them may belong to another service, which shares the environment.
+    """
+    known = [field.upper() for field in kind.model_fields]
+    for name in names:
+        rest = name.upper().removeprefix(_PREFIX)
+        if rest != name.upper() and rest not in known:
+            for near in get_close_matches(rest, known, n=1, cutoff=_ALIKE):
+                yield f"{name}: is not read; is {_PREFIX}{near} meant?"
+
+
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="PURPOSEWATCH_", frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
 
 
 class LogSettings(_Settings):
@@ -60,6 +77,17 @@ class KafkaSettings(_Settings):
         default=20, ge=1, description="Idle wait for a batch; bounds the latency it adds."
     )
     kafka_fetch_max_wait_ms: int = Field(default=100, ge=1)
+    kafka_undecodable_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long a record that can't be decoded is tried before it is set aside.",
+    )
+    kafka_poison_deaths: int = Field(
+        default=3,
+        ge=1,
+        description="Processes in a row that end with one record alone in hand before it is "
+        "set aside.",
+    )
     topic_prefix: str = Field(default="data-access", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
     topic_partitions: int = Field(
         default=6, ge=1, le=10_000, description="Of every topic; they must be equal."

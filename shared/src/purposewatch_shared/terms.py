@@ -16,6 +16,7 @@ IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 SOURCE_PATTERN = r"^/[a-z][a-z0-9-]{0,62}(/[A-Za-z0-9._:-]{1,64}){0,4}$"
 PSEUDONYM_PATTERN = r"^psn:[a-z0-9]{1,16}:[0-9a-f]{32}$"
 DIGEST_PATTERN = r"^[0-9a-f]{32}$"
+ORIGIN_PATTERN = r"^(http|[A-Za-z0-9._-]+/[0-9]+/[0-9]+)$"
 TRACEPARENT_PATTERN = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
 
 Term = Annotated[str, StringConstraints(pattern=TERM_PATTERN, max_length=128)]

@@ -8,12 +8,13 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-TopicName = Literal["raw", "events", "verdicts", "dead-letters"]
+TopicName = Literal["raw", "events", "verdicts", "dead-letters", "dispositions"]
 
 RAW: TopicName = "raw"
 EVENTS: TopicName = "events"
 VERDICTS: TopicName = "verdicts"
 DEAD_LETTERS: TopicName = "dead-letters"
+DISPOSITIONS: TopicName = "dispositions"
 
 
 class Topic(BaseModel):

@@ -3,6 +3,7 @@
 import pytest
 
 from purposewatch_shared import metrics as m
+from purposewatch_shared.metric_specs import HistogramSpec, MetricSpec
 
 
 def test_names_are_unique_and_prefixed() -> None:
@@ -14,14 +15,27 @@ def test_names_are_unique_and_prefixed() -> None:
 
 
 @pytest.mark.parametrize("spec", m.DECLARED, ids=lambda spec: spec.name)
-def test_declaration_is_whole(spec: m.MetricSpec) -> None:
+def test_declaration_is_whole(spec: MetricSpec) -> None:
     """Every metric says what it means, who exports it, and a histogram has its buckets."""
     assert spec.help.endswith(".")
     assert spec.services
     assert not spec.name.endswith("_total")
-    if isinstance(spec, m.HistogramSpec):
+    if isinstance(spec, HistogramSpec):
         assert sorted(set(spec.buckets)) == list(spec.buckets)
         assert spec.buckets
+
+
+def test_units_are_in_the_names() -> None:
+    """Seconds end in `_seconds`, and nothing else does."""
+    for spec in m.DECLARED:
+        is_time = spec.unit in {"seconds", "unix seconds"}
+        assert spec.name.endswith("_seconds") == is_time, spec.name
+
+
+def test_the_objective_can_be_measured_exactly() -> None:
+    """The latency's histogram has a bucket that ends at the objective."""
+    assert m.OBJECTIVE_SECONDS in m.ACCEPT_TO_VERDICT_SECONDS.buckets
+    assert m.OBJECTIVE_SECONDS in m.EVENT_TO_VERDICT_SECONDS.buckets
 
 
 def test_service_exports_only_its_own() -> None:

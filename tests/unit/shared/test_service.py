@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 
 from purposewatch_shared import service
 from purposewatch_shared.health import Check, health_routes
-from purposewatch_shared.service import FatalError, Supervisor
+from purposewatch_shared.service import FatalError, Supervisor, run
 
 
 class Part:
@@ -109,3 +110,15 @@ async def test_probes_name_each_check() -> None:
     assert answer.status_code == 503
     assert answer.json()["checks"]["b"] == {"ok": False, "detail": "no broker"}
     assert metrics.headers["content-type"].startswith("text/plain")
+
+
+def test_taken_port_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    """A service whose port is taken ends at once with status 3 and says which port that is."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            run(Starlette(), Supervisor([]), host="127.0.0.1", port=port)
+
+    assert ended.value.code == 3
+    printed = "".join(capfd.readouterr())
+    assert f"port {port} of 127.0.0.1 is taken; end what listens there" in printed

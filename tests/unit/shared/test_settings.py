@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from purposewatch_auditor.settings import AuditorSettings
+from purposewatch_ingest.settings import IngestSettings
+from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_shared.service import load_settings
-from purposewatch_shared.settings import KafkaSettings
+from purposewatch_shared.settings import KafkaSettings, misspelt
 
 
 def test_defaults_are_safe() -> None:
@@ -70,3 +73,32 @@ def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PURPOSEWATCH_KAFKA_SASL_PASSWORD", "hunter2")
 
     assert "hunter2" not in repr(KafkaSettings())
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVER", "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS"),
+        ("PURPOSEWATCH_KAKFA_SASL_PASSWORD", "PURPOSEWATCH_KAFKA_SASL_PASSWORD"),
+        ("PURPOSEWATCH_TOPIC_PREFX", "PURPOSEWATCH_TOPIC_PREFIX"),
+        ("purposewatch_topic_partition", "PURPOSEWATCH_TOPIC_PARTITIONS"),
+    ],
+)
+def test_misspelt_variable_is_named_with_the_one_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, near: str
+) -> None:
+    """A variable that nothing reads is named, never with its value, and the start goes on."""
+    monkeypatch.setenv(name, "secret")
+
+    load_settings(KafkaSettings)
+
+    assert capsys.readouterr().err == f"{name}: is not read; is {near} meant?\n"
+
+
+def test_variables_of_other_services_are_no_misspellings() -> None:
+    """Services may share one environment: no variable of one looks like another's."""
+    kinds = (IngestSettings, AuditorSettings, ReporterSettings)
+    names = [f"PURPOSEWATCH_{field.upper()}" for kind in kinds for field in kind.model_fields]
+
+    for kind in kinds:
+        assert list(misspelt(kind, names)) == []

@@ -25,6 +25,9 @@ _SASL = {
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """As large as the largest `max.message.bytes` of a declared topic."""
 
+MAX_BATCH_BYTES = 960 * 1024
+"""Below the smallest `max.message.bytes` of a declared topic, which Kafka holds batches to."""
+
 _log = get_logger(__name__)
 
 
@@ -100,7 +103,7 @@ def build_producer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaProduc
         acks="all",
         enable_idempotence=settings.kafka_enable_idempotence,
         max_request_size=MAX_REQUEST_BYTES,
-        max_batch_size=256 * 1024,
+        max_batch_size=MAX_BATCH_BYTES,
         linger_ms=2,
     )
 
@@ -119,4 +122,15 @@ def build_observer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsum
         auto_offset_reset="latest",
         fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
         max_partition_fetch_bytes=1,
+    )
+
+
+def build_reader(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer:
+    """A consumer without a group, for reading partitions from their beginning. Not yet started."""
+    return AIOKafkaConsumer(
+        **_client_options(settings),
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
     )

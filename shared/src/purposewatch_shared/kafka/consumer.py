@@ -8,21 +8,27 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka.message import KafkaAckableMessage
 
 from purposewatch_shared import metrics as m
 from purposewatch_shared.health import Check
+from purposewatch_shared.kafka.condemned import Record
 from purposewatch_shared.kafka.connection import build_broker
-from purposewatch_shared.kafka.polling import Polling
+from purposewatch_shared.kafka.lag import Lag
+from purposewatch_shared.kafka.marks import LostPartitionError, Marks
+from purposewatch_shared.kafka.patience import patiently
+from purposewatch_shared.kafka.polling import Polling, Watch
 from purposewatch_shared.logs import get_logger
 from purposewatch_shared.settings import KafkaSettings
 
-Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
+__all__ = ["BatchConsumer", "Handler", "Record", "Resume", "StopConsumingError"]
+
 Handler: TypeAlias = Callable[[Sequence[Record]], Awaitable[None]]
 Resume: TypeAlias = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
 
@@ -30,10 +36,16 @@ _BACKOFF_FIRST_SECONDS = 0.2
 _BACKOFF_LAST_SECONDS = 15.0
 _POLL_STALE_SECONDS = 10.0
 _BATCH_STUCK_SECONDS = 60.0
-_REBALANCE_TIMEOUT_MS = 60_000
-_REVOKE_WAIT_SECONDS = 45.0
+# Kafka answers a request to join the group only once all members have come, and a request that is
+# not answered in time is made again, as another member. So members must be awaited for less long
+# than a request may take, and a batch in hand for less long than members are awaited.
+_REBALANCE_SHARE = 0.8
+_REVOKE_WAIT_SHARE = 0.6
+_STOP_WAIT_SECONDS = 25.0
 
 _log = get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class StopConsumingError(Exception):
@@ -46,6 +58,9 @@ class BatchConsumer:
     INVARIANT: an offset is committed only after `handle` has returned for a batch that holds it
     and for all batches before it. When `handle` raises, the batch is put back and tried again
     after a pause that grows; `StopConsumingError` puts it back for good.
+
+    Among the records may be a `CondemnedRecord`: one that can't be decoded, or that has ended
+    several processes. The handler sets it aside as it is.
 
     With `resume`, positions come from there (every partition asked for -> next offset) whenever
     partitions are assigned, and the broker's committed offsets only serve as a display of progress.
@@ -68,6 +83,9 @@ class BatchConsumer:
         self._handle = handle
         self._metrics = metric_set
         self._resume = resume
+        for spec in (m.CONSUMER_RECORDS, m.CONSUMER_FAILURES, m.CONSUMER_REBALANCES):
+            metric_set.start_at_zero(spec, [(topic,)])
+        metric_set.gauge(m.CONSUMER_STOPPED).labels(topic).set(0)
         self._assigned: frozenset[int] | None = None
         self._failures = 0
         self._failing = ""
@@ -88,14 +106,21 @@ class BatchConsumer:
             batch_timeout_ms=settings.kafka_batch_timeout_ms,
             fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
             listener=_Listener(self),
-            rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
+            rebalance_timeout_ms=int(settings.kafka_request_timeout_ms * _REBALANCE_SHARE),
             parser=self._parse,
             decoder=_whole_message,
             no_reply=True,
         )
         self._subscriber(self._on_batch)
-        self._polling = Polling(self._report_unreadable)
         self._max_records = settings.kafka_max_batch_records
+        self._revoke_wait = settings.kafka_request_timeout_ms / 1000 * _REVOKE_WAIT_SHARE
+        self._marks = Marks(topic, deaths=settings.kafka_poison_deaths, span=self._max_records)
+        self._polling = Polling(
+            Watch(unreadable=self._report_unreadable, limit=self._marks.limit),
+            patience_seconds=settings.kafka_undecodable_seconds,
+        )
+        self._lag = Lag(topic, metric_set)
+        self._measuring: asyncio.Task[None] | None = None
         self._idle_seconds = settings.kafka_batch_timeout_ms / 1000
         # FastStream's own way of taking a batch loses records when a partition can't be decoded.
         self._subscriber.get_msg = self._take  # type: ignore[method-assign]
@@ -108,11 +133,24 @@ class BatchConsumer:
         except BaseException:
             await self.stop()
             raise
+        if self._consumer is not None:
+            self._measuring = asyncio.create_task(self._lag.watch(self._consumer))
 
     async def stop(self) -> None:
         """Finish the batch in hand, then leave the group."""
         self._stopping.set()
+        if self._measuring is not None:
+            self._measuring.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout=_STOP_WAIT_SECONDS)
+        await self._leave_marks()
         await self._broker.stop()
+
+    async def _leave_marks(self) -> None:
+        # Also what is still in hand: who gets here lives, and has only waited too long for Kafka or
+        # a database. Restarts meanwhile must not add up against a record.
+        if self._consumer is not None:
+            await self._marks.close(self._consumer)
 
     @property
     def failing(self) -> bool:
@@ -155,11 +193,17 @@ class BatchConsumer:
         return self._subscriber.consumer
 
     async def _take(self, consumer: AIOKafkaConsumer) -> tuple[Record, ...]:
-        return tuple(
-            await self._polling.take(
-                consumer, max_records=self._max_records, idle_seconds=self._idle_seconds
-            )
+        if self._stopping.is_set():
+            await asyncio.sleep(self._idle_seconds)
+            return ()
+        records = await self._polling.take(
+            consumer, max_records=self._max_records, idle_seconds=self._idle_seconds
         )
+        if self._stopping.is_set() or not records:
+            return ()  # what was taken is not committed
+        self._batch_since = time.monotonic()
+        self._idle.clear()
+        return tuple(records)
 
     def _report_unreadable(self, partition: int, detail: str) -> None:
         _log.critical("records can't be read", topic=self._topic, partition=partition, error=detail)
@@ -172,13 +216,19 @@ class BatchConsumer:
 
     async def _on_batch(self, message: KafkaAckableMessage) -> None:
         records: Sequence[Record] = message.raw_message
-        self._batch_since = time.monotonic()
-        self._idle.clear()
+        self._lag.begin(_first_offsets(records))
         try:
-            await self._handle(records)
+            if self._consumer is not None:
+                await self._marks.before(self._consumer, records)
+            await self._handle(self._marks.judge(records))
+        except LostPartitionError:
+            await asyncio.sleep(_BACKOFF_FIRST_SECONDS)  # the group is being dealt out anew
+            await self._rewind(records)
         except StopConsumingError as stop:
             await self._stop_consuming(records, str(stop))
+            await self._have_survived(records)
         except Exception as error:  # noqa: BLE001 - nothing may be skipped, whatever went wrong
+            await self._have_survived(records)
             await self._put_back(records, error)
         else:
             self._failures = 0
@@ -186,6 +236,10 @@ class BatchConsumer:
             self._observe(records, time.monotonic() - self._batch_since)
         finally:
             self._idle.set()
+
+    async def _have_survived(self, records: Sequence[Record]) -> None:
+        if self._consumer is not None:
+            await self._marks.survived(self._consumer, records)
 
     async def _stop_consuming(self, records: Sequence[Record], reason: str) -> None:
         _log.critical("consumer stopped itself", topic=self._topic, reason=reason)
@@ -221,10 +275,21 @@ class BatchConsumer:
         INVARIANT: never seek forward. A partition that was taken away and given back meanwhile
         already stands at its committed offset, which is not behind this batch's first record.
         """
+        await self._go_back(_first_offsets(records))
+        if self._resume is not None:  # it may stand further back by now
+            with contextlib.suppress(Exception):
+                await self.resume_again()
+
+    async def resume_again(self) -> None:
+        """Go back to where `resume` says, in every partition in which that lies behind."""
+        if self._resume is not None and self._assigned:
+            await self._go_back(await self._resume(sorted(self._assigned)))
+
+    async def _go_back(self, offsets: Mapping[int, int]) -> None:
         consumer = self._consumer
         if consumer is None:
             return
-        for partition, offset in _first_offsets(records).items():
+        for partition, offset in offsets.items():
             position = TopicPartition(self._topic, partition)
             try:
                 if await consumer.position(position) > offset:
@@ -236,12 +301,10 @@ class BatchConsumer:
         consumer = self._consumer
         if consumer is None:
             return
-        offsets = {
-            TopicPartition(self._topic, partition): offset + 1
-            for partition, offset in _last_offsets(records).items()
-        }
+        finished = {partition: offset + 1 for partition, offset in _last_offsets(records).items()}
+        self._lag.finished(finished)
         try:
-            await consumer.commit(offsets)
+            await consumer.commit(self._marks.after(finished))
         except (IllegalStateError, KafkaError) as error:
             # The work is done and confirmed. Whoever owns the partition now repeats it at worst.
             _log.info("offsets not committed", topic=self._topic, error=type(error).__name__)
@@ -250,64 +313,56 @@ class BatchConsumer:
         self._metrics.counter(m.CONSUMER_RECORDS).labels(self._topic).inc(len(records))
         self._metrics.histogram(m.CONSUMER_BATCH_RECORDS).labels(self._topic).observe(len(records))
         self._metrics.histogram(m.CONSUMER_BATCH_SECONDS).labels(self._topic).observe(seconds)
-        consumer = self._consumer
-        if consumer is None:
-            return
-        lag = self._metrics.gauge(m.CONSUMER_LAG)
-        for partition, offset in _last_offsets(records).items():
-            position = TopicPartition(self._topic, partition)
-            if position in consumer.assignment():
-                end = consumer.highwater(position)
-                if end is not None:
-                    lag.labels(self._topic, str(partition)).set(max(0, end - offset - 1))
 
     async def assigned(self, partitions: Sequence[int]) -> None:
         """Called by the group's coordinator once it has given this process its partitions."""
         consumer = self._consumer
-        if self._resume is not None and partitions and consumer is not None:
-            await self._seek_to(self._resume, consumer, partitions)
+        if consumer is not None and partitions:
+            await self._begin(consumer, partitions)
         self._hold_still()
         self._assigned = frozenset(partitions)
         self._metrics.counter(m.CONSUMER_REBALANCES).labels(self._topic).inc()
         _log.info("partitions assigned", topic=self._topic, partitions=sorted(partitions))
 
-    async def _seek_to(
-        self, resume: Resume, consumer: AIOKafkaConsumer, partitions: Sequence[int]
-    ) -> None:
+    async def _begin(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> None:
         positions = [TopicPartition(self._topic, partition) for partition in partitions]
-        # INVARIANT: paused before the first await. Records are delivered while this runs, and
-        # those from the committed offset on are not the ones to start with.
+        # INVARIANT: paused before the first await. Records are delivered while this runs, before
+        # it is known how many at once, and perhaps not those to start with.
         consumer.pause(*positions)
-        offsets = await self._positions(resume, partitions)
-        for position in positions:
-            consumer.seek(position, offsets[position.partition])
+        offsets = await self._patiently(
+            partial(self._marks.inherit, consumer, partitions), "marks not read"
+        )
+        if self._resume is not None:
+            offsets = await self._patiently(partial(self._resume, partitions), "positions not read")
+            for position in positions:
+                consumer.seek(position, offsets[position.partition])
+        self._lag.assigned(partitions, offsets)
         consumer.resume(*positions)
 
-    async def _positions(self, resume: Resume, partitions: Sequence[int]) -> Mapping[int, int]:
-        pause = _BACKOFF_FIRST_SECONDS
-        while not self._stopping.is_set():  # leaving the group waits for this
-            try:
-                return await resume(partitions)
-            except Exception as error:  # noqa: BLE001 - the caller swallows what escapes here
-                detail = f"{type(error).__name__}: {error}"
-                _log.error("positions not read", topic=self._topic, error=detail)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), timeout=pause)
-            pause = min(pause * 2, _BACKOFF_LAST_SECONDS)
-        message = "stopped before the positions were read; the partitions stay paused"
-        raise ConnectionError(message)
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]], failure: str) -> T:
+        # The caller swallows what escapes here, and leaving the group waits for it.
+        def failed(error: BaseException) -> None:
+            detail = f"{type(error).__name__}: {error}"
+            _log.error(failure, topic=self._topic, error=detail)
+
+        return await patiently(
+            attempt,
+            stopping=self._stopping,
+            failed=failed,
+            first_seconds=_BACKOFF_FIRST_SECONDS,
+            last_seconds=_BACKOFF_LAST_SECONDS,
+        )
 
     async def revoked(self) -> None:
         """Called by the group's coordinator before the partitions are dealt out again.
 
-        Waits for the batch in hand, so that its offsets are committed by this process and not
-        repeated by the next.
+        Waits a while for the batch in hand, so that its offsets are committed by this process and
+        not repeated by the next.
         """
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), timeout=_REVOKE_WAIT_SECONDS)
-        lag = self._metrics.gauge(m.CONSUMER_LAG)
-        for partition in self._assigned or ():
-            lag.remove(self._topic, str(partition))
+            await asyncio.wait_for(self._idle.wait(), timeout=self._revoke_wait)
+        await self._leave_marks()
+        self._lag.forget()
         self._assigned = None
         self._polling.forget()
 

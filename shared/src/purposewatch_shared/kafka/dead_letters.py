@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic_core import to_json
 
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass, Header
-from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.kafka.condemned import CondemnedRecord, Record
 from purposewatch_shared.verdict import Position
 
 MAX_ORIGINAL_BYTES = 3 * 1024 * 1024 - 64 * 1024
@@ -29,6 +29,9 @@ def dead_letter_of(
     so and names its position, but has neither key, value nor headers.
     """
     key, value, headers = record.key, record.value, record.headers
+    raw = record.raw if isinstance(record, CondemnedRecord) else None
+    if raw and _size(record) + len(raw) > MAX_ORIGINAL_BYTES:
+        raw = None
     if _size(record) > MAX_ORIGINAL_BYTES:
         reason = f"too large to be kept here, look it up where it stands; {reason}"
         error_class = ErrorClass.TOO_LARGE
@@ -40,6 +43,7 @@ def dead_letter_of(
         key=key,
         value=value,
         headers=tuple(Header.model_construct(name=name, value=header) for name, header in headers),
+        raw=raw,
         consumer=consumer,
         error_class=error_class,
         reason=reason[:_MAX_REASON],

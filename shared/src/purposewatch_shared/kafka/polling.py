@@ -8,9 +8,9 @@ other partitions in the same call, whose positions have moved: those records wou
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     ConsumerStoppedError,
     CorruptRecordException,
@@ -18,34 +18,59 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
-Report: TypeAlias = Callable[[int, str], None]
+from purposewatch_shared.kafka.condemned import Record
+from purposewatch_shared.kafka.undecodable import rescue
 
-_RETRY_SECONDS = 15.0
+_RETRY_SECONDS = 5.0
 _CAREFUL_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What polling asks and tells its owner."""
+
+    unreadable: Callable[[int, str], None]
+    """Told of every failure: the partition, and what is wrong in plain words."""
+    limit: Callable[[int, int], int | None]
+    """How many records of a partition may be taken from an offset on, no others with them."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """Where a partition can't be decoded."""
+
+    offset: int
+    since: float
+    again: float
+    detail: str
+    due: bool
+    """Whether it has just failed once more, at exactly this record, after long enough."""
 
 
 class Polling:
     """Polls one consumer.
 
     INVARIANT: what is taken is returned, or its partition is put back to where it stood.
+
+    A record that can't be decoded holds its partition up for `patience_seconds`, in which a
+    restart or another replica may help, and is then returned as a `CondemnedRecord`.
     """
 
-    def __init__(self, report: Report) -> None:
-        """`report` is told of every failure: the partition, and what is wrong in plain words."""
-        self._report = report
-        self._unreadable: dict[TopicPartition, tuple[float, str]] = {}
+    def __init__(self, watch: Watch, *, patience_seconds: float) -> None:
+        self._watch = watch
+        self._patience_seconds = patience_seconds
+        self._troubles: dict[TopicPartition, _Trouble] = {}
         self._careful_until = 0.0
 
     @property
     def unreadable(self) -> str | None:
         """What can't be read, in plain words; `None` when everything can."""
-        details = [detail for _, (_, detail) in sorted(self._unreadable.items())]
+        details = [trouble.detail for _, trouble in sorted(self._troubles.items())]
         return "; ".join(details) or None
 
     def forget(self) -> None:
         """Partitions are dealt out anew."""
-        self._unreadable.clear()
+        self._troubles.clear()
 
     async def take(
         self, consumer: AIOKafkaConsumer, *, max_records: int, idle_seconds: float
@@ -55,6 +80,8 @@ class Polling:
         When there is nothing, it waits for the next fetch and returns nothing.
         """
         taken = await self._take(consumer, max_records)
+        if not taken:
+            taken = await self._set_aside(consumer, max_records)
         if not taken:
             waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001 - as `getmany` does
             await asyncio.wait([waiter], timeout=idle_seconds)
@@ -69,9 +96,14 @@ class Polling:
         INVARIANT: nothing is awaited between looking where the consumer stands and taking, or a
         partition may get its first position in between, and could not be put back.
         """
-        if self._unreadable or time.monotonic() < self._careful_until:
-            return await self._take_one_by_one(consumer, max_records)
         before = _standing(consumer)
+        limits = {
+            position: limit
+            for position, offset in before.items()
+            if (limit := self._watch.limit(position.partition, offset)) is not None
+        }
+        if limits or self._troubles or time.monotonic() < self._careful_until:
+            return await self._take_carefully(consumer, max_records, before, limits)
         try:
             taken = await consumer.getmany(timeout_ms=0, max_records=max_records)
         except Exception as error:
@@ -86,35 +118,103 @@ class Polling:
             return []
         return [record for records in taken.values() for record in records]
 
-    async def _take_one_by_one(
-        self, consumer: AIOKafkaConsumer, max_records: int
+    async def _take_carefully(
+        self,
+        consumer: AIOKafkaConsumer,
+        max_records: int,
+        standing: dict[TopicPartition, int],
+        limits: dict[TopicPartition, int],
     ) -> Sequence[Record]:
-        now = time.monotonic()
+        # INVARIANT: what is taken from a partition under suspicion is in hand alone, or a death
+        # would tell nothing about it.
         taken: list[Record] = []
-        for position, offset in _standing(consumer).items():
-            # INVARIANT: a call takes from one partition, so that an error drops nothing.
-            if self._unreadable.get(position, (now, ""))[0] > now:
+        for position, limit in limits.items():
+            if taken := await self._take_from(consumer, position, standing[position], limit):
+                return taken
+        for position, offset in standing.items():
+            if position in limits:
                 continue
             try:
-                records = await consumer.getmany(position, max_records=max_records - len(taken))
-            except Exception as error:
-                if not _is_about_records(error):
-                    if taken:
-                        break  # it will be raised again, with nothing in hand
-                    raise
-                detail = (
-                    f"partition {position.partition} can't be decoded from offset {offset} on "
-                    f"({type(error).__name__})"
-                )
-                self._unreadable[position] = (now + _RETRY_SECONDS, detail)
-                self._report(position.partition, detail)
-                continue
-            if records:
-                self._unreadable.pop(position, None)
-                taken += records[position]
+                taken += await self._take_from(consumer, position, offset, max_records - len(taken))
+            except Exception:
+                if not taken:
+                    raise  # with something in hand, it will be raised again
+                break
             if len(taken) >= max_records:
                 break
         return taken
+
+    async def _take_from(
+        self, consumer: AIOKafkaConsumer, position: TopicPartition, offset: int, most: int
+    ) -> list[Record]:
+        """What one partition has, up to a record that can't be decoded."""
+        trouble = self._troubles.get(position)
+        now = time.monotonic()
+        if trouble is not None:
+            singly = trouble.again <= now
+            return await self._take_singly(consumer, position, offset, most) if singly else []
+        try:
+            # INVARIANT: a call takes from one partition, so that an error drops nothing.
+            return list((await consumer.getmany(position, max_records=most)).get(position, ()))
+        except Exception as error:
+            if not _is_about_records(error):
+                raise
+            # What stands before the record can be had one by one, once it's fetched again.
+            self._note(position, offset, error, now, again=now)
+            return []
+
+    async def _take_singly(
+        self, consumer: AIOKafkaConsumer, position: TopicPartition, offset: int, most: int
+    ) -> list[Record]:
+        """The same from a partition in trouble, one by one, to find out where the trouble is."""
+        trouble = self._troubles[position]
+        now = time.monotonic()
+        taken: list[Record] = []
+        while len(taken) < most:
+            at = taken[-1].offset + 1 if taken else offset
+            try:
+                records = (await consumer.getmany(position, max_records=1)).get(position)
+            except Exception as error:
+                if _is_about_records(error):
+                    self._note(position, at, error, now, again=now + _RETRY_SECONDS)
+                elif not taken:
+                    raise  # with something in hand, it will be raised again
+                break
+            if not records:
+                break
+            taken += records
+        passed = taken and taken[-1].offset >= trouble.offset
+        if passed and self._troubles.get(position) is trouble:
+            del self._troubles[position]
+        return taken
+
+    def _note(
+        self, position: TopicPartition, offset: int, error: Exception, now: float, *, again: float
+    ) -> None:
+        known = self._troubles.get(position)
+        detail = (
+            f"partition {position.partition} can't be decoded from offset {offset} on "
+            f"({type(error).__name__})"
+        )
+        since = known.since if known is not None and known.offset == offset else now
+        due = again > now and now - since >= self._patience_seconds
+        self._troubles[position] = _Trouble(offset, since, again, detail, due)
+        if known is None or known.detail != detail:
+            self._watch.unreadable(position.partition, detail)
+
+    async def _set_aside(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
+        """What can't be decoded and has been tried for long enough, from one partition."""
+        for position, trouble in list(self._troubles.items()):
+            if not trouble.due or position in consumer.paused():
+                continue
+            trouble.due = False
+            found = await rescue(consumer, position, trouble.offset, most=max_records)
+            # it may have been revoked, or put elsewhere, meanwhile
+            if found and _standing(consumer).get(position) == trouble.offset:
+                consumer.seek(position, found[-1].offset + 1)
+                trouble.again = 0.0
+                return found
+        return ()
 
 
 def _standing(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:

@@ -3,8 +3,21 @@
 The gate and everything that checks events before they get there read them through this.
 """
 
-from purposewatch_shared.submission.contract import MAX_ERRORS, read_event
+from purposewatch_shared.submission.contract import (
+    MAX_ERRORS,
+    SUBJECT_PATTERN,
+    TIME_PATTERN,
+    read_event,
+)
 from purposewatch_shared.submission.json_text import parse_json
 from purposewatch_shared.submission.refusal import FieldError, RefusedError
 
-__all__ = ["MAX_ERRORS", "FieldError", "RefusedError", "parse_json", "read_event"]
+__all__ = [
+    "MAX_ERRORS",
+    "SUBJECT_PATTERN",
+    "TIME_PATTERN",
+    "FieldError",
+    "RefusedError",
+    "parse_json",
+    "read_event",
+]

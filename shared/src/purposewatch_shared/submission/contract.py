@@ -20,13 +20,18 @@ from purposewatch_shared.terms import TERM_PATTERN
 MAX_ERRORS = 16
 """Faults reported for one event; mending these shows the rest."""
 
+TIME_PATTERN = r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})?"
+"""RFC 3339 in ASCII; whether the calendar has it is another matter, and the zone may be missing."""
+
+_CONTROL_PATTERN = r"[\x00-\x1f\x7f-\x9f]"
+SUBJECT_PATTERN = f"[^{_CONTROL_PATTERN[1:-1]}]{{1,256}}"
+"""A publisher's identifier of a data subject."""
+
 _MAX_FIELDS = 64
 _MAX_NAME_LENGTH = 64
 _TERM = re.compile(TERM_PATTERN.removesuffix("$"))
-_RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII
-)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_RFC_3339 = re.compile(TIME_PATTERN, re.ASCII)
+_CONTROL = re.compile(_CONTROL_PATTERN)
 
 _TIME = "must be an RFC 3339 date-time with its zone, such as `2026-03-02T08:15:00Z`"
 _TERM_RULE = (

@@ -6,6 +6,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
+from purposewatch_shared.kafka.condemned import condemned
 from purposewatch_shared.kafka.connection import MAX_REQUEST_BYTES
 from purposewatch_shared.kafka.consumer import Record
 from purposewatch_shared.kafka.dead_letters import MAX_ORIGINAL_BYTES, dead_letter_of
@@ -81,3 +82,25 @@ def test_absurd_timestamps_become_dates(timestamp: int, year: int) -> None:
     letter = DeadLetter.model_validate_json(written(record(b"x", timestamp=timestamp)))
 
     assert year - 1 <= letter.timestamp.year <= year
+
+
+@pytest.mark.parametrize(("size", "kept"), [(10, True), (MAX_ORIGINAL_BYTES, False)])
+def test_bytes_in_the_log_are_kept_where_they_fit(size: int, *, kept: bool) -> None:
+    """Of a record that could not be decoded the rest is kept even when its bytes don't fit."""
+    unfit = condemned(record(b"value"), ErrorClass.UNDECODABLE, "strange")
+    unfit.raw = b"\xff" * size
+
+    letter = DeadLetter.model_validate_json(written(unfit))
+
+    assert letter.value == b"value"
+    assert (letter.raw is not None) is kept
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_none_and_empty_are_told_apart(content: bytes | None) -> None:
+    """A key, value or header that is null comes back as null, an empty one as empty."""
+    letter = DeadLetter.model_validate_json(
+        written(record(content, key=content, headers=(("name", content),)))  # type: ignore[arg-type]
+    )
+
+    assert (letter.key, letter.value, letter.headers[0].value) == (content,) * 3

@@ -1,0 +1,32 @@
+"""Remembers what texts were read as, within a budget."""
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+BUDGET_BYTES = 8 * 1024 * 1024
+"""Of text that one memory keeps: thousands of flows."""
+
+_OVERHEAD_BYTES = 256
+
+
+class TextMemory(Generic[T]):
+    """What texts were read as. When the budget is spent it is emptied, so that it never grows.
+
+    Whoever sends ever new texts gets the speed of reading each.
+    """
+
+    def __init__(self, budget: int = BUDGET_BYTES) -> None:
+        self._budget = budget
+        self._spent = 0
+        self._known: dict[bytes, T] = {}
+        self.get = self._known.get
+        """What the text was read as, or `None`."""
+
+    def keep(self, text: bytes, value: T) -> None:
+        """Remember; the value must never be changed afterwards."""
+        self._spent += len(text) + _OVERHEAD_BYTES
+        if self._spent > self._budget:
+            self._known.clear()
+            self._spent = len(text) + _OVERHEAD_BYTES
+        self._known[text] = value
