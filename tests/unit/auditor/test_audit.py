@@ -9,22 +9,30 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_auditor.audit import audit
-from purposewatch_auditor.policy import RememberingDecider, load_policies
+from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge, judge_by
+from purposewatch_auditor.policy import load_policies
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.decision import Kind, Outcome
-from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.kafka.condemned import Record, condemned
 from purposewatch_shared.schema import EXAMPLE_DIR
 from purposewatch_shared.verdict import Position, Verdict
+from purposewatch_shared.wire import VerdictWriter
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = "someone@example.org"
 
 
 @pytest.fixture(scope="module")
-def decider() -> RememberingDecider:
-    """Decides by the policies that ship with the project."""
-    return RememberingDecider(load_policies(Path(__file__).parents[3] / "policies"))
+def judge() -> Judge:
+    """Judges by the policies that ship with the project."""
+    return judge_by(load_policies(Path(__file__).parents[3] / "policies"))
+
+
+def audit(record: Record, judge: Judge) -> Verdict | DeadLetter:
+    """What becomes of a record, read back as whoever receives it does."""
+    writer = VerdictWriter("data-access.events", NOW)
+    result = Auditor().audit(record, judge, writer, NOW)
+    return Verdict.model_validate_json(result.value) if isinstance(result, AuditedEvent) else result
 
 
 def canonical(**changes: object) -> bytes:
@@ -53,9 +61,9 @@ def record(value: bytes | None, headers: Mapping[str, bytes] | None = None) -> R
     )
 
 
-def test_verdict_says_what_where_and_under_which_policy(decider: RememberingDecider) -> None:
+def test_verdict_says_what_where_and_under_which_policy(judge: Judge) -> None:
     """A verdict carries the event's position, its content, the decision and the policy."""
-    verdict = audit(record(canonical()), decider, NOW)
+    verdict = audit(record(canonical()), judge)
 
     assert isinstance(verdict, Verdict)
     assert verdict.position == Position(topic="data-access.events", partition=3, offset=1042)
@@ -64,20 +72,36 @@ def test_verdict_says_what_where_and_under_which_policy(decider: RememberingDeci
         Kind.UNDECLARED_THIRD_PARTY_SHARING,
     )
     assert verdict.policy is not None
-    assert verdict.policy.digest == decider.policies.version("wework-labs", "2018-05-25").digest
+    assert verdict.policy.digest == judge.policies.version("wework-labs", "2018-05-25").digest
     assert verdict.decided_time == NOW
 
 
-def test_verdict_on_the_wire_is_what_the_contract_says(decider: RememberingDecider) -> None:
-    """The verdict is put together without validation, yet reads back as itself."""
-    verdict = audit(record(canonical()), decider, NOW)
+def test_equal_flows_are_told_apart_by_all_else(judge: Judge) -> None:
+    """Verdicts about the same flow share their reasons, but neither subject, id nor time."""
+    other = {"subject": "psn:2:" + "0" * 32, "id": "another", "time": "2026-03-01T08:15:00Z"}
+    first = audit(record(canonical()), judge)
+    second = audit(record(canonical(**other)), judge)
 
-    assert verdict == Verdict.model_validate_json(verdict.model_dump_json())
+    assert isinstance(first, Verdict)
+    assert isinstance(second, Verdict)
+    assert first.categories == second.categories
+    assert (second.data.subject, second.event_id) == (other["subject"], other["id"])
+    assert (first.event_time - second.event_time).days == 1
 
 
-def test_unknown_controller_is_a_verdict_too(decider: RememberingDecider) -> None:
+def test_condemned_record_is_set_aside_unread(judge: Judge) -> None:
+    """What was found to be unfit before is not looked at, however sound it seems."""
+    unfit = condemned(record(canonical()), ErrorClass.INTERNAL, "ended three processes")
+    letter = audit(unfit, judge)
+
+    assert isinstance(letter, DeadLetter)
+    assert (letter.error_class, letter.reason) == (ErrorClass.INTERNAL, "ended three processes")
+    assert letter.value == canonical()
+
+
+def test_unknown_controller_is_a_verdict_too(judge: Judge) -> None:
     """An event that can't be judged gets the verdict `unknown`, without a policy."""
-    verdict = audit(record(canonical(controller="elsewhere")), decider, NOW)
+    verdict = audit(record(canonical(controller="elsewhere")), judge)
 
     assert isinstance(verdict, Verdict)
     assert (verdict.outcome, verdict.kind, verdict.policy) == (Outcome.UNKNOWN, None, None)
@@ -103,10 +127,10 @@ def test_unknown_controller_is_a_verdict_too(decider: RememberingDecider) -> Non
     ids=lambda value: str(value)[:30],
 )
 def test_unreadable_record_becomes_a_dead_letter(
-    decider: RememberingDecider, value: bytes | None, error_class: ErrorClass
+    judge: Judge, value: bytes | None, error_class: ErrorClass
 ) -> None:
     """The original bytes and headers are kept; the reason quotes nothing of them."""
-    letter = audit(record(value, {"trace": b"\xff"}), decider, NOW)
+    letter = audit(record(value, {"trace": b"\xff"}), judge)
 
     assert isinstance(letter, DeadLetter)
     again = DeadLetter.model_validate_json(letter.model_dump_json())
@@ -116,25 +140,25 @@ def test_unreadable_record_becomes_a_dead_letter(
     assert SECRET not in again.reason
 
 
-def test_reason_names_the_faulty_fields(decider: RememberingDecider) -> None:
+def test_reason_names_the_faulty_fields(judge: Judge) -> None:
     """Whoever looks at the dead letter learns where the fault lies."""
-    letter = audit(record(canonical(purpose="No Term", time="now")), decider, NOW)
+    letter = audit(record(canonical(purpose="No Term", time="now")), judge)
 
     assert isinstance(letter, DeadLetter)
     assert letter.reason == "the record is not a canonical event; faulty: `data.purpose`, `time`"
 
 
 def test_defect_in_the_decision_is_a_dead_letter(
-    decider: RememberingDecider, monkeypatch: pytest.MonkeyPatch
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that the auditor itself fails on does not stop the others."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError(SECRET)
 
-    monkeypatch.setattr(decider, "decide", fail)
+    monkeypatch.setattr(judge, "judge", fail)
 
-    letter = audit(record(canonical()), decider, NOW)
+    letter = audit(record(canonical()), judge)
 
     assert isinstance(letter, DeadLetter)
     assert letter.error_class is ErrorClass.INTERNAL

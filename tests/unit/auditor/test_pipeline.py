@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 from aiokafka import ConsumerRecord
 
+from purposewatch_auditor.audit import Judge, judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_auditor.policy import RememberingDecider, load_policies
+from purposewatch_auditor.policy import load_policies
 from purposewatch_shared import metrics as m
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
@@ -35,9 +36,9 @@ class Published:
 
 
 @pytest.fixture(scope="module")
-def decider() -> RememberingDecider:
-    """Decides by the policies that ship with the project."""
-    return RememberingDecider(load_policies(POLICIES))
+def judge() -> Judge:
+    """Judges by the policies that ship with the project."""
+    return judge_by(load_policies(POLICIES))
 
 
 @pytest.fixture
@@ -53,14 +54,13 @@ def metric_set() -> m.MetricSet:
 
 
 @pytest.fixture
-def pipeline(
-    decider: RememberingDecider, published: Published, metric_set: m.MetricSet
-) -> AuditPipeline:
+def pipeline(judge: Judge, published: Published, metric_set: m.MetricSet) -> AuditPipeline:
     """A handler that takes three bad records in a row, not more."""
     return AuditPipeline(
-        decider=lambda: decider,
+        judge=lambda: judge,
         producer=cast("ConfirmedProducer", published),
         limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
+        events_topic="events",
         verdicts_topic="verdicts",
         dead_letters_topic="dead-letters",
         metric_set=metric_set,

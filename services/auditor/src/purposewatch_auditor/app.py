@@ -3,14 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from starlette.applications import Starlette
 
+from purposewatch_auditor.audit import judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_auditor.policy import PolicySet, RememberingDecider, load_policies
+from purposewatch_auditor.policy import PolicySet, load_policies
+from purposewatch_auditor.policy.compile import CompiledPolicy
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_shared import metrics as m
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.decision import Outcome
+from purposewatch_shared.event_loop import EventLoopWatch
 from purposewatch_shared.health import health_routes
 from purposewatch_shared.kafka.consumer import BatchConsumer
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
@@ -24,11 +30,23 @@ _CLIENT_ID = "purposewatch-auditor"
 
 
 def _show_policies(metric_set: m.MetricSet, policies: PolicySet) -> None:
-    gauge = metric_set.gauge(m.POLICY_INFO)
-    gauge.clear()
+    info, in_force = metric_set.gauge(m.POLICY_INFO), metric_set.gauge(m.POLICY_IN_FORCE)
+    info.clear()
+    in_force.clear()
+    metric_set.start_at_zero(m.VERDICTS, [(m.UNJUDGED, str(Outcome.UNKNOWN), "none")])
     for controller in policies.controllers:
+        metric_set.start_at_zero(m.VERDICTS, [(controller, *outcome) for outcome in m.OUTCOMES])
         for compiled in policies.versions(controller):
-            gauge.labels(controller, compiled.policy.version, compiled.digest).set(1)
+            name = compiled.policy.version
+            info.labels(controller, name, compiled.digest).set(1)
+            in_force.labels(controller, name).set_function(
+                partial(_is_in_force, policies, compiled)
+            )
+    metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
+
+
+def _is_in_force(policies: PolicySet, compiled: CompiledPolicy) -> bool:
+    return policies.in_force(compiled.policy.controller, datetime.now(UTC)) is compiled
 
 
 def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
@@ -39,20 +57,24 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
         if error is None:
-            _show_policies(metric_set, decider.current.policies)
+            _show_policies(metric_set, judge.current.policies)
 
-    decider = Reloading(
+    judge = Reloading(
         settings.policies_dir,
-        lambda directory: RememberingDecider(load_policies(directory)),
+        lambda directory: judge_by(load_policies(directory)),
         interval=settings.policies_reload_seconds,
         on_result=reloaded,
     )
-    _show_policies(metric_set, decider.current.policies)
+    _show_policies(metric_set, judge.current.policies)
+    events_topic = topic_name(settings.topic_prefix, EVENTS)
+    metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
+    metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
     producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
     pipeline = AuditPipeline(
-        decider=lambda: decider.current,
+        judge=lambda: judge.current,
         producer=producer,
         limit=DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
+        events_topic=events_topic,
         verdicts_topic=topic_name(settings.topic_prefix, VERDICTS),
         dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
         metric_set=metric_set,
@@ -60,14 +82,14 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     )
     consumer = BatchConsumer(
         settings,
-        topic=topic_name(settings.topic_prefix, EVENTS),
+        topic=events_topic,
         group_id=f"{settings.topic_prefix}.auditor",
         client_id=_CLIENT_ID,
         handle=pipeline.handle,
         metric_set=metric_set,
     )
     provisioner = TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID)
-    supervisor = Supervisor([decider, provisioner, producer, consumer])
+    supervisor = Supervisor([EventLoopWatch(metric_set), judge, provisioner, producer, consumer])
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

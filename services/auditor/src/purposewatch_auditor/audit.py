@@ -3,102 +3,111 @@
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 
+import msgspec
 from pydantic import ValidationError
 
-from purposewatch_auditor.policy import RememberingDecider
+from purposewatch_auditor.policy import PolicySet, Remembering
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.decision import Decision
 from purposewatch_shared.event import CanonicalData, CanonicalEvent
-from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.kafka.condemned import CondemnedRecord, Record
 from purposewatch_shared.kafka.dead_letters import dead_letter_of
-from purposewatch_shared.verdict import PolicyReference, Position, Verdict
+from purposewatch_shared.vocabulary import FlowTerms
+from purposewatch_shared.wire import EventReader, VerdictWriter, WireEvent, encode_reasons
 
 _NOT_JSON = "json_invalid"
 _FIELDS = frozenset({*CanonicalEvent.model_fields, *CanonicalData.model_fields})
 
 
-class UnreadableRecordError(Exception):
-    """The record is no canonical event; set it aside."""
+class Judgement(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What is remembered of a decision: how it is counted, and how it is written."""
 
-    def __init__(self, error_class: ErrorClass, reason: str) -> None:
-        super().__init__(reason)
-        self.error_class = error_class
+    controller: str
+    outcome: str
+    kind: str | None
+    reasons: bytes
+    """The end of a verdict, in JSON."""
 
 
-def read_event(value: bytes | None) -> CanonicalEvent:
-    """Parse a record's value; raises `UnreadableRecordError` with a reason that quotes nothing."""
-    if value is None:
-        raise UnreadableRecordError(
-            ErrorClass.EMPTY, "the record has no value; only the gate should write to this topic"
-        )
-    try:
-        return CanonicalEvent.model_validate_json(value)
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-        if problems[0]["type"] == _NOT_JSON:
-            raise UnreadableRecordError(
-                ErrorClass.NOT_JSON, "the record is not valid JSON"
-            ) from None
-        faulty = sorted({_place(problem["loc"]) for problem in problems} - {""})
-        reason = "the record is not a canonical event"
-        if faulty:
-            reason += f"; faulty: {', '.join(f'`{name}`' for name in faulty[:10])}"
-        if any(problem["type"] == "extra_forbidden" for problem in problems):
-            reason += "; it has fields that the schema does not know"
-        raise UnreadableRecordError(ErrorClass.INVALID_EVENT, reason) from None
+class AuditedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event and the verdict about it."""
+
+    event: WireEvent
+    judgement: Judgement
+    value: bytes
+    """A `Verdict` in JSON."""
+
+
+Judge: TypeAlias = Remembering[Judgement]
+
+
+def judge_by(policies: PolicySet) -> Judge:
+    """A judge by these policies, with nothing remembered yet."""
+    return Remembering(policies, _judgement)
+
+
+def _judgement(flow: FlowTerms, decision: Decision) -> Judgement:
+    return Judgement(
+        flow.controller,
+        str(decision.outcome),
+        None if decision.kind is None else str(decision.kind),
+        encode_reasons(decision),
+    )
+
+
+class Auditor:
+    """Judges one record after the other, and knows flows again."""
+
+    def __init__(self) -> None:
+        self._reader = EventReader()
+
+    def audit(
+        self, record: Record, judge: Judge, writer: VerdictWriter, now: datetime
+    ) -> AuditedEvent | DeadLetter:
+        """Judge one record. Never raises: what can't be judged becomes a dead letter."""
+        if isinstance(record, CondemnedRecord):
+            return _set_aside(record, record.error_class, record.reason, now)
+        try:
+            value = record.value
+            if value is None:
+                reason = "the record has no value; only the gate should write to this topic"
+                return _set_aside(record, ErrorClass.EMPTY, reason, now)
+            event = self._reader.read(value)
+            flow = event.flow
+            judgement = judge.judge(flow.terms, event.time, flow.text)
+            verdict = writer.write(
+                event, judgement.reasons, partition=record.partition, offset=record.offset
+            )
+            return AuditedEvent(event, judgement, verdict)
+        except ValidationError as error:
+            return _set_aside(record, *_why_unreadable(error), now)
+        except Exception as error:  # noqa: BLE001 - a defect must not stop the pipeline or lose the record
+            reason = (
+                f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
+            )
+            return _set_aside(record, ErrorClass.INTERNAL, reason, now)
+
+
+def _why_unreadable(error: ValidationError) -> tuple[ErrorClass, str]:
+    """Why the record is no canonical event, in words that quote nothing of it."""
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    if problems[0]["type"] == _NOT_JSON:
+        return ErrorClass.NOT_JSON, "the record is not valid JSON"
+    faulty = sorted({_place(problem["loc"]) for problem in problems} - {""})
+    reason = "the record is not a canonical event"
+    if faulty:
+        reason += f"; faulty: {', '.join(f'`{name}`' for name in faulty[:10])}"
+    if any(problem["type"] == "extra_forbidden" for problem in problems):
+        reason += "; it has fields that the schema does not know"
+    return ErrorClass.INVALID_EVENT, reason
 
 
 def _place(location: Sequence[str | int]) -> str:
     """The field as far as the contract names it; what follows may be the sender's free text."""
     known = [str(part) for part in itertools.takewhile(_FIELDS.__contains__, location)]
     return ".".join(known)
-
-
-def verdict_of(
-    event: CanonicalEvent, decision: Decision, position: Position, now: datetime
-) -> Verdict:
-    """The verdict message. Its parts are validated already, so it is put together without."""
-    policy = None
-    if decision.policy_version is not None and decision.policy_digest is not None:
-        policy = PolicyReference.model_construct(
-            version=decision.policy_version, digest=decision.policy_digest
-        )
-    return Verdict.model_construct(
-        position=position,
-        origin=event.origin,
-        event_id=event.id,
-        event_source=event.source,
-        event_time=event.time,
-        accepted_time=event.acceptedtime,
-        decided_time=now,
-        publisher=event.publisher,
-        content_digest=event.contentdigest,
-        traceparent=event.traceparent,
-        data=event.data,
-        outcome=decision.outcome,
-        kind=decision.kind,
-        policy=policy,
-        categories=decision.categories,
-    )
-
-
-def audit(record: Record, decider: RememberingDecider, now: datetime) -> Verdict | DeadLetter:
-    """Judge one record. Never raises: what can't be judged becomes a dead letter."""
-    try:
-        event = read_event(record.value)
-        decision = decider.decide(event.data, event.time)
-        position = Position.model_construct(
-            topic=record.topic, partition=record.partition, offset=record.offset
-        )
-        return verdict_of(event, decision, position, now)
-    except UnreadableRecordError as error:
-        return _set_aside(record, error.error_class, str(error), now)
-    except Exception as error:  # noqa: BLE001 - a defect must not stop the pipeline or lose the record
-        reason = (
-            f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
-        )
-        return _set_aside(record, ErrorClass.INTERNAL, reason, now)
 
 
 def _set_aside(record: Record, error_class: ErrorClass, reason: str, now: datetime) -> DeadLetter:

@@ -1,23 +1,20 @@
 """The auditor's handling of a batch: judge, publish, be confirmed; only then is it finished."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
-from purposewatch_auditor.audit import audit
-from purposewatch_auditor.policy import RememberingDecider
+from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge
 from purposewatch_shared import metrics as m
 from purposewatch_shared.dead_letter import DeadLetter
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit
 from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
 from purposewatch_shared.logs import get_logger
-from purposewatch_shared.verdict import Verdict
+from purposewatch_shared.wire import VerdictWriter
 
-_JSON = (("content-type", b"application/json"),)
-
-_UNJUDGED = "_unjudged"
-"""Label for controllers without a policy; no controller's name begins with `_`."""
+JSON_HEADERS = (("content-type", b"application/json"),)
 
 _log = get_logger(__name__)
 
@@ -28,17 +25,20 @@ class AuditPipeline:
     def __init__(  # noqa: PLR0913 - composition happens once, in `app.py`
         self,
         *,
-        decider: Callable[[], RememberingDecider],
+        judge: Callable[[], Judge],
         producer: ConfirmedProducer,
         limit: DeadLetterLimit,
+        events_topic: str,
         verdicts_topic: str,
         dead_letters_topic: str,
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
     ) -> None:
-        self._decider = decider
+        self._judge = judge
+        self._auditor = Auditor()
         self._producer = producer
         self._limit = limit
+        self._events_topic = events_topic
         self._verdicts_topic = verdicts_topic
         self._dead_letters_topic = dead_letters_topic
         self._metrics = metric_set
@@ -51,65 +51,67 @@ class AuditPipeline:
         Raises `StopConsumingError` when too many records are bad; any other error means that
         nothing of the batch counts as published.
         """
-        decider = self._decider()  # the same for the whole batch, whatever is reloaded
+        judge = self._judge()  # the same for the whole batch, whatever is reloaded
         now = self._clock()
-        results = [audit(record, decider, now) for record in records]
+        writer = VerdictWriter(self._events_topic, now)
+        results = [self._auditor.audit(record, judge, writer, now) for record in records]
         limit = self._limit.copy()
         for record, result in zip(records, results, strict=True):
             stop = limit.record(record.partition, bad=isinstance(result, DeadLetter))
             if stop is not None:
                 raise StopConsumingError(stop)
-        await self._producer.publish(
-            [
-                OutgoingRecord(
-                    topic=self._dead_letters_topic
-                    if isinstance(result, DeadLetter)
-                    else self._verdicts_topic,
-                    value=result.__pydantic_serializer__.to_json(result),
-                    key=None if isinstance(result, DeadLetter) else record.key,
-                    partition=record.partition,
-                    headers=_JSON,
-                )
-                for record, result in zip(records, results, strict=True)
-            ]
-        )
+        await self._producer.publish(list(map(self._outgoing, records, results)))
         self._limit = limit
-        self._observe(results)
+        audited = [result for result in results if isinstance(result, AuditedEvent)]
+        self._observe(audited, judge.policies.controllers)
+        if len(audited) < len(results):
+            self._report([result for result in results if isinstance(result, DeadLetter)])
 
-    def _observe(self, results: Sequence[Verdict | DeadLetter]) -> None:
+    def _outgoing(self, record: Record, result: AuditedEvent | DeadLetter) -> OutgoingRecord:
+        if isinstance(result, DeadLetter):
+            letter = result.__pydantic_serializer__.to_json(result)
+            return OutgoingRecord(
+                self._dead_letters_topic, letter, None, record.partition, JSON_HEADERS
+            )
+        return OutgoingRecord(
+            self._verdicts_topic, result.value, record.key, record.partition, JSON_HEADERS
+        )
+
+    def _observe(self, audited: Sequence[AuditedEvent], known: Container[str]) -> None:
         confirmed = self._clock()
-        outcomes: Counter[tuple[str, str, str]] = Counter()
-        by_accept = self._metrics.histogram(m.ACCEPT_TO_VERDICT_SECONDS)
-        by_event = self._metrics.histogram(m.EVENT_TO_VERDICT_SECONDS)
-        known = self._decider().policies.controllers
-        for result in results:
-            if isinstance(result, DeadLetter):
-                self._metrics.counter(m.DEAD_LETTERS).labels(
-                    result.position.topic, result.error_class
-                ).inc()
-                _log.warning(
-                    "dead letter",
-                    topic=result.position.topic,
-                    partition=result.position.partition,
-                    offset=result.position.offset,
-                    error_class=result.error_class,
-                    reason=result.reason,
-                )
-                continue
-            controller = result.data.controller
-            label = controller if controller in known else _UNJUDGED
-            outcomes[label, result.outcome, result.kind or "none"] += 1
-            by_accept.observe(max(0.0, (confirmed - result.accepted_time).total_seconds()))
-            by_event.observe(max(0.0, (confirmed - result.event_time).total_seconds()))
-            if result.kind is not None:
-                _log.debug(
-                    "violation",
-                    event_id=result.event_id,
-                    traceparent=result.traceparent,
-                    kind=result.kind,
-                    partition=result.position.partition,
-                    offset=result.position.offset,
-                )
         counter = self._metrics.counter(m.VERDICTS)
-        for labels, count in outcomes.items():
-            counter.labels(*labels).inc(count)
+        # Counted by identity: a judgement is shared by all events about the same flow.
+        for judged, count in Counter([each.judgement for each in audited]).items():
+            controller = judged.controller if judged.controller in known else m.UNJUDGED
+            counter.labels(controller, judged.outcome, judged.kind or "none").inc(count)
+        self._metrics.histogram(m.ACCEPT_TO_VERDICT_SECONDS).observe_many(
+            [(confirmed - each.event.accepted_time).total_seconds() for each in audited]
+        )
+        self._metrics.histogram(m.EVENT_TO_VERDICT_SECONDS).observe_many(
+            [(confirmed - each.event.time).total_seconds() for each in audited]
+        )
+        if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+            self._trace([each for each in audited if each.judgement.kind is not None])
+
+    def _trace(self, violations: Sequence[AuditedEvent]) -> None:
+        for each in violations:
+            head = each.event.head
+            _log.debug(
+                "violation",
+                event_id=head.id,
+                traceparent=head.traceparent,
+                kind=each.judgement.kind,
+            )
+
+    def _report(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            position = letter.position
+            self._metrics.counter(m.DEAD_LETTERS).labels(position.topic, letter.error_class).inc()
+            _log.warning(
+                "dead letter",
+                topic=position.topic,
+                partition=position.partition,
+                offset=position.offset,
+                error_class=letter.error_class,
+                reason=letter.reason,
+            )

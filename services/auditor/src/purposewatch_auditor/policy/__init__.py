@@ -20,7 +20,7 @@ from purposewatch_auditor.policy.model import (
     Statement,
 )
 from purposewatch_auditor.policy.policy_set import PolicySet
-from purposewatch_auditor.policy.remember import RememberingDecider
+from purposewatch_auditor.policy.remember import Remembering, RememberingDecider
 
 __all__ = [
     "AcceptedFinding",
@@ -32,6 +32,7 @@ __all__ = [
     "Effect",
     "Policy",
     "PolicySet",
+    "Remembering",
     "RememberingDecider",
     "Statement",
     "check_case",
