@@ -85,6 +85,7 @@ def gate(rules: AdmissionRules, publisher: Publisher, now: datetime, metric_set:
         max_future=rules.max_future,
         clock=lambda: now,
         events_topic="data-access.events",
+        events_partitions=6,
         metric_set=metric_set,
     )
 

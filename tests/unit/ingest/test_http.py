@@ -417,7 +417,7 @@ async def test_labels_stay_bounded(
     labels = {
         frozenset(value for key, value in sample.labels.items() if key != "le")
         for metric in metric_set.registry.collect()
-        if metric.name.startswith("purposewatch_ingest")
+        if metric.name.startswith(("purposewatch_ingest", "purposewatch_http"))
         for sample in metric.samples
     }
     expected = {

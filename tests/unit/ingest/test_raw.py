@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from purposewatch_ingest.gate import Gate
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
 from purposewatch_shared.event import CanonicalEvent
+from purposewatch_shared.kafka.condemned import condemned
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
 from tests.unit.conftest import SUBJECT_ID
@@ -280,3 +282,50 @@ async def test_labels_stay_bounded(
         frozenset({("topic", TOPIC), ("error_class", "unknown_controller")}),
     }
     assert expected == labels
+
+
+async def test_condemned_record_is_set_aside_unread(
+    handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """A record that ended other processes becomes a dead letter, though it could be admitted."""
+    good = record(json.dumps(event()).encode())
+    unfit = condemned(good, ErrorClass.POISON, "three processes ended")
+    unfit.raw = b"in the log"
+
+    letter = await dead_letter(handler, producer, unfit)
+
+    assert (letter.error_class, letter.reason) == (ErrorClass.POISON, "three processes ended")
+    assert (letter.key, letter.value, letter.raw) == (good.key, good.value, b"in the log")
+
+
+async def test_events_of_one_subject_go_to_one_partition(
+    handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """Whatever they say; and those of many subjects to all partitions alike."""
+    texts = [
+        json.dumps(event({"subject_id": f"s-{number % 300}"}, id=f"e-{number}")).encode()
+        for number in range(600)
+    ]
+    await handler.handle([record(text, offset) for offset, text in enumerate(texts)])
+    places: dict[bytes | None, set[int | None]] = {}
+    for outgoing in producer.records:
+        places.setdefault(outgoing.key, set()).add(outgoing.partition)
+    assert len(places) == 300
+    assert {1} == {len(found) for found in places.values()}
+    sizes = Counter(place for [place] in places.values())
+    assert set(range(6)) == sizes.keys()
+    assert min(sizes.values()) > 20
+
+
+async def test_a_flow_that_is_known_goes_out_like_the_first(
+    handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """With the record's own origin and trace, and counted."""
+    trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    headers = (("traceparent", trace.encode()),)
+    text = json.dumps(event()).encode()
+    await handler.handle([record(text, 7), record(text, 8, headers=headers)])
+    first, second = (CanonicalEvent.model_validate_json(each.value) for each in producer.records)
+    assert (f"{TOPIC}/2/8", trace) == (second.origin, second.traceparent)
+    assert first.contentdigest == second.contentdigest
+    assert first.data == second.data

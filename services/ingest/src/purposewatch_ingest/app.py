@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from itertools import product
+from typing import get_args
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from purposewatch_ingest.admission import Pseudonymiser
-from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.gate import Gate, Transport
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
 from purposewatch_ingest.http.requests import InFlight
@@ -18,6 +20,8 @@ from purposewatch_ingest.publishers import PublisherRegister, load_register
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.settings import IngestSettings, decode_key
 from purposewatch_shared import metrics as m
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.event_loop import EventLoopWatch
 from purposewatch_shared.health import health_routes
 from purposewatch_shared.kafka.consumer import BatchConsumer
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
@@ -43,6 +47,8 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     def vocabularies_reloaded(error: Exception | None) -> None:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
+        if error is None:
+            metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
 
     vocabularies = Reloading(
         settings.policies_dir,
@@ -50,6 +56,8 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         interval=settings.policies_reload_seconds,
         on_result=vocabularies_reloaded,
     )
+    metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
+    metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
     gate = Gate(
         vocabularies=lambda: vocabularies.current,
         register=lambda: register.current,
@@ -59,12 +67,15 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         max_future=timedelta(seconds=settings.ingest_max_future_seconds),
         clock=lambda: datetime.now(UTC),
         events_topic=topic_name(settings.topic_prefix, EVENTS),
+        events_partitions=settings.topic_partitions,
         metric_set=metric_set,
     )
     producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, gate, producer)
     provisioner = TopicProvisioner(settings, (RAW, EVENTS, DEAD_LETTERS), client_id=_CLIENT_ID)
-    supervisor = Supervisor([vocabularies, register, provisioner, producer, consumer])
+    supervisor = Supervisor(
+        [EventLoopWatch(metric_set), vocabularies, register, provisioner, producer, consumer]
+    )
 
     @asynccontextmanager
     async def lifespan(_: ASGIApp) -> AsyncIterator[None]:
@@ -101,19 +112,28 @@ def _watch_register(
 ) -> Reloading[PublisherRegister]:
     def reloaded(error: Exception | None) -> None:
         metric_set.gauge(m.INGEST_PUBLISHERS_RELOAD_FAILED).set(1 if error else 0)
+        if error is None:
+            show_publishers(register.current)
 
-    return Reloading(
+    def show_publishers(loaded: PublisherRegister) -> None:
+        metric_set.start_at_zero(m.INGEST_ACCEPTED, product(loaded.names, get_args(Transport)))
+
+    register = Reloading(
         settings.publishers_file,
         load_register,
         interval=settings.policies_reload_seconds,
         on_result=reloaded,
         name="register of publishers",
     )
+    show_publishers(register.current)
+    return register
 
 
 def _raw_consumer(
     settings: IngestSettings, gate: Gate, producer: ConfirmedProducer
 ) -> BatchConsumer:
+    topic = topic_name(settings.topic_prefix, RAW)
+    gate.metric_set.start_at_zero(m.DEAD_LETTERS, ((topic, str(each)) for each in ErrorClass))
     handler = RawTopicHandler(
         gate,
         producer,
@@ -122,7 +142,7 @@ def _raw_consumer(
     )
     return BatchConsumer(
         settings,
-        topic=topic_name(settings.topic_prefix, RAW),
+        topic=topic,
         group_id=f"{settings.topic_prefix}.ingest",
         client_id=_CLIENT_ID,
         handle=handler.handle,

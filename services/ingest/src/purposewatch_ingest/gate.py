@@ -2,11 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, Pseudonymiser
+from purposewatch_ingest.admission import (
+    AdmissionRules,
+    AdmittedEvent,
+    FamiliarFlows,
+    Pseudonymiser,
+)
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_shared import metrics as m
 from purposewatch_shared.dead_letter import ErrorClass
@@ -18,7 +23,7 @@ Transport = Literal["http", "kafka"]
 UNREGISTERED = "_unregistered"
 """Label for publishers that are not in the register; no registered name begins with `_`."""
 
-_CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+_HEADERS: tuple[tuple[str, bytes], ...] = (("content-type", b"application/cloudevents+json"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +36,23 @@ class Gate:
     max_future: timedelta
     clock: Callable[[], datetime]
     events_topic: str
+    events_partitions: int
     metric_set: m.MetricSet
+    familiar: FamiliarFlows = field(default_factory=FamiliarFlows)
 
     def rules(self) -> AdmissionRules:
         """The rules as of now; one request or batch uses one set of them throughout."""
         return AdmissionRules(self.vocabularies(), self.pseudonymise, self.max_future)
 
-    def outgoing(self, event: AdmittedEvent) -> OutgoingRecord:
+    def outgoing(self, event: AdmittedEvent, *, joins: bool = False) -> OutgoingRecord:
         """The record that carries an admitted event to the auditors."""
-        headers: tuple[tuple[str, bytes], ...] = (_CONTENT_TYPE,)
+        headers = _HEADERS
         if event.traceparent is not None:
             headers += (("traceparent", event.traceparent.encode()),)
-        return OutgoingRecord(self.events_topic, event.value, event.key, headers=headers)
+        # A pseudonym ends in bits as even as any hash of it could give. Kafka's usual hash costs
+        # more than all the rest of admission, and only records with a partition go out in batches.
+        partition = int(event.key[-8:], 16) % self.events_partitions
+        return OutgoingRecord(self.events_topic, event.value, event.key, partition, headers, joins)
 
     def count_accepted(self, publishers: Iterable[str], transport: Transport) -> None:
         """Count confirmed events. `publishers` are names from the register, one per event."""

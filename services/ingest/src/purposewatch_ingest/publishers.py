@@ -50,6 +50,11 @@ class PublisherRegister:
         self._by_name = MappingProxyType(by_name)
         self._by_digest = MappingProxyType(by_digest)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all publishers."""
+        return tuple(self._by_name)
+
     def holder_of(self, key: str) -> Publisher | None:
         """The publisher whose key this is."""
         if not key or len(key) > _MAX_KEY_LENGTH:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, admit
+from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, FamiliarFlows, admit
 from purposewatch_ingest.content_modes import (
     STRUCTURED,
     ContentMode,
@@ -18,6 +18,7 @@ from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_shared import metrics as m
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import SubmittedEvent
+from purposewatch_shared.kafka.condemned import CondemnedRecord
 from purposewatch_shared.kafka.consumer import Record, StopConsumingError
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit
 from purposewatch_shared.kafka.dead_letters import dead_letter_of
@@ -27,6 +28,8 @@ from purposewatch_shared.submission import FieldError, RefusedError, parse_json,
 from purposewatch_shared.terms import TRACEPARENT_PATTERN
 
 _MAX_SUGGESTING = 8
+_USUAL: tuple[list[bytes | None], ...] = ([], [STRUCTURED.encode()])
+"""Content types of records that hold one event in structured mode."""
 _TRACEPARENT = re.compile(TRACEPARENT_PATTERN.removesuffix("$").encode())
 
 _log = get_logger(__name__)
@@ -76,11 +79,12 @@ class RawTopicHandler:
     def _judge(self, records: Sequence[Record], now: datetime) -> list[_Result]:
         rules = self._gate.rules()  # the same for the whole batch, whatever is reloaded
         register = self._gate.register()
+        familiar = self._gate.familiar
         results: list[_Result] = []
         refused = 0
         for record in records:
             suggest = refused < _MAX_SUGGESTING
-            result = judge(record, register, rules, now=now, suggest=suggest)
+            result = judge(record, register, rules, familiar, now=now, suggest=suggest)
             refused += isinstance(result[1], RefusedError)
             results.append(result)
         return results
@@ -130,17 +134,29 @@ class RawTopicHandler:
                 )
 
 
-def judge(
+def judge(  # noqa: PLR0913 - everything that admission depends on is passed in
     record: Record,
     register: PublisherRegister,
     rules: AdmissionRules,
+    familiar: FamiliarFlows,
     *,
     now: datetime,
     suggest: bool,
 ) -> _Result:
     """Admit one record or say why not. Never raises: a defect must not block the partition."""
     label = UNREGISTERED
+    if isinstance(record, CondemnedRecord):
+        return label, RefusedError(record.error_class, FieldError("", record.reason))
+    origin = f"{record.topic}/{record.partition}/{record.offset}"
     try:
+        traceparent = _traceparent(record)
+        text = _structured(record)
+        if text is not None:
+            known = familiar.admit(
+                text, register.owner_of, rules, now=now, origin=origin, traceparent=traceparent
+            )
+            if known is not None:
+                return known[0].name, known[1]
         event = read_event(_read_document(record))
         publisher = _publisher_of(event, register)
         label = publisher.name
@@ -149,16 +165,24 @@ def judge(
             publisher,
             rules,
             now=now,
-            origin=f"{record.topic}/{record.partition}/{record.offset}",
-            traceparent=_traceparent(record),
+            origin=origin,
+            traceparent=traceparent,
             suggest=suggest,
         )
+        if text is not None:
+            familiar.remember(text, event, rules)
     except RefusedError as refusal:
         return label, refusal
     except Exception as error:  # noqa: BLE001 - set the record aside, whatever it was
         detail = f"the gate failed on this record ({type(error).__name__}); report it as a defect"
         return label, RefusedError(ErrorClass.INTERNAL, FieldError("", detail))
     return label, admitted
+
+
+def _structured(record: Record) -> bytes | None:
+    """The event's text if the record's mode is for certain the usual one."""
+    content_types = [value for name, value in record.headers if name.lower() == "content-type"]
+    return record.value if content_types in _USUAL else None
 
 
 def _read_document(record: Record) -> object:

@@ -1,11 +1,10 @@
 """Admission: what the contract alone can't tell, and the making of the canonical event."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
-from purposewatch_ingest.admission.pseudonym import Pseudonymiser
+from purposewatch_ingest.admission.rules import EARLIEST, AdmissionRules, is_own, is_plausible
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_shared.dead_letter import ErrorClass
 from purposewatch_shared.event import SubmittedEvent
@@ -13,19 +12,7 @@ from purposewatch_shared.submission import MAX_ERRORS, FieldError, RefusedError
 from purposewatch_shared.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
 from purposewatch_shared.yaml_fields import did_you_mean
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SUGGESTIONS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionRules:
-    """What events are admitted by, apart from the contract."""
-
-    vocabularies: Mapping[str, Vocabulary]
-    """By controller."""
-    pseudonymise: Pseudonymiser
-    max_future: timedelta
-    """How far ahead of the gate's clock an event's time may be."""
 
 
 def admit(  # noqa: PLR0913 - everything that admission depends on is passed in
@@ -43,9 +30,8 @@ def admit(  # noqa: PLR0913 - everything that admission depends on is passed in
     `traceparent` is the transport's, used when the event has none. Looking for the term that was
     meant is slow; `suggest=False` leaves it out.
     """
-    own = f"/{publisher.name}"
-    if event.source != own and not event.source.startswith(own + "/"):
-        detail = f"is not the publisher's own; make it `{own}` or a path below it"
+    if not is_own(event.source, publisher):
+        detail = f"is not the publisher's own; make it `/{publisher.name}` or a path below it"
         raise RefusedError(ErrorClass.FORBIDDEN, FieldError("/source", detail))
     vocabulary = _vocabulary(event, publisher, rules.vocabularies)
     unknown = find_unknown_terms(vocabulary, event.data)
@@ -94,10 +80,9 @@ def _unknown_terms(
 
 
 def _check_time(time: datetime, now: datetime, max_future: timedelta) -> None:
-    if time > now + max_future:
-        detail = "is in the future; check the publisher's clock and the time's zone"
-    elif time < _EARLIEST:
-        detail = "is before 1970; check the publisher's clock"
-    else:
+    if is_plausible(time, now, max_future):
         return
+    detail = "is in the future; check the publisher's clock and the time's zone"
+    if time < EARLIEST:
+        detail = "is before 1970; check the publisher's clock"
     raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))

@@ -22,10 +22,10 @@ from purposewatch_ingest.http.problems import (
     answer_http_exception,
     answer_problem,
 )
-from purposewatch_ingest.http.timing import RequestTiming
 from purposewatch_ingest.http.vocabulary import VocabularyAnswer, VocabularyEndpoint
 from purposewatch_shared.event import SubmittedData, SubmittedEvent
 from purposewatch_shared.metrics import MetricSet
+from purposewatch_shared.request_timing import RequestTiming
 
 _BEARER = {"bearer": {"type": "http", "scheme": "bearer", "description": "The publisher's key."}}
 _SUMMARY = "Tell what a platform service does with personal data."
