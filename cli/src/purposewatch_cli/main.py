@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from purposewatch_cli.check.command import check
+from purposewatch_cli.dead_letters.command import dead_letters_app
 from purposewatch_cli.demo.command import demo
 from purposewatch_cli.policy.diff_command import diff
 from purposewatch_cli.policy.explain_command import explain
@@ -32,6 +33,7 @@ policy_app.command()(explain)
 policy_app.command()(diff)
 policy_app.command()(show)
 app.add_typer(policy_app, name="policy")
+app.add_typer(dead_letters_app, name="dead-letters")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value

@@ -11,7 +11,7 @@ from purposewatch_cli.demo.screen import Screen
 
 
 def test_keeps_the_last_picture_of_feeding_as_a_drawing(tmp_path: Path) -> None:
-    """It shows the books, fetches nothing from anywhere, and is not replaced once feeding has ended."""
+    """It shows the books, fetches nothing, and is not replaced once feeding has ended."""
     kept = tmp_path / "demo.svg"
     out = Console(file=io.StringIO())
     with Screen(out, "embedded broker", 0.0, record=kept) as screen:

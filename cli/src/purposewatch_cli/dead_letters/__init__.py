@@ -1,0 +1,1 @@
+"""Look at dead letters, replay them, drop them."""

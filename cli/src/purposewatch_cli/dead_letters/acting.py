@@ -1,0 +1,216 @@
+"""Replay letters or drop them, and write down that it was done."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from aiokafka.errors import KafkaError
+
+from purposewatch_cli.dead_letters.letters import Letter
+from purposewatch_cli.dead_letters.reading import CLIENT_ID
+from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
+from purposewatch_shared.disposition import REPLAY_HEADER, Act, Disposition
+from purposewatch_shared.kafka.connection import build_producer
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.settings import KafkaSettings
+from purposewatch_shared.topics import DEAD_LETTERS, DISPOSITIONS, EVENTS, RAW, topic_name
+from purposewatch_shared.verdict import Position
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.structs import RecordMetadata
+
+_CONFIRM_SECONDS = 30.0
+_MAX_REASON = 2_000
+_JSON = [("content-type", b"application/json")]
+
+
+class NotReplayableError(Exception):
+    """This letter can't be replayed, others may be; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one letter."""
+
+    letter: Letter
+    act: Act | None
+    """`None` when nothing was done with it."""
+    result: Position | None = None
+    problem: str | None = None
+
+
+class Desk:
+    """Acts on letters, one after the other.
+
+    INVARIANT: an act is written down only after Kafka has confirmed what it produced. Killed in
+    between, the letter stays open and can be replayed again; that is harmless, for an event's id
+    is booked once.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, *, author: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._author = author
+        self._clock = clock
+        self._producer: AIOKafkaProducer | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Self]:
+        """Connect; makes the topic of dispositions if it isn't there."""
+        await TopicProvisioner(self._settings, (DISPOSITIONS,), client_id=CLIENT_ID).start()
+        self._producer = build_producer(self._settings, client_id=CLIENT_ID)
+        await self._producer.start()
+        try:
+            yield self
+        finally:
+            await self._producer.stop()
+
+    async def replay(self, letters: Iterable[Letter], *, reinsert: bool) -> AsyncIterator[Done]:
+        """Produce the original records anew.
+
+        With `reinsert`, what can't be replayed becomes a new dead letter. Raises `KafkaError` or
+        `TimeoutError` when Kafka is away.
+        """
+        for letter in letters:
+            try:
+                check_replayable(letter.content, self._settings)
+                result = await self._produce_original(letter)
+            except NotReplayableError as error:
+                if reinsert:
+                    yield await self._reinsert(letter, str(error))
+                else:
+                    yield Done(letter, None, problem=str(error))
+                continue
+            await self._write_down(letter, Act.REPLAYED, result=result)
+            yield Done(letter, Act.REPLAYED, result)
+
+    async def drop(self, letters: Iterable[Letter], *, reason: str) -> AsyncIterator[Done]:
+        """Mark letters as not worth replaying; they stay until their retention ends."""
+        for letter in letters:
+            await self._write_down(letter, Act.DROPPED, reason=reason)
+            yield Done(letter, Act.DROPPED)
+
+    async def _produce_original(self, letter: Letter) -> Position:
+        headers = [
+            (header.name, header.value)
+            for header in letter.content.headers
+            if header.name != REPLAY_HEADER
+        ]
+        marked = [*headers, (REPLAY_HEADER, str(letter.place).encode())]
+        try:
+            return await self._original(letter.content, marked)
+        except NotReplayableError:
+            # the mark may be what makes it too large
+            return await self._original(letter.content, headers)
+
+    async def _original(
+        self, content: DeadLetter, headers: list[tuple[str, bytes | None]]
+    ) -> Position:
+        origin = content.position
+        try:
+            await self._check_partition(origin)
+            return await self._send(
+                origin.topic,
+                content.value,
+                key=content.key,
+                partition=origin.partition,
+                headers=headers,
+            )
+        except KafkaError as error:
+            if getattr(error, "retriable", False):
+                raise
+            message = f"`{origin.topic}` does not take the record ({type(error).__name__})"
+            raise NotReplayableError(message) from error
+
+    async def _check_partition(self, origin: Position) -> None:
+        # the client has no error for this, only an assertion
+        assert self._producer is not None, "open the desk first"  # noqa: S101
+        async with asyncio.timeout(_CONFIRM_SECONDS):
+            partitions = await self._producer.partitions_for(origin.topic)
+        if origin.partition not in partitions:
+            message = f"`{origin.topic}` has no partition {origin.partition} any more"
+            raise NotReplayableError(message)
+
+    async def _reinsert(self, letter: Letter, problem: str) -> Done:
+        reason = f"not replayed: {problem}; before: {letter.content.reason}"[:_MAX_REASON]
+        fresh = letter.content.model_copy(update={"reason": reason, "failed_time": self._clock()})
+        result = await self._send(
+            topic_name(self._settings.topic_prefix, DEAD_LETTERS),
+            fresh.model_dump_json().encode(),
+            partition=letter.place.partition,
+            headers=_JSON,
+        )
+        await self._write_down(letter, Act.REINSERTED, reason=problem, result=result)
+        return Done(letter, Act.REINSERTED, result, problem)
+
+    async def _write_down(
+        self,
+        letter: Letter,
+        act: Act,
+        *,
+        reason: str | None = None,
+        result: Position | None = None,
+    ) -> None:
+        prefix = self._settings.topic_prefix
+        place = letter.place
+        disposition = Disposition(
+            letter=Position(
+                topic=topic_name(prefix, DEAD_LETTERS),
+                partition=place.partition,
+                offset=place.offset,
+            ),
+            act=act,
+            author=self._author,
+            reason=reason,
+            time=self._clock(),
+            result=result,
+        )
+        await self._send(
+            topic_name(prefix, DISPOSITIONS),
+            disposition.model_dump_json().encode(),
+            key=str(place).encode(),
+            partition=place.partition,
+            headers=_JSON,
+        )
+
+    async def _send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        partition: int,
+        key: bytes | None = None,
+        headers: list[tuple[str, bytes]] | list[tuple[str, bytes | None]],
+    ) -> Position:
+        assert self._producer is not None, "open the desk first"  # noqa: S101
+        async with asyncio.timeout(_CONFIRM_SECONDS):
+            sent: RecordMetadata = await self._producer.send_and_wait(
+                topic, value, key=key, partition=partition, headers=headers
+            )
+        return Position(topic=sent.topic, partition=sent.partition, offset=sent.offset)
+
+
+def check_replayable(content: DeadLetter, settings: KafkaSettings) -> None:
+    """Raise `NotReplayableError` when the original is not in the letter or has nowhere to go."""
+    origin = content.position
+    mine = [topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS)]
+    if origin.topic not in mine:
+        message = f"it comes from `{origin.topic}`; only {' and '.join(mine)} are replayed to"
+        raise NotReplayableError(message)
+    if content.error_class is ErrorClass.TOO_LARGE and content.value is None:
+        message = (
+            f"it was too large to be kept; the original stands at offset {origin.offset} of "
+            f"partition {origin.partition} of `{origin.topic}`"
+        )
+        raise NotReplayableError(message)
+    if content.key is None and content.value is None:
+        message = "it has neither key nor value; there is nothing to replay, `drop` it"
+        raise NotReplayableError(message)
+    if content.error_class is ErrorClass.UNDECODABLE:
+        message = "it could not be decoded, so it can't be produced as it was; ask its sender"
+        raise NotReplayableError(message)

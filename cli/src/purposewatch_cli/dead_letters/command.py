@@ -1,0 +1,379 @@
+"""The commands `purposewatch dead-letters list`, `show`, `replay` and `drop`."""
+
+import asyncio
+import getpass
+import heapq
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from purposewatch_cli.dead_letters.acting import (
+    Desk,
+    Done,
+    NotReplayableError,
+    check_replayable,
+)
+from purposewatch_cli.dead_letters.letters import Filter, Letter, Place, parse_time
+from purposewatch_cli.dead_letters.reading import (
+    DeadLetterSettings,
+    Mailbox,
+    UnusableError,
+    answering,
+)
+from purposewatch_cli.dead_letters.shown import (
+    as_json,
+    done_as_json,
+    show_letter,
+    show_list,
+)
+from purposewatch_cli.terminal import console, counted, errors_console, printable
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.disposition import Act
+from purposewatch_shared.logs import configure_logs
+from purposewatch_shared.service import FatalError, load_settings
+from purposewatch_shared.settings import KafkaSettings
+
+UNUSABLE = 2
+"""Exit status when nothing could be begun, or Kafka went away."""
+_PROBLEMS = 1
+
+dead_letters_app = typer.Typer(
+    help="Look at records that were set aside, replay them, drop them.", no_args_is_help=True
+)
+
+ErrorClassOption = Annotated[
+    ErrorClass | None, typer.Option("--error-class", help="Only letters of this class.")
+]
+ConsumerOption = Annotated[
+    str | None, typer.Option(help="Only letters of this service: ingest or auditor.")
+]
+TopicOption = Annotated[
+    str | None, typer.Option(help="Only records of this topic: raw, events, or the full name.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option(help="Only what failed since, `2026-03-02T08:15:00Z` or `90m` ago.")
+]
+UntilOption = Annotated[str | None, typer.Option(help="Only what failed before, written likewise.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
+LettersArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[LETTER]...", help="`partition/offset` as listed.")
+]
+EverythingOption = Annotated[
+    bool, typer.Option("--everything", help="All open letters, where no filter is given.")
+]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Also letters with which this was done already.")
+]
+MaxOption = Annotated[int, typer.Option("--max", min=1, help="At most so many letters.")]
+AuthorOption = Annotated[
+    str | None, typer.Option("--author", help="Who does it; by default the user logged in.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+
+
+@dead_letters_app.command("list")
+def list_letters(  # noqa: PLR0913 - one for each filter
+    *,
+    error_class: ErrorClassOption = None,
+    consumer: ConsumerOption = None,
+    topic: TopicOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 50,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also letters that were replayed or dropped.")
+    ] = False,
+    as_lines: JsonOption = False,
+) -> None:
+    """List what was set aside and is still open, the latest first. Payloads are not shown.
+
+    Exit status: 0 done, 2 unusable.
+    """
+    wanted = _filter(error_class, consumer, topic, since, until)
+
+    async def run(settings: KafkaSettings) -> int:
+        mailbox = Mailbox(settings)
+        latest: list[tuple[datetime, Place, Letter]] = []
+        matching = 0
+        async for letter in mailbox.letters():
+            if wanted.matches(letter.content) and (show_all or letter.disposition is None):
+                matching += 1
+                heapq.heappush(latest, (letter.content.failed_time, letter.place, letter))
+                if len(latest) > limit:
+                    heapq.heappop(latest)
+        letters = [letter for _, _, letter in sorted(latest, reverse=True, key=lambda e: e[:2])]
+        if as_lines:
+            for letter in letters:
+                _print_json(as_json(letter, payload=False))
+        elif letters:
+            show_list(console(), letters)
+        _print(f"{counted(matching, 'dead letter')}, {len(letters):,} shown")
+        _warn_of_unreadable(mailbox)
+        return 0
+
+    _run(run)
+
+
+@dead_letters_app.command()
+def show(
+    letter: Annotated[str, typer.Argument(help="`partition/offset` as listed.")],
+    *,
+    payload: Annotated[
+        bool, typer.Option("--payload", help="Also key, value and headers; they may name people.")
+    ] = False,
+    as_lines: JsonOption = False,
+) -> None:
+    """Show one letter. Its payload may hold raw identifiers and stays hidden unless asked for.
+
+    Exit status: 0 done, 2 unusable, also when there is no such letter.
+    """
+    [place] = _places([letter])
+
+    async def run(settings: KafkaSettings) -> int:
+        [found] = await Mailbox(settings).find([place])
+        if as_lines:
+            _print_json(as_json(found, payload=payload))
+        else:
+            show_letter(console(), found, payload=payload)
+        return 0
+
+    _run(run)
+
+
+@dead_letters_app.command()
+def replay(  # noqa: PLR0913 - one for each filter
+    letters: LettersArgument = None,
+    *,
+    error_class: ErrorClassOption = None,
+    consumer: ConsumerOption = None,
+    topic: TopicOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    everything: EverythingOption = False,
+    again: AgainOption = False,
+    most: MaxOption = 1_000,
+    stop_on_error: Annotated[
+        bool, typer.Option("--stop-on-error", help="End at the first that can't be replayed.")
+    ] = False,
+    reinsert: Annotated[
+        bool,
+        typer.Option("--reinsert", help="What can't be replayed becomes a new dead letter."),
+    ] = False,
+    author: AuthorOption = None,
+    dry_run: DryRunOption = False,
+    as_lines: JsonOption = False,
+) -> None:
+    """Produce the original records to their topics again, byte for byte, oldest first.
+
+    Exit status: 0 all replayed, 1 some could not be, 2 unusable or Kafka went away.
+    """
+    if stop_on_error and reinsert:
+        _fail("`--stop-on-error` and `--reinsert` exclude each other; choose one")
+    wanted = _filter(error_class, consumer, topic, since, until)
+    places = _choice(letters, wanted, everything=everything)
+
+    async def run(settings: KafkaSettings) -> int:
+        chosen, left = await _chosen(settings, places, wanted, again=again, most=most)
+        if dry_run:
+            results = _rehearsed(chosen, settings)
+            return await _report(results, left, as_lines=as_lines, would=True)
+        desk = Desk(settings, author=_author(author), clock=lambda: datetime.now(UTC))
+        async with desk.open():
+            results = desk.replay(chosen, reinsert=reinsert)
+            return await _report(results, left, as_lines=as_lines, stop_on_error=stop_on_error)
+
+    _run(run)
+
+
+@dead_letters_app.command()
+def drop(  # noqa: PLR0913 - one for each filter
+    letters: LettersArgument = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why they are not worth replaying.")],
+    error_class: ErrorClassOption = None,
+    consumer: ConsumerOption = None,
+    topic: TopicOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    everything: EverythingOption = False,
+    again: AgainOption = False,
+    most: MaxOption = 1_000,
+    author: AuthorOption = None,
+    dry_run: DryRunOption = False,
+    as_lines: JsonOption = False,
+) -> None:
+    """Mark letters as done with; they stay in Kafka until their retention ends.
+
+    Exit status: 0 done, 2 unusable or Kafka went away.
+    """
+    if not reason.strip():
+        _fail("`--reason` is empty; say why, for whoever looks at the letter later")
+    wanted = _filter(error_class, consumer, topic, since, until)
+    places = _choice(letters, wanted, everything=everything)
+
+    async def run(settings: KafkaSettings) -> int:
+        chosen, left = await _chosen(settings, places, wanted, again=again, most=most)
+        if dry_run:
+            results = _each([Done(letter, Act.DROPPED) for letter in chosen])
+            return await _report(results, left, as_lines=as_lines, would=True)
+        desk = Desk(settings, author=_author(author), clock=lambda: datetime.now(UTC))
+        async with desk.open():
+            return await _report(desk.drop(chosen, reason=reason), left, as_lines=as_lines)
+
+    _run(run)
+
+
+async def _chosen(
+    settings: KafkaSettings, places: list[Place], wanted: Filter, *, again: bool, most: int
+) -> tuple[list[Letter], int]:
+    """The letters to act on, oldest first, and how many more there are."""
+    mailbox = Mailbox(settings)
+    if places:
+        letters = await mailbox.find(places)
+        done = [letter for letter in letters if letter.disposition is not None and not again]
+        if done:
+            names = ", ".join(f"{one.place} ({one.disposition.act})" for one in done)  # type: ignore[union-attr]
+            message = f"already done with: {names}; `show` says by whom, `--again` does it anew"
+            raise UnusableError(message)
+        return letters[:most], max(0, len(letters) - most)
+    # a max-heap by age would keep the oldest; places are unique, so letters are never compared
+    oldest: list[tuple[float, int, int, Letter]] = []
+    matching = 0
+    async for letter in mailbox.letters():
+        if wanted.matches(letter.content) and (again or letter.disposition is None):
+            matching += 1
+            age = -letter.content.failed_time.timestamp()
+            place = letter.place
+            heapq.heappush(oldest, (age, -place.partition, -place.offset, letter))
+            if len(oldest) > most:
+                heapq.heappop(oldest)
+    _warn_of_unreadable(mailbox)
+    chosen = [entry[3] for entry in sorted(oldest, key=lambda entry: entry[:3], reverse=True)]
+    return chosen, matching - len(chosen)
+
+
+async def _report(
+    results: AsyncIterator[Done],
+    left: int,
+    *,
+    as_lines: bool,
+    would: bool = False,
+    stop_on_error: bool = False,
+) -> int:
+    counts: dict[str, int] = {}
+    problems = 0
+    async for done in results:
+        act = "not replayed" if done.act is None else str(done.act)
+        counts[act] = counts.get(act, 0) + 1
+        problems += done.problem is not None
+        if as_lines:
+            _print_json(done_as_json(done))
+        elif done.problem is not None or would:
+            _print(f"{done.letter.place}: {act}{f', {done.problem}' if done.problem else ''}")
+        if stop_on_error and done.problem is not None:
+            break
+    summary = ", ".join(f"{number:,} {act}" for act, number in counts.items()) or "nothing to do"
+    more = f"; {left:,} more are open, raise `--max` or run it again" if left else ""
+    _print(f"{'would be: ' if would and counts else ''}{summary}{more}")
+    return _PROBLEMS if problems else 0
+
+
+async def _rehearsed(letters: list[Letter], settings: KafkaSettings) -> AsyncIterator[Done]:
+    for letter in letters:
+        try:
+            check_replayable(letter.content, settings)
+        except NotReplayableError as error:
+            yield Done(letter, None, problem=str(error))
+        else:
+            yield Done(letter, Act.REPLAYED)
+
+
+async def _each(results: list[Done]) -> AsyncIterator[Done]:
+    for result in results:
+        yield result
+
+
+def _filter(
+    error_class: ErrorClass | None,
+    consumer: str | None,
+    topic: str | None,
+    since: str | None,
+    until: str | None,
+) -> Filter:
+    now = datetime.now(UTC)
+    try:
+        return Filter(
+            error_class=error_class,
+            consumer=consumer,
+            topic=topic,
+            since=None if since is None else parse_time(since, now),
+            until=None if until is None else parse_time(until, now),
+        )
+    except ValueError as error:
+        _fail(str(error))
+
+
+def _places(texts: list[str]) -> list[Place]:
+    try:
+        return [Place.parse(text) for text in texts]
+    except ValueError as error:
+        _fail(str(error))
+
+
+def _choice(letters: list[str] | None, wanted: Filter, *, everything: bool) -> list[Place]:
+    if letters and (everything or not wanted.is_empty):
+        _fail("name letters or give a filter, not both")
+    if not letters and wanted.is_empty and not everything:
+        _fail("name letters or give a filter; `--everything` means all that are open")
+    return _places(letters or [])
+
+
+def _author(given: str | None) -> str:
+    try:
+        name = given if given is not None else getpass.getuser()
+    except (OSError, KeyError):  # no such user, as in some containers
+        name = ""
+    name = printable(name.strip(), 200)
+    if not name:
+        _fail("nobody is known to be logged in; say who you are with `--author`")
+    return name
+
+
+def _run(command: Callable[[KafkaSettings], Coroutine[Any, Any, int]]) -> None:
+    settings = load_settings(DeadLetterSettings)
+    configure_logs(settings, service="cli")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters is said in one line
+
+    async def connected() -> int:
+        async with answering(settings):
+            return await command(settings)
+
+    try:
+        status = asyncio.run(connected())
+    except (UnusableError, FatalError) as error:
+        _fail(str(error))
+    raise typer.Exit(status)
+
+
+def _fail(message: str) -> NoReturn:
+    _print(message)
+    raise typer.Exit(UNUSABLE)
+
+
+def _warn_of_unreadable(mailbox: Mailbox) -> None:
+    if mailbox.unreadable:
+        records = counted(mailbox.unreadable, "record")
+        _print(f"{records} of `{mailbox.topic}` are no dead letters and were passed over")
+
+
+def _print(message: str) -> None:
+    errors_console().print(printable(message, 2_000), soft_wrap=True)
+
+
+def _print_json(value: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")

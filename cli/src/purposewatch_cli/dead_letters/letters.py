@@ -1,0 +1,89 @@
+"""Dead letters as people work with them: each has a place, and maybe a disposition."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
+from purposewatch_shared.disposition import Disposition
+
+_RELATIVE = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PLACE = re.compile(r"(\d{1,9})/(\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a letter stands in the dead-letters topic: what people call it by."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Render as `partition/offset`."""
+        return f"{self.partition}/{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Read `partition/offset`; raises `ValueError` with what to write instead."""
+        match = _PLACE.fullmatch(text)
+        if match is None:
+            message = f"`{text}` is no letter; write `partition/offset` as `list` shows it"
+            raise ValueError(message)
+        return cls(int(match[1]), int(match[2]))
+
+
+Dispositions: TypeAlias = Mapping[Place, Disposition]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter, where it stands, and what was done with it."""
+
+    place: Place
+    content: DeadLetter
+    disposition: Disposition | None = None
+
+
+def parse_time(text: str, now: datetime) -> datetime:
+    """A time like `2026-03-02T08:15:00Z`, or as long ago as `90m`; raises `ValueError`."""
+    relative = _RELATIVE.fullmatch(text)
+    if relative is not None:
+        return now - timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        message = f"`{text}` is no time; write `2026-03-02T08:15:00Z` with its zone, or `90m` ago"
+        raise ValueError(message)
+    return time.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters; everything given must match."""
+
+    error_class: ErrorClass | None = None
+    consumer: str | None = None
+    topic: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it lets every letter through."""
+        return self == Filter()
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether the letter is meant; the topic may be named with or without its prefix."""
+        topic = letter.position.topic
+        return (
+            (self.error_class is None or letter.error_class is self.error_class)
+            and (self.consumer is None or letter.consumer == self.consumer)
+            and (self.topic is None or topic == self.topic or topic.endswith(f".{self.topic}"))
+            and (self.since is None or letter.failed_time >= self.since)
+            and (self.until is None or letter.failed_time < self.until)
+        )
