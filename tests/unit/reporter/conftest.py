@@ -8,6 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.records import PREFIX
 
@@ -24,7 +26,7 @@ def bookkeeper_of(database: Database) -> Bookkeeper:
     return Bookkeeper(
         database,
         events_topic=f"{PREFIX}.events",
-        channels=("webhook",),
+        findings=Findings(severity_table({})),
         log_start=log_from_0,
         clock=lambda: NOW,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
+from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
@@ -26,7 +27,8 @@ class PlainBooks:
     violations: set[tuple[int, int]] = field(default_factory=set)
     conflicting: set[tuple[int, int]] = field(default_factory=set)
     set_aside: set[tuple[str, int, int]] = field(default_factory=set)
-    alerts: Counter[str] = field(default_factory=Counter)
+    findings: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
     _ids: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def _news(self, position: Mapping[str, Any]) -> bool:
@@ -52,7 +54,7 @@ class PlainBooks:
             else:
                 self.conflicts[partition] += 1
                 self.conflicting.add(place)
-                self.alerts["conflict"] += 1
+                self.notices[given["publisher"]] += 1
             return
         data, hour = given["data"], given["event_time"][:13]
         kind = given["kind"] or "none"
@@ -70,7 +72,21 @@ class PlainBooks:
             ] += 1
         if given["outcome"] != "permitted":
             self.violations.add(place)
-            self.alerts[given["outcome"]] += 1
+            self.findings.update(
+                {
+                    (
+                        data["controller"],
+                        data["role"],
+                        one["kind"] or "unknown",
+                        one["data_category"],
+                        data["purpose"],
+                        data["recipient"],
+                        given["publisher"],
+                    )
+                    for one in given["categories"]
+                    if one["outcome"] != "permitted"
+                }
+            )
 
     def dead_letter(self, given: Mapping[str, Any]) -> None:
         """Book a dead letter."""
@@ -116,7 +132,11 @@ async def stored_books(database: Database, events_topic: str) -> PlainBooks:
             books.set_aside.add(
                 (row["origin_topic"], row["origin_partition"], row["origin_offset"])
             )
-        books.alerts.update(row["kind"] for row in await read(tables.outbox))
+        for row in await read(tables.findings):
+            assert row["episode_count"] == row["count"]
+            books.findings[tuple(row[name] for name in Group._fields)] = row["count"]
+        conflicts = [row for row in await read(tables.notices) if row["kind"] == "conflict"]
+        books.notices.update({row["key"]: row["episode_count"] for row in conflicts})
     return books
 
 
@@ -124,7 +144,7 @@ def comparable(books: PlainBooks) -> dict[str, Any]:
     """Without zeroes and internal state, so that equal books are equal."""
     counters = ("verdicts", "dead_letters", "duplicates", "conflicts", "decisions", "events")
     return {
-        **{name: +Counter(getattr(books, name)) for name in (*counters, "alerts")},
+        **{name: +Counter(getattr(books, name)) for name in (*counters, "findings", "notices")},
         "offsets": {p: sorted(seen) for p, seen in sorted(books.offsets.items()) if seen},
         "violations": sorted(books.violations),
         "conflicting": sorted(books.conflicting),

@@ -6,11 +6,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from purposewatch_reporter.alerts.episodes import Episodes
+from purposewatch_reporter.alerts.routing import WebhookSpec, to_one
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 
 API = "/api/v1"
@@ -261,17 +265,28 @@ async def test_conflicts_name_both_events(api: httpx.AsyncClient) -> None:
     assert detail["verdict"]["event_id"] == "event-0-0"
 
 
-async def test_the_outbox_is_summed_up(api: httpx.AsyncClient) -> None:
+async def test_the_outbox_is_summed_up(api: httpx.AsyncClient, database: Database) -> None:
     """Alerts that wait for a channel that is no longer configured show as well."""
+    episodes = Episodes(
+        database,
+        to_one(WebhookSpec("webhook", SecretStr("https://hooks.example"))),
+        quiet=timedelta(hours=1),
+        clock=lambda: NOW,
+    )
+    await episodes.turn()
+    findings = (await api.get(f"{API}/findings")).json()["items"]
     assert (await api.get(f"{API}/outbox")).json() == {
         "channels": [
             {
                 "channel": "webhook",
                 "configured": False,
-                "waiting": 9,
+                "waiting": len(findings) + 1,  # the conflict is a notice
+                "open": len(findings) + 1,
                 "delivered": 0,
                 "failing": 0,
                 "oldest_waiting": "2026-03-02T09:00:00Z",
+                "failing_since": None,
+                "last_success": None,
                 "last_error": None,
             }
         ]

@@ -12,8 +12,10 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from purposewatch_reporter.booking import book as book_module
-from purposewatch_reporter.booking.book import Bookkeeper, SkippedRecordsError, VerdictsBehindError
+from purposewatch_reporter.booking.accounts import VerdictsBehindError
+from purposewatch_reporter.booking.book import Bookkeeper, SkippedRecordsError
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger import offsets as offsets_module
 from purposewatch_reporter.ledger import partition as partition_module
 from purposewatch_reporter.store import engine as engine_module
@@ -152,7 +154,11 @@ async def test_books_begin_where_kafka_still_has_verdicts(database: Database) ->
         return 40
 
     keeper = Bookkeeper(
-        database, events_topic=EVENTS, channels=(), log_start=starts_at_40, clock=lambda: NOW
+        database,
+        events_topic=EVENTS,
+        findings=Findings(severity_table({})),
+        log_start=starts_at_40,
+        clock=lambda: NOW,
     )
     values = [verdict(0, 35), verdict(0, 36), verdict(0, 38)]
     await keeper.book_verdicts(in_topic("verdicts", values, start=40))
@@ -185,15 +191,6 @@ async def test_dead_letters_far_ahead_wait_for_the_verdicts(
     await bookkeeper.book_verdicts(in_topic("verdicts", values))
     await bookkeeper.book_dead_letters(in_topic("dead-letters", letters[2:], start=2))
     await assert_books(database, plain(values, letters))
-
-
-async def test_without_a_channel_no_alert_is_written(database: Database) -> None:
-    """An outbox that nobody empties would only grow."""
-    keeper = bookkeeper_of(database)
-    keeper._channels = ()
-    await keeper.book_verdicts(in_topic("verdicts", [verdict(0, 0, outcome="violation")]))
-    async with database.reading() as connection:
-        assert (await connection.execute(select(tables.outbox))).all() == []
 
 
 async def test_a_full_disk_books_nothing_and_is_survived(
@@ -271,7 +268,7 @@ def test_batches_repeats_and_crashes_make_no_difference(
                 records = in_topic("verdicts", values[at : at + size], start=at)
                 if crash:
                     with pytest.MonkeyPatch.context() as patch:
-                        patch.setattr(book_module, "outbox_rows", _crash)
+                        patch.setattr(Findings, "record", _crash)
                         with pytest.raises(_CrashError):
                             await keeper.book_verdicts(records)
                 for _ in range(1 + repeat):

@@ -11,6 +11,7 @@ from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.books_watch import BooksWatch
 from purposewatch_reporter.store.engine import Database
 from purposewatch_shared import metrics as m
+from purposewatch_shared.metric_specs import GaugeSpec
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
@@ -23,7 +24,8 @@ WRITTEN = NOW - timedelta(minutes=5)
 class Kafka:
     """Log ends as the test sets them."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str) -> None:
+        self.topic = f"{PREFIX}.{topic}"
         self.log_ends: Mapping[int, int] = {0: 0, 1: 0}
         self.away = False
         self.fetches = 0
@@ -48,14 +50,14 @@ class Bench:
     """A watch over a Kafka that the test moves."""
 
     def __init__(self, database: Database) -> None:
-        self.kafka = Kafka()
+        self.kafka = Kafka("events")
+        self.raw = Kafka("raw")
         self.metrics = m.MetricSet("reporter", version="0")
         self.watch = BooksWatch(
             database,
             cast("Watermarks", self.kafka),
-            events_topic=f"{PREFIX}.events",
+            cast("Watermarks", self.raw),
             partitions=2,
-            channels=("webhook",),
             metric_set=self.metrics,
             clock=lambda: NOW,
         )
@@ -67,7 +69,7 @@ class Bench:
         assert self.watch.latest is not None
         return self.watch.latest.partitions
 
-    def gauge(self, spec: m.GaugeSpec, *labels: str) -> float:
+    def gauge(self, spec: GaugeSpec, *labels: str) -> float:
         """A gauge's value."""
         return float(self.metrics.gauge(spec).labels(*labels)._value.get())
 
@@ -88,7 +90,6 @@ async def test_gauges_show_the_books(bench: Bench) -> None:
     assert bench.gauge(m.BOOKS_UNACCOUNTED, "0") == 1
     assert bench.gauge(m.BOOKS_PENDING, "0") == 2
     assert bench.gauge(m.BOOKS_VERDICTS, "0") == 3
-    assert bench.gauge(m.OUTBOX_DEPTH, "webhook") == 1
 
 
 async def test_the_oldest_open_event_has_the_age_of_its_record(bench: Bench) -> None:

@@ -1,9 +1,12 @@
 """What is kept for a while is forgotten afterwards, and nothing else."""
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, delete, func, select, update
 
+from purposewatch_reporter.alerts.episodes import Episodes
+from purposewatch_reporter.alerts.routing import Routing, WebhookSpec
 from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.store import tables
@@ -12,27 +15,89 @@ from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import in_topic, verdict
 
 
+async def count(database: Database, table: Table) -> Any:
+    """How many rows a table has."""
+    async with database.reading() as connection:
+        return await connection.scalar(select(func.count()).select_from(table))
+
+
+async def violate(database: Database, bookkeeper: Bookkeeper, *channels: str) -> None:
+    """Three findings that alert on these channels."""
+    values = [
+        verdict(0, offset, outcome="violation", categories={f"user.n{offset}": "violation"})
+        for offset in range(3)
+    ]
+    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    specs = tuple(WebhookSpec(name, None) for name in channels)  # type: ignore[arg-type]
+    routing = Routing(specs=specs, default=channels)
+    await Episodes(database, routing, quiet=timedelta(days=900), clock=lambda: NOW).turn()
+
+
+async def forget(database: Database, days: float) -> None:
+    """Prune so many days later."""
+    await Housekeeping(
+        database,
+        event_id_days=30,
+        outbox_days=7,
+        finding_days=400,
+        channels=("hook",),
+        clock=lambda: NOW + timedelta(days=days),
+    ).prune()
+
+
 async def test_ids_and_delivered_alerts_are_pruned_by_age(
     database: Database, bookkeeper: Bookkeeper
 ) -> None:
     """An alert that waits is never pruned, however old."""
-    values = [verdict(0, offset, outcome="violation") for offset in range(3)]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await violate(database, bookkeeper, "hook")
     async with database.writing() as connection:
         await connection.execute(
-            update(tables.outbox).where(tables.outbox.c.sequence < 3).values(delivered_time=NOW)
+            update(tables.outbox).where(tables.outbox.c.sequence < 3).values(done_time=NOW)
         )
 
-    async def left_after(days: float) -> tuple[int | None, int | None]:
-        await Housekeeping(
-            database, event_id_days=30, outbox_days=7, clock=lambda: NOW + timedelta(days=days)
-        ).prune()
-        async with database.reading() as connection:
-            ids = await connection.scalar(select(func.count()).select_from(tables.event_ids))
-            alerts = await connection.scalar(select(func.count()).select_from(tables.outbox))
-        return ids, alerts
+    async def left_after(days: float) -> tuple[int, int]:
+        await forget(database, days)
+        return await count(database, tables.event_ids), await count(database, tables.outbox)
 
     assert await left_after(6.9) == (3, 3)
     assert await left_after(7.1) == (3, 1)
     assert await left_after(29.9) == (3, 1)
     assert await left_after(30.1) == (0, 1)
+
+
+async def test_alerts_of_a_channel_that_is_gone_are_pruned(
+    database: Database, bookkeeper: Bookkeeper
+) -> None:
+    """Nobody would ever deliver them."""
+    await violate(database, bookkeeper, "hook", "gone")
+    await forget(database, 6.9)
+    assert await count(database, tables.outbox) == 6
+    await forget(database, 7.1)
+    async with database.reading() as connection:
+        channels = await connection.execute(select(tables.outbox.c.channel))
+        assert channels.scalars().all() == ["hook"] * 3
+
+
+async def test_findings_are_pruned_when_quiet_for_long(
+    database: Database, bookkeeper: Bookkeeper
+) -> None:
+    """Not while they fire, have violations, or somebody is still to be told."""
+    await violate(database, bookkeeper, "hook")
+    await forget(database, 401)
+    assert await count(database, tables.findings) == 3
+    async with database.writing() as connection:
+        await connection.execute(update(tables.findings).values(state="quiet"))
+        await connection.execute(
+            update(tables.outbox).where(tables.outbox.c.sequence < 3).values(done_time=NOW)
+        )
+    await forget(database, 399)
+    assert await count(database, tables.findings) == 3
+    await forget(database, 401)
+    assert await count(database, tables.findings) == 3
+    assert await count(database, tables.violations) == 3
+    async with database.writing() as connection:
+        await connection.execute(delete(tables.violation_categories))
+    await forget(database, 399)
+    assert await count(database, tables.findings) == 3
+    await forget(database, 401)
+    assert await count(database, tables.findings) == 1

@@ -14,6 +14,8 @@ from purposewatch_reporter.booking.read import (
     read_verdict,
 )
 from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.kafka.condemned import condemned
+from purposewatch_shared.wire.verdict import VerdictReader
 from tests.unit.reporter.records import PREFIX, dead_letter, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -23,7 +25,9 @@ VERDICTS = f"{PREFIX}.verdicts"
 
 def read(value: Any) -> ReadVerdict | SetAside:
     """Read a value as a record of the verdicts topic."""
-    return read_verdict(record(VERDICTS, 2, 9, value), events_topic=EVENTS, now=NOW)
+    return read_verdict(
+        record(VERDICTS, 2, 9, value), VerdictReader(), events_topic=EVENTS, now=NOW
+    )
 
 
 def test_a_verdict_is_read_with_its_text() -> None:
@@ -88,6 +92,23 @@ def test_nul_never_reaches_the_database() -> None:
 def test_absurd_kafka_timestamps_are_survived() -> None:
     """A producer may write any timestamp; beyond the calendar it must not stop the reading."""
     bad = dataclasses.replace(record(VERDICTS, 2, 9, b"{"), timestamp=2**63 - 1)
-    found = read_verdict(bad, events_topic=EVENTS, now=NOW)
+    found = read_verdict(bad, VerdictReader(), events_topic=EVENTS, now=NOW)
     assert isinstance(found, SetAside)
     assert found.record_time.year == 9999
+
+
+@pytest.mark.parametrize("topic", [VERDICTS, f"{PREFIX}.dead-letters"])
+def test_a_condemned_record_is_not_parsed(topic: str) -> None:
+    """A record that ended other processes keeps its class and reason, though it could be read."""
+    good = verdict(1, 7) if topic == VERDICTS else dead_letter()
+    unfit = condemned(record(topic, 2, 9, good), ErrorClass.POISON, "ended three processes")
+
+    found = (
+        read_verdict(unfit, VerdictReader(), events_topic=EVENTS, now=NOW)
+        if topic == VERDICTS
+        else read_dead_letter(unfit, now=NOW)
+    )
+
+    assert isinstance(found, SetAside)
+    assert (found.error_class, found.reason) == (ErrorClass.POISON, "ended three processes")
+    assert (found.origin.topic, found.origin.offset) == (topic, 9)

@@ -1,16 +1,35 @@
-"""Run the reporter: `python -m purposewatch_reporter`."""
+"""Run the reporter: `python -m purposewatch_reporter`.
 
+With `accounts …`, manage its accounts; with `check-routing FILE`, check an alerting file; with
+`rebuild`, write the books anew into an empty database.
+"""
+
+import sys
+
+from purposewatch_reporter.alerts.check import check_routing
 from purposewatch_reporter.app import build_app
+from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_shared.logs import configure_logs
-from purposewatch_shared.service import load_settings, run
+from purposewatch_reporter.web.accounts.command import run_command
+from purposewatch_shared.logs import configure_logs, get_logger
+from purposewatch_shared.service import FatalError, load_settings, run
 
 
 def main() -> None:
     """Read the settings, then serve until told to stop."""
+    if sys.argv[1:2] == ["accounts"]:
+        raise SystemExit(run_command(sys.argv[2:]))
+    if sys.argv[1:2] == ["check-routing"]:
+        raise SystemExit(check_routing(sys.argv[2:]))
+    if sys.argv[1:2] == ["rebuild"]:
+        raise SystemExit(run_rebuild(sys.argv[2:]))
     settings = load_settings(ReporterSettings)
     configure_logs(settings, service="reporter")
-    app, supervisor = build_app(settings)
+    try:
+        app, supervisor = build_app(settings)
+    except FatalError as error:
+        get_logger(__name__).critical("cannot start", error=str(error))
+        raise SystemExit(1) from None
     run(app, supervisor, host=settings.reporter_http_host, port=settings.reporter_http_port)
 
 

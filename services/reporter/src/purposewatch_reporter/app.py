@@ -2,40 +2,54 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from purposewatch_reporter.alerts.webhook import CHANNEL, Webhook, WebhookTarget
+from purposewatch_reporter.alerts.channel_watch import ChannelWatch
+from purposewatch_reporter.alerts.channels import make_channels
+from purposewatch_reporter.alerts.delivery import Deliverer
+from purposewatch_reporter.alerts.episodes import Episodes
+from purposewatch_reporter.alerts.from_settings import routing_of
+from purposewatch_reporter.alerts.routing import Routing
 from purposewatch_reporter.api import problems
 from purposewatch_reporter.api.access import require_token
 from purposewatch_reporter.api.books import books_routes
 from purposewatch_reporter.api.conflicts import conflicts_routes
 from purposewatch_reporter.api.counts import counts_routes
 from purposewatch_reporter.api.dead_letters import dead_letters_routes
+from purposewatch_reporter.api.findings import findings_routes
 from purposewatch_reporter.api.outbox import outbox_routes
+from purposewatch_reporter.api.suppressions import suppressions_routes
 from purposewatch_reporter.api.violations import violations_routes
-from purposewatch_reporter.booking.book import Bookkeeper
-from purposewatch_reporter.books_watch import BooksWatch
+from purposewatch_reporter.books_parts import make_books
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.vocabularies import VocabularySeverity
 from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.intake import Intake
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.watermarks import Watermarks
+from purposewatch_reporter.web.compose import desk_parts, make_desk
+from purposewatch_reporter.web.routes import web_routes
 from purposewatch_shared import metrics as m
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.event_loop import EventLoopWatch
 from purposewatch_shared.health import health_routes
 from purposewatch_shared.kafka.consumer import BatchConsumer, Handler
 from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.request_timing import RequestTiming
 from purposewatch_shared.service import Part, Supervisor
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
 
 _CLIENT_ID = "purposewatch-reporter"
 _VERSION = version("purposewatch-reporter")
 _HOUSEKEEPING_SECONDS = 600.0
+_EPISODES_SECONDS = 0.5
+_CHANNELS_SECONDS = 5.0
 
 
 def _now() -> datetime:
@@ -45,33 +59,31 @@ def _now() -> datetime:
 def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     """Put the reporter together."""
     prefix = settings.topic_prefix
-    events_topic = topic_name(prefix, EVENTS)
     metric_set = m.MetricSet("reporter", version=_VERSION)
+    metric_set.start_at_zero(m.BOOKED_DUPLICATES, [("same",), ("different",)])
+    metric_set.start_at_zero(m.BOOKED_DEAD_LETTERS, ((str(each),) for each in ErrorClass))
     database = Database(settings.database_url)
-    target = _webhook_target(settings)
-    channels = () if target is None else (CHANNEL,)
-    watermarks = Watermarks(settings, topic=events_topic, client_id=_CLIENT_ID)
-    bookkeeper = Bookkeeper(
+    routing = routing_of(settings)
+    channels = routing.endpoints
+    severity = VocabularySeverity(
+        settings.policies_dir, reload_seconds=settings.policies_reload_seconds
+    )
+    books = make_books(
+        settings,
         database,
-        events_topic=events_topic,
-        channels=channels,
-        log_start=watermarks.log_start,
+        Findings(routing.severity_of(severity)),
+        metric_set,
+        client_id=_CLIENT_ID,
         clock=_now,
     )
+    bookkeeper, watch = books.bookkeeper, books.watch
     intake = Intake(bookkeeper, metric_set)
-    watch = BooksWatch(
-        database,
-        watermarks,
-        events_topic=events_topic,
-        partitions=settings.topic_partitions,
-        channels=channels,
-        metric_set=metric_set,
-        clock=_now,
-    )
     housekeeping = Housekeeping(
         database,
         event_id_days=settings.reporter_event_id_days,
         outbox_days=settings.reporter_outbox_days,
+        finding_days=settings.reporter_finding_days,
+        channels=channels,
         clock=_now,
     )
 
@@ -91,16 +103,24 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     verdicts = consumer(VERDICTS, intake.verdicts, "reporter")
     dead_letters = consumer(DEAD_LETTERS, intake.dead_letters, "reporter.dead-letters")
     parts: list[Part] = [
+        EventLoopWatch(metric_set),
         database,
-        TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
-        watermarks,
+        TopicProvisioner(settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
+        *books.before,
         Periodic("books", settings.reporter_books_seconds, watch.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         verdicts,
         dead_letters,
+        books.pages(
+            {
+                books.topics.verdicts: verdicts.resume_again,
+                books.topics.dead_letters: dead_letters.resume_again,
+            }
+        ),
     ]
-    if target is not None:
-        parts.insert(1, Webhook(database, target, metric_set=metric_set, clock=_now))
+    parts[2:2] = _alerting(settings, routing, database, metric_set, severity)
+    desk = make_desk(settings, database, watch, version=_VERSION, clock=_now)
+    parts[2:2] = desk_parts(desk, settings)
     supervisor = Supervisor(parts)
 
     @asynccontextmanager
@@ -115,6 +135,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         version=_VERSION,
         lifespan=lifespan,
     )
+    app.add_middleware(RequestTiming, metric_set=metric_set)
     problems.install(app)
     api = APIRouter(
         prefix="/api/v1",
@@ -127,7 +148,9 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         books_routes(watch),
         dead_letters_routes(database, dead_letters_topic=topic_name(prefix, DEAD_LETTERS)),
         conflicts_routes(database),
-        outbox_routes(database, channels=channels),
+        outbox_routes(database, channels=channels, clock=_now),
+        findings_routes(database),
+        suppressions_routes(database, _now),
     ):
         api.include_router(routes)
     app.include_router(api)
@@ -144,15 +167,43 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             registry=metric_set.registry,
         )
     )
+    app.router.routes.extend(web_routes(desk))
     return app, supervisor
 
 
-def _webhook_target(settings: ReporterSettings) -> WebhookTarget | None:
-    if settings.webhook_url is None:
-        return None
-    return WebhookTarget(
-        url=settings.webhook_url,
-        secret=settings.webhook_secret,
-        timeout_seconds=settings.webhook_timeout_seconds,
-        public_url=settings.public_url,
+def _alerting(
+    settings: ReporterSettings,
+    routing: Routing,
+    database: Database,
+    metric_set: m.MetricSet,
+    severity: VocabularySeverity,
+) -> list[Part]:
+    """What turns findings into alerts and delivers them; it needs the database only."""
+    episodes = Episodes(
+        database,
+        routing,
+        quiet=timedelta(minutes=settings.reporter_quiet_minutes),
+        clock=_now,
     )
+    watch = ChannelWatch(
+        database,
+        channels=routing.endpoints,
+        dead_after=timedelta(minutes=settings.reporter_channel_dead_minutes),
+        metric_set=metric_set,
+        clock=_now,
+    )
+    return [
+        severity,
+        Periodic("episodes", _EPISODES_SECONDS, episodes.turn),
+        Periodic("alert channels", _CHANNELS_SECONDS, watch.refresh),
+        *(
+            Deliverer(
+                database,
+                channel,
+                public_url=settings.public_url,
+                metric_set=metric_set,
+                clock=_now,
+            )
+            for channel in make_channels(routing, _now)
+        ),
+    ]

@@ -1,33 +1,56 @@
 """Forget what is only kept for a while."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeAlias
 
-from purposewatch_reporter.alerts.outbox import prune_delivered
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_reporter.alerts.outbox import prune_done, prune_hopeless
+from purposewatch_reporter.findings.forget import (
+    prune_findings,
+    prune_notices,
+    prune_suppressions,
+)
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import prune_ids
 
+Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
+"""Forgets some of what is older than a time; the number forgotten."""
+
 
 class Housekeeping:
-    """Prunes booked ids and delivered alerts by age, in small transactions."""
+    """Prunes booked ids, delivered alerts and quiet findings by age, in small transactions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - composition happens once, in app.py
         self,
         database: Database,
         *,
         event_id_days: float,
         outbox_days: float,
+        finding_days: float,
+        channels: Sequence[str],
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._event_ids = timedelta(days=event_id_days)
-        self._outbox = timedelta(days=outbox_days)
+        ids, outbox, findings = (
+            timedelta(days=days) for days in (event_id_days, outbox_days, finding_days)
+        )
+        self._tasks: Sequence[tuple[Forget, timedelta]] = (
+            (prune_ids, ids),
+            (prune_done, outbox),
+            (partial(prune_hopeless, channels=channels), outbox),
+            (prune_findings, findings),
+            (prune_notices, findings),
+            (prune_suppressions, findings),
+        )
         self._clock = clock
 
     async def prune(self) -> None:
         """Forget everything that is old enough."""
         now = self._clock()
-        for forget, age in ((prune_ids, self._event_ids), (prune_delivered, self._outbox)):
+        for forget, age in self._tasks:
             forgotten = 1
             while forgotten:
                 async with self._database.writing() as connection:

@@ -1,18 +1,19 @@
 """Feed the bookkeeper and show, once a batch is committed, what it changed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from purposewatch_reporter.booking.book import Bookkeeper, Receipt
+from purposewatch_reporter.booking.read import Stated
+from purposewatch_reporter.booking.tally import Sort
 from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_shared import metrics as m
 from purposewatch_shared.decision import Outcome
 from purposewatch_shared.kafka.consumer import Record
 from purposewatch_shared.logs import get_logger
-from purposewatch_shared.verdict import Verdict
 
-_UNJUDGED = "_unjudged"
-"""Label for controllers that no policy is known of; no controller's name begins with `_`."""
+_NO_STATEMENT = "none"
+_NO_GRADE = "none"
 
 _log = get_logger(__name__)
 
@@ -41,12 +42,16 @@ class Intake:
 
     def _show(self, receipt: Receipt) -> None:
         counter = self._metrics.counter
-        booked = Counter(
-            (_label(item.verdict), item.verdict.outcome, item.verdict.kind or NO_KIND)
-            for item in receipt.new
-        )
+        booked: Counter[tuple[str, ...]] = Counter()
+        for sort in receipt.sorts:
+            verdict = sort.read.verdict
+            booked[_label(verdict), verdict.outcome, verdict.kind or NO_KIND] += sort.number
         for (controller, outcome, kind), count in booked.items():
             counter(m.BOOKED).labels(controller, str(outcome), str(kind)).inc(count)
+        for violation, count in _violations(receipt.sorts).items():
+            counter(m.BOOKED_VIOLATIONS).labels(*violation).inc(count)
+        for decision, count in _decisions(receipt.sorts).items():
+            counter(m.STATEMENT_DECISIONS).labels(*decision).inc(count)
         counter(m.BOOKED_REPEATS).inc(receipt.repeats)
         counter(m.BOOKED_DUPLICATES).labels("same").inc(receipt.duplicates)
         counter(m.BOOKED_DUPLICATES).labels("different").inc(receipt.conflicts)
@@ -54,7 +59,37 @@ class Intake:
             counter(m.BOOKED_DEAD_LETTERS).labels(error_class).inc(count)
 
 
-def _label(verdict: Verdict) -> str:
+def _violations(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
+    """How often each label set of the violations' counter was booked."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for sort in sorts:
+        verdict = sort.read.verdict
+        if verdict.outcome is Outcome.PERMITTED:
+            continue
+        judged = verdict.outcome is Outcome.VIOLATION  # else a term may be outside the vocabulary
+        counted[
+            _label(verdict),
+            verdict.outcome,
+            verdict.kind or NO_KIND,
+            verdict.data.role if judged else m.UNJUDGED,
+            verdict.data.recipient if judged else m.UNJUDGED,
+            verdict.publisher,
+        ] += sort.number
+    return counted
+
+
+def _decisions(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
+    """How often each statement decided about a data category, by the grade of disclosure."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for sort in sorts:
+        label = _label(sort.read.verdict)
+        for decision in sort.read.verdict.categories:
+            statement, grade = decision.statement or _NO_STATEMENT, decision.grade or _NO_GRADE
+            counted[label, statement, grade] += sort.number
+    return counted
+
+
+def _label(verdict: Stated) -> str:
     """The controller as a label: only names that the auditor knows, so that they are bounded."""
     unjudged = verdict.outcome is Outcome.UNKNOWN and verdict.policy is None
-    return _UNJUDGED if unjudged else verdict.data.controller
+    return m.UNJUDGED if unjudged else verdict.data.controller

@@ -1,12 +1,13 @@
 """The reporter's settings."""
 
 import ipaddress
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from purposewatch_shared.settings import KafkaSettings, LogSettings
+from purposewatch_shared.settings import KafkaSettings, LogSettings, PolicySettings
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
@@ -18,39 +19,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class ReporterSettings(LogSettings, KafkaSettings):
-    """Everything the reporter reads from its environment."""
+class DatabaseSettings(LogSettings):
+    """Where the books are kept."""
 
     database_url: SecretStr = Field(
         default=SecretStr("sqlite+aiosqlite:///purposewatch.db"),
         description="sqlite+aiosqlite:///<file> or postgresql+asyncpg://<user>@<host>/<database>.",
     )
-    reporter_http_host: str = "127.0.0.1"
-    reporter_http_port: int = Field(default=8602, ge=0, le=65_535)
-    reporter_api_token: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        description="Bearer token of the API; required unless the host is a loopback address.",
-    )
-    reporter_public_url: str | None = Field(
-        default=None, description="Where people reach this service; the beginning of links."
-    )
-    reporter_books_seconds: float = Field(
-        default=1.0, gt=0, description="How often the books are compared with Kafka."
-    )
-    reporter_event_id_days: float = Field(
-        default=30, gt=0, description="How long a repeated event id is recognised."
-    )
-    reporter_outbox_days: float = Field(
-        default=7, gt=0, description="How long delivered alerts stay in the outbox."
-    )
-    webhook_url: SecretStr | None = Field(
-        default=None, description="Alerts are posted here; without it none are written."
-    )
-    webhook_secret: SecretStr | None = Field(
-        default=None, min_length=16, description="Signs every alert."
-    )
-    webhook_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
 
     @field_validator("database_url")
     @classmethod
@@ -64,6 +39,58 @@ class ReporterSettings(LogSettings, KafkaSettings):
             raise ValueError(message)
         return url
 
+
+class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
+    """Everything the reporter reads from its environment."""
+
+    reporter_http_host: str = "127.0.0.1"
+    reporter_http_port: int = Field(default=8602, ge=0, le=65_535)
+    reporter_api_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Bearer token of the API; required unless the host is a loopback address.",
+    )
+    reporter_public_url: str | None = Field(
+        default=None, description="Where people reach this service; the beginning of links."
+    )
+    reporter_books_seconds: float = Field(
+        default=1.0, gt=0, description="How often the books are compared with Kafka."
+    )
+    reporter_books_alert_seconds: float = Field(
+        default=300, gt=0, description="An event unaccounted for alerts after so long."
+    )
+    reporter_event_id_days: float = Field(
+        default=30, gt=0, description="How long a repeated event id is recognised."
+    )
+    reporter_outbox_days: float = Field(
+        default=7, gt=0, description="How long delivered alerts stay in the outbox."
+    )
+    reporter_session_idle_minutes: float = Field(
+        default=30, gt=0, description="After so long without a click somebody is signed out."
+    )
+    reporter_session_hours: float = Field(
+        default=12, gt=0, description="After so long everybody has to sign in again."
+    )
+    reporter_finding_days: float = Field(
+        default=400, gt=0, description="How long a quiet finding is remembered."
+    )
+    reporter_quiet_minutes: float = Field(
+        default=60, gt=0, description="A finding is over when it has been quiet for so long."
+    )
+    reporter_channel_dead_minutes: float = Field(
+        default=5, gt=0, description="A channel that has failed for so long is reported dead."
+    )
+    reporter_alerting_file: Path | None = Field(
+        default=None, description="Which alerts go where; see docs/alerts.md."
+    )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="All alerts are posted here, unless there is an alerting file."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="Signs every alert."
+    )
+    webhook_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
     @field_validator("webhook_url")
     @classmethod
     def _webhook_is_http(cls, url: SecretStr | None) -> SecretStr | None:
@@ -73,6 +100,16 @@ class ReporterSettings(LogSettings, KafkaSettings):
                 message = "must be an address that begins with `https://` or `http://`"
                 raise ValueError(message)
         return url
+
+    @model_validator(mode="after")
+    def _alerts_have_one_way(self) -> Self:
+        if self.reporter_alerting_file is not None and self.webhook_url is not None:
+            message = (
+                "alerts have two ways; move PURPOSEWATCH_WEBHOOK_URL into the alerting file as a "
+                "channel of type `webhook`"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:

@@ -19,15 +19,14 @@ _POLL_MS = 20
 class Watermarks:
     """Observes one topic's partitions. Raises when Kafka does not answer in time."""
 
-    name = "log ends"
-
     def __init__(self, settings: KafkaSettings, *, topic: str, client_id: str) -> None:
+        self.name = f"ends of {topic}"
         self._settings = settings
         self._client_id = client_id
         self._observed = [
             TopicPartition(topic, partition) for partition in range(settings.topic_partitions)
         ]
-        self._topic = topic
+        self.topic = topic
         self._consumer: AIOKafkaConsumer | None = None
 
     async def start(self) -> None:
@@ -77,7 +76,7 @@ class Watermarks:
         `None` when it is not found in time. Must not run at the same time as `ends`.
         """
         consumer = self._connected()
-        position = TopicPartition(self._topic, partition)
+        position = TopicPartition(self.topic, partition)
         consumer.seek(position, offset)
         deadline = time.monotonic() + _FETCH_SECONDS
         while time.monotonic() < deadline:

@@ -1,39 +1,97 @@
-"""The outbox: alerts are written in the transaction that books their cause, delivered later."""
+"""The outbox: what a channel has yet to be told of an episode, kept until its receiver knows.
+
+A row is one episode on one channel. It is `firing` until the episode ends, then `resolved`; the
+receiver is told of both, in this order. What is due when stands in the row, so that a restart
+changes nothing.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.store.insert import insert_into
-from purposewatch_reporter.store.tables import channel_leases, id_conflicts, outbox, violations
+from purposewatch_reporter.store.tables import UtcTime, findings, notices, outbox
 
 _PRUNE_SIZE = 5_000
 
+BLOCKING_FAILURES = 5
+"""An episode that failed more often in a row no longer holds back the finding's later ones."""
 
-class AlertKind(StrEnum):
+
+class Source(StrEnum):
     """What an alert is about."""
 
-    VIOLATION = "violation"
-    UNKNOWN = "unknown"
-    CONFLICT = "conflict"
+    FINDING = "finding"
+    NOTICE = "notice"
+
+
+class State(StrEnum):
+    """Where an episode stands."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingAlert:
-    """An alert to deliver, with what it is about."""
+class Opened:
+    """An episode that has begun."""
+
+    source: Source
+    fingerprint: str
+    episode: int
+    channels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An episode that is over."""
+
+    fingerprint: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row that is due, with what it is about."""
 
     sequence: int
+    source: Source
     fingerprint: str
-    kind: AlertKind
-    attempts: int
-    summary: str
-    verdict: str
-    """The verdict as JSON."""
+    episode: int
+    telling: State
+    """What the receiver is to be told now: a beginning it doesn't know of comes before its end."""
+    told: int
+    """How often the receiver has taken something of this episode."""
+    failures: int
+    """Failed attempts in a row."""
+    created_time: datetime
+    resolved_time: datetime | None
+    resolved_count: int | None
+    finding: Row[Any] | None
+    notice: Row[Any] | None
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a later episode of the same has begun."""
+        about = self.finding if self.finding is not None else self.notice
+        return about is not None and about.episode > self.episode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,140 +99,143 @@ class Depth:
     """How much waits on a channel."""
 
     waiting: int
-    oldest_created: datetime | None
+    oldest_waiting: datetime | None
 
 
-def outbox_rows(
-    alerts: Iterable[tuple[AlertKind, str]], channels: Sequence[str], now: datetime
-) -> list[dict[str, Any]]:
-    """One row per alert (kind, fingerprint) and channel."""
-    return [
+async def open_rows(connection: AsyncConnection, opened: Iterable[Opened], now: datetime) -> None:
+    """Write the alerts of episodes that have begun; those that are there already stay."""
+    rows = [
         {
             "channel": channel,
-            "fingerprint": fingerprint,
-            "kind": str(kind),
+            "source": str(item.source),
+            "fingerprint": item.fingerprint,
+            "episode": item.episode,
+            "state": str(State.FIRING),
             "created_time": now,
-            "attempts": 0,
             "due_time": now,
+            "waiting_since": now,
+            "attempts": 0,
+            "failures": 0,
+            "told": 0,
         }
-        for kind, fingerprint in alerts
-        for channel in channels
+        for item in opened
+        for channel in item.channels
     ]
+    if rows:
+        await connection.execute(insert_into(connection, outbox).on_conflict_do_nothing(), rows)
 
 
-async def lease(
-    connection: AsyncConnection, channel: str, holder: str, now: datetime, length: timedelta
-) -> bool:
-    """Take or renew the right to deliver on a channel; False while another process has it.
-
-    It keeps alerts in order. Were two processes to deliver at once, for want of equal clocks,
-    the receiver would only get some of them twice.
-    """
-    values = {"channel": channel, "holder": holder, "until": now + length}
-    statement = insert_into(connection, channel_leases)
-    result = await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["channel"],
-            set_={"holder": statement.excluded.holder, "until": statement.excluded.until},
-            where=or_(channel_leases.c.holder == holder, channel_leases.c.until < now),
-        ).returning(channel_leases.c.holder),
-        values,
-    )
-    held_by: str | None = result.scalar_one_or_none()
-    return held_by == holder
-
-
-async def end_lease(connection: AsyncConnection, channel: str, holder: str) -> None:
-    """Give the right back, so that another process need not wait for its end."""
+async def resolve(
+    connection: AsyncConnection, source: Source, ended: Sequence[Ended], now: datetime
+) -> None:
+    """Let the receivers know that episodes are over."""
+    if not ended:
+        return
+    due = case((outbox.c.resolve_after > now, outbox.c.resolve_after), else_=as_time(now))
+    told = outbox.c.resolve_after.is_not(None)
     await connection.execute(
-        delete(channel_leases).where(
-            channel_leases.c.channel == channel, channel_leases.c.holder == holder
+        update(outbox)
+        .where(
+            outbox.c.fingerprint == bindparam("ended"),
+            outbox.c.source == str(source),
+            outbox.c.state == str(State.FIRING),
+            outbox.c.done_time.is_(None),
         )
+        .values(
+            state=str(State.RESOLVED),
+            resolved_time=now,
+            resolved_count=bindparam("counted"),
+            due_time=case((told, due), else_=outbox.c.due_time),
+            waiting_since=case((told, due), else_=outbox.c.waiting_since),
+        ),
+        [{"ended": item.fingerprint, "counted": item.count} for item in ended],
     )
 
 
 async def due_alerts(
     connection: AsyncConnection, channel: str, now: datetime, limit: int
-) -> Sequence[WaitingAlert]:
-    """Alerts whose time has come, in the order in which they were written."""
+) -> Sequence[Waiting]:
+    """What the channel's receiver is to be told now, in the order in which it came up.
+
+    Of one finding, a later episode waits until the earlier one is done with.
+    """
+    earlier = outbox.alias("earlier")
+    blocked = exists().where(
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.fingerprint == outbox.c.fingerprint,
+        earlier.c.episode < outbox.c.episode,
+        earlier.c.done_time.is_(None),
+        earlier.c.failures < BLOCKING_FAILURES,
+    )
     rows = await connection.execute(
-        select(
-            outbox.c.sequence,
-            outbox.c.fingerprint,
-            outbox.c.kind,
-            outbox.c.attempts,
-            case(
-                (violations.c.id.is_not(None), violations.c.summary),
-                else_=id_conflicts.c.summary,
-            ).label("summary"),
-            case(
-                (violations.c.id.is_not(None), violations.c.verdict),
-                else_=id_conflicts.c.verdict,
-            ).label("verdict"),
-        )
-        .select_from(
-            outbox.outerjoin(violations, violations.c.id == outbox.c.fingerprint).outerjoin(
-                id_conflicts, id_conflicts.c.id == outbox.c.fingerprint
-            )
-        )
+        select(outbox)
         .where(
             outbox.c.channel == channel,
-            outbox.c.delivered_time.is_(None),
+            outbox.c.done_time.is_(None),
             outbox.c.due_time <= now,
+            ~blocked,
         )
         .order_by(outbox.c.sequence)
         .limit(limit)
     )
+    due = list(rows)
+    about: dict[Source, dict[str, Row[Any]]] = {}
+    for source, table in ((Source.FINDING, findings), (Source.NOTICE, notices)):
+        names = [row.fingerprint for row in due if row.source == source]
+        found = await connection.execute(select(table).where(table.c.fingerprint.in_(names)))
+        about[source] = {row.fingerprint: row for row in found} if names else {}
     return [
-        WaitingAlert(
-            row.sequence,
-            row.fingerprint,
-            AlertKind(row.kind),
-            row.attempts,
-            row.summary,
-            row.verdict,
+        Waiting(
+            sequence=row.sequence,
+            source=Source(row.source),
+            fingerprint=row.fingerprint,
+            episode=row.episode,
+            telling=State.FIRING if row.resolve_after is None else State(row.state),
+            told=row.told,
+            failures=row.failures,
+            created_time=row.created_time,
+            resolved_time=row.resolved_time,
+            resolved_count=row.resolved_count,
+            finding=about[Source.FINDING].get(row.fingerprint),
+            notice=about[Source.NOTICE].get(row.fingerprint),
         )
-        for row in rows
+        for row in due
     ]
 
 
-async def mark_delivered(
-    connection: AsyncConnection, sequences: Sequence[int], now: datetime
-) -> None:
-    """Record that the receiver has these alerts."""
-    await connection.execute(
-        update(outbox)
-        .where(outbox.c.sequence.in_(sequences))
-        .values(delivered_time=now, attempts=outbox.c.attempts + 1, last_error=None)
-    )
-
-
-async def mark_failed(
-    connection: AsyncConnection, sequence: int, error: str, due: datetime
-) -> None:
-    """Record a failed attempt; the alert isn't due again before that time."""
-    await connection.execute(
-        update(outbox)
-        .where(outbox.c.sequence == bindparam("failed"))
-        .values(attempts=outbox.c.attempts + 1, last_error=error, due_time=due),
-        {"failed": sequence},
-    )
-
-
-async def depth(connection: AsyncConnection, channel: str) -> Depth:
-    """How many alerts wait on a channel, and since when."""
+async def depth(connection: AsyncConnection, channel: str, now: datetime) -> Depth:
+    """How much a channel's receiver has yet to be told, and since when."""
+    waits = and_(outbox.c.channel == channel, outbox.c.waiting_since <= now)
     row = (
         await connection.execute(
             select(
-                func.count().label("waiting"), func.min(outbox.c.created_time).label("oldest")
-            ).where(outbox.c.channel == channel, outbox.c.delivered_time.is_(None))
+                func.count().label("waiting"), func.min(outbox.c.waiting_since).label("oldest")
+            ).where(waits, outbox.c.done_time.is_(None))
         )
     ).one()
     return Depth(row.waiting, row.oldest)
 
 
-async def prune_delivered(connection: AsyncConnection, before: datetime) -> int:
-    """Forget some of the alerts delivered before that time; the number forgotten."""
-    old = select(outbox.c.sequence).where(outbox.c.delivered_time < before).limit(_PRUNE_SIZE)
+async def prune_done(connection: AsyncConnection, before: datetime) -> int:
+    """Forget some of the episodes that were done with before that time; the number forgotten."""
+    return await _prune(connection, outbox.c.done_time < before)
+
+
+async def prune_hopeless(
+    connection: AsyncConnection, before: datetime, channels: Sequence[str]
+) -> int:
+    """Forget some of what has waited since before that time for a channel that is gone."""
+    return await _prune(
+        connection, outbox.c.channel.not_in(channels), outbox.c.created_time < before
+    )
+
+
+def as_time(value: datetime | None) -> ColumnElement[Any]:
+    """A time as a value within an expression, stored as the columns of tables store it."""
+    return literal(value, UtcTime)
+
+
+async def _prune(connection: AsyncConnection, *conditions: Any) -> int:
+    old = select(outbox.c.sequence).where(*conditions).limit(_PRUNE_SIZE)
     result = await connection.execute(delete(outbox).where(outbox.c.sequence.in_(old)))
     return int(result.rowcount)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from purposewatch_reporter.api.problems import ProblemError
 from purposewatch_reporter.books_watch import BooksWatch, Statement
+from purposewatch_reporter.compare import Compared
 from purposewatch_reporter.ledger.books import Books, in_balance
 
 
@@ -19,9 +20,10 @@ class Gap(BaseModel):
 
 
 class PartitionBooks(BaseModel):
-    """The books of one partition of the events topic."""
+    """The books of one partition of the events topic, as it is now."""
 
     partition: int
+    page: int = Field(description="Which of the partition's logs this is about; 0 is the first.")
     balanced: bool | None = Field(description="events = verdicts + dead letters; null if unknown.")
     events: int | None = Field(description="Events in Kafka since the books begin.")
     verdicts: int
@@ -41,29 +43,100 @@ class PartitionBooks(BaseModel):
 
 
 class Totals(BaseModel):
-    """Sums over all partitions."""
+    """Sums over all partitions and all pages."""
 
     events: int | None
     verdicts: int
     dead_letters: int
     duplicates: int
     conflicts: int
+    unaccounted: int = Field(description="On current pages.")
+    pending: int | None
+    lost: int = Field(description="Never accounted for, on closed pages: their log is gone.")
+
+
+class ClosedPage(BaseModel):
+    """What the books say of a log that is gone."""
+
+    partition: int
+    page: int
+    base: int
+    end: int = Field(description="One above the last event that was seen.")
+    verdicts: int
+    dead_letters: int
+    duplicates: int
+    conflicts: int
+    lost: int = Field(description="Events that were never accounted for.")
+
+
+class OpenedPage(BaseModel):
+    """That a page was opened, and why."""
+
+    topic: str
+    partition: int
+    page: int
+    opened_time: datetime
+    reason: str = Field(
+        description="`rewritten`: other records stand where some were booked; `short`: the log "
+        "ends before what was seen of it."
+    )
+
+
+class RawPartitionBooks(BaseModel):
+    """The books of one partition of the raw topic: the gate's side."""
+
+    partition: int
+    page: int
+    balanced: bool | None = Field(description="records = accepted + dead letters.")
+    records: int | None
+    accepted: int = Field(description="Records whose event has a verdict.")
+    dead_letters: int
+    repeats: int = Field(description="Events of a record that had one before.")
     unaccounted: int
     pending: int | None
+    oldest_open_since: datetime | None
+    base: int
+    booked_end: int
+    log_end: int | None
+    log_is_short: bool
+
+
+class RawTotals(BaseModel):
+    """Sums over all partitions and all pages of the raw topic."""
+
+    records: int | None
+    accepted: int
+    dead_letters: int
+    repeats: int
+    unaccounted: int
+    pending: int | None
+    lost: int
+
+
+class RawBooks(BaseModel):
+    """The books of the raw topic."""
+
+    balanced: bool | None
+    totals: RawTotals
+    partitions: list[RawPartitionBooks]
 
 
 class BooksStatement(BaseModel):
     """The books of all partitions at one moment."""
 
     as_of: datetime
-    balanced: bool | None
+    balanced: bool | None = Field(description="Of the current pages; see `totals.lost` as well.")
     totals: Totals
     partitions: list[PartitionBooks]
+    closed: list[ClosedPage]
+    raw: RawBooks
+    pages: list[OpenedPage] = Field(description="Pages after the first, of all topics.")
 
 
 def _partition(book: Books, since: datetime | None) -> PartitionBooks:
     return PartitionBooks(
         partition=book.partition,
+        page=book.page,
         balanced=book.balanced,
         events=book.events,
         verdicts=book.verdicts,
@@ -81,26 +154,94 @@ def _partition(book: Books, since: datetime | None) -> PartitionBooks:
     )
 
 
+def _raw_partition(book: Books, since: datetime | None) -> RawPartitionBooks:
+    return RawPartitionBooks(
+        partition=book.partition,
+        page=book.page,
+        balanced=book.balanced,
+        records=book.events,
+        accepted=book.verdicts,
+        dead_letters=book.dead_letters,
+        repeats=book.duplicates,
+        unaccounted=book.unaccounted,
+        pending=book.pending,
+        oldest_open_since=since,
+        base=book.base,
+        booked_end=book.booked_end,
+        log_end=book.log_end,
+        log_is_short=book.log_is_short,
+    )
+
+
+def _closed(book: Books) -> ClosedPage:
+    return ClosedPage(
+        partition=book.partition,
+        page=book.page,
+        base=book.base,
+        end=book.log_end or 0,
+        verdicts=book.verdicts,
+        dead_letters=book.dead_letters,
+        duplicates=book.duplicates,
+        conflicts=book.conflicts,
+        lost=book.unaccounted,
+    )
+
+
 def _known_sum(values: list[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 
 
+def _raw(compared: Compared) -> RawBooks:
+    books = compared.pages
+    return RawBooks(
+        balanced=in_balance(compared.partitions),
+        totals=RawTotals(
+            records=_known_sum([book.events for book in books]),
+            accepted=sum(book.verdicts for book in books),
+            dead_letters=sum(book.dead_letters for book in books),
+            repeats=sum(book.duplicates for book in books),
+            unaccounted=sum(book.unaccounted for book in compared.partitions),
+            pending=_known_sum([book.pending for book in books]),
+            lost=compared.lost,
+        ),
+        partitions=[
+            _raw_partition(book, compared.oldest(book.partition)) for book in compared.partitions
+        ],
+    )
+
+
 def _statement(statement: Statement) -> BooksStatement:
-    books = statement.partitions
+    compared = statement.events
+    books = compared.pages
     return BooksStatement(
         as_of=statement.as_of,
-        balanced=in_balance(books),
+        balanced=in_balance(compared.partitions),
         totals=Totals(
             events=_known_sum([book.events for book in books]),
             verdicts=sum(book.verdicts for book in books),
             dead_letters=sum(book.dead_letters for book in books),
             duplicates=sum(book.duplicates for book in books),
             conflicts=sum(book.conflicts for book in books),
-            unaccounted=sum(book.unaccounted for book in books),
+            unaccounted=sum(book.unaccounted for book in compared.partitions),
             pending=_known_sum([book.pending for book in books]),
+            lost=compared.lost,
         ),
-        partitions=[_partition(book, statement.open_since.get(book.partition)) for book in books],
+        partitions=[
+            _partition(book, compared.oldest(book.partition)) for book in compared.partitions
+        ],
+        closed=[_closed(book) for book in compared.closed],
+        raw=_raw(compared=statement.raw),
+        pages=[
+            OpenedPage(
+                topic=note.topic,
+                partition=note.partition,
+                page=note.page,
+                opened_time=note.opened_time,
+                reason=note.reason,
+            )
+            for note in statement.notes
+        ],
     )
 
 

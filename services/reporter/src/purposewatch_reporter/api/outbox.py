@@ -1,12 +1,14 @@
 """The outbox: do alerts get through?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
+from purposewatch_reporter.alerts.health import Health, load_health
+from purposewatch_reporter.alerts.outbox import depth
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import outbox
 
@@ -16,11 +18,16 @@ class Channel(BaseModel):
 
     channel: str
     configured: bool = Field(description="False when alerts wait for a channel that is gone.")
-    waiting: int
-    delivered: int = Field(description="Delivered lately; pruned by age.")
-    failing: int = Field(description="Waiting after at least one failed attempt.")
+    waiting: int = Field(description="Beginnings and ends of alerts that it is yet to be told.")
+    open: int = Field(description="Alerts that have begun and of whose end it does not know yet.")
+    delivered: int = Field(description="Alerts done with lately; pruned by age.")
+    failing: int = Field(description="Not taken at the last attempt.")
     oldest_waiting: datetime | None
-    last_error: str | None = Field(description="Of the oldest alert that waits.")
+    failing_since: datetime | None = Field(
+        description="Since when it has taken nothing that it was given."
+    )
+    last_success: datetime | None
+    last_error: str | None
 
 
 class OutboxSummary(BaseModel):
@@ -29,41 +36,43 @@ class OutboxSummary(BaseModel):
     channels: list[Channel]
 
 
-def outbox_routes(database: Database, *, channels: Sequence[str]) -> APIRouter:
+def outbox_routes(
+    database: Database, *, channels: Sequence[str], clock: Callable[[], datetime]
+) -> APIRouter:
     """The route of /outbox."""
     router = APIRouter(tags=["outbox"])
 
     @router.get("/outbox")
     async def get_outbox() -> OutboxSummary:
         """How many alerts wait, since when, and what went wrong last."""
-        waits = outbox.c.delivered_time.is_(None)
+        stays = outbox.c.done_time.is_(None)
         query = select(
             outbox.c.channel,
-            func.count().filter(waits).label("waiting"),
-            func.count(outbox.c.delivered_time).label("delivered"),
-            func.count().filter(waits, outbox.c.attempts > 0).label("failing"),
-            func.min(outbox.c.created_time).filter(waits).label("oldest"),
-            func.min(outbox.c.sequence).filter(waits).label("first"),
+            func.count().filter(stays).label("open"),
+            func.count(outbox.c.done_time).label("delivered"),
+            func.count().filter(stays, outbox.c.failures > 0).label("failing"),
         ).group_by(outbox.c.channel)
+        now = clock()
         async with database.reading() as connection:
             rows = {row.channel: row for row in await connection.execute(query)}
-            firsts = [row.first for row in rows.values() if row.first is not None]
-            errors = await connection.execute(
-                select(outbox.c.channel, outbox.c.last_error).where(outbox.c.sequence.in_(firsts))
-            )
-            last_errors = {row.channel: row.last_error for row in errors}
+            names = sorted({*channels, *rows})
+            depths = {name: await depth(connection, name, now) for name in names}
+            healths = await load_health(connection)
         return OutboxSummary(
             channels=[
                 Channel(
                     channel=name,
                     configured=name in channels,
-                    waiting=rows[name].waiting if name in rows else 0,
+                    waiting=depths[name].waiting,
+                    open=rows[name].open if name in rows else 0,
                     delivered=rows[name].delivered if name in rows else 0,
                     failing=rows[name].failing if name in rows else 0,
-                    oldest_waiting=rows[name].oldest if name in rows else None,
-                    last_error=last_errors.get(name),
+                    oldest_waiting=depths[name].oldest_waiting,
+                    failing_since=healths.get(name, Health()).failing_since,
+                    last_success=healths.get(name, Health()).last_success_time,
+                    last_error=healths.get(name, Health()).last_error,
                 )
-                for name in sorted({*channels, *rows})
+                for name in names
             ]
         )
 

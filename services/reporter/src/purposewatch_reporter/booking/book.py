@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.alerts.outbox import AlertKind, outbox_rows
-from purposewatch_reporter.booking.identity import Identified, candidates, identify, place_id
+from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
+from purposewatch_reporter.booking.accounts import Accounts
+from purposewatch_reporter.booking.identity import Identified, candidates, identify, uses_of
+from purposewatch_reporter.booking.raw_accounts import RawAccounts
 from purposewatch_reporter.booking.read import (
     ReadVerdict,
     SetAside,
@@ -23,27 +25,42 @@ from purposewatch_reporter.booking.rows import (
     dead_letter_row,
     violation_row,
 )
-from purposewatch_reporter.booking.tally import DECISION_COLUMNS, EVENT_COLUMNS, tally
-from purposewatch_reporter.ledger.offsets import TooManyIntervalsError
+from purposewatch_reporter.booking.tally import (
+    DECISION_COLUMNS,
+    EVENT_COLUMNS,
+    STATEMENT_COLUMNS,
+    Sort,
+    sort_out,
+    tally,
+)
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.ledger.mark import Mark
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.pages.digests import whole_digest
+from purposewatch_reporter.pages.inquiry import InquiryError, Known
+from purposewatch_reporter.pages.keeper import PageKeeper
 from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import claim_ids
 from purposewatch_reporter.store.insert import insert_into
-from purposewatch_reporter.store.ledgers import lock_ledgers, save_ledgers
-from purposewatch_reporter.store.positions import load_positions, lock_positions, save_positions
+from purposewatch_reporter.store.positions import (
+    Place,
+    load_positions,
+    lock_places,
+    save_places,
+)
 from purposewatch_shared.decision import Outcome
-from purposewatch_shared.kafka.consumer import Record, StopConsumingError
+from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.wire.verdict import VerdictReader
 
 LogStart: TypeAlias = Callable[[str, int], Awaitable[int]]
+Book: TypeAlias = Callable[[Sequence[Record], Known | None], Awaitable["Receipt"]]
 
 
 class SkippedRecordsError(Exception):
     """The consumer handed over records from behind the books' position in that partition."""
-
-
-class VerdictsBehindError(Exception):
-    """Dead letters are too far ahead of the verdicts; they must be tried again later."""
 
 
 @dataclass(slots=True)
@@ -51,6 +68,8 @@ class Receipt:
     """What a batch changed; only to be shown once its transaction is committed."""
 
     new: Sequence[ReadVerdict] = ()
+    sorts: Sequence[Sort] = ()
+    """The same, put together."""
     repeats: int = 0
     duplicates: int = 0
     conflicts: int = 0
@@ -65,112 +84,175 @@ class Bookkeeper:
     batch may be handed over any number of times, by any number of reporters, in any pieces.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - composition happens once, in books_parts.py
         self,
         database: Database,
         *,
         events_topic: str,
-        channels: Sequence[str],
+        findings: Findings,
         log_start: LogStart,
         clock: Callable[[], datetime],
+        raw_topic: str = "",
+        pages: PageKeeper | None = None,
     ) -> None:
         self._database = database
         self._events_topic = events_topic
-        self._channels = channels
+        self._findings = findings
         self._log_start = log_start
         self._clock = clock
+        self._raw = RawAccounts(raw_topic)
+        self._pages = pages
+        self._reader = VerdictReader()
 
     async def positions(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Where to go on reading."""
+        """Where to go on reading: behind what is booked, of the log that there is now."""
+        if self._pages is not None:
+            await self._pages.check(topic, partitions)  # what is unsure, booking finds out
         async with self._database.reading() as connection:
             return await load_positions(connection, topic, partitions)
 
     async def book_verdicts(self, records: Sequence[Record]) -> Receipt:
         """Book a batch of the verdicts topic."""
+        return await self._booked(self._book_verdicts, records)
+
+    async def book_dead_letters(self, records: Sequence[Record]) -> Receipt:
+        """Book a batch of the dead-letters topic."""
+        return await self._booked(self._book_dead_letters, records)
+
+    async def _booked(self, book: Book, records: Sequence[Record]) -> Receipt:
+        """Book a batch, asking Kafka in between where the books alone can't tell the page."""
+        if self._pages is None:
+            return await book(records, None)
+        known = Known()
+        while True:
+            try:
+                return await book(records, known)
+            except InquiryError as inquiry:
+                await self._pages.answer(inquiry, known)
+
+    async def _book_verdicts(self, records: Sequence[Record], known: Known | None) -> Receipt:
         now = self._clock()
         read = [
-            read_verdict(record, events_topic=self._events_topic, now=now) for record in records
+            read_verdict(record, self._reader, events_topic=self._events_topic, now=now)
+            for record in records
         ]
         good = [item for item in read if isinstance(item, ReadVerdict)]
         bad = [item for item in read if isinstance(item, SetAside)]
         async with self._database.writing() as connection:
-            unread = await self._advance(connection, records)
-            accounts = await lock_ledgers(
+            unread = await self._advance(connection, records, known)
+            accounts = await Accounts.lock(
                 connection,
                 self._events_topic,
-                list({item.verdict.position.partition for item in good}),
+                (item.verdict.position.partition for item in good),
+                known,
             )
-            self._open_accounts(accounts, unread, records, read)
-            news = [item for item in good if _book_verdict(accounts, item)]
-            earlier = await claim_ids(connection, candidates(news), now)
-            identified = identify(news, earlier)
+            self._open_accounts(accounts.current, unread, records, read)
+            news = accounts.book_verdicts(await accounts.sort_verdicts(good))
+            uses = uses_of(news)
+            earlier = await claim_ids(connection, candidates(uses), now)
+            identified = identify(uses, earlier)
             for item in identified.duplicates:
-                accounts[item.verdict.position.partition].duplicates += 1
+                accounts.of(item).duplicates += 1
             for conflict in identified.conflicts:
-                accounts[conflict.read.verdict.position.partition].conflicts += 1
-            await save_ledgers(connection, self._events_topic, accounts)
-            await self._count(connection, identified.new)
+                accounts.of(conflict.read).conflicts += 1
+            await accounts.save()
+            await self._raw.book(connection, news, (), known)
             await self._store(connection, identified, now)
             unreadable = await _insert_new(
-                connection, tables.dead_letters, [dead_letter_row(item, now) for item in bad]
+                connection, tables.dead_letters, _unreadable_rows(bad, unread, now)
             )
+            # last, because every reporter adds to the same few counters and waits for the others'
+            sorts = sort_out(identified.new)
+            await _count(connection, sorts)
         return Receipt(
             new=identified.new,
+            sorts=sorts,
             repeats=len(read) - len(news) - len(unreadable),
             duplicates=len(identified.duplicates),
             conflicts=len(identified.conflicts),
             dead_letters=Counter(row["error_class"] for row in unreadable),
         )
 
-    async def book_dead_letters(self, records: Sequence[Record]) -> Receipt:
-        """Book a batch of the dead-letters topic."""
+    async def _book_dead_letters(self, records: Sequence[Record], known: Known | None) -> Receipt:
         now = self._clock()
-        letters = [read_dead_letter(record, now=now) for record in records]
+        letters = [
+            read_dead_letter(record, now=now, raw_topic=self._raw.topic) for record in records
+        ]
+        if known is not None:
+            # Dead letters are few, and no order holds between them and the verdicts: one may be
+            # the first to come from a recreated topic, at a place that was never booked.
+            topics = (self._events_topic, self._raw.topic)
+            places = [place for item in letters for place in (item.origin, item.raw_origin)]
+            known.require_recognised(
+                (place.topic, place.partition)
+                for place in places
+                if place is not None and place.topic in topics
+            )
         async with self._database.writing() as connection:
-            await self._advance(connection, records)
+            unread = await self._advance(connection, records, known)
             of_events = [item for item in letters if item.origin.topic == self._events_topic]
-            accounts = await lock_ledgers(
-                connection, self._events_topic, list({item.origin.partition for item in of_events})
+            accounts = await Accounts.lock(
+                connection,
+                self._events_topic,
+                (item.origin.partition for item in of_events),
+                known,
             )
-            repeats = [item for item in of_events if not _book_dead_letter(accounts, item)]
-            await save_ledgers(connection, self._events_topic, accounts)
-            repeated = set(map(id, repeats))
-            news = [item for item in letters if id(item) not in repeated]
-            stored = await _insert_new(
-                connection, tables.dead_letters, [dead_letter_row(item, now) for item in news]
-            )
+            news = accounts.book_letters(await accounts.sort_letters(of_events))
+            await accounts.save()
+            unreadable = [item for item in letters if item.kept is None]
+            news += [
+                item
+                for item in letters
+                if item.origin.topic != self._events_topic and item.kept is not None
+            ]
+            raw_pages = await self._raw.book(connection, (), news, known)
+            rows = [
+                dead_letter_row(replace(item, page=raw_pages.get(id(item), item.page)), now)
+                if item.origin == item.raw_origin
+                else dead_letter_row(item, now)
+                for item in news
+            ]
+            rows += _unreadable_rows(unreadable, unread, now)
+            stored = await _insert_new(connection, tables.dead_letters, rows)
         return Receipt(
             repeats=len(letters) - len(stored),
             dead_letters=Counter(row["error_class"] for row in stored),
         )
 
     async def _advance(
-        self, connection: AsyncConnection, records: Sequence[Record]
-    ) -> dict[int, int]:
+        self, connection: AsyncConnection, records: Sequence[Record], known: Known | None
+    ) -> dict[int, Place]:
         """Move the positions behind the batch; return those before it."""
         topic = records[0].topic
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
+        first: dict[int, Record] = {}
+        last: dict[int, Record] = {}
         for record in records:
-            first.setdefault(record.partition, record.offset)
-            last[record.partition] = record.offset
-        before = await lock_positions(connection, topic, list(first))
-        for partition, offset in first.items():
+            first.setdefault(record.partition, record)
+            last[record.partition] = record
+        before = await lock_places(connection, topic, list(first))
+        for partition, record in first.items():
+            offset, expected = record.offset, before[partition].next_offset
             # Kafka may have deleted what lies between; otherwise it was skipped, and would be lost
-            if offset > before[partition] and offset > await self._log_start(topic, partition):
+            if offset > expected and offset > await self._log_start(topic, partition):
                 message = (
                     f"partition {partition} of `{topic}` goes on at {offset}, the books at "
-                    f"{before[partition]}; restart the reporter to read from the books' position"
+                    f"{expected}; the consumer goes back to the books' position"
                 )
                 raise SkippedRecordsError(message)
-        after = {partition: max(before[partition], last[partition] + 1) for partition in last}
-        await save_positions(connection, topic, after)
+        if known is not None:
+            back = {(topic, n) for n, one in first.items() if one.offset < before[n].next_offset}
+            known.require_recognised(back)
+        after = {
+            partition: _behind(before[partition], first[partition], record)
+            for partition, record in last.items()
+        }
+        await save_places(connection, topic, after)
         return before
 
     def _open_accounts(
         self,
         accounts: Mapping[int, PartitionLedger],
-        positions: Mapping[int, int],
+        places: Mapping[int, Place],
         records: Sequence[Record],
         read: Sequence[ReadVerdict | SetAside],
     ) -> None:
@@ -181,63 +263,76 @@ class Bookkeeper:
                 continue
             opened.add(record.partition)
             account = accounts[item.verdict.position.partition]
-            if positions[record.partition] == 0 < record.offset and account.verdicts == 0:
+            at_start = places[record.partition].next_offset == 0
+            if at_start and record.offset and not account.verdicts:
                 account.open_at(item.verdict.position.offset)
-
-    async def _count(self, connection: AsyncConnection, news: Sequence[ReadVerdict]) -> None:
-        counted = tally(news)
-        await _add(connection, tables.hourly_counts, DECISION_COLUMNS, counted.decisions)
-        await _add(connection, tables.hourly_verdicts, EVENT_COLUMNS, counted.events)
 
     async def _store(
         self, connection: AsyncConnection, identified: Identified, now: datetime
     ) -> None:
         found = [item for item in identified.new if item.verdict.outcome is not Outcome.PERMITTED]
         conflicts = identified.conflicts
-        await _insert(connection, tables.violations, [violation_row(item, now) for item in found])
-        await _insert(
+        judgement = await self._findings.judge(connection, found, now)
+        judged = list(zip(found, judgement.verdicts, strict=True))
+        await insert_rows(
+            connection, tables.violations, [violation_row(item, mark, now) for item, mark in judged]
+        )
+        await insert_rows(
             connection,
             tables.violation_categories,
-            [row for item in found for row in category_rows(item)],
+            [row for item, mark in judged for row in category_rows(item, mark)],
         )
-        await _insert(connection, tables.id_conflicts, [conflict_row(c, now) for c in conflicts])
-        alerts = [
-            (AlertKind(str(item.verdict.outcome)), place_id(item.verdict.position))
-            for item in found
-        ]
-        alerts += [(AlertKind.CONFLICT, place_id(c.read.verdict.position)) for c in conflicts]
-        await _insert(connection, tables.outbox, outbox_rows(alerts, self._channels, now))
+        disputed = [conflict_row(conflict, now) for conflict in conflicts]
+        await insert_rows(connection, tables.id_conflicts, disputed)
+        await self._findings.record(connection, judgement, now)
+        await _notify(connection, disputed, now)
 
 
-def _book_verdict(accounts: Mapping[int, PartitionLedger], item: ReadVerdict) -> bool:
-    position = item.verdict.position
-    try:
-        return accounts[position.partition].book_verdict(position.offset)
-    except TooManyIntervalsError as error:
-        message = (
-            f"partition {position.partition} of the events topic: {error} with a verdict; "
-            "compare the auditor's output with the events before restarting"
-        )
-        raise StopConsumingError(message) from error
+async def _count(connection: AsyncConnection, sorts: Sequence[Sort]) -> None:
+    counted = tally(sorts)
+    await add(connection, tables.hourly_counts, DECISION_COLUMNS, counted.decisions)
+    await add(connection, tables.hourly_verdicts, EVENT_COLUMNS, counted.events)
+    await add(connection, tables.statement_counts, STATEMENT_COLUMNS, counted.statements)
 
 
-def _book_dead_letter(accounts: Mapping[int, PartitionLedger], item: SetAside) -> bool:
-    position = item.origin
-    try:
-        return accounts[position.partition].book_dead_letter(position.offset)
-    except TooManyIntervalsError as error:
-        message = (
-            f"partition {position.partition} of the events topic: {error} with a dead letter; "
-            "waiting for the verdicts between them"
-        )
-        raise VerdictsBehindError(message) from error
-
-
-async def _insert(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+async def _notify(
+    connection: AsyncConnection, conflicts: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
-    if rows:
-        await connection.execute(insert(table), rows)
+    """Raise one notice for each publisher, in the order of their names."""
+    by_publisher: dict[str, list[Mapping[str, Any]]] = {}
+    for row in conflicts:
+        by_publisher.setdefault(row["publisher"], []).append(row)
+    for publisher, rows in sorted(by_publisher.items()):
+        await raise_notice(
+            connection,
+            kind=NoticeKind.CONFLICT,
+            key=publisher,
+            summary=rows[-1]["summary"],
+            severity=Severity.MEDIUM,
+            now=now,
+            count=len(rows),
+        )
+
+
+def _behind(place: Place, first: Record, last: Record) -> Place:
+    """The place behind a batch; never before where the books are already."""
+    if last.offset < place.next_offset:
+        return place
+    marks = place.marks
+    for record in (last,) if marks.first else (first, last):
+        digest = whole_digest(record.timestamp, record.key, record.value)
+        marks = marks.moved_to(Mark(record.offset, digest))
+    return Place(last.offset + 1, place.page, marks)
+
+
+def _unreadable_rows(
+    letters: Sequence[SetAside], places: Mapping[int, Place], now: datetime
+) -> list[dict[str, Any]]:
+    """Rows of records that are neither a verdict nor a dead letter, and stand in this topic."""
+    return [
+        dead_letter_row(replace(item, page=places[item.origin.partition].page), now)
+        for item in letters
+    ]
 
 
 async def _insert_new(
@@ -254,25 +349,3 @@ async def _insert_new(
         [by_id[name] for name in sorted(by_id)],
     )
     return [by_id[name] for name in inserted.scalars()]
-
-
-async def _add(
-    connection: AsyncConnection,
-    table: Table,
-    columns: Sequence[str],
-    increments: Mapping[Any, int],
-) -> None:
-    """Add to counters, in sorted order so that two reporters can't wait for each other."""
-    if not increments:
-        return
-    statement = insert_into(connection, table)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(columns),
-            set_={"count": table.c.count + statement.excluded.count},
-        ),
-        [
-            {**dict(zip(columns, key, strict=True)), "count": count}
-            for key, count in sorted(increments.items())
-        ],
-    )

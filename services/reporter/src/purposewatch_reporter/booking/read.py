@@ -2,30 +2,58 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ValidationError
+import msgspec
+from pydantic import ValidationError
 
+from purposewatch_reporter.pages.digests import whole_digest
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
+from purposewatch_shared.decision import CategoryDecision, Kind, Outcome
+from purposewatch_shared.kafka.condemned import CondemnedRecord
 from purposewatch_shared.kafka.consumer import Record
 from purposewatch_shared.kafka.dead_letters import written_at
-from purposewatch_shared.verdict import Position, Verdict
+from purposewatch_shared.verdict import Position
+from purposewatch_shared.wire.flow import Flow
+from purposewatch_shared.wire.verdict import VerdictReader, WirePolicy, WirePosition
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = 2**63 - 1
 _LARGEST_PARTITION = 2**31 - 1
 _ERRORS_NAMED = 5
 
-M = TypeVar("M", bound=BaseModel)
+
+class Stated(msgspec.Struct, frozen=True, gc=False):
+    """What a verdict says, as far as the books need it; the fields are those of `Verdict`."""
+
+    position: WirePosition
+    origin: str
+    event_id: str
+    event_source: str
+    publisher: str
+    content_digest: str
+    subject: str
+    data: Flow
+    """Shared between verdicts about equal flows, as `categories` between equal decisions."""
+    outcome: Outcome
+    kind: Kind | None
+    policy: WirePolicy | None
+    categories: tuple[CategoryDecision, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadVerdict:
-    """A verdict, the text it was read from, and its times in UTC."""
+class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
+    """A verdict, the record's value that it was read from, and its event's time in UTC."""
 
-    verdict: Verdict
-    text: str
+    verdict: Stated
+    value: bytes
     event_time: datetime
+    page: int = 0
+    """The page of the events topic's books that its event belongs to."""
+
+    @property
+    def text(self) -> str:
+        """The verdict as JSON."""
+        return self.value.decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +69,16 @@ class SetAside:
     policy_version: str | None
     kept: Position | None
     """Where the whole record is kept; `None` when only its origin is."""
+    digest: bytes | None = None
+    """What the whole record is recognised by; `None` when it is not kept."""
+    raw_origin: Position | None = None
+    """The raw record that it comes from, as far as that can still be read."""
+    page: int = 0
+    """The page of the books that the origin belongs to."""
+
+
+class _Origin(msgspec.Struct):
+    origin: str
 
 
 class _UnreadableError(Exception):
@@ -55,22 +93,45 @@ def storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def read_verdict(record: Record, *, events_topic: str, now: datetime) -> ReadVerdict | SetAside:
+def read_verdict(
+    record: Record, reader: VerdictReader, *, events_topic: str, now: datetime
+) -> ReadVerdict | SetAside:
     """The verdict in a record of the verdicts topic, or why there is none in it."""
     try:
-        verdict = _parse(Verdict, record.value)
-        _check_position(verdict.position, events_topic)
-        event_time = _in_utc(verdict.event_time)
+        value = _value_of(record)
+        try:
+            wire = reader.read(value)
+        except ValidationError as error:
+            raise _unreadable_by(error) from None
+        head = wire.head
+        _check_position(head.position, events_topic)
+        event_time = _in_utc(wire.event_time)
     except _UnreadableError as error:
         return _unreadable(record, error, now)
-    assert record.value is not None  # noqa: S101 - it was parsed
-    return ReadVerdict(verdict, record.value.decode(), event_time)
+    stated = Stated(
+        head.position,
+        head.origin,
+        head.event_id,
+        head.event_source,
+        head.publisher,
+        head.content_digest,
+        wire.subject,
+        wire.flow.terms,
+        head.outcome,
+        head.kind,
+        head.policy,
+        wire.categories,
+    )
+    return ReadVerdict(stated, value, event_time)
 
 
-def read_dead_letter(record: Record, *, now: datetime) -> SetAside:
+def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> SetAside:
     """The dead letter in a record, or one about the record itself."""
     try:
-        letter = _parse(DeadLetter, record.value)
+        try:
+            letter = DeadLetter.model_validate_json(_value_of(record))
+        except ValidationError as error:
+            raise _unreadable_by(error) from None
         _check_position(letter.position, letter.position.topic)
         return SetAside(
             origin=letter.position,
@@ -81,21 +142,48 @@ def read_dead_letter(record: Record, *, now: datetime) -> SetAside:
             reason=storable(letter.reason),
             policy_version=storable(letter.policy_version) if letter.policy_version else None,
             kept=Position(topic=record.topic, partition=record.partition, offset=record.offset),
+            digest=_digest(letter),
+            raw_origin=_raw_origin(letter, raw_topic),
         )
     except _UnreadableError as error:
         return _unreadable(record, error, now)
 
 
-def _parse(model: type[M], value: bytes | None) -> M:
+def _digest(letter: DeadLetter) -> bytes | None:
+    if letter.error_class in (ErrorClass.TOO_LARGE, ErrorClass.UNDECODABLE):
+        return None
+    timestamp_ms: int = (letter.timestamp - _EPOCH) // timedelta(milliseconds=1)
+    return whole_digest(timestamp_ms, letter.key, letter.value)
+
+
+def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
+    """The raw record that the letter is about, or that the event which it is about came from."""
+    if letter.position.topic == raw_topic:
+        return letter.position
+    try:
+        origin = msgspec.json.decode(letter.value or b"", type=_Origin).origin
+        topic, partition, offset = origin.rsplit("/", 2)
+        place = Position(topic=topic, partition=int(partition), offset=int(offset))
+        _check_position(place, raw_topic)
+    except (ValueError, _UnreadableError):
+        return None  # no canonical event, or one that came by HTTP
+    return place
+
+
+def _value_of(record: Record) -> bytes:
+    if isinstance(record, CondemnedRecord):
+        raise _UnreadableError(record.error_class, record.reason)
+    value: bytes | None = record.value
     if not value:
         raise _UnreadableError(ErrorClass.EMPTY, "the record is empty")
-    try:
-        return model.model_validate_json(value)
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
+    return value
+
+
+def _unreadable_by(error: ValidationError) -> _UnreadableError:
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
     if problems[0]["type"] == "json_invalid":
-        raise _UnreadableError(ErrorClass.NOT_JSON, "the record is not JSON")
-    raise _UnreadableError(ErrorClass.INTERNAL, _name_fields([item["loc"] for item in problems]))
+        return _UnreadableError(ErrorClass.NOT_JSON, "the record is not JSON")
+    return _UnreadableError(ErrorClass.INTERNAL, _name_fields([item["loc"] for item in problems]))
 
 
 def _name_fields(places: Sequence[tuple[int | str, ...]]) -> str:
@@ -105,7 +193,7 @@ def _name_fields(places: Sequence[tuple[int | str, ...]]) -> str:
     return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
 
 
-def _check_position(position: Position, topic: str) -> None:
+def _check_position(position: Position | WirePosition, topic: str) -> None:
     if position.topic != topic:
         reason = f"the record is about another topic than `{topic}`"
         raise _UnreadableError(ErrorClass.INTERNAL, reason)
@@ -115,6 +203,8 @@ def _check_position(position: Position, topic: str) -> None:
 
 
 def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is UTC:
+        return time
     try:
         return time.astimezone(UTC)
     except OverflowError:

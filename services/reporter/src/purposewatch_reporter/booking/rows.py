@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from purposewatch_reporter.booking.identity import Conflict, place_id
-from purposewatch_reporter.booking.read import ReadVerdict, SetAside, storable
-from purposewatch_shared.decision import CategoryDecision, Outcome
-from purposewatch_shared.verdict import Verdict
+from purposewatch_reporter.booking.read import ReadVerdict, SetAside, Stated, storable
+from purposewatch_reporter.findings.record import Judged
+from purposewatch_shared.decision import CategoryDecision
 
 
-def deciding(verdict: Verdict) -> CategoryDecision:
+def deciding(verdict: Stated) -> CategoryDecision:
     """The category decision that the verdict's outcome and kind come from."""
     for decision in verdict.categories:
         if decision.outcome is verdict.outcome and decision.kind is verdict.kind:
@@ -18,16 +18,16 @@ def deciding(verdict: Verdict) -> CategoryDecision:
     return verdict.categories[0]
 
 
-def violation_row(read: ReadVerdict, now: datetime) -> dict[str, Any]:
+def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str, Any]:
     """The row of a verdict that is not «permitted»."""
     verdict = read.verdict
     decision = deciding(verdict)
     return {
-        **_place(verdict),
+        **_place(read),
         "event_time": read.event_time,
         "booked_time": now,
         "origin": storable(verdict.origin),
-        "subject": verdict.data.subject,
+        "subject": verdict.subject,
         "controller": verdict.data.controller,
         "role": verdict.data.role,
         "operation": verdict.data.operation,
@@ -41,19 +41,22 @@ def violation_row(read: ReadVerdict, now: datetime) -> dict[str, Any]:
         "grade": _or_none(decision.grade),
         "summary": storable(decision.sentence),
         "verdict": read.text,
+        "severity": str(judged.severity),
+        "suppressed": judged.suppressed,
     }
 
 
-def category_rows(read: ReadVerdict) -> Iterator[dict[str, Any]]:
+def category_rows(read: ReadVerdict, judged: Judged) -> Iterator[dict[str, Any]]:
     """One row for each data category that was not permitted."""
-    violation = place_id(read.verdict.position)
-    categories = {
-        storable(decision.data_category)
-        for decision in read.verdict.categories
-        if decision.outcome is not Outcome.PERMITTED
-    }
-    for category in sorted(categories):
-        yield {"violation_id": violation, "data_category": category}
+    violation = place_id(read.verdict.position, read.page)
+    for category, mark in sorted(judged.categories.items()):
+        yield {
+            "violation_id": violation,
+            "data_category": category,
+            "kind": mark.kind,
+            "fingerprint": mark.fingerprint,
+            "event_time": read.event_time,
+        }
 
 
 def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
     verdict = conflict.read.verdict
     first = conflict.first
     return {
-        **_place(verdict),
+        **_place(conflict.read),
         "first_partition": first.partition,
         "first_offset": first.offset,
         "event_time": conflict.read.event_time,
@@ -81,7 +84,7 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
 def dead_letter_row(letter: SetAside, now: datetime) -> dict[str, Any]:
     """The row of a record that was set aside."""
     return {
-        "id": place_id(letter.origin),
+        "id": place_id(letter.origin, letter.page),
         "origin_topic": letter.origin.topic,
         "origin_partition": letter.origin.partition,
         "origin_offset": letter.origin.offset,
@@ -97,9 +100,10 @@ def dead_letter_row(letter: SetAside, now: datetime) -> dict[str, Any]:
     }
 
 
-def _place(verdict: Verdict) -> dict[str, Any]:
+def _place(read: ReadVerdict) -> dict[str, Any]:
+    verdict = read.verdict
     return {
-        "id": place_id(verdict.position),
+        "id": place_id(verdict.position, read.page),
         "topic": verdict.position.topic,
         "partition": verdict.position.partition,
         "event_offset": verdict.position.offset,

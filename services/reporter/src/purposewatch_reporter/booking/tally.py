@@ -1,15 +1,16 @@
 """What is counted: pure, from verdicts to increments of counters."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from purposewatch_reporter.booking.read import ReadVerdict, storable
 from purposewatch_reporter.store.tables import NO_KIND
 
 DecisionKey: TypeAlias = tuple[datetime, str, str, str, str, str, str, str]
+StatementKey: TypeAlias = tuple[str, str, str, str]
 EventKey: TypeAlias = tuple[datetime, str, str, str, str]
 
 DECISION_COLUMNS = (
@@ -22,6 +23,9 @@ DECISION_COLUMNS = (
     "outcome",
     "kind",
 )
+STATEMENT_COLUMNS = ("controller", "version", "statement", "outcome")
+NEAREST_MISS = "nearest_miss"
+"""Stands for the outcome where a statement did not decide but came nearest."""
 EVENT_COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
 
 
@@ -32,17 +36,50 @@ class Tally:
     decisions: Counter[DecisionKey] = field(default_factory=Counter)
     """Decisions about data categories."""
     events: Counter[EventKey] = field(default_factory=Counter)
+    statements: Counter[StatementKey] = field(default_factory=Counter)
+    """Decisions by the statement that decided, or that was the nearest miss."""
 
 
-def tally(verdicts: Iterable[ReadVerdict]) -> Tally:
+class Sort(NamedTuple):
+    """Verdicts that agree in everything that is counted by: one of them, and how many."""
+
+    read: ReadVerdict
+    number: int
+
+
+def sort_out(verdicts: Iterable[ReadVerdict]) -> Sequence[Sort]:
+    """Put together what can be counted together.
+
+    The reader shares equal flows and decisions, so that they are compared by being the same ones;
+    equal ones that are not shared only make two sorts of what could be one.
+    """
+    first: dict[tuple[Any, ...], ReadVerdict] = {}
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for read in verdicts:
+        verdict, time = read.verdict, read.event_time
+        sort = (
+            time.toordinal() * 24 + time.hour,
+            verdict.publisher,
+            id(verdict.data),
+            id(verdict.categories),
+            verdict.outcome,
+            verdict.kind,
+            verdict.policy and verdict.policy.version,
+        )
+        first.setdefault(sort, read)
+        counts[sort] += 1
+    return tuple(Sort(read, counts[sort]) for sort, read in first.items())
+
+
+def tally(sorts: Iterable[Sort]) -> Tally:
     """Count verdicts about events that were not counted before, by the hour of the event."""
     counted = Tally()
-    for read in verdicts:
+    for read, number in sorts:
         verdict = read.verdict
         data = verdict.data
         hour = read.event_time.replace(minute=0, second=0, microsecond=0)
-        kind = str(verdict.kind or NO_KIND)
-        counted.events[hour, data.controller, verdict.publisher, str(verdict.outcome), kind] += 1
+        outcome, kind = str(verdict.outcome), str(verdict.kind or NO_KIND)
+        counted.events[hour, data.controller, verdict.publisher, outcome, kind] += number
         for decision in verdict.categories:
             counted.decisions[
                 hour,
@@ -53,5 +90,12 @@ def tally(verdicts: Iterable[ReadVerdict]) -> Tally:
                 data.recipient,
                 str(decision.outcome),
                 str(decision.kind or NO_KIND),
-            ] += 1
+            ] += number
+            if verdict.policy is not None and decision.statement is not None:
+                counted.statements[
+                    data.controller,
+                    storable(verdict.policy.version),
+                    storable(decision.statement),
+                    NEAREST_MISS if decision.failed else str(decision.outcome),
+                ] += number
     return counted

@@ -1,7 +1,9 @@
 """The account of one partition of the events topic."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from purposewatch_reporter.ledger.mark import Mark, Marks
 from purposewatch_reporter.ledger.offsets import MAX_INTERVALS, OffsetSet
 
 # Dead letters run ahead of the verdicts when a long history is booked, each a range by itself.
@@ -26,6 +28,28 @@ class PartitionLedger:
     """Among the verdicts: those whose event repeats an id with the same content."""
     conflicts: int = 0
     """Among the verdicts: those whose event repeats an id with other content."""
+    page: int = 0
+    """Which life of the partition this is about; see docs/concepts.md, "pages"."""
+    opened_time: datetime | None = None
+    """When the page was opened; `None` for page 0."""
+    marks: Marks = field(default_factory=Marks)
+    seen_end: int = 0
+    """The highest end of the log that was seen; with `closed_time`, the end of the page."""
+    closed_time: datetime | None = None
+    """When the next page was opened; `None` for the current page."""
+
+    @property
+    def end(self) -> int:
+        """One above the highest offset that this page knows of."""
+        return max(self.accounted.end, self.base, self.seen_end)
+
+    def has(self, offset: int) -> bool:
+        """Whether the offset is booked, or lies before the books."""
+        return offset < self.base or offset in self.accounted
+
+    def mark(self, mark: Mark | None) -> None:
+        """Remember what stands in the log at an offset that has been booked."""
+        self.marks = self.marks.moved_to(mark)
 
     def open_at(self, offset: int) -> None:
         """Begin the books at `offset`, unless something before it has been booked."""

@@ -3,6 +3,7 @@
 INVARIANT: everything that one batch changes is written in one transaction of the write engine.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ _MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
 _READERS = 4
 _BUSY_SECONDS = 5
 _STATEMENT_SECONDS = 60
+_CHECK_SECONDS = 3
 
 
 class Database:
@@ -72,7 +74,7 @@ class Database:
     async def check(self) -> Check:
         """Whether the database answers."""
         try:
-            async with self.reading() as connection:
+            async with asyncio.timeout(_CHECK_SECONDS), self.reading() as connection:
                 await connection.execute(text("SELECT 1"))
         except Exception as error:  # noqa: BLE001 - any failure means «not now»
             return Check(ok=False, detail=f"no answer ({type(error).__name__})")

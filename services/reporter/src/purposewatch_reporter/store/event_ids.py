@@ -1,21 +1,42 @@
 """Which event ids were booked, and with what content."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.bulk import write
 from purposewatch_reporter.store.tables import event_ids
 
+_COLUMNS = ("id_hash", "content_digest", "partition", "event_offset", "booked_time")
 _LOOKUP_SIZE = 1_000
 _PRUNE_SIZE = 5_000
 
+HASH_SIZE = 16
+"""Bytes of an id's hash, and of the digest of an event's content."""
 
-@dataclass(frozen=True, slots=True)
-class FirstUse:
+# All hashes are 16 bytes long. So they travel as one value each way, which costs a quarter of an
+# array of them, and the answer need not be taken apart while every id is new.
+_CLAIM = """
+WITH booked AS (
+    INSERT INTO event_ids (id_hash, content_digest, partition, event_offset, booked_time)
+    SELECT
+        substr(CAST($1 AS bytea), 16 * number - 15, 16),
+        substr(CAST($2 AS bytea), 16 * number - 15, 16),
+        (CAST($3 AS integer[]))[number],
+        (CAST($4 AS bigint[]))[number],
+        CAST($5 AS timestamptz)
+    FROM generate_series(1, CAST($6 AS integer)) AS number
+    ON CONFLICT DO NOTHING
+    RETURNING id_hash
+)
+SELECT string_agg(id_hash, '') FROM booked
+"""
+
+
+class FirstUse(msgspec.Struct, frozen=True, gc=False):
     """The event that an id was booked for."""
 
     content_digest: bytes
@@ -33,29 +54,68 @@ async def claim_ids(
     """
     if not candidates:
         return {}
-    rows = [
-        {
-            "id_hash": id_hash,
-            "content_digest": use.content_digest,
-            "partition": use.partition,
-            "event_offset": use.offset,
-            "booked_time": now,
-        }
-        for id_hash, use in sorted(candidates.items())
-    ]
-    statement = insert_into(connection, event_ids)
-    inserted = await connection.execute(
-        statement.on_conflict_do_nothing().returning(event_ids.c.id_hash), rows
+    names = sorted(candidates)
+    if connection.dialect.name == "sqlite":  # the one writer: nobody books an id in between
+        earlier = await _uses(connection, names)
+        await _write(connection, candidates, [name for name in names if name not in earlier], now)
+        return earlier
+    new = await _claim(connection, candidates, names, now)
+    if len(new) == len(names) * HASH_SIZE:
+        return {}
+    own = {new[start : start + HASH_SIZE] for start in range(0, len(new), HASH_SIZE)}
+    return await _uses(connection, [name for name in names if name not in own])
+
+
+async def _claim(
+    connection: AsyncConnection,
+    candidates: Mapping[bytes, FirstUse],
+    names: Sequence[bytes],
+    now: datetime,
+) -> bytes:
+    """Book the ids that PostgreSQL does not have; they come back, one behind the other."""
+    uses = [candidates[name] for name in names]
+    hashes, digests = b"".join(names), b"".join([use.content_digest for use in uses])
+    if not len(hashes) == len(digests) == len(names) * HASH_SIZE:
+        message = f"ids and contents are known by {HASH_SIZE} bytes each"
+        raise ValueError(message)
+    values = (
+        hashes,
+        digests,
+        [use.partition for use in uses],
+        [use.offset for use in uses],
+        now,
+        len(names),
     )
-    taken = sorted(candidates.keys() - set(inserted.scalars()))
-    earlier: dict[bytes, FirstUse] = {}
-    for start in range(0, len(taken), _LOOKUP_SIZE):
-        found = await connection.execute(
-            select(event_ids).where(event_ids.c.id_hash.in_(taken[start : start + _LOOKUP_SIZE]))
-        )
-        for row in found:
-            earlier[row.id_hash] = FirstUse(row.content_digest, row.partition, row.event_offset)
-    return earlier
+    return (await connection.exec_driver_sql(_CLAIM, values)).scalar_one() or b""
+
+
+async def _write(
+    connection: AsyncConnection,
+    candidates: Mapping[bytes, FirstUse],
+    names: Sequence[bytes],
+    now: datetime,
+) -> None:
+    if not names:
+        return
+    uses = [candidates[name] for name in names]
+    columns = [
+        names,
+        [use.content_digest for use in uses],
+        [use.partition for use in uses],
+        [use.offset for use in uses],
+        [now] * len(names),
+    ]
+    await write(connection, event_ids, _COLUMNS, columns)
+
+
+async def _uses(connection: AsyncConnection, names: Sequence[bytes]) -> dict[bytes, FirstUse]:
+    """The uses of those ids that are booked."""
+    found: dict[bytes, FirstUse] = {}
+    for start in range(0, len(names), _LOOKUP_SIZE):
+        some = names[start : start + _LOOKUP_SIZE]
+        for row in await connection.execute(select(event_ids).where(event_ids.c.id_hash.in_(some))):
+            found[row.id_hash] = FirstUse(row.content_digest, row.partition, row.event_offset)
+    return found
 
 
 async def prune_ids(connection: AsyncConnection, before: datetime) -> int:

@@ -1,14 +1,15 @@
-"""The stored accounts of the events topic's partitions."""
+"""The stored accounts of the events topic's partitions, page by page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.offsets import OffsetSet
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.marks import mark_values, marks_of
 from purposewatch_reporter.store.tables import ledger
 
 
@@ -20,10 +21,16 @@ def _from_row(row: Row[Any]) -> PartitionLedger:
         dead_letters=row.dead_letters,
         duplicates=row.duplicates,
         conflicts=row.conflicts,
+        page=row.page,
+        opened_time=row.opened_time,
+        marks=marks_of(row),
+        seen_end=row.seen_end,
+        closed_time=row.closed_time,
     )
 
 
-def _values(account: PartitionLedger) -> dict[str, Any]:
+def _booked(account: PartitionLedger) -> dict[str, Any]:
+    """What booking changes; the rest of the page is the business of whoever turns it."""
     return {
         "base": account.base,
         "accounted": account.accounted.to_json(),
@@ -31,63 +38,101 @@ def _values(account: PartitionLedger) -> dict[str, Any]:
         "dead_letters": account.dead_letters,
         "duplicates": account.duplicates,
         "conflicts": account.conflicts,
+        **mark_values(account.marks),
     }
 
 
-async def load_ledgers(connection: AsyncConnection, topic: str) -> dict[int, PartitionLedger]:
-    """The account of every partition that has one."""
+async def load_pages(connection: AsyncConnection, topic: str) -> dict[int, list[PartitionLedger]]:
+    """All pages of every partition that has one; the last is the current one."""
     rows = await connection.execute(
-        select(ledger).where(ledger.c.topic == topic).order_by(ledger.c.partition)
+        select(ledger).where(ledger.c.topic == topic).order_by(ledger.c.partition, ledger.c.page)
     )
-    return {row.partition: _from_row(row) for row in rows}
+    found: dict[int, list[PartitionLedger]] = {}
+    for row in rows:
+        found.setdefault(row.partition, []).append(_from_row(row))
+    return found
+
+
+async def load_ledgers(connection: AsyncConnection, topic: str) -> dict[int, PartitionLedger]:
+    """The current page of every partition that has one."""
+    pages = await load_pages(connection, topic)
+    return {partition: accounts[-1] for partition, accounts in pages.items()}
 
 
 async def lock_ledgers(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
 ) -> dict[int, PartitionLedger]:
-    """The accounts of these partitions; nobody else changes them before the transaction ends.
+    """The current pages of these partitions; nobody else changes them in this transaction.
 
     INVARIANT: rows are locked in sorted order and after those of `positions`, so that two
-    reporters can't wait for each other. A new account is opened for a partition without one.
+    reporters can't wait for each other. A partition without a page gets page 0.
     """
     wanted = sorted(partitions)
-    locking = (
-        select(ledger)
-        .where(ledger.c.topic == topic, ledger.c.partition.in_(wanted))
-        .order_by(ledger.c.partition)
-        .with_for_update()
-    )
-    found = {row.partition: _from_row(row) for row in await connection.execute(locking)}
+    current = and_(ledger.c.partition.in_(wanted), ledger.c.closed_time.is_(None))
+    found = await _locked(connection, topic, current)
     if len(found) < len(wanted):
-        missing = [
-            {"topic": topic, "partition": partition, **_values(PartitionLedger())}
-            for partition in wanted
-            if partition not in found
-        ]
-        await connection.execute(insert_into(connection, ledger).on_conflict_do_nothing(), missing)
-        found = {row.partition: _from_row(row) for row in await connection.execute(locking)}
+        rows = [page_row(topic, n, PartitionLedger()) for n in wanted if n not in found]
+        await connection.execute(insert_into(connection, ledger).on_conflict_do_nothing(), rows)
+        found = await _locked(connection, topic, current)
     return found
 
 
-async def save_ledgers(
-    connection: AsyncConnection, topic: str, accounts: Mapping[int, PartitionLedger]
-) -> None:
-    """Store locked accounts."""
-    if not accounts:
-        return
-    await connection.execute(
-        update(ledger)
-        .where(
-            ledger.c.topic == bindparam("of_topic"),
-            ledger.c.partition == bindparam("of_partition"),
-        )
-        .values({name: bindparam(f"new_{name}") for name in _values(PartitionLedger())}),
-        [
-            {
-                "of_topic": topic,
-                "of_partition": partition,
-                **{f"new_{name}": value for name, value in _values(account).items()},
-            }
-            for partition, account in sorted(accounts.items())
-        ],
+async def lock_old_pages(
+    connection: AsyncConnection, topic: str, pages: Iterable[tuple[int, int]]
+) -> dict[int, PartitionLedger]:
+    """These pages, given as (partition, page), of partitions whose current page is locked."""
+    which = [
+        and_(ledger.c.partition == partition, ledger.c.page == page) for partition, page in pages
+    ]
+    return await _locked(connection, topic, or_(*which)) if which else {}
+
+
+async def _locked(
+    connection: AsyncConnection, topic: str, which: ColumnElement[bool]
+) -> dict[int, PartitionLedger]:
+    locking = (
+        select(ledger)
+        .where(ledger.c.topic == topic, which)
+        .order_by(ledger.c.partition)
+        .with_for_update()
     )
+    return {row.partition: _from_row(row) for row in await connection.execute(locking)}
+
+
+def page_row(topic: str, partition: int, account: PartitionLedger) -> dict[str, Any]:
+    """The whole row of a page."""
+    return {
+        "topic": topic,
+        "partition": partition,
+        "page": account.page,
+        "opened_time": account.opened_time,
+        "closed_time": account.closed_time,
+        "seen_end": account.seen_end,
+        **_booked(account),
+    }
+
+
+async def save_ledgers(
+    connection: AsyncConnection, topic: str, accounts: Iterable[tuple[int, PartitionLedger]]
+) -> None:
+    """Store locked accounts, given with their partitions."""
+    rows = [
+        {
+            "of_topic": topic,
+            "of_partition": partition,
+            "of_page": account.page,
+            **{f"new_{name}": value for name, value in _booked(account).items()},
+        }
+        for partition, account in accounts
+    ]
+    if rows:
+        await connection.execute(
+            update(ledger)
+            .where(
+                ledger.c.topic == bindparam("of_topic"),
+                ledger.c.partition == bindparam("of_partition"),
+                ledger.c.page == bindparam("of_page"),
+            )
+            .values({name: bindparam(f"new_{name}") for name in _booked(PartitionLedger())}),
+            rows,
+        )

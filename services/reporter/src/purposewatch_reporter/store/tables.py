@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -59,6 +61,30 @@ metadata = MetaData(
     }
 )
 
+
+def _marks() -> tuple[Column[Any], ...]:
+    """By what the log is recognised: see ledger/mark.py."""
+    return (
+        Column("first_offset", BigInteger),
+        Column("first_digest", LargeBinary(16)),
+        Column("mark_offset", BigInteger),
+        Column("mark_digest", LargeBinary(16)),
+    )
+
+
+def _page() -> tuple[Column[Any], ...]:
+    """One page of an account: see docs/concepts.md, "pages"."""
+    return (
+        Column("topic", String, primary_key=True),
+        Column("partition", Integer, primary_key=True, autoincrement=False),
+        Column("page", Integer, primary_key=True, autoincrement=False),
+        Column("opened_time", UtcTime),
+        Column("closed_time", UtcTime),
+        Column("seen_end", BigInteger, nullable=False),
+        *_marks(),
+    )
+
+
 # Where this service stands in the topics that it reads. The broker's offsets are only a display.
 positions = Table(
     "positions",
@@ -66,20 +92,55 @@ positions = Table(
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
+    Column("page", Integer, nullable=False),
+    *_marks(),
 )
 
-# One row per partition of the events topic: see ledger/partition.py.
-ledger = Table(
-    "ledger",
+# Pages after the first, of every topic that the books rest on: when they were opened, and why.
+pages = Table(
+    "pages",
     metadata,
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("opened_time", UtcTime, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+# Accounts of the events topic's partitions: see ledger/partition.py.
+ledger = Table(
+    "ledger",
+    metadata,
+    *_page(),
     Column("base", BigInteger, nullable=False),
     Column("accounted", Text, nullable=False),
     Column("verdicts", BigInteger, nullable=False),
     Column("dead_letters", BigInteger, nullable=False),
     Column("duplicates", BigInteger, nullable=False),
     Column("conflicts", BigInteger, nullable=False),
+)
+
+# Accounts of the raw topic's partitions, and their bits: see ledger/raw.py.
+raw_ledger = Table(
+    "raw_ledger",
+    metadata,
+    *_page(),
+    Column("base", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),
+    Column("booked_end", BigInteger, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("dead_letters", BigInteger, nullable=False),
+    Column("repeats", BigInteger, nullable=False),
+)
+raw_chunks = Table(
+    "raw_chunks",
+    metadata,
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("chunk", BigInteger, primary_key=True, autoincrement=False),
+    Column("bits", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Decisions about data categories, by the hour of the event's own time.
@@ -139,11 +200,16 @@ violations = Table(
     Column("grade", String),
     Column("summary", Text, nullable=False),
     Column("verdict", Text, nullable=False),
+    Column("severity", String, nullable=False, server_default="medium"),
+    Column("suppressed", Boolean, nullable=False, server_default=false()),
     Index("ix_violations_time", "event_time", "id"),
     Index("ix_violations_controller", "controller", "event_time", "id"),
     Index("ix_violations_kind", "kind", "event_time", "id"),
     Index("ix_violations_publisher", "publisher", "event_time", "id"),
     Index("ix_violations_event_id", "event_id"),
+    Index("ix_violations_subject", "subject", "event_time", "id"),
+    Index("ix_violations_statement", "statement", "event_time", "id"),
+    Index("ix_violations_operation", "operation", "event_time", "id"),
 )
 
 # The data categories of a violation that were not permitted.
@@ -152,7 +218,11 @@ violation_categories = Table(
     metadata,
     Column("violation_id", String(32), ForeignKey("violations.id"), primary_key=True),
     Column("data_category", String, primary_key=True),
+    Column("kind", String, nullable=False, server_default="unknown"),
+    Column("fingerprint", String(32), nullable=False, server_default=""),
+    Column("event_time", UtcTime),
     Index("ix_violation_categories_data_category", "data_category", "violation_id"),
+    Index("ix_violation_categories_finding", "fingerprint", "event_time", "violation_id"),
     sqlite_with_rowid=False,
 )
 
@@ -214,21 +284,119 @@ dead_letters = Table(
     Index("ix_dead_letters_error_class", "error_class", "failed_time", "id"),
 )
 
-# Alerts to deliver, one row per alert and channel.
+# Violations and unknown flows, grouped: see findings/. An episode is a time of activity; it begins
+# with what is not suppressed and ends when that has been quiet for a while. Episode 0: none yet.
+findings = Table(
+    "findings",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    Column("controller", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("data_category", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("publisher", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("first_event_time", UtcTime, nullable=False),
+    Column("last_event_time", UtcTime, nullable=False),
+    Column("first_booked_time", UtcTime, nullable=False),
+    Column("last_booked_time", UtcTime, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("suppressed_count", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("episode_started_time", UtcTime),
+    Column("episode_count", BigInteger, nullable=False),
+    Column("active_time", UtcTime),
+    Column("quiet_time", UtcTime),
+    Column("routed_episode", Integer, nullable=False),
+    Column("last_violation_id", String(32), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("statement", String),
+    Column("clause", String),
+    Column("policy_version", String),
+    Index("ix_findings_last_booked_time", "last_booked_time", "fingerprint"),
+    Index("ix_findings_state", "state", "active_time"),
+)
+
+# Findings that don't alert, for a while. A column that is null matches everything.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("controller", String),
+    Column("role", String),
+    Column("kind", String),
+    Column("data_category", String),
+    Column("purpose", String),
+    Column("recipient", String),
+    Column("publisher", String),
+    Column("reason", Text, nullable=False),
+    Column("author", String, nullable=False),
+    Column("created_time", UtcTime, nullable=False),
+    Column("expires_time", UtcTime, nullable=False),
+    Column("ended_time", UtcTime),
+    Column("ended_by", String),
+    Index("ix_suppressions_created_time", "created_time", "id"),
+)
+
+# What alerts apart from findings: the books, a dead channel, an id with two contents.
+notices = Table(
+    "notices",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("episode_started_time", UtcTime, nullable=False),
+    Column("episode_count", BigInteger, nullable=False),
+    Column("first_time", UtcTime, nullable=False),
+    Column("active_time", UtcTime, nullable=False),
+    Column("quiet_time", UtcTime),
+    Column("routed_episode", Integer, nullable=False),
+    Index("ix_notices_state", "state", "active_time"),
+)
+
+# Alerts to deliver: one row per episode and channel, from its beginning until the receiver knows
+# of its end. See alerts/outbox.py.
 outbox = Table(
     "outbox",
     metadata,
     Column("sequence", _COUNTER, primary_key=True, autoincrement=True),
     Column("channel", String, nullable=False),
+    Column("source", String, nullable=False),
     Column("fingerprint", String(32), nullable=False),
-    Column("kind", String, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("state", String, nullable=False),
     Column("created_time", UtcTime, nullable=False),
+    Column("due_time", UtcTime),
+    Column("waiting_since", UtcTime),
     Column("attempts", Integer, nullable=False),
-    Column("due_time", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("resolve_after", UtcTime),
+    Column("resolved_time", UtcTime),
+    Column("resolved_count", BigInteger),
     Column("last_error", Text),
-    Column("delivered_time", UtcTime),
-    UniqueConstraint("channel", "fingerprint"),
-    Index("ix_outbox_waiting", "channel", "delivered_time", "sequence"),
+    Column("done_time", UtcTime),
+    UniqueConstraint("channel", "fingerprint", "episode"),
+    Index("ix_outbox_due", "channel", "done_time", "due_time"),
+    Index("ix_outbox_fingerprint", "fingerprint", "done_time"),
+)
+
+# Whether a channel gets through; shared by all processes.
+channel_health = Table(
+    "channel_health",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("failing_since", UtcTime),
+    Column("last_success_time", UtcTime),
+    Column("last_error", Text),
 )
 
 # Who delivers on a channel: one process at a time, so that alerts arrive in order.
@@ -238,4 +406,80 @@ channel_leases = Table(
     Column("channel", String, primary_key=True),
     Column("holder", String, nullable=False),
     Column("until", UtcTime, nullable=False),
+)
+
+# Who may sign in to the page. Without a password, only through another identity provider.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", String),
+    Column("created_time", UtcTime, nullable=False),
+    Column("password_time", UtcTime),
+)
+
+# Who is signed in. The token itself is only in the browser.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("username", String(64), ForeignKey("accounts.username"), nullable=False),
+    Column("created_time", UtcTime, nullable=False),
+    Column("seen_time", UtcTime, nullable=False),
+    Column("expires_time", UtcTime, nullable=False),
+    Index("ix_sessions_username", "username"),
+    Index("ix_sessions_expires_time", "expires_time"),
+)
+
+# Failed attempts to sign in, by account name and by address, whether or not either exists.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_time", UtcTime, nullable=False),
+    Column("blocked_until", UtcTime, nullable=False),
+    Index("ix_sign_in_failures_last_time", "last_time"),
+)
+
+# What the team made of a violation or of a finding. No row means open.
+triage = Table(
+    "triage",
+    metadata,
+    Column("target_kind", String(16), primary_key=True),
+    Column("target_id", String(32), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("assignee", String(64)),
+    Column("updated_time", UtcTime, nullable=False),
+    Index("ix_triage_status", "target_kind", "status"),
+)
+
+# Every act of triage. Append-only: triggers refuse changes.
+triage_acts = Table(
+    "triage_acts",
+    metadata,
+    Column("sequence", _COUNTER, primary_key=True, autoincrement=True),
+    Column("target_kind", String(16), nullable=False),
+    Column("target_id", String(32), nullable=False),
+    Column("act", String(16), nullable=False),
+    Column("from_status", String(16), nullable=False),
+    Column("to_status", String(16), nullable=False),
+    Column("assignee", String(64)),
+    Column("comment", Text),
+    Column("author", String(64), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Index("ix_triage_acts_target", "target_kind", "target_id", "sequence"),
+)
+
+# How often each statement decided (its outcome), or was the nearest miss of what none covers.
+statement_counts = Table(
+    "statement_counts",
+    metadata,
+    Column("controller", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("statement", String, primary_key=True),
+    Column("outcome", String, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

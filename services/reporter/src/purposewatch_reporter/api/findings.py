@@ -1,0 +1,119 @@
+"""Findings: violations and unknown flows that are the same but for the person, grouped."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Row, Select, select
+
+from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
+from purposewatch_reporter.api.parameters import TermName
+from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.tables import findings
+from purposewatch_shared.decision import Kind, Outcome
+from purposewatch_shared.terms import CONTROLLER_PATTERN, PUBLISHER_PATTERN
+
+_f = findings.c
+_INTERNAL = frozenset({"routed_episode", "active_time"})
+
+
+class FindingFilters(PageRange):
+    """Which findings; all given filters must match. Times are those of the latest booking."""
+
+    controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
+    role: TermName | None = None
+    kind: Kind | Literal["unknown"] | None = None
+    category: TermName | None = None
+    purpose: TermName | None = None
+    recipient: TermName | None = None
+    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    severity: Severity | None = None
+    state: Literal["firing", "quiet"] | None = None
+
+
+class Finding(BaseModel):
+    """A group of equal violations, or of flows that could not be judged."""
+
+    fingerprint: str
+    controller: str
+    role: str
+    kind: str = Field(description="The data category's kind, or `unknown`.")
+    data_category: str
+    purpose: str
+    recipient: str
+    publisher: str
+    outcome: Outcome
+    severity: Severity
+    state: Literal["firing", "quiet"]
+    count: int = Field(description="Violations, with the suppressed ones.")
+    suppressed_count: int
+    episode: int = Field(description="How often it began to alert; 0 when it was only suppressed.")
+    episode_started_time: datetime | None
+    episode_count: int = Field(description="Violations of the latest episode that alerted.")
+    quiet_time: datetime | None = Field(description="When the latest episode ended.")
+    first_event_time: datetime
+    last_event_time: datetime
+    first_booked_time: datetime
+    last_booked_time: datetime
+    last_violation_id: str
+    summary: str = Field(description="The reason, as given for the latest violation.")
+    statement: str | None
+    clause: str | None
+    policy_version: str | None
+
+
+def _finding(row: Row[Any]) -> Finding:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    return Finding(**{name: value for name, value in values.items() if name not in _INTERNAL})
+
+
+def _filtered(asked: FindingFilters) -> Select[Any]:
+    query = select(findings)
+    for name in ("controller", "role", "purpose", "recipient", "publisher", "state"):
+        value = getattr(asked, name)
+        if value is not None:
+            query = query.where(_f[name] == value)
+    for column, value in (
+        (_f.kind, asked.kind),
+        (_f.severity, asked.severity),
+        (_f.data_category, asked.category),
+    ):
+        if value is not None:
+            query = query.where(column == str(value))
+    return query
+
+
+def findings_routes(database: Database) -> APIRouter:
+    """The routes of /findings."""
+    router = APIRouter(tags=["findings"])
+
+    @router.get("/findings")
+    async def list_findings(asked: Annotated[FindingFilters, Query()]) -> Page[Finding]:
+        """Findings, by the time of their latest booking, newest first.
+
+        One that is added to while pages are being read moves to the front.
+        """
+        query = page_query(_filtered(asked), _f.last_booked_time, _f.fingerprint, asked)
+        async with database.reading() as connection:
+            rows = list(await connection.execute(query))
+        cursor = next_cursor(rows, _f.last_booked_time, _f.fingerprint, asked)
+        return Page(items=[_finding(row) for row in rows], next=cursor)
+
+    @router.get("/findings/{fingerprint}")
+    async def get_finding(
+        fingerprint: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
+    ) -> Finding:
+        """One finding."""
+        async with database.reading() as connection:
+            found = await connection.execute(select(findings).where(_f.fingerprint == fingerprint))
+            row = found.one_or_none()
+        if row is None:
+            message = f"there is no finding `{fingerprint}`"
+            raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", message)
+        return _finding(row)
+
+    return router

@@ -1,0 +1,249 @@
+"""Record findings in the transaction that books their violations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_reporter.booking.identity import place_id
+from purposewatch_reporter.booking.read import ReadVerdict, storable
+from purposewatch_reporter.findings.group import UNKNOWN, Group
+from purposewatch_reporter.findings.severity import Severity, SeverityOf
+from purposewatch_reporter.findings.suppressions import active_suppressions
+from purposewatch_reporter.store.bulk import write
+from purposewatch_reporter.store.tables import findings
+from purposewatch_shared.decision import CategoryDecision, Outcome
+from purposewatch_shared.logs import get_logger
+
+MAX_FINDINGS = 10_000
+"""Beyond it, what is new is collected in one finding per kind."""
+
+_log = get_logger(__name__)
+
+# INVARIANT: rows are written in the order of their fingerprints, so that two reporters can't wait
+# for each other. An episode begins when something that is not suppressed meets a quiet finding.
+_BEGINS = "(excluded.episode = 1 AND findings.state = 'quiet')"
+_UPSERT = f"""ON CONFLICT (fingerprint) DO UPDATE SET
+"count" = findings."count" + excluded."count",
+suppressed_count = findings.suppressed_count + excluded.suppressed_count,
+first_event_time = CASE WHEN excluded.first_event_time < findings.first_event_time
+    THEN excluded.first_event_time ELSE findings.first_event_time END,
+last_event_time = CASE WHEN excluded.last_event_time > findings.last_event_time
+    THEN excluded.last_event_time ELSE findings.last_event_time END,
+last_booked_time = CASE WHEN excluded.last_booked_time > findings.last_booked_time
+    THEN excluded.last_booked_time ELSE findings.last_booked_time END,
+state = CASE WHEN excluded.episode = 1 THEN 'firing' ELSE findings.state END,
+episode = findings.episode + CASE WHEN {_BEGINS} THEN 1 ELSE 0 END,
+episode_started_time = CASE WHEN {_BEGINS}
+    THEN excluded.episode_started_time ELSE findings.episode_started_time END,
+episode_count = excluded.episode_count
+    + CASE WHEN {_BEGINS} THEN 0 ELSE findings.episode_count END,
+active_time = COALESCE(excluded.active_time, findings.active_time),
+quiet_time = CASE WHEN {_BEGINS} THEN NULL ELSE findings.quiet_time END,
+severity = excluded.severity, last_violation_id = excluded.last_violation_id,
+summary = excluded.summary, statement = excluded.statement, clause = excluded.clause,
+policy_version = excluded.policy_version"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a data category of a verdict that was not permitted belongs to."""
+
+    kind: str
+    fingerprint: str
+    severity: Severity
+    suppressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of one verdict that is not «permitted»."""
+
+    severity: Severity
+    """The gravest of its categories'."""
+    suppressed: bool
+    """Whether all of its categories are suppressed."""
+    categories: Mapping[str, Mark]
+
+
+@dataclass(slots=True)
+class _Growth:
+    """What a batch adds to one finding."""
+
+    group: Group
+    severity: Severity
+    first: datetime
+    last: datetime
+    read: ReadVerdict
+    decision: CategoryDecision
+    count: int = 0
+    active: int = 0
+    """Those that are not suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What becomes of a batch."""
+
+    verdicts: Sequence[Judged]
+    """In the order of the verdicts that were given."""
+    growth: Sequence[_Growth]
+
+
+class Findings:
+    """Groups what is booked; holds no state but which findings it has met."""
+
+    def __init__(self, severity_of: SeverityOf, *, limit: int = MAX_FINDINGS) -> None:
+        self._severity_of = severity_of
+        self._limit = limit
+        self._known: set[str] = set()
+
+    async def judge(
+        self, connection: AsyncConnection, found: Sequence[ReadVerdict], now: datetime
+    ) -> Judgement:
+        """Sort verdicts that are not «permitted» into findings; write nothing."""
+        if not found:
+            return Judgement((), ())
+        places = [(read, *_places(read)) for read in found]
+        wanted = {group for _, groups, _ in places for group in groups.values()}
+        admitted = await self._admit(connection, wanted)
+        suppressions = await active_suppressions(connection, now)
+        judged_groups: dict[Group, Mark] = {}
+        for group in wanted:
+            target = admitted[group]
+            judged_groups[group] = Mark(
+                kind=group.kind,
+                fingerprint=target.fingerprint,
+                severity=self._severity_of(group),
+                suppressed=any(item.matches(group) for item in suppressions),
+            )
+        growth: dict[str, _Growth] = {}
+        verdicts = []
+        for read, groups, decisions in places:
+            marks = {category: judged_groups[group] for category, group in groups.items()}
+            for category, mark in marks.items():
+                _grow(growth, mark, admitted[groups[category]], read, decisions[category])
+            verdicts.append(
+                Judged(
+                    severity=max((mark.severity for mark in marks.values()), key=_rank),
+                    suppressed=all(mark.suppressed for mark in marks.values()),
+                    categories=marks,
+                )
+            )
+        return Judgement(verdicts, [growth[key] for key in sorted(growth)])
+
+    async def record(
+        self, connection: AsyncConnection, judgement: Judgement, now: datetime
+    ) -> None:
+        """Write what a batch adds to its findings, in one statement."""
+        rows = [_row(item, now) for item in judgement.growth]
+        if rows:
+            columns = tuple(rows[0])
+            values = [[row[name] for row in rows] for name in columns]
+            await write(connection, findings, columns, values, _UPSERT)
+
+    async def _admit(
+        self, connection: AsyncConnection, wanted: set[Group]
+    ) -> Mapping[Group, Group]:
+        """The finding that each group goes to: its own, or the overflow when there are too many."""
+        new = {group.fingerprint: group for group in wanted}
+        new = {name: group for name, group in new.items() if name not in self._known}
+        if not new:
+            return {group: group for group in wanted}
+        column = findings.c.fingerprint
+        found = await connection.execute(select(column).where(column.in_(sorted(new))))
+        there = set(found.scalars())
+        total = (await connection.execute(select(func.count()).select_from(findings))).scalar_one()
+        room = max(0, self._limit - total)
+        admitted = {group: group for group in wanted}
+        for name in sorted(new.keys() - there)[room:]:
+            admitted[new[name]] = new[name].overflow()
+            del new[name]
+        if len(new.keys() - there) == room and room < len(wanted):
+            _log.warning("too many findings; new ones are collected by kind", limit=self._limit)
+        if len(self._known) > 2 * self._limit:
+            self._known.clear()
+        self._known.update(new)
+        return admitted
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank
+
+
+def _places(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDecision]]:
+    """The group and the decision of each data category that was not permitted."""
+    verdict = read.verdict
+    data = verdict.data
+    groups: dict[str, Group] = {}
+    decisions: dict[str, CategoryDecision] = {}
+    for decision in verdict.categories:
+        if decision.outcome is Outcome.PERMITTED:
+            continue
+        category = storable(decision.data_category)
+        groups[category] = Group(
+            data.controller,
+            data.role,
+            str(decision.kind or UNKNOWN),
+            category,
+            data.purpose,
+            data.recipient,
+            verdict.publisher,
+        )
+        decisions[category] = decision
+    return groups, decisions
+
+
+def _grow(
+    growth: dict[str, _Growth],
+    mark: Mark,
+    group: Group,
+    read: ReadVerdict,
+    decision: CategoryDecision,
+) -> None:
+    time = read.event_time
+    item = growth.get(mark.fingerprint)
+    if item is None:
+        item = growth[mark.fingerprint] = _Growth(group, mark.severity, time, time, read, decision)
+    item.count += 1
+    item.active += 0 if mark.suppressed else 1
+    item.first = min(item.first, time)
+    item.last = max(item.last, time)
+    item.severity = max(item.severity, mark.severity, key=_rank)
+    item.read, item.decision = read, decision
+
+
+def _row(item: _Growth, now: datetime) -> dict[str, Any]:
+    verdict, decision = item.read.verdict, item.decision
+    active = item.active > 0
+    return {
+        "fingerprint": item.group.fingerprint,
+        **item.group._asdict(),
+        "outcome": str(decision.outcome),
+        "severity": str(item.severity),
+        "first_event_time": item.first,
+        "last_event_time": item.last,
+        "first_booked_time": now,
+        "last_booked_time": now,
+        "count": item.count,
+        "suppressed_count": item.count - item.active,
+        "state": "firing" if active else "quiet",
+        "episode": 1 if active else 0,
+        "episode_started_time": now if active else None,
+        "episode_count": item.active,
+        "active_time": now if active else None,
+        "quiet_time": None,
+        "routed_episode": 0,
+        "last_violation_id": place_id(verdict.position, item.read.page),
+        "summary": storable(decision.sentence),
+        "statement": _storable(decision.statement),
+        "clause": _storable(decision.clause),
+        "policy_version": _storable(verdict.policy.version if verdict.policy else None),
+    }
+
+
+def _storable(value: str | None) -> str | None:
+    return None if value is None else storable(value)

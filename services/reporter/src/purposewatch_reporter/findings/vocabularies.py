@@ -1,0 +1,62 @@
+"""What the vocabularies say of a finding's terms, kept up to date with the files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from purposewatch_reporter.findings.group import Group
+from purposewatch_reporter.findings.severity import Severity, severity_table
+from purposewatch_shared.logs import get_logger
+from purposewatch_shared.reload import Reloading
+from purposewatch_shared.service import FatalError
+from purposewatch_shared.vocabulary.load import load_vocabularies
+from purposewatch_shared.vocabulary.model import Vocabulary
+from purposewatch_shared.yaml_source import InvalidSourceError
+
+Vocabularies: TypeAlias = Mapping[str, Vocabulary]
+
+_log = get_logger(__name__)
+
+
+class VocabularySeverity:
+    """The severity table over the policy directory; without one, over the terms' names alone."""
+
+    name = "vocabularies"
+
+    def __init__(self, policies_dir: Path, *, reload_seconds: float) -> None:
+        """Read the directory. Raises `FatalError` when a vocabulary is faulty."""
+        self._reloading: Reloading[Vocabularies] | None = None
+        if policies_dir.is_dir():
+            try:
+                self._reloading = Reloading(
+                    policies_dir,
+                    load_vocabularies,
+                    interval=reload_seconds,
+                    on_result=lambda _: None,  # the auditor and ingest count it
+                )
+            except InvalidSourceError as error:
+                raise FatalError(str(error)) from None
+        else:
+            _log.warning(
+                "no policy directory; severities do not know which categories are sensitive",
+                directory=str(policies_dir),
+            )
+        self._read: Vocabularies = {}
+        self._table = severity_table(self._read)
+
+    def __call__(self, group: Group) -> Severity:
+        """How grave a finding is, by the vocabularies as they are now."""
+        if self._reloading is not None and self._reloading.current is not self._read:
+            self._read = self._reloading.current
+            self._table = severity_table(self._read)
+        return self._table(group)
+
+    async def start(self) -> None:
+        """Begin to watch the files."""
+        if self._reloading is not None:
+            await self._reloading.start()
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._reloading is not None:
+            await self._reloading.stop()

@@ -1,0 +1,201 @@
+"""Write the books anew, from the topics into an empty database: `rebuild`."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_reporter.alerts.from_settings import routing_of
+from purposewatch_reporter.books_parts import BooksParts, make_books
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.vocabularies import VocabularySeverity
+from purposewatch_reporter.intake import Intake
+from purposewatch_reporter.pages.log_reader import LogReader
+from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.positions import load_positions
+from purposewatch_shared import metrics as m
+from purposewatch_shared.kafka.consumer import BatchConsumer, Record
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.logs import configure_logs, get_logger
+from purposewatch_shared.service import FatalError, Part, load_settings
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+
+_CLIENT_ID = "purposewatch-reporter-rebuild"
+_LOOK_SECONDS = 0.2
+_PROGRESS_SECONDS = 10.0
+_STALLED_SECONDS = 120.0
+
+_log = get_logger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run_rebuild(arguments: Sequence[str]) -> int:
+    """The command: 0 when the books are written, 1 when they can't be, 2 for a wrong call."""
+    if arguments:
+        sys.stderr.write("rebuild: takes no arguments; the settings say which database\n")
+        return 2
+    settings = load_settings(ReporterSettings)
+    configure_logs(settings, service="reporter")
+    try:
+        summary = asyncio.run(rebuild(settings))
+    except FatalError as error:
+        sys.stderr.write(f"rebuild: {error}\n")
+        return 1
+    sys.stdout.write(f"{summary}\n")
+    return 0
+
+
+async def rebuild(settings: ReporterSettings) -> str:
+    """Book everything that the topics hold now; what was booked, in one line.
+
+    Raises `FatalError` for a database that is not empty, and when the books can't be written.
+    What a running reporter does with another database is not disturbed.
+    """
+    database = Database(settings.database_url)
+    metric_set = m.MetricSet("reporter", version=version("purposewatch-reporter"))
+    severity = VocabularySeverity(
+        settings.policies_dir, reload_seconds=settings.policies_reload_seconds
+    )
+    books = make_books(
+        settings,
+        database,
+        Findings(routing_of(settings).severity_of(severity)),
+        metric_set,
+        client_id=_CLIENT_ID,
+        clock=_now,
+    )
+    reader = LogReader(settings, client_id=_CLIENT_ID)
+    topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
+    async with AsyncExitStack() as running:
+        await _start(running, [database])
+        async with database.reading() as connection:
+            await _refuse_unless_empty(connection)
+        await _start(
+            running,
+            [
+                severity,
+                TopicProvisioner(settings, topics, client_id=_CLIENT_ID),
+                *books.before,
+                reader,
+            ],
+        )
+        partitions = range(settings.topic_partitions)
+        ends = {
+            topic: await reader.spans(topic, partitions)
+            for topic in (books.topics.verdicts, books.topics.dead_letters)
+        }
+        consumers = _consumers(settings, books, metric_set)
+        async with AsyncExitStack() as reading:
+            await _start(reading, consumers)
+            await _until_read(database, consumers, ends)
+        async with database.writing() as connection:
+            await _silence(connection)
+            return await _summary(connection)
+
+
+async def _start(running: AsyncExitStack, parts: Sequence[Part]) -> None:
+    for part in parts:
+        running.push_async_callback(part.stop)
+        await part.start()
+
+
+async def _refuse_unless_empty(connection: AsyncConnection) -> None:
+    for table in (tables.positions, tables.ledger, tables.violations, tables.dead_letters):
+        if await connection.scalar(select(func.count()).select_from(table)):
+            message = (
+                "the database holds books already; name an empty one in "
+                "PURPOSEWATCH_DATABASE_URL, and keep this one until the new one is complete"
+            )
+            raise FatalError(message)
+
+
+def _consumers(
+    settings: ReporterSettings, books: BooksParts, metric_set: m.MetricSet
+) -> list[BatchConsumer]:
+    intake = Intake(books.bookkeeper, metric_set)
+    handlers: tuple[tuple[str, str, Callable[[Sequence[Record]], Awaitable[None]]], ...] = (
+        (books.topics.verdicts, "reporter.rebuild", intake.verdicts),
+        (books.topics.dead_letters, "reporter.rebuild.dead-letters", intake.dead_letters),
+    )
+    return [
+        BatchConsumer(
+            settings,
+            topic=topic,
+            group_id=f"{settings.topic_prefix}.{group}",
+            client_id=_CLIENT_ID,
+            handle=handle,
+            metric_set=metric_set,
+            resume=partial(books.bookkeeper.positions, topic),
+        )
+        for topic, group, handle in handlers
+    ]
+
+
+async def _until_read(
+    database: Database,
+    consumers: Sequence[BatchConsumer],
+    ends: Mapping[str, Mapping[int, tuple[int, int]]],
+) -> None:
+    """Return once everything below the ends is booked."""
+    clock = asyncio.get_running_loop().time
+    left_before, moved, told = -1, clock(), clock()
+    while True:
+        left = 0
+        async with database.reading() as connection:
+            for topic, spans in ends.items():
+                positions = await load_positions(connection, topic, list(spans))
+                for partition, (start, end) in spans.items():
+                    left += max(0, end - max(start, positions[partition]))
+        if not left:
+            return
+        for consumer in consumers:
+            if consumer.stopped is not None:
+                raise FatalError(consumer.stopped)
+        if left != left_before:
+            left_before, moved = left, clock()
+        elif clock() - moved > _STALLED_SECONDS:
+            message = f"nothing was booked for {_STALLED_SECONDS:.0f} s; the log says why"
+            raise FatalError(message)
+        if clock() - told > _PROGRESS_SECONDS:
+            told = clock()
+            _log.info("rebuilding", records_left=left)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _silence(connection: AsyncConnection) -> None:
+    """Alert about nothing that happened in the past: whoever had to know was told then."""
+    now = _now()
+    for table in (tables.findings, tables.notices):
+        await connection.execute(
+            update(table)
+            .where(table.c.state == "firing")
+            .values(state="quiet", quiet_time=now, routed_episode=table.c.episode)
+        )
+
+
+async def _summary(connection: AsyncConnection) -> str:
+    columns = tables.ledger.c
+    row = (
+        await connection.execute(
+            select(
+                func.coalesce(func.sum(columns.verdicts), 0).label("verdicts"),
+                func.coalesce(func.sum(columns.dead_letters), 0).label("dead_letters"),
+            )
+        )
+    ).one()
+    violations = await connection.scalar(select(func.count()).select_from(tables.violations))
+    return (
+        f"the books are written: {row.verdicts} events with a verdict, {row.dead_letters} set "
+        f"aside, {violations} violations or unknown; start the reporter on this database"
+    )

@@ -1,0 +1,1 @@
+"""The page that the compliance team works at: what was booked, shown and triaged."""

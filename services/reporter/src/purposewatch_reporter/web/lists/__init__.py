@@ -1,0 +1,1 @@
+"""Lists of violations and findings: filters, the order of a page, exports."""

@@ -1,0 +1,112 @@
+"""A filter's violations as a file, written while it is sent."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.tables import findings
+from purposewatch_reporter.web.lists.filters import Filters
+from purposewatch_reporter.web.lists.grouped import matching_findings
+from purposewatch_reporter.web.lists.keys import Key  # noqa: TC001
+from purposewatch_reporter.web.lists.matching import Matching
+from purposewatch_reporter.web.lists.rows import Row, load_rows
+
+COLUMNS = (
+    "id",
+    "event_time",
+    "booked_time",
+    "controller",
+    "publisher",
+    "role",
+    "operation",
+    "categories",
+    "purpose",
+    "recipient",
+    "outcome",
+    "kind",
+    "severity",
+    "status",
+    "assignee",
+    "policy_version",
+    "statement",
+    "clause",
+    "grade",
+    "subject",
+    "event_id",
+    "event_source",
+    "summary",
+    "topic",
+    "partition",
+    "event_offset",
+)
+
+_CHUNK = 100
+_WALK_CHUNK = 1_000
+_WORTH_WALKING = 0.05
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def safe_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _values(row: Row) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in COLUMNS}
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            values[name] = value.isoformat()
+    return {**values, "categories": list(row.categories)}
+
+
+def csv_lines(rows: Sequence[Row]) -> str:
+    """The rows as CSV, several categories with blanks between them."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    for row in rows:
+        values = _values(row)
+        values["categories"] = " ".join(values["categories"])
+        writer.writerow([safe_cell(values[name]) for name in COLUMNS])
+    return text.getvalue()
+
+
+def json_lines(rows: Sequence[Row]) -> str:
+    """The rows as JSON Lines."""
+    return "".join(f"{json.dumps(_values(row), ensure_ascii=False)}\n" for row in rows)
+
+
+async def exported(
+    database: Database, filters: Filters, write: Callable[[Sequence[Row]], str]
+) -> AsyncIterator[str]:
+    """The text of every violation that matches, newest first, in short transactions.
+
+    What is booked meanwhile and belongs behind the place that was reached is in it too.
+    """
+    walk = await _is_worth_walking(database, filters)
+    matching = Matching(filters, walk=walk)
+    after: Key | None = None
+    while True:
+        async with database.reading() as connection:
+            taken = await matching.take(connection, after, _WALK_CHUNK if walk else _CHUNK)
+            rows = await load_rows(connection, [key.id for key in taken.keys])
+        if rows:
+            yield write(rows)
+        if taken.resume is None:
+            return
+        after = taken.resume
+
+
+async def _is_worth_walking(database: Database, filters: Filters) -> bool:
+    """Whether so many match that reading all is faster than merging findings."""
+    async with database.reading() as connection:
+        total = (await connection.execute(select(func.sum(findings.c.count)))).scalar()
+        counted = matching_findings(filters).subquery()
+        wanted = (await connection.execute(select(func.sum(counted.c.count)))).scalar()
+    return float(wanted or 0) >= _WORTH_WALKING * float(total or 1)

@@ -1,0 +1,132 @@
+"""What a list can be filtered by; everything stands in the page's address."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.web.triage.status import Status
+from purposewatch_shared.decision import Outcome
+
+WORST_FIRST = tuple(sorted(Severity, key=lambda severity: severity.rank, reverse=True))
+
+
+class Order(StrEnum):
+    """In which order violations are listed."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SEVERITY = "severity"
+
+
+def _read_time(value: Any) -> Any:
+    """A date or a time; without a zone it is UTC, as everything on the page."""
+    if not isinstance(value, str):
+        return value
+    try:
+        read = datetime.fromisoformat(value)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = f"`{value}` is no time; write one such as 2026-03-02T08:15"
+        raise ValueError(message) from None
+
+
+Time = Annotated[datetime, BeforeValidator(_read_time)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
+
+FINDING_COLUMNS = {
+    "controller": "controller",
+    "role": "role",
+    "category": "data_category",
+    "purpose": "purpose",
+    "recipient": "recipient",
+    "publisher": "publisher",
+    "kind": "kind",
+    "outcome": "outcome",
+    "severity": "severity",
+    "finding": "fingerprint",
+}
+"""Filters that a whole finding matches or does not, and the columns that they are about."""
+
+VIOLATION_COLUMNS = {
+    "event_id": "event_id",
+    "subject": "subject",
+    "statement": "statement",
+    "operation": "operation",
+    "version": "policy_version",
+}
+"""Filters that each violation matches by itself, the most selective first."""
+
+
+class Filters(BaseModel):
+    """All given filters must match, those about categories one and the same category."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    since: Time | None = None
+    until: Time | None = None
+    controller: Text | None = None
+    role: Text | None = None
+    category: Text | None = None
+    purpose: Text | None = None
+    recipient: Text | None = None
+    publisher: Text | None = None
+    kind: Text | None = None
+    outcome: Outcome | None = None
+    severity: Severity | None = None
+    status: Status | None = None
+    assignee: Text | None = None
+    finding: Text | None = None
+    event_id: Text | None = None
+    subject: Text | None = None
+    statement: Text | None = None
+    operation: Text | None = None
+    version: Text | None = None
+
+    def given(self) -> dict[str, str]:
+        """The filters that are set, as the address writes them."""
+        return {
+            name: _written(value) for name, value in self if name in FIELDS and value is not None
+        }
+
+    def address(self, path: str, **changes: str | None) -> str:
+        """The address of a list with these filters, some of them changed or (None) left out."""
+        wanted = {**self.given(), **changes}
+        query = urlencode({name: value for name, value in wanted.items() if value})
+        return f"{path}?{query}" if query else path
+
+
+FIELDS = tuple(Filters.model_fields)
+
+
+class ListQuery(Filters):
+    """A page of the list of violations."""
+
+    order: Order = Order.NEWEST
+    after: str | None = Field(default=None, max_length=300)
+    before: str | None = Field(default=None, max_length=300)
+
+
+class FindingOrder(StrEnum):
+    """In which order findings are listed."""
+
+    LATEST = "latest"
+    SEVERITY = "severity"
+    COUNT = "count"
+    FIRST = "first"
+
+
+class FindingQuery(Filters):
+    """A page of the list of findings."""
+
+    order: FindingOrder = FindingOrder.LATEST
+    page: int = Field(default=1, ge=1, le=10_000)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return str(value)

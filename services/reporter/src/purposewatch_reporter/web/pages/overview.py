@@ -1,0 +1,37 @@
+"""The first page: how things stand."""
+
+from starlette.responses import Response
+
+from purposewatch_reporter.ledger.books import in_balance
+from purposewatch_reporter.web.charts import stacked
+from purposewatch_reporter.web.figures import SPANS, open_findings, read_figures
+from purposewatch_reporter.web.lists.filters import WORST_FIRST
+from purposewatch_reporter.web.visit import Visit
+
+_DEFAULT_SPAN = "7d"
+
+
+async def show_overview(visit: Visit) -> Response:
+    """Verdicts over time, where violations come from, the books, the policies in force."""
+    desk = visit.desk
+    now = desk.clock()
+    span = SPANS.get(visit.request.query_params.get("span", _DEFAULT_SPAN), SPANS[_DEFAULT_SPAN])
+    async with desk.database.reading() as connection:
+        figures = await read_figures(connection, span, now)
+        by_severity, mine = await open_findings(connection, visit.who.username)
+    statement = desk.watch.latest
+    return visit.html(
+        "overview.html",
+        span=span,
+        spans=SPANS,
+        figures=figures,
+        since=figures.since.replace(tzinfo=None).isoformat(timespec="seconds"),
+        all_verdicts=stacked(figures.bars, ("violation", "unknown", "permitted")),
+        not_permitted=stacked(figures.bars, ("violation", "unknown")),
+        severities=[(severity, by_severity.get(str(severity), 0)) for severity in WORST_FIRST],
+        open_count=sum(by_severity.values()),
+        mine=mine,
+        books=statement,
+        balanced=None if statement is None else in_balance(statement.events.pages),
+        policies=[policy for policy in desk.declared.current.policies if policy.is_in_force(now)],
+    )

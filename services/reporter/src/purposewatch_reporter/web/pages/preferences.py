@@ -1,0 +1,20 @@
+"""The reader's language and colours, kept in cookies."""
+
+from starlette.responses import Response
+
+from purposewatch_reporter.web.language import LANGUAGES
+from purposewatch_reporter.web.visit import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Visit
+
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+async def set_preferences(visit: Visit) -> Response:
+    """Keep a choice and go back to where it was made."""
+    response = visit.go(visit.form.get("next", "/"))
+    for cookie, name, known in (
+        (LANGUAGE_COOKIE, "language", LANGUAGES),
+        (THEME_COOKIE, "theme", THEMES),
+    ):
+        if visit.form.get(name) in known:
+            visit.set_cookie(response, cookie, visit.form[name], _YEAR_SECONDS)
+    return response

@@ -1,0 +1,103 @@
+"""One violation: what happened, why it is one, and what the team made of it."""
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy import literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from purposewatch_reporter.store.tables import UtcTime, findings, violation_categories, violations
+from purposewatch_reporter.web.lists.grouped import with_triage
+from purposewatch_reporter.web.lists.rows import Row, load_rows
+from purposewatch_reporter.web.remedy import Reason, reasons
+from purposewatch_reporter.web.triage.status import Status, Target, possible
+from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
+from purposewatch_reporter.web.visit import PageError, Visit
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def asked_id(visit: Visit) -> str:
+    """The id in the path; a page that is not there otherwise."""
+    name = str(visit.request.path_params["id"])
+    if not _ID.fullmatch(name):
+        raise PageError(HTTPStatus.NOT_FOUND, "not_found")
+    return name
+
+
+async def load_violation(connection: AsyncConnection, name: str) -> Row:
+    """The violation of that id; PageError when there is none."""
+    rows = await load_rows(connection, [name])
+    if not rows:
+        raise PageError(HTTPStatus.NOT_FOUND, "not_found")
+    return rows[0]
+
+
+async def show_violation(visit: Visit, *, fault: str | None = None) -> Response:
+    """The page of one violation."""
+    name = asked_id(visit)
+    async with visit.desk.database.reading() as connection:
+        row = await load_violation(connection, name)
+        found = await connection.execute(
+            select(violations.c.verdict).where(violations.c.id == name)
+        )
+        verdict = json.loads(found.scalar_one())
+        groups = await _groups(connection, [part.fingerprint for part in row.parts])
+        beside = [
+            (part, *await _neighbours(connection, part.fingerprint, row)) for part in row.parts
+        ]
+        trail = await read_trail(connection, Target.VIOLATION, name)
+        for part in row.parts:
+            trail += await read_trail(connection, Target.FINDING, part.fingerprint)
+    trail.sort(key=lambda act: int(act["sequence"]), reverse=True)
+    status = HTTPStatus.OK if fault is None else HTTPStatus.BAD_REQUEST
+    return visit.html(
+        "violation.html",
+        status,
+        row=row,
+        verdict=verdict,
+        data=verdict["data"],
+        reasons=_reasons(visit, row, verdict),
+        policy=visit.desk.declared.current.policy(row.controller, row.policy_version),
+        groups=groups,
+        beside=beside,
+        trail=trail,
+        acts=possible(row.status),
+        assignee=row.assignee,
+        fault=fault,
+        max_comment=MAX_COMMENT,
+        open_status=Status.OPEN,
+    )
+
+
+def _reasons(visit: Visit, row: Row, verdict: Mapping[str, Any]) -> list[Reason]:
+    policy = visit.desk.declared.current.policy(row.controller, row.policy_version)
+    return reasons(verdict, policy)
+
+
+async def _groups(
+    connection: AsyncConnection, fingerprints: list[str]
+) -> dict[str, Mapping[str, Any]]:
+    query = with_triage().where(findings.c.fingerprint.in_(fingerprints))
+    found = await connection.execute(query)
+    return {row.fingerprint: dict(row._mapping) for row in found}  # noqa: SLF001 - its public name
+
+
+async def _neighbours(
+    connection: AsyncConnection, fingerprint: str, row: Row
+) -> tuple[str | None, str | None]:
+    """The violations before and after this one in the same finding."""
+    vc = violation_categories.c
+    of_finding = select(vc.violation_id).where(vc.fingerprint == fingerprint).limit(1)
+    here = tuple_(vc.event_time, vc.violation_id)
+    place = tuple_(literal(row.event_time, UtcTime), literal(row.id))
+    earlier = of_finding.where(here < place).order_by(vc.event_time.desc(), vc.violation_id.desc())
+    later = of_finding.where(here > place).order_by(vc.event_time, vc.violation_id)
+    return (
+        (await connection.execute(earlier)).scalar_one_or_none(),
+        (await connection.execute(later)).scalar_one_or_none(),
+    )

@@ -1,0 +1,74 @@
+"""The addresses of the page."""
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from purposewatch_reporter.web.accounts.roles import Role
+from purposewatch_reporter.web.desk import Desk
+from purposewatch_reporter.web.pages.export import export_csv, export_json
+from purposewatch_reporter.web.pages.finding import show_finding
+from purposewatch_reporter.web.pages.overview import show_overview
+from purposewatch_reporter.web.pages.policies import show_policies, show_policy
+from purposewatch_reporter.web.pages.preferences import set_preferences
+from purposewatch_reporter.web.pages.sign_in import (
+    change_password,
+    show_account,
+    show_sign_in,
+    sign_in,
+    sign_out,
+)
+from purposewatch_reporter.web.pages.triage import (
+    end_suppressing,
+    suppress,
+    triage_finding,
+    triage_violation,
+)
+from purposewatch_reporter.web.pages.violation import show_violation
+from purposewatch_reporter.web.pages.violations import show_findings, show_violations
+from purposewatch_reporter.web.rendering import ASSETS, asset
+from purposewatch_reporter.web.security import protect
+from purposewatch_reporter.web.visit import Handler, visited
+
+
+def web_routes(desk: Desk) -> list[Route]:
+    """Every page, form and file."""
+
+    def page(path: str, handler: Handler, needed: Role | None = Role.VIEWER) -> Route:
+        return Route(path, visited(desk, handler, needed), methods=["GET"])
+
+    def form(path: str, handler: Handler, needed: Role | None = Role.OFFICER) -> Route:
+        return Route(path, visited(desk, handler, needed), methods=["POST"])
+
+    async def give_asset(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in ASSETS:
+            return protect(Response(status_code=HTTPStatus.NOT_FOUND), is_https=desk.is_https)
+        response = Response(asset(name), media_type=ASSETS[name])
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return protect(response, is_https=desk.is_https)
+
+    return [
+        page("/", show_overview),
+        page("/findings", show_findings),
+        page("/findings/{id}", show_finding),
+        page("/violations", show_violations),
+        page("/violations.csv", export_csv),
+        page("/violations.jsonl", export_json),
+        page("/violations/{id}", show_violation),
+        page("/policies", show_policies),
+        page("/policies/{controller}/{version}", show_policy),
+        page("/account", show_account),
+        page("/sign-in", show_sign_in, None),
+        form("/sign-in", sign_in, None),
+        form("/sign-out", sign_out, Role.VIEWER),
+        form("/account", change_password, Role.VIEWER),
+        form("/preferences", set_preferences, None),
+        form("/violations/{id}/triage", triage_violation),
+        form("/findings/{id}/triage", triage_finding),
+        form("/findings/{id}/suppress", suppress),
+        form("/findings/{id}/end-suppression", end_suppressing),
+        Route("/assets/{digest}/{name}", give_asset, methods=["GET"]),
+    ]

@@ -1,0 +1,61 @@
+"""What protects the page: headers, same-origin checks, and where it may lead to."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_HSTS = "max-age=31536000"
+
+
+def protect(response: Response, *, is_https: bool) -> Response:
+    """Add the headers that every answer of the page has; none is kept in a cache unless it says."""
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
+    response.headers.setdefault("Cache-Control", "no-store")
+    if is_https:
+        response.headers["Strict-Transport-Security"] = _HSTS
+    return response
+
+
+def comes_from_here(request: Request, public_url: str) -> bool:
+    """Whether the browser says that a form was sent from a page of this site.
+
+    A request without either header does not come from a browser of today; the token in the form
+    decides about it.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    here = {urlsplit(public_url).netloc, request.headers.get("host", "")}
+    return urlsplit(origin).netloc in here - {""}
+
+
+def safe_path(path: str | None) -> str:
+    """A path within this site to go on to; anything else becomes the first page.
+
+    Browsers read two slashes, backslashes and control characters in ways that lead elsewhere.
+    """
+    if not path or not path.startswith("/") or path.startswith(("//", "/\\")):
+        return "/"
+    if any(ord(character) < ord("!") or character == "\\" for character in path):
+        return "/"
+    parts = urlsplit(path)
+    return path if not parts.scheme and not parts.netloc else "/"

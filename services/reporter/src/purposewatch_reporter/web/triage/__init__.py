@@ -1,0 +1,1 @@
+"""What the team makes of violations and findings, and the trail of it."""

@@ -1,0 +1,143 @@
+"""Violations become findings."""
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import select
+
+from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.findings.group import OTHER, Group
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.severity import severity_table
+from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.conftest import NOW, log_from_0
+from tests.unit.reporter.records import PREFIX, in_topic, verdict
+
+
+def keeper_of(database: Database, *, limit: int = 10_000) -> Bookkeeper:
+    """A bookkeeper that knows so many findings at most."""
+    return Bookkeeper(
+        database,
+        events_topic=f"{PREFIX}.events",
+        findings=Findings(severity_table({}), limit=limit),
+        log_start=log_from_0,
+        clock=lambda: NOW,
+    )
+
+
+async def rows(database: Database, table: Any) -> list[Any]:
+    """What a table says."""
+    async with database.reading() as connection:
+        order = table.c.get("data_category", next(iter(table.c)))
+        return list(await connection.execute(select(table).order_by(order)))
+
+
+async def test_a_finding_is_what_equal_violations_have_in_common(database: Database) -> None:
+    """Counted once per event, with the first and the last of them."""
+    values = [
+        verdict(0, 0, outcome="violation", event_time="2026-03-02T08:15:00Z"),
+        verdict(0, 1, outcome="violation", event_time="2026-03-01T08:15:00Z"),
+        verdict(0, 2, outcome="violation", event_time="2026-03-02T07:15:00Z"),
+        verdict(0, 3, outcome="violation", role="visitor"),
+        verdict(0, 4, outcome="violation", publisher="shop"),
+        verdict(0, 5, outcome="permitted"),
+    ]
+    await keeper_of(database).book_verdicts(in_topic("verdicts", values))
+    found = {(row.role, row.publisher): row for row in await rows(database, tables.findings)}
+    assert {key: row.count for key, row in found.items()} == {
+        ("member", "crm"): 3,
+        ("visitor", "crm"): 1,
+        ("member", "shop"): 1,
+    }
+    finding = found["member", "crm"]
+    assert finding.first_event_time.isoformat() == "2026-03-01T08:15:00+00:00"
+    assert finding.last_event_time.isoformat() == "2026-03-02T08:15:00+00:00"
+    assert (finding.state, finding.episode, finding.routed_episode) == ("firing", 1, 0)
+    assert (finding.outcome, finding.severity, finding.clause) == (
+        "violation",
+        "medium",
+        "members.1",
+    )
+    last = {row.id: row.event_offset for row in await rows(database, tables.violations)}
+    assert last[finding.last_violation_id] == 2
+
+
+async def test_every_category_has_its_finding(database: Database) -> None:
+    """One violation, two of them; what was permitted has none."""
+    value = verdict(
+        0,
+        0,
+        outcome="violation",
+        categories={"user.a": "violation", "user.b": "unknown", "user.c": "permitted"},
+    )
+    await keeper_of(database).book_verdicts(in_topic("verdicts", [value]))
+    findings = await rows(database, tables.findings)
+    assert [(row.data_category, row.kind, row.outcome) for row in findings] == [
+        ("user.a", "undeclared_purpose", "violation"),
+        ("user.b", "unknown", "unknown"),
+    ]
+    categories = await rows(database, tables.violation_categories)
+    assert [(row.data_category, row.kind, row.fingerprint) for row in categories] == [
+        (row.data_category, row.kind, row.fingerprint) for row in findings
+    ]
+    [violation] = await rows(database, tables.violations)
+    assert (violation.severity, violation.suppressed) == ("medium", False)
+
+
+async def test_a_violation_is_as_grave_as_its_gravest_category(database: Database) -> None:
+    """Here the kind of the first makes it so."""
+    value = verdict(
+        0, 0, outcome="violation", kind="prohibited", categories={"a": "violation", "b": "unknown"}
+    )
+    await keeper_of(database).book_verdicts(in_topic("verdicts", [value]))
+    [violation] = await rows(database, tables.violations)
+    assert violation.severity == "high"
+
+
+def test_a_fingerprint_never_changes() -> None:
+    """Links, suppressions and receivers' memories hang on it."""
+    group = Group("wework-labs", "member", "unknown", "user.name", "p", "first_party", "crm")
+    assert group.fingerprint == "128a266c80ca488198b9135c77bdd332"
+
+
+async def test_findings_beyond_the_limit_are_collected(database: Database) -> None:
+    """By kind: somebody who invents values can't fill the table, and is still alerted about."""
+    for start in (0, 10, 20):
+        values = [
+            verdict(0, offset, outcome="violation", categories={f"user.n{offset:02}": "violation"})
+            for offset in range(start, start + 10)
+        ]
+        # a process that has just started knows no finding
+        await keeper_of(database, limit=15).book_verdicts(in_topic("verdicts", values, start=start))
+    found = await rows(database, tables.findings)
+    assert len(found) == 16
+    [collected] = [row for row in found if row.data_category == OTHER]
+    assert (collected.kind, collected.count, collected.controller) == (
+        "undeclared_purpose",
+        15,
+        OTHER,
+    )
+    of_violations = {row.fingerprint for row in await rows(database, tables.violation_categories)}
+    assert of_violations == {row.fingerprint for row in found}
+    again = verdict(0, 30, outcome="violation", categories={"user.n00": "violation"})
+    await keeper_of(database, limit=15).book_verdicts(in_topic("verdicts", [again], start=30))
+    counts = {row.data_category: row.count for row in await rows(database, tables.findings)}
+    assert counts["user.n00"] == 2
+
+
+async def test_booking_from_several_sides_counts_everything(database: Database) -> None:
+    """Two reporters, other partitions, the same findings."""
+
+    async def book(partition: int) -> None:
+        keeper = keeper_of(database)
+        for offset in range(20):
+            value = verdict(partition, offset, outcome="violation")
+            records = in_topic("verdicts", [value], start=offset)
+            for record in records:
+                record.partition = partition
+            await keeper.book_verdicts(records)
+
+    await asyncio.gather(book(0), book(1))
+    [finding] = await rows(database, tables.findings)
+    assert (finding.count, finding.episode, finding.episode_count) == (40, 1, 40)

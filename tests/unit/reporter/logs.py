@@ -1,0 +1,149 @@
+"""Kafka's logs as lists that a test writes, recreates and cuts off."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.severity import severity_table
+from purposewatch_reporter.pages.keeper import BookTopics, PageKeeper
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.raw_ledgers import open_raw_pages
+from purposewatch_shared.kafka.consumer import Record
+from tests.unit.reporter.conftest import NOW
+from tests.unit.reporter.records import PREFIX, record, verdict
+
+TOPICS = BookTopics(*(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters")))
+
+
+class Logs:
+    """Every partition's records; stands in for `LogReader`."""
+
+    def __init__(self) -> None:
+        self._records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        self.starts: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.looks = 0
+
+    def append(self, topic: str, partition: int, value: Any) -> Record:
+        """Publish a record."""
+        log = self._records[topic, partition]
+        new = record(topic, partition, self.starts[topic, partition] + len(log), value)
+        log.append(new)
+        return new
+
+    def recreate(self, topic: str, partition: int = 0) -> None:
+        """Delete the partition's log and begin a new one."""
+        self._records.pop((topic, partition), None)
+        self.starts.pop((topic, partition), None)
+
+    def cut(self, topic: str, partition: int, end: int) -> None:
+        """Lose the last records, as an unclean election does."""
+        del self._records[topic, partition][end - self.starts[topic, partition] :]
+
+    def of(self, topic: str, partition: int = 0, *, start: int = 0) -> list[Record]:
+        """The records of a partition, from an offset on."""
+        return [one for one in self._records[topic, partition] if one.offset >= start]
+
+    async def log_start(self, topic: str, partition: int) -> int:
+        """Stand in for `Watermarks.log_start`."""
+        return self.starts[topic, partition]
+
+    async def spans(self, topic: str, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        """Stand in for `LogReader.spans`."""
+        self.looks += 1
+        return {
+            n: (self.starts[topic, n], self.starts[topic, n] + len(self._records[topic, n]))
+            for n in partitions
+        }
+
+    async def read(
+        self, topic: str, partition: int, offsets: Collection[int]
+    ) -> Mapping[int, Record]:
+        """Stand in for `LogReader.read`; what is not there fails, as Kafka would."""
+        found = {one.offset: one for one in self._records[topic, partition]}
+        return {offset: found[offset] for offset in offsets}
+
+
+class Pipeline:
+    """A gate, an auditor and a reporter, as far as the books see them."""
+
+    def __init__(self, database: Database) -> None:
+        self.logs = Logs()
+        self.now: datetime = NOW
+        self.database = database
+        self.keeper = PageKeeper(database, self.logs, TOPICS, clock=lambda: self.now)
+        self.bookkeeper = Bookkeeper(
+            database,
+            events_topic=TOPICS.events,
+            raw_topic=TOPICS.raw,
+            findings=Findings(severity_table({})),
+            log_start=self.logs.log_start,
+            clock=lambda: self.now,
+            pages=self.keeper,
+        )
+        self._accepted = NOW - timedelta(hours=1)
+        self._number = 0
+
+    async def open_raw(self, *, partitions: int = 2) -> None:
+        """Begin the books of the raw topic at 0."""
+        async with self.database.writing() as connection:
+            await open_raw_pages(connection, TOPICS.raw, dict.fromkeys(range(partitions), 0))
+
+    def raw(self, partition: int = 0, **more: Any) -> Record:
+        """A publisher writes to the raw topic."""
+        self._number += 1
+        return self.logs.append(TOPICS.raw, partition, {"id": f"e-{self._number}", **more})
+
+    def accept(
+        self, partition: int = 0, origin: Record | None = None, outcome: str = "permitted"
+    ) -> dict[str, Any]:
+        """The gate writes an event; the verdict that will be reached about it."""
+        self._number += 1
+        self._accepted += timedelta(milliseconds=1)
+        event_id = f"e-{self._number}"
+        place = "http"
+        if origin is not None:
+            place = f"{origin.topic}/{origin.partition}/{origin.offset}"
+            event_id = raw_id(origin)
+        accepted = self._accepted.isoformat()
+        event = self.logs.append(
+            TOPICS.events,
+            partition,
+            {"id": event_id, "source": "/crm", "acceptedtime": accepted, "origin": place},
+        )
+        said = verdict(partition, event.offset, event_id=event_id, outcome=outcome)
+        return {**said, "accepted_time": accepted, "origin": place}
+
+    def judge(self, said: Mapping[str, Any], partition: int = 0) -> Record:
+        """The auditor writes a verdict."""
+        return self.logs.append(TOPICS.verdicts, partition, said)
+
+    async def book(self, partition: int = 0) -> None:
+        """The reporter reads on, as after a restart: from the books' position."""
+        for topic, book in (
+            (TOPICS.verdicts, self.bookkeeper.book_verdicts),
+            (TOPICS.dead_letters, self.bookkeeper.book_dead_letters),
+        ):
+            at = (await self.bookkeeper.positions(topic, [partition]))[partition]
+            if records := self.logs.of(topic, partition, start=at):
+                await book(records)
+
+    async def run(self, count: int = 1, partition: int = 0) -> list[dict[str, Any]]:
+        """So many events from the gate into the books; their verdicts."""
+        said = [self.accept(partition) for _ in range(count)]
+        for one in said:
+            self.judge(one, partition)
+        await self.book(partition)
+        return said
+
+    def later(self, time: timedelta) -> None:
+        """Let time pass."""
+        self.now += time
+
+
+def raw_id(origin: Record) -> str:
+    """The event id in a raw record."""
+    return str(json.loads(origin.value or b"")["id"])
