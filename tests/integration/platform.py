@@ -1,0 +1,149 @@
+"""The three services on one broker, with publishers that write to the raw topic."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiokafka.admin import AIOKafkaAdminClient
+
+from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.schema import EXAMPLE_DIR
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from tests.integration.brokers.running_broker import RunningBroker
+from tests.integration.kafka_settings import kafka_environment, kafka_settings
+from tests.integration.processes import ServiceProcess
+from tests.integration.scrape import get
+
+PARTITIONS = 3
+TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
+_POLICIES = Path(__file__).parents[2] / "policies"
+_EXAMPLE = json.loads((EXAMPLE_DIR / "submitted-event.json").read_text())
+_FLOW = {
+    "operation": "use",
+    "purpose": "essential.service.notifications",
+    "recipient": "first_party",
+}
+
+
+class Platform:
+    """What a test does to the platform, and what the platform says of itself."""
+
+    def __init__(self, broker: RunningBroker, prefix: str, directory: Path) -> None:
+        register = directory / "publishers.yaml"
+        register.write_text(
+            f"publishers: {{crm: {{key_sha256: [{'0' * 64}], controllers: [wework-labs]}}}}\n"
+        )
+        self.settings = kafka_settings(broker, prefix)
+        self.database = directory / "books.db"
+        self.environment = {
+            **kafka_environment(broker, prefix),
+            "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
+            "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
+            "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
+            "PURPOSEWATCH_POLICIES_DIR": str(_POLICIES),
+            "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
+            "PURPOSEWATCH_REPORTER_BOOKS_SECONDS": "0.2",
+        }
+        self.gate = ServiceProcess("purposewatch_ingest", self.environment)
+        self.auditor = ServiceProcess("purposewatch_auditor", self.environment)
+        self.reporter = ServiceProcess("purposewatch_reporter", self.environment)
+        self.number = 0
+
+    def name(self, topic: TopicName) -> str:
+        """The topic's full name."""
+        return topic_name(self.settings.topic_prefix, topic)
+
+    async def publish(self, count: int, *, bad_every: int = 10) -> None:
+        """Publish so many events; every tenth is refused, every seventh a violation."""
+        producer = ConfirmedProducer(self.settings, client_id="crm")
+        await producer.start()
+        try:
+            records = []
+            for _ in range(count):
+                self.number += 1
+                value = self._event(self.number)
+                if self.number % bad_every == 0:
+                    value = b"not json"
+                partition = self.number % PARTITIONS
+                records.append(OutgoingRecord(self.name(RAW), value, partition=partition))
+            await producer.publish(records)
+        finally:
+            await producer.stop()
+
+    def _event(self, number: int) -> bytes:
+        flow = _FLOW
+        if number % 7 == 0:
+            flow = {**_FLOW, "operation": "share", "recipient": "third_party.advertising"}
+        return json.dumps(
+            {
+                **_EXAMPLE,
+                "id": f"e-{number}",
+                "source": "/crm",
+                "time": datetime.now(UTC).isoformat(),
+                "data": {**_EXAMPLE["data"], **flow, "subject_id": f"subject-{number % 50}"},
+            }
+        ).encode()
+
+    async def books(self) -> dict[str, Any]:
+        """What the reporter says of the books; nothing while it starts."""
+        answer: dict[str, Any] = {}
+        with contextlib.suppress(httpx.TransportError):
+            answer = (await get(self.reporter, "/api/v1/books")).json()
+        return answer
+
+    async def wait_books(
+        self, reached: Callable[[dict[str, Any]], bool], *, seconds: float = 60
+    ) -> dict[str, Any]:
+        """The books, once they are as wanted."""
+        books: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    books = await self.books()
+                    if "totals" in books and reached(books):
+                        return books
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            message = f"the books stay {json.dumps(books)}\n{self.reporter.logs[-5000:]}"
+            raise AssertionError(message) from None
+
+    async def recreate(self, topics: Iterable[TopicName]) -> None:
+        """Delete topics and make them again."""
+        names = [self.name(topic) for topic in topics]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap_servers)
+        await admin.start()
+        try:
+            await admin.delete_topics(names)
+            async with asyncio.timeout(20):
+                while set(names) & set(await admin.list_topics()):
+                    await asyncio.sleep(0.1)
+        finally:
+            await admin.close()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await TopicProvisioner(self.settings, TOPICS, client_id="test").start()
+                except Exception:  # noqa: BLE001 - a topic is not quite gone yet
+                    await asyncio.sleep(0.2)
+                else:
+                    return
+
+
+@asynccontextmanager
+async def platform_on(
+    broker: RunningBroker, prefix: str, directory: Path
+) -> AsyncIterator[Platform]:
+    """All three services, ready."""
+    platform = Platform(broker, prefix, directory)
+    await TopicProvisioner(platform.settings, TOPICS, client_id="test").start()
+    async with platform.gate, platform.auditor, platform.reporter:
+        for service in (platform.gate, platform.auditor, platform.reporter):
+            await service.wait_ready()
+        yield platform

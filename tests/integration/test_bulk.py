@@ -1,0 +1,100 @@
+"""Many rows at once into PostgreSQL: in the caller's transaction, and exact between reporters."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg  # type: ignore[import-untyped]  # it has no stubs
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from purposewatch_reporter.store.bulk import add, insert_rows
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.event_ids import FirstUse, claim_ids
+from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
+from tests.integration.postgres import PostgreSQL, require_postgresql
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[Database]:
+    """An empty database with the current schema."""
+    with PostgreSQL(require_postgresql()) as server:
+        await server.start()
+        opened = Database(SecretStr(server.url(await server.create_database())))
+        await opened.start()
+        yield opened
+        await opened.stop()
+
+
+def rows(*numbers: int) -> list[dict[str, object]]:
+    """Rows of ids."""
+    return [
+        {
+            "id_hash": number.to_bytes(16, "big"),
+            "content_digest": b"d" * 16,
+            "partition": 0,
+            "event_offset": number,
+            "booked_time": NOW,
+        }
+        for number in numbers
+    ]
+
+
+async def stored(database: Database) -> int:
+    """How many ids are there."""
+    async with database.reading() as connection:
+        return (await connection.execute(select(func.count()).select_from(event_ids))).scalar_one()
+
+
+async def test_rows_are_part_of_the_transaction(database: Database) -> None:
+    """Even when nothing has been asked of the connection before them."""
+
+    async def write() -> None:
+        async with database.writing() as connection:
+            await insert_rows(connection, event_ids, rows(1, 2))
+            await insert_rows(connection, event_ids, rows(3, 2))
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await write()
+    assert await stored(database) == 0
+    async with database.writing() as connection:
+        await insert_rows(connection, event_ids, rows(1, 2))
+    assert await stored(database) == 2
+
+
+async def test_two_reporters_claim_an_id_once(database: Database) -> None:
+    """The later one waits for the earlier one's transaction, and is told of its use."""
+    names = [number.to_bytes(16, "big") for number in range(2_000)]
+    first = {name: FirstUse(b"f" * 16, 1, at) for at, name in enumerate(names[:1_500])}
+    again = {name: FirstUse(b"a" * 16, 2, at) for at, name in enumerate(names)}
+
+    async def claim_later() -> dict[bytes, FirstUse]:
+        async with database.writing() as connection:
+            return await claim_ids(connection, again, NOW)
+
+    async with database.writing() as connection:
+        assert await claim_ids(connection, first, NOW) == {}
+        later = asyncio.create_task(claim_later())
+        await asyncio.sleep(0.3)
+        assert not later.done()
+    assert await later == first
+    assert await stored(database) == len(names)
+
+
+async def test_counters_of_two_reporters_add_up(database: Database) -> None:
+    """Whatever order they come in."""
+    keys = [(NOW, "controller", f"publisher-{n:02}", "permitted", "none") for n in range(50)]
+
+    async def count(order: int) -> None:
+        for _ in range(10):
+            async with database.writing() as connection:
+                await add(connection, hourly_verdicts, COLUMNS, dict.fromkeys(keys[::order], 1))
+
+    await asyncio.gather(count(1), count(-1))
+    async with database.reading() as connection:
+        found = (await connection.execute(select(hourly_verdicts))).all()
+    assert [each._mapping["count"] for each in found] == [20] * len(keys)

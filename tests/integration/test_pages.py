@@ -1,0 +1,113 @@
+"""Topics that are recreated under the running services: nothing is lost, or it shows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
+from tests.integration.brokers.running_broker import RunningBroker
+from tests.integration.platform import TOPICS, Platform, platform_on
+from tests.integration.scrape import get, metric
+
+pytestmark = pytest.mark.timeout(180)
+
+# the embedded broker makes a deleted topic again, its own way, as soon as a client names it
+APACHE_KAFKA = pytest.mark.parametrize(
+    "broker", [pytest.param("apache_kafka", marks=pytest.mark.apache_kafka)], indirect=True
+)
+
+
+@pytest.fixture
+async def platform(
+    broker: RunningBroker, topic_prefix: str, tmp_path: Path
+) -> AsyncIterator[Platform]:
+    """The platform, running."""
+    async with platform_on(broker, topic_prefix, tmp_path) as running:
+        yield running
+
+
+def through(books: dict[str, Any], published: int) -> bool:
+    """Whether as many raw records are accounted for, and nothing else is missing."""
+    raw = books["raw"]
+    done = raw["totals"]["accepted"] + raw["totals"]["dead_letters"]
+    return bool(done == published and raw["balanced"] and books["balanced"])
+
+
+async def test_raw_records_are_accounted_for_from_end_to_end(
+    platform: Platform,
+) -> None:
+    """Records of the raw topic = events with a verdict + dead letters, whatever crashes."""
+    await platform.publish(300)
+    for service in (platform.gate, platform.auditor, platform.reporter):
+        service.kill()
+        service.start()
+        await platform.publish(100)
+    books = await platform.wait_books(lambda found: through(found, 600))
+    raw = books["raw"]["totals"]
+    assert (raw["accepted"], raw["dead_letters"]) == (540, 60)
+    assert (raw["unaccounted"], raw["pending"], raw["lost"]) == (0, 0, 0)
+    # a crash of the gate sends events twice, and one of the auditor none
+    assert books["totals"]["verdicts"] == 540 + raw["repeats"]
+    assert books["totals"]["duplicates"] == raw["repeats"]
+    assert books["pages"] == []
+    assert await metric(platform.reporter, "purposewatch_raw_books_accepted") == 540
+
+
+@APACHE_KAFKA
+@pytest.mark.parametrize(
+    ("recreated", "kill"),
+    [
+        pytest.param((EVENTS,), True, id="events"),
+        pytest.param((EVENTS, VERDICTS), False, id="events and verdicts"),
+        pytest.param(TOPICS, True, id="all"),
+        pytest.param((RAW,), False, id="raw"),
+    ],
+)
+async def test_recreated_topics_get_a_new_page(
+    platform: Platform,
+    recreated: tuple[TopicName, ...],
+    kill: bool,  # noqa: FBT001 - a table
+) -> None:
+    """Everything published before and after counts once; the old pages stay, closed."""
+    await platform.publish(200)
+    await platform.wait_books(lambda found: through(found, 200))
+    await platform.recreate(recreated)
+    publishing = asyncio.create_task(platform.publish(100))
+    if kill:
+        await asyncio.sleep(1)
+        platform.reporter.kill()
+        platform.reporter.start()
+    await publishing
+    books = await platform.wait_books(lambda found: through(found, 300), seconds=90)
+    assert {note["topic"] for note in books["pages"]} >= {
+        platform.name(topic) for topic in recreated if topic != DEAD_LETTERS
+    }
+    assert books["totals"]["lost"] == books["raw"]["totals"]["lost"] == 0
+    assert sum(page["verdicts"] for page in books["closed"]) == (180 if EVENTS in recreated else 0)
+    counts = (await get(platform.reporter, "/api/v1/counts?by=outcome")).json()
+    assert counts["total"] == 270
+    assert await metric(platform.reporter, "purposewatch_books_pages_turned") == len(books["pages"])
+
+
+@APACHE_KAFKA
+async def test_a_recreated_verdicts_topic_shows_what_it_took_along(platform: Platform) -> None:
+    """Verdicts that were never read are unaccounted events; the ones after it are booked."""
+    await platform.publish(100, bad_every=1000)
+    await platform.wait_books(lambda found: through(found, 100))
+    platform.reporter.kill()
+    await platform.publish(50, bad_every=1000)
+    verdicts = "purposewatch_verdicts_total"
+    async with asyncio.timeout(30):
+        while await metric(platform.auditor, verdicts) < 150:
+            await asyncio.sleep(0.1)
+    await platform.recreate([VERDICTS])
+    await platform.publish(50, bad_every=1000)
+    platform.reporter.start()
+    books = await platform.wait_books(
+        lambda found: found["totals"]["verdicts"] == 150 and found["totals"]["pending"] == 0
+    )
+    assert books["totals"]["unaccounted"] == 50
+    assert {note["topic"] for note in books["pages"]} == {platform.name(VERDICTS)}

@@ -1,0 +1,183 @@
+"""Books that were lost: written anew from the topics, or caught up from a backup."""
+
+import asyncio
+import os
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from purposewatch_cli.embedded_broker import EmbeddedBroker
+from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.engine import Database
+from purposewatch_shared.topics import EVENTS
+from tests.integration.brokers.running_broker import RunningBroker
+from tests.integration.platform import Platform, platform_on
+
+pytestmark = pytest.mark.timeout(240)
+
+# when something was booked, and which of several batches came first
+_WHEN_BOOKED = {
+    "first_offset",
+    "first_digest",
+    "mark_offset",
+    "mark_digest",
+    "booked_time",
+    "seen_end",
+    "opened_time",
+    "closed_time",
+    "first_booked_time",
+    "last_booked_time",
+    "suppressed",
+}
+_BOOKS = (
+    tables.ledger,
+    tables.raw_ledger,
+    tables.hourly_counts,
+    tables.hourly_verdicts,
+    tables.violations,
+    tables.violation_categories,
+    tables.id_conflicts,
+    tables.event_ids,
+    tables.dead_letters,
+)
+
+
+@pytest.fixture
+async def platform(
+    broker: RunningBroker, topic_prefix: str, tmp_path: Path
+) -> AsyncIterator[Platform]:
+    """The platform, running."""
+    async with platform_on(broker, topic_prefix, tmp_path) as running:
+        yield running
+
+
+async def contents(path: Path) -> Mapping[str, Counter[Any]]:
+    """All that the books say, but for when they were written."""
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{path}"))
+    found: dict[str, Counter[Any]] = {}
+    async with database.reading() as connection:
+        for table in _BOOKS:
+            columns = [column for column in table.c if column.name not in _WHEN_BOOKED]
+            found[table.name] = Counter(map(tuple, await connection.execute(select(*columns))))
+    await database.stop()
+    return found
+
+
+async def rebuild(platform: Platform, path: Path) -> tuple[int, str]:
+    """Run the command; its exit status and what it says."""
+    inherited = {name: v for name, v in os.environ.items() if not name.startswith("PURPOSEWATCH_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "purposewatch_reporter", "rebuild"),
+        env={
+            **inherited,
+            **platform.environment,
+            "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{path}",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+def copy(database: Path, target: Path) -> None:
+    """A backup of a database in use."""
+    with sqlite3.connect(database) as source, sqlite3.connect(target) as backup:
+        source.backup(backup)
+    source.close()
+    backup.close()
+
+
+async def published(platform: Platform, count: int, total: int) -> dict[str, Any]:
+    """Publish so many more, and wait until as many as said are in the books."""
+    await platform.publish(count)
+    return await platform.wait_books(
+        lambda books: (
+            bool(books["balanced"])
+            and books["raw"]["totals"]["accepted"] + books["raw"]["totals"]["dead_letters"] == total
+        )
+    )
+
+
+async def test_rebuilt_books_say_the_same(platform: Platform, tmp_path: Path) -> None:
+    """Counts, violations, accounts, dead letters, raw records: row by row."""
+    await platform.publish(300)
+    platform.gate.kill()
+    platform.gate.start()
+    await published(platform, 100, 400)
+    copy_of_books = tmp_path / "rebuilt.db"
+    status, said = await rebuild(platform, copy_of_books)
+    assert (status, said[-400:].count("the books are written")) == (0, 1), said
+    assert await platform.reporter.terminate() == 0
+    expected, found = await contents(platform.database), await contents(copy_of_books)
+    assert found == expected
+    assert expected["violations"].total() > 20
+    assert expected["dead_letters"].total() == 40
+    status, said = await rebuild(platform, copy_of_books)
+    assert status == 1
+    assert "the database holds books already; name an empty one" in said
+
+
+async def test_rebuilt_books_alert_about_nothing_of_the_past(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """Whoever had to know was told then."""
+    await published(platform, 50, 50)
+    path = tmp_path / "rebuilt.db"
+    assert (await rebuild(platform, path))[0] == 0
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{path}"))
+    async with database.reading() as connection:
+        findings = (await connection.execute(select(tables.findings))).all()
+        waiting = (await connection.execute(select(tables.outbox))).all()
+    await database.stop()
+    assert findings
+    assert {(row.state, row.routed_episode == row.episode) for row in findings} == {("quiet", True)}
+    assert waiting == []
+
+
+async def test_an_old_backup_catches_up(platform: Platform, tmp_path: Path) -> None:
+    """Started on yesterday's database, the reporter books what came since, once."""
+    await published(platform, 100, 100)
+    backup = tmp_path / "backup.db"
+    copy(platform.database, backup)
+    await published(platform, 150, 250)
+    assert await platform.reporter.terminate() == 0
+    expected = await contents(platform.database)
+    for suffix in ("", "-wal", "-shm"):
+        platform.database.with_name(platform.database.name + suffix).unlink(missing_ok=True)
+    backup.rename(platform.database)
+    platform.reporter.start()
+    await published(platform, 0, 250)
+    assert await platform.reporter.terminate() == 0
+    assert await contents(platform.database) == expected
+
+
+async def test_an_embedded_broker_that_starts_again_has_lost_everything(
+    topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books stay, the new logs get pages of their own, and everything counts once."""
+    async with EmbeddedBroker() as first:
+        address = first.bootstrap_servers
+        broker = RunningBroker(address, "embedded")
+        async with platform_on(broker, topic_prefix, tmp_path) as before:
+            await published(before, 100, 100)
+    port = int(address.rpartition(":")[2])
+    monkeypatch.setattr("purposewatch_cli.embedded_broker.free_port", lambda: port)
+    async with EmbeddedBroker() as second:
+        monkeypatch.undo()
+        assert second.bootstrap_servers == address
+        async with platform_on(broker, topic_prefix, tmp_path) as after:
+            after.number = before.number
+            books = await published(after, 60, 160)
+    assert books["totals"]["verdicts"] == 144
+    assert sum(page["verdicts"] for page in books["closed"]) == 90
+    assert books["totals"]["lost"] == 0
+    assert after.name(EVENTS) in {note["topic"] for note in books["pages"]}
