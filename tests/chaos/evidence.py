@@ -1,0 +1,157 @@
+"""What the run has left in Kafka and in the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from purposewatch_reporter.store import tables
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from tests.chaos.world import PARTITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka import ConsumerRecord
+    from sqlalchemy import Table
+
+    from tests.chaos.world import World
+
+Place: TypeAlias = tuple[int, int]
+"""Partition and offset."""
+Row: TypeAlias = tuple[Any, ...]
+
+_TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
+
+
+@dataclass(slots=True)
+class Topics:
+    """The values of all records of the four topics, each in the order of its partitions."""
+
+    values: dict[TopicName, dict[Place, bytes]] = field(
+        default_factory=lambda: {name: {} for name in _TOPICS}
+    )
+
+    def __getitem__(self, name: TopicName) -> dict[Place, bytes]:
+        return self.values[name]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many records each topic has."""
+        return tuple(len(self.values[name]) for name in _TOPICS)
+
+
+class TopicReader:
+    """An asynchronous context manager that reads the topics from their beginnings, in steps."""
+
+    def __init__(self, world: World) -> None:
+        self.topics = Topics()
+        self._names = {topic_name(world.prefix, name): name for name in _TOPICS}
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=world.kafka.bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self._partitions = [
+            TopicPartition(name, partition)
+            for name in self._names
+            for partition in range(PARTITIONS)
+        ]
+
+    async def __aenter__(self) -> Self:
+        self._consumer.assign(self._partitions)
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def catch_up(self) -> None:
+        """Read everything that the topics hold now."""
+        ends = await self._consumer.end_offsets(self._partitions)
+        while any([await self._consumer.position(at) < end for at, end in ends.items()]):
+            for batch in (await self._consumer.getmany(timeout_ms=200)).values():
+                self._take(batch)
+
+    def _take(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        for record in records:
+            place = (record.partition, record.offset)
+            self.topics[self._names[record.topic]][place] = record.value or b""
+
+
+@dataclass(slots=True)
+class BooksFound:
+    """What the database holds."""
+
+    ledger: dict[int, Row] = field(default_factory=dict)
+    """By partition: verdicts, dead letters, duplicates, conflicts."""
+    accounted: dict[int, str] = field(default_factory=dict)
+    event_ids: set[Row] = field(default_factory=set)
+    violations: list[Row] = field(default_factory=list)
+    violation_categories: list[Row] = field(default_factory=list)
+    conflicts: list[Row] = field(default_factory=list)
+    dead_letters: list[Row] = field(default_factory=list)
+    hourly_verdicts: dict[Row, int] = field(default_factory=dict)
+    hourly_counts: dict[Row, int] = field(default_factory=dict)
+
+    @property
+    def accounted_for(self) -> int:
+        """Events that the ledger has a verdict or a dead letter for."""
+        return sum(verdicts + letters for verdicts, letters, *_ in self.ledger.values())
+
+
+async def read_books(url: str) -> BooksFound:
+    """Read the database, past the reporters."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    found = BooksFound()
+    try:
+        async with engine.connect() as connection:
+
+            async def rows(table: Table, *names: str) -> list[Row]:
+                query = select(*(table.c[name] for name in names))
+                return [tuple(row) for row in await connection.execute(query)]
+
+            sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+            counted = ("verdicts", "dead_letters", "duplicates", "conflicts")
+            for partition, accounted, *numbers in await rows(
+                tables.ledger, "partition", "accounted", *counted
+            ):
+                sums[partition] = [a + b for a, b in zip(sums[partition], numbers, strict=True)]
+                found.accounted[partition] = accounted
+            found.ledger = {partition: tuple(each) for partition, each in sums.items()}
+            found.event_ids = set(
+                await rows(
+                    tables.event_ids, "id_hash", "content_digest", "partition", "event_offset"
+                )
+            )
+            found.violations = await rows(
+                tables.violations,
+                *("partition", "event_offset", "event_id", "outcome", "kind", "policy_version"),
+            )
+            found.violation_categories = await rows(
+                tables.violation_categories, "violation_id", "data_category"
+            )
+            found.conflicts = await rows(
+                tables.id_conflicts, "partition", "event_offset", "event_id"
+            )
+            found.dead_letters = await rows(
+                tables.dead_letters,
+                *("origin_topic", "origin_partition", "origin_offset", "consumer", "error_class"),
+            )
+            hourly = ("hour", "controller", "publisher", "outcome", "kind", "count")
+            for *key, count in await rows(tables.hourly_verdicts, *hourly):
+                found.hourly_verdicts[tuple(key)] = count
+            hourly = ("hour", "controller", "role", "data_category", "purpose", "recipient")
+            for *key, count in await rows(
+                tables.hourly_counts, *hourly, "outcome", "kind", "count"
+            ):
+                found.hourly_counts[tuple(key)] = count
+    finally:
+        await engine.dispose()
+    return found

@@ -1,0 +1,166 @@
+"""What the gate must have made of what was sent: canonical events and dead letters."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from purposewatch_cli.demo.tally import DeadLettered
+from purposewatch_shared.dead_letter import DeadLetter
+from purposewatch_shared.event import CanonicalEvent
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from tests.chaos.world import PSEUDONYM_KEY
+
+if TYPE_CHECKING:
+    from tests.chaos.differences import Differences
+    from tests.chaos.evidence import Place, Topics
+    from tests.chaos.senders import Sent
+
+
+@dataclass(slots=True)
+class Passed:
+    """What is in the events topic, and what was set aside."""
+
+    events: dict[Place, CanonicalEvent] = field(default_factory=dict)
+    strays: set[Place] = field(default_factory=set)
+    letters: dict[tuple[str, Place], DeadLetter] = field(default_factory=dict)
+    """By consumer and the place of the original: in the raw topic or in the events topic."""
+    repeats: int = 0
+    """Events that the gate passed on more often than once for one raw record."""
+
+
+def check_gate(sent: Sent, topics: Topics, prefix: str, differences: Differences) -> Passed:
+    """Hold the events and dead letters against what was sent; return what there is."""
+    return _GateCheck(sent, topics, prefix, differences).check()
+
+
+class _GateCheck:
+    def __init__(self, sent: Sent, topics: Topics, prefix: str, differences: Differences) -> None:
+        self._sent = sent
+        self._topics = topics
+        self._raw = topic_name(prefix, RAW)
+        self._events = topic_name(prefix, EVENTS)
+        self._differences = differences
+        self._passed = Passed()
+        self._by_origin: dict[str, list[str]] = defaultdict(list)
+        self._over_http: Counter[str] = Counter()
+
+    def check(self) -> Passed:
+        self._read_letters()
+        strays = self._read_events()
+        self._check_http()
+        numbers = Counter(self._topics[RAW].values())
+        for body, fate in self._sent.raw.items():
+            name = body[:80].decode()
+            self._count("raw record", name, (fate.sure, fate.at_most), numbers[body])
+        for place, body in self._topics[RAW].items():
+            self._check_raw_record(place, body)
+        for origin in self._by_origin:
+            self._differences.note("event of a raw record that isn't there", origin)
+        for body, fate in self._sent.strays.items():
+            self._count("stray record", body.decode(), (fate.sure, fate.at_most), strays[body])
+        return self._passed
+
+    def _read_letters(self) -> None:
+        for place, value in self._topics[DEAD_LETTERS].items():
+            letter = DeadLetter.model_validate_json(value)
+            origin = letter.position
+            expected = self._raw if letter.consumer == "ingest" else self._events
+            if origin.topic != expected or place[0] != origin.partition:
+                self._differences.note("dead letter in the wrong place", f"{origin} {place}")
+            key = (letter.consumer, (origin.partition, origin.offset))
+            first = self._passed.letters.setdefault(key, letter)
+            if (first.error_class, first.value) != (letter.error_class, letter.value):
+                self._differences.note("dead letters of one record differ", f"{key}")
+
+    def _read_events(self) -> Counter[bytes]:
+        """Sort what is in the events topic; return how often each stray record is there."""
+        strays: Counter[bytes] = Counter()
+        for place, value in self._topics[EVENTS].items():
+            if value in self._sent.strays:
+                strays[value] += 1
+                self._passed.strays.add(place)
+                continue
+            event = CanonicalEvent.model_validate_json(value)
+            self._passed.events[place] = event
+            if event.origin == "http":
+                self._over_http[_content_of(event)] += 1
+            else:
+                self._by_origin[event.origin].append(_content_of(event))
+        return strays
+
+    def _check_http(self) -> None:
+        sure: Counter[str] = Counter()
+        at_most: Counter[str] = Counter()
+        for body, fate in self._sent.http.items():
+            if fate.at_most > 0:  # else it was refused
+                content = content_of_submitted(body)
+                sure[content] += fate.sure
+                at_most[content] += fate.at_most
+        for content, most in at_most.items():
+            bounds = (sure[content], most)
+            found = self._over_http[content]
+            self._count("event sent over HTTP", _id_of(content), bounds, found)
+        for content in self._over_http.keys() - at_most.keys():
+            self._differences.note("event that was not accepted over HTTP", _id_of(content))
+
+    def _check_raw_record(self, place: Place, body: bytes) -> None:
+        origin = f"{self._raw}/{place[0]}/{place[1]}"
+        events = self._by_origin.pop(origin, [])
+        letter = self._passed.letters.get(("ingest", place))
+        fate = self._sent.raw.get(body)
+        if fate is not None and isinstance(fate.item.expected, DeadLettered):
+            if events:
+                self._differences.note("malformed raw record became an event", origin)
+            if letter is None:
+                self._differences.note("malformed raw record without a dead letter", origin)
+            elif (letter.error_class, letter.value) != (fate.item.expected.error_class, body):
+                found = f"{origin}: {letter.error_class}"
+                self._differences.note("dead letter differs from its record", found)
+            return
+        if letter is not None:
+            self._differences.note("good raw record set aside", f"{origin}: {letter.reason}")
+        content = content_of_submitted(body)
+        if not events:
+            self._differences.note("raw record without an event", f"{origin}: {_id_of(content)}")
+        for found in events:
+            if found != content:
+                self._differences.note("event differs from its raw record", f"{origin}: {found}")
+        self._passed.repeats += max(0, len(events) - 1)
+
+    def _count(self, what: str, name: str, bounds: tuple[int, int], found: int) -> None:
+        """Between what surely arrived and what may have: equal, where every answer was certain."""
+        sure, at_most = bounds
+        if found < sure:
+            self._differences.note(f"{what}: missing", f"{name}: {found} instead of {sure}")
+        elif found > at_most:
+            self._differences.note(f"{what}: too many", f"{name}: {found} instead of {at_most}")
+
+
+def content_of_submitted(body: bytes) -> str:
+    """What the canonical event of this submitted one must say, as text to compare."""
+    event = json.loads(body)
+    data = event["data"]
+    message = f"{data['controller']}\0{data.pop('subject_id')}".encode()
+    pseudonym = hmac.digest(PSEUDONYM_KEY, message, "sha256")[:16].hex()
+    data["subject"] = f"psn:1:{pseudonym}"
+    return _text(event["source"], event["id"], datetime.fromisoformat(event["time"]), data)
+
+
+def _content_of(event: CanonicalEvent) -> str:
+    data = event.data.model_dump(mode="json", exclude_none=True)
+    return _text(event.source, event.id, event.time, data)
+
+
+def _text(source: str, name: str, time: datetime, data: dict[str, Any]) -> str:
+    stated = {key: value for key, value in data.items() if value not in (None, {})}
+    return json.dumps([source, name, time.astimezone(UTC).isoformat(), stated], sort_keys=True)
+
+
+def _id_of(content: str) -> str:
+    source, name, *_ = json.loads(content)
+    return f"{source} {name}"

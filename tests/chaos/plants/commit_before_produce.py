@@ -1,0 +1,35 @@
+"""A fault planted in purposewatch_auditor: offsets are committed before the verdicts are out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from purposewatch_auditor.__main__ import main
+from purposewatch_shared.kafka.consumer import BatchConsumer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from purposewatch_shared.kafka.consumer import Record
+
+_WINDOW_SECONDS = 1.5
+"""Between commit and verdicts, so that a short run is sure to kill inside it."""
+
+
+def plant() -> None:
+    """Break the promise that an offset is committed only after its verdict is confirmed."""
+    handle = BatchConsumer._on_batch  # fails here, and not silently, if it gets another name
+
+    async def commit_first(self: BatchConsumer, message: object) -> None:
+        records: Sequence[Record] = message.raw_message  # type: ignore[attr-defined]
+        await self._commit(records)
+        await asyncio.sleep(_WINDOW_SECONDS)
+        await handle(self, message)  # type: ignore[arg-type]
+
+    BatchConsumer._on_batch = commit_first  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    plant()
+    main()

@@ -1,0 +1,56 @@
+"""A fault planted in purposewatch_reporter: it starts over, and doesn't ask what it has booked.
+
+It begins every life at the beginning of the verdicts, takes each for news, and gives its rows
+ids of their own, as a counter in the database would, so that no primary key stops it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from purposewatch_reporter.booking import identity
+from purposewatch_reporter.ledger.partition import PartitionLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def plant() -> None:
+    """Break the promise that an offset which the ledger has already changes nothing.
+
+    Must run before the modules are imported that take `place_id` with them.
+    """
+    book = PartitionLedger.book_verdict  # fails here, and not silently, if it gets another name
+    place_id = identity.place_id
+    life = secrets.token_bytes(8)
+
+    def book_always(self: PartitionLedger, offset: int) -> bool:
+        if not book(self, offset):
+            self.verdicts += 1
+        return True
+
+    def id_of_this_life(*place: Any, **more: Any) -> str:
+        name = place_id(*place, **more).encode()
+        return hashlib.blake2b(name, key=life, digest_size=16).hexdigest()
+
+    async def from_the_beginning(
+        self: object, topic: str, partitions: Sequence[int]
+    ) -> Mapping[int, int]:
+        return dict.fromkeys(partitions, 0)
+
+    PartitionLedger.book_verdict = book_always  # type: ignore[method-assign]
+    identity.place_id = id_of_this_life
+
+    from purposewatch_reporter.booking.book import Bookkeeper  # noqa: PLC0415 - see above
+
+    assert Bookkeeper.positions is not None
+    Bookkeeper.positions = from_the_beginning  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    plant()
+    from purposewatch_reporter.__main__ import main
+
+    main()

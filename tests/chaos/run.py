@@ -1,0 +1,270 @@
+"""One run: load, faults, an end to both, and then the comparison with the oracle."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW
+from tests.chaos.audit_oracle import Audited, check_verdicts
+from tests.chaos.books_oracle import as_numbers, check_books
+from tests.chaos.differences import Differences
+from tests.chaos.disk import COMPLAINTS, small_disk
+from tests.chaos.evidence import BooksFound, TopicReader, read_books
+from tests.chaos.faults import Faults
+from tests.chaos.gate_oracle import check_gate
+from tests.chaos.plan import REPORTERS, Action, disk_plan, kills_plan, make_plan
+from tests.chaos.senders import Senders
+from tests.chaos.supply import Supply
+from tests.chaos.world import Setting, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.chaos.disk import Disk
+    from tests.chaos.plan import Step
+
+POLICIES = Path(__file__).parents[2] / "policies"
+
+PLANTS = {
+    "answer-before-confirm": "ingest",
+    "commit-before-produce": "auditor",
+    "forget-ledger": "reporter",
+}
+"""Faults that can be planted, and in which service."""
+
+_SETTLE_SECONDS = 180.0
+_FINISH_SECONDS = 90.0
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run."""
+
+    seed: int
+    seconds: float
+    rate: float = 150.0
+    scenario: Literal["short", "long", "kills", "disk"] = "long"
+    plant: str | None = None
+    quiet_seconds: float = 30.0
+    """How long nothing may move, after the end, before what is missing counts as lost. Longer
+    than the longest pause between two attempts of a service."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run."""
+
+    options: Options
+    steps: Sequence[Step]
+    differences: Differences
+    figures: list[str] = field(default_factory=list)
+    kept: Path | None = None
+    """Where the logs are, after a failure."""
+
+    def lines(self) -> list[str]:
+        """The report."""
+        if not self.differences:
+            return ["", *self.figures, "PASSED: nothing lost, nothing counted twice"]
+        plant = f" PLANT={self.options.plant}" if self.options.plant else ""
+        again = (
+            f"make chaos SEED={self.options.seed} SECONDS={self.options.seconds:g} "
+            f"SCENARIO={self.options.scenario}{plant}"
+        )
+        return [
+            "",
+            *self.figures,
+            "FAILED:",
+            *self.differences.lines(),
+            f"the logs are kept in {self.kept}",
+            f"to repeat the same plan: {again}",
+        ]
+
+
+def steps_of(options: Options) -> list[Step]:
+    """The plan of a run."""
+    if options.scenario == "disk":
+        return disk_plan(options.seed, options.seconds)
+    if options.scenario == "kills":
+        return kills_plan(options.seed, options.seconds)
+    return make_plan(options.seed, options.seconds, short=options.scenario == "short")
+
+
+async def run(options: Options, write: Callable[[str], None]) -> Result:
+    """Carry out a run; `write` gets the event log line by line."""
+    directory = Path(tempfile.mkdtemp(prefix="purposewatch-chaos-"))
+    result = Result(options, steps_of(options), Differences())
+    try:
+        async with AsyncExitStack() as stack:
+            setting = _setting(options, directory)
+            world = World(setting)
+            disk = None
+            if setting.sqlite is not None:
+                mounted = stack.enter_context(ExitStack())
+                writer = partial(_pid, world, REPORTERS[0])
+                disk = small_disk(setting.sqlite.parent, mounted, writer)
+            await stack.enter_async_context(world)
+            await _Run(options, world, disk, result, write).carry_out()
+    except BaseException:
+        write(f"the logs are kept in {directory}")
+        raise
+    if result.differences:
+        result.kept = directory
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    return result
+
+
+def _pid(world: World, name: str) -> int:
+    return world.services[name].pid
+
+
+def _setting(options: Options, directory: Path) -> Setting:
+    modules = {}
+    if options.plant is not None:
+        stand_in = options.plant.replace("-", "_")
+        modules = {PLANTS[options.plant]: f"tests.chaos.plants.{stand_in}"}
+    if options.scenario == "disk":
+        return Setting(
+            directory,
+            POLICIES,
+            brokers=1,
+            auditors=("auditor-1",),
+            extra_auditor=False,
+            reporters=REPORTERS[:1],
+            sqlite=directory / "disk" / "books.db",
+            modules=modules,
+        )
+    extra = any(step.action is Action.ADD for step in steps_of(options))
+    return Setting(directory, POLICIES, extra_auditor=extra, modules=modules)
+
+
+class _Run:
+    def __init__(
+        self,
+        options: Options,
+        world: World,
+        disk: Disk | None,
+        result: Result,
+        write: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._world = world
+        self._result = result
+        self._write = write
+        self._supply = Supply(options.seed)
+        self._senders = Senders(world, self._supply, rate=options.rate)
+        self._faults = Faults(world, self._tell, reloaded=self._supply.turn, disk=disk)
+        self._begun = time.monotonic()
+
+    def _tell(self, what: str) -> None:
+        self._write(f"{time.monotonic() - self._begun:7.1f} s  {what}")
+
+    async def carry_out(self) -> None:
+        self._begun = time.monotonic()
+        self._tell("load begins")
+        sending = asyncio.create_task(self._senders.run())
+        try:
+            await self._faults.carry_out(self._result.steps)
+            left = self._begun + self._options.seconds - time.monotonic()
+            await asyncio.sleep(max(0.0, left))
+            self._senders.stop()
+            self._tell("load ends")
+            await asyncio.wait([sending], timeout=_FINISH_SECONDS)
+            self._faults.look_for_the_dead()
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        async with TopicReader(self._world) as reader:
+            await self._settle(reader)
+            await self._ask_the_reporter()
+            await self._world.stop_services()
+            await reader.catch_up()
+            self._compare(reader, await read_books(self._world.database_url))
+
+    async def _settle(self, reader: TopicReader) -> None:
+        """Return when everything is accounted for, or nothing has moved for long."""
+        give_up = time.monotonic() + _SETTLE_SECONDS
+        moved, seen = time.monotonic(), None
+        while time.monotonic() < give_up:
+            await reader.catch_up()
+            books = await read_books(self._world.database_url)
+            state = (reader.topics.sizes, books.accounted_for, len(books.dead_letters))
+            if state != seen:
+                moved, seen = time.monotonic(), state
+            elif self._is_complete(reader, books):
+                self._tell(f"settled: {books.accounted_for} events accounted for")
+                return
+            elif time.monotonic() - moved > self._options.quiet_seconds:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        self._tell("not settled: something is missing")
+
+    def _is_complete(self, reader: TopicReader, books: BooksFound) -> bool:
+        topics = reader.topics
+        origins = {
+            value.partition(b'"origin":"')[2].partition(b'"')[0]
+            for value in topics[EVENTS].values()
+        }
+        passed_on = len(origins - {b"http", b""})
+        set_aside = sum(letter[3] == "ingest" for letter in books.dead_letters)
+        return (
+            passed_on + set_aside == len(topics[RAW])
+            and books.accounted_for == len(topics[EVENTS])
+            and len(books.dead_letters) <= len(topics[DEAD_LETTERS])
+        )
+
+    async def _ask_the_reporter(self) -> None:
+        """What the reporters say must be what the database holds: that the books balance."""
+        async with httpx.AsyncClient(timeout=10) as client:
+            for name in self._world.setting.reporters:
+                service = self._world.services[name]
+                try:
+                    answer = await client.get(f"{service.base_url}/api/v1/books")
+                    balanced = answer.json().get("balanced")
+                except (httpx.TransportError, ValueError) as error:
+                    balanced = f"no answer ({type(error).__name__})"
+                if balanced is not True:
+                    self._result.differences.note("the books do not balance", f"{name}: {balanced}")
+
+    def _compare(self, reader: TopicReader, books: BooksFound) -> None:
+        differences, sent = self._result.differences, self._senders.sent
+        topics, prefix = reader.topics, self._world.prefix
+        for wrong in sent.wrong_answers:
+            differences.note("unexpected answer over HTTP", wrong)
+        if self._options.scenario == "disk":
+            logs = self._world.services[REPORTERS[0]].logs
+            if not any(complaint in logs for complaint in COMPLAINTS):
+                differences.note("unexpected", "the reporter never noticed that the disk was full")
+        for unexpected in self._faults.unexpected:
+            differences.note("unexpected", unexpected)
+        if sent.in_doubt:
+            differences.note("never answered", f"{sent.in_doubt} pieces")
+        passed = check_gate(sent, topics, prefix, differences)
+        audited = check_verdicts(passed, topics, self._world.policies, prefix, differences)
+        numbers = check_books(passed, audited, books, prefix, differences)
+        options, steps = self._options, self._result.steps
+        refused = f"{sent.refused:,} requests refused as they must be"
+        unknowable = f"{sent.unknowable:,} attempts with an unknowable outcome"
+        self._result.figures = [
+            f"seed {options.seed}, {len(steps)} steps, {options.seconds:g} s of load",
+            f"sent: {sent.pieces:,} pieces surely taken, {refused}, {unknowable}",
+            f"the oracle expects: {as_numbers(numbers)}",
+            f"repeated on the way: {passed.repeats:,} raw records, {audited.repeats:,} verdicts",
+            _versions(audited),
+        ]
+
+
+def _versions(audited: Audited) -> str:
+    counted = ", ".join(f"{number:,} by {name}" for name, number in audited.by_version.items())
+    return f"decided: {counted}"

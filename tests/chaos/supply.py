@@ -1,0 +1,79 @@
+"""What is sent during a run: the demonstration's traffic, and what it lacks of strange things."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from purposewatch_cli.demo.flows import Shares, Transport, planned_traffic
+from purposewatch_cli.demo.tally import Booked, DeadLettered
+from purposewatch_cli.demo.traffic import Consignment, Item, Traffic
+from purposewatch_shared.dead_letter import ErrorClass
+from purposewatch_shared.decision import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHARES = Shares(repeated=0.03, refused=0.01, malformed=0.02)
+LATE = 0.1
+"""Share of consignments about what happened long ago."""
+CONFLICTING = 0.02
+"""Share of events whose id is used again with other content."""
+LARGEST = 20
+
+_BEFORE_THE_TURN = timedelta(hours=1)
+_LATEST = timedelta(hours=72)
+
+
+class Supply:
+    """An endless supply of consignments, of a known content."""
+
+    def __init__(self, seed: int) -> None:
+        plan = planned_traffic().model_copy(update={"shares": SHARES})
+        self._chance = random.Random(f"{seed}/traffic")  # noqa: S311 - no secret
+        self._traffic = Traffic(plan, seed=seed, largest=LARGEST)
+        self._turned = False
+        self._strays = 0
+        self._waiting: deque[Consignment] = deque()
+
+    def turn(self) -> None:
+        """From now on events happen in the present: the version that begins is known to all.
+
+        Before, everything lies an hour back, when the version that ends was in force.
+        """
+        self._turned = True
+
+    def next(self) -> Consignment:
+        """Return what to send next."""
+        if self._waiting:
+            return self._waiting.popleft()
+        now = datetime.now(UTC)
+        if not self._turned:
+            now -= _BEFORE_THE_TURN
+        if self._chance.random() < LATE:
+            now -= _BEFORE_THE_TURN + self._chance.random() * _LATEST
+        return self._traffic.next(now)
+
+    def accepted(self, publisher: str, items: Sequence[Item]) -> None:
+        """Take note that the gate has these over HTTP: some of their ids are used again.
+
+        INVARIANT: the other content comes later and is about the same subject, so it follows the
+        first in the same partition.
+        """
+        for item in items:
+            if isinstance(item.expected, Booked) and self._chance.random() < CONFLICTING:
+                event = json.loads(item.body)
+                earlier = datetime.fromisoformat(event["time"]) - timedelta(seconds=1)
+                event["time"] = earlier.isoformat(timespec="milliseconds")
+                body = json.dumps(event, separators=(",", ":")).encode()
+                again = Item(body, Booked(Outcome.PERMITTED))
+                self._waiting.append(Consignment(publisher, Transport.SINGLE, (again,)))
+
+    def stray(self) -> Item:
+        """Return a record that no gate would write into the events topic."""
+        self._strays += 1
+        body = json.dumps({"stray": self._strays}).encode()
+        return Item(body, DeadLettered(ErrorClass.INVALID_EVENT))

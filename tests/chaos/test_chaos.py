@@ -1,0 +1,59 @@
+"""Short chaos runs: one that must pass, and some with a planted fault that must not.
+
+The long one is `make chaos`; see docs/chaos.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.chaos.run import Options, Result, run
+from tests.integration.conftest import require_apache_kafka
+from tests.integration.postgres import require_postgresql
+
+pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(480)]
+
+_SEED = 20_180_525
+
+
+async def _run(options: Options) -> Result:
+    require_apache_kafka()
+    require_postgresql()
+    lines: list[str] = []
+    result = await run(options, lines.append)
+    print("\n".join([*lines, *result.lines()]))  # noqa: T201 - pytest shows it on a failure
+    return result
+
+
+async def test_nothing_is_lost_and_nothing_counted_twice() -> None:
+    """An auditor, a reporter, a broker and PostgreSQL die, an auditor stands still, links break."""
+    result = await _run(Options(seed=_SEED, seconds=45, scenario="short"))
+
+    assert result.differences.lines() == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "seconds", "promise"),
+    [
+        ("commit-before-produce", 24, "event without a verdict"),
+        ("forget-ledger", 12, "ledger: different"),
+        ("answer-before-confirm", 12, "event sent over HTTP: missing"),
+    ],
+)
+async def test_a_planted_fault_is_found(plant: str, seconds: float, promise: str) -> None:
+    """A service that breaks a promise fails the run, and the report says which promise."""
+    options = Options(seed=_SEED, seconds=seconds, scenario="kills", plant=plant, quiet_seconds=8)
+
+    result = await _run(options)
+    shutil.rmtree(result.kept or "nowhere", ignore_errors=True)
+
+    assert any(line.startswith(promise) for line in result.differences.lines())
+
+
+async def test_a_full_disk_loses_nothing() -> None:
+    """The reporter's SQLite can't write for a while; once it can, the books are complete."""
+    result = await _run(Options(seed=_SEED, seconds=30, scenario="disk"))
+
+    assert result.differences.lines() == []
