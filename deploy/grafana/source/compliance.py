@@ -1,0 +1,184 @@
+"""The dashboard of the compliance officer: what was found, and where to look at it."""
+
+from grafana_foundation_sdk.builders import dashboard
+
+from deploy.grafana.source.panels import (
+    Red,
+    bars,
+    chosen,
+    compliance_page,
+    graph,
+    number,
+    page,
+    rows,
+)
+from deploy.grafana.source.queries import CONTROLLER, RATE, counted, or_zero, rate
+
+_BOOKED = "purposewatch_booked_verdicts_total"
+_FOUND = "purposewatch_booked_violations_total"
+_VIOLATION = 'outcome="violation"'
+_UNKNOWN = 'outcome="unknown"'
+_LIST = "${compliance_page}/violations"
+
+
+def _by(label: str, place: str = "${__field.labels.%s}") -> tuple[str, str]:
+    return f"Violations of this {label}", f"{_LIST}?{label}={place % label}"
+
+
+def build() -> dashboard.Dashboard:
+    """Put the dashboard together."""
+    made = page(
+        "purposewatch-compliance",
+        "Purposewatch: compliance overview",
+        "What was done with personal data against what was declared. The compliance page has every "
+        "violation, exact counts and the evidence; this is the trend.",
+        [
+            chosen(
+                "controller",
+                "Controller",
+                "label_values(purposewatch_booked_verdicts_total, controller)",
+            ),
+            compliance_page(),
+        ],
+    )
+    link = dashboard.DashboardLink("Compliance page").url(_LIST).target_blank(target_blank=True)
+    return _found(_now(made.link(link)))
+
+
+def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    made = made.with_row(dashboard.Row("In the chosen time"))
+    audited = counted(_BOOKED, "", CONTROLLER)
+    violations = counted(_BOOKED, "", CONTROLLER, _VIOLATION)
+    for panel in (
+        number(
+            "Events audited",
+            or_zero(audited),
+            unit="short",
+            width=5,
+            description="Events with a booked verdict. If it stays at 0 although services publish, "
+            "look at the dashboard «Pipeline health» or ask on-call.",
+        ),
+        number(
+            "Violations",
+            or_zero(violations),
+            unit="short",
+            width=4,
+            red=Red(1),
+            description="Events that the policy speaks of nowhere, or prohibits. Red: at least "
+            "one. Open the compliance page, read the reason and the clause, and triage it.",
+        ),
+        number(
+            "Share of violations",
+            f"({or_zero(violations)}) / clamp_min({or_zero(audited)}, 1)",
+            unit="percentunit",
+            red=Red(0.05, orange=0.01),
+            decimals=2,
+            width=3,
+            description="Violations in all audited events. Red: more than 5 %. So many seldom come "
+            "from one careless release; look which kind and publisher they are of, and whether the "
+            "policy was changed lately (blue marks).",
+        ),
+        number(
+            "Not judged",
+            or_zero(counted(_BOOKED, "", CONTROLLER, _UNKNOWN)),
+            unit="short",
+            width=3,
+            red=Red(1),
+            description="Events that could not be judged; they count as neither permitted nor "
+            "violation. Red: at least one. Ask on-call: gate and auditors know different terms, or "
+            "a controller has no policy.",
+        ),
+        number(
+            "Unaccounted events",
+            "sum(max without (instance, job) (purposewatch_books_unaccounted)) or vector(0)",
+            unit="short",
+            width=3,
+            red=Red(1),
+            description="Events without a verdict or a dead letter, over all controllers. Red: at "
+            "least one. The counts here are then not complete; on-call has been alerted and "
+            "follows the runbook PurposewatchEventsUnaccounted.",
+        ),
+        number(
+            "Findings that go on",
+            'sum(max by (severity) (purposewatch_findings{state="firing"})) or vector(0)',
+            unit="short",
+            red=Red(20, orange=1),
+            width=3,
+            description="Groups of equal violations that happened lately. Red: more than 20. Begin "
+            "with the most severe on the compliance page; suppress there what was agreed upon.",
+        ),
+        number(
+            "Alerts waiting",
+            "sum(max by (channel) (purposewatch_outbox_depth)) or vector(0)",
+            unit="short",
+            width=3,
+            red=Red(100, orange=10),
+            description="Alerts that their receivers do not have yet. Red: more than 100; do not "
+            "wait for mail, read the compliance page, and ask on-call about "
+            "PurposewatchOutboxWaiting.",
+        ),
+    ):
+        made = made.with_panel(panel)
+    return made
+
+
+def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    over_time = counted(_FOUND, "kind", CONTROLLER, _VIOLATION, window=RATE)
+    made = made.with_row(dashboard.Row("Verdicts"))
+    for panel in (
+        graph(
+            "Verdicts by outcome",
+            {"{{outcome}}": rate(_BOOKED, "outcome", CONTROLLER)},
+            unit="eps",
+            stacked=True,
+            description="Events a second by what the audit found. When violations or unknown rise "
+            "at one moment, compare it with releases and with the policies' reloads (blue marks).",
+        ),
+        graph(
+            "Violations over time",
+            {"{{kind}}": or_zero(over_time)},
+            unit="short",
+            stacked=True,
+            description="New violations in each step of the graph, by kind. A kind that was not "
+            "there before points at a release or a policy change; look at the publisher beside it.",
+        ),
+    ):
+        made = made.with_panel(panel)
+    made = made.with_row(dashboard.Row("Violations, by what they are about"))
+    advice = {
+        "kind": "Why a flow is a violation. `prohibited` and undeclared sharing with third parties "
+        "come first; the bar leads to their violations.",
+        "role": "Whose data it is about. A role that never had any before needs a look at its "
+        "newest publisher.",
+        "recipient": "Who got the data. Anything outside of the controller is urgent: what has "
+        "been shared cannot be taken back.",
+        "publisher": "Which service did it. Talk to the team of the longest bar first.",
+    }
+    for label, words in advice.items():
+        query = f"topk(15, {counted(_FOUND, label, CONTROLLER, _VIOLATION)})"
+        made = made.with_panel(
+            bars(
+                f"Violations by {label}",
+                or_zero(query),
+                legend=f"{{{{{label}}}}}",
+                unit="short",
+                red=Red(1),
+                link=_by(label),
+                description=words,
+            )
+        )
+    every = "controller, kind, role, recipient, publisher"
+    made = made.with_row(dashboard.Row("Where to begin"))
+    return made.with_panel(
+        rows(
+            "Most frequent violations",
+            or_zero(f"topk(30, {counted(_FOUND, every, CONTROLLER, _VIOLATION)})"),
+            unit="short",
+            red=Red(1),
+            width=24,
+            link=("Open these violations", f"{_LIST}?kind=${{__data.fields.kind}}"),
+            description="The same, together, the most frequent first. Each row is a flow that "
+            "either must stop or must be declared. `_other` stands for what there were too many "
+            "of; the compliance page has them all.",
+        )
+    )

@@ -1,0 +1,45 @@
+"""Pieces of PromQL that the panels share."""
+
+CONTROLLER = 'controller=~"$controller"'
+INSTANCE = 'instance=~"$instance"'
+
+RATE = "$__rate_interval"
+RANGE = "$__range"
+
+
+def rate(metric: str, by: str = "", *matchers: str) -> str:
+    """Per second, summed over everything but the labels in `by`."""
+    return f"{_sum(by)} (rate({_selector(metric, matchers)}[{RATE}]))"
+
+
+def counted(metric: str, by: str = "", *matchers: str, window: str = RANGE) -> str:
+    """How many were counted in the window, also in series that began within it.
+
+    `increase` alone misses what a series begins with: the first violation of its kind. It also
+    guesses what lies between the scrapes, so that the count is rounded to a whole one.
+    """
+    series = _selector(metric, matchers)
+    return (
+        f"round({_sum(by)} ((increase({series}[{window}]) and {series} offset {window})"
+        f" or ({series} unless {series} offset {window})))"
+    )
+
+
+def quantile(share: float, histogram: str, by: str = "", *matchers: str) -> str:
+    """What this share of the observations stays below."""
+    labels = f"{by}, le" if by else "le"
+    buckets = rate(f"{histogram}_bucket", labels, *matchers)
+    return f"histogram_quantile({share}, {buckets})"
+
+
+def or_zero(query: str) -> str:
+    """0 where there is nothing to count, which is good news and should look like it."""
+    return f"{query} or on () vector(0)"
+
+
+def _sum(by: str) -> str:
+    return f"sum by ({by})" if by else "sum"
+
+
+def _selector(metric: str, matchers: tuple[str, ...]) -> str:
+    return f"{metric}{{{', '.join(matchers)}}}" if matchers else metric

@@ -1,0 +1,122 @@
+"""The real services on the embedded broker, under traffic, watched by a real Prometheus."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from purposewatch_cli.demo.deliver import Courier
+from purposewatch_cli.demo.feed import Feeder, Pace
+from purposewatch_cli.demo.fleet import running, wait_until_ready
+from purposewatch_cli.demo.flows import planned_traffic
+from purposewatch_cli.demo.stage import Stage, prepare
+from purposewatch_cli.demo.traffic import Traffic
+from purposewatch_cli.embedded_broker import EmbeddedBroker
+from purposewatch_shared.kafka.connection import build_producer
+from purposewatch_shared.topics import RAW, topic_name
+from tests.deploy.alertmanager import Alertmanager
+from tests.deploy.prometheus import Prometheus
+from tests.deploy.tools import ROOT
+
+_RATE = 40.0
+_LARGEST = 10
+_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a test can look at and speak to."""
+
+    prometheus: Prometheus
+    alertmanager: Alertmanager
+    stage: Stage
+    producer: AIOKafkaProducer
+    gate: httpx.AsyncClient
+
+    @property
+    def raw_topic(self) -> str:
+        """Where publishers write who speak Kafka."""
+        return topic_name(self.stage.kafka.topic_prefix, RAW)
+
+    async def metrics(self, service: str) -> str:
+        """What a service exports."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return (await client.get(f"{self.stage.services[service].url}/metrics")).text
+
+
+@asynccontextmanager
+async def playing(directory: Path) -> AsyncIterator[Scene]:
+    """Start everything, with traffic going on until the end."""
+    async with AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(EmbeddedBroker())
+        plan = planned_traffic()
+        controllers = {n: frozenset({each.controller}) for n, each in plan.publishers.items()}
+        home = directory / "stage"
+        home.mkdir()
+        stage = prepare(home, ROOT / "policies", controllers, embedded=broker.bootstrap_servers)
+        stage = _with_webhook(stage, stack.enter_context(receiver_of_alerts()))
+        services = await stack.enter_async_context(running(stage))
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20))
+        await wait_until_ready(client, services, lambda _: None)
+        gate = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=stage.services["ingest"].url, trust_env=False, timeout=30)
+        )
+        producer = build_producer(stage.kafka, client_id="test")
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        raw = topic_name(stage.kafka.topic_prefix, RAW)
+        courier = Courier(gate, producer, raw_topic=raw, keys=stage.keys)
+        traffic = Traffic(plan, seed=_SEED, largest=_LARGEST)
+        feeder = Feeder(lambda: traffic.next(datetime.now(UTC)), courier.deliver, Pace(_RATE))
+        feeding = asyncio.create_task(feeder.run())
+        stack.push_async_callback(_end, feeder, feeding)
+        watching = directory / "watching"
+        watching.mkdir()
+        alertmanager = await stack.enter_async_context(Alertmanager(watching))
+        ports = {name: spec.port for name, spec in stage.services.items()}
+        ports["alertmanager"] = alertmanager.port
+        prometheus = await stack.enter_async_context(Prometheus(watching, ports))
+        yield Scene(prometheus, alertmanager, stage, producer, gate)
+
+
+async def _end(feeder: Feeder, feeding: "asyncio.Task[None]") -> None:
+    feeder.stop()
+    await feeding
+
+
+def _with_webhook(stage: Stage, url: str) -> Stage:
+    reporter = stage.services["reporter"]
+    environment = {**reporter.environment, "PURPOSEWATCH_WEBHOOK_URL": url}
+    changed = replace(reporter, environment=environment)
+    return replace(stage, services={**stage.services, "reporter": changed})
+
+
+@contextmanager
+def receiver_of_alerts() -> Iterator[str]:
+    """A receiver that takes every alert; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/alerts"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

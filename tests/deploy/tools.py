@@ -1,0 +1,32 @@
+"""Debian's Prometheus tools, as far as this machine has them."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy" / "prometheus" / "rules"
+
+_REQUIRED = "PURPOSEWATCH_REQUIRE_PROMETHEUS"
+
+
+def require(*programs: str) -> None:
+    """Skip the test where a program is missing; fail it where they are required."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if not missing:
+        return
+    reason = f"{', '.join(missing)} not found; Debian has prometheus and prometheus-alertmanager"
+    if os.environ.get(_REQUIRED) == "1":
+        pytest.fail(f"{reason} ({_REQUIRED}=1)", pytrace=False)
+    pytest.skip(reason)
+
+
+def run(*command: str) -> str:
+    """What the command prints; fails the test with it when the command fails."""
+    require(command[0])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
