@@ -1,0 +1,1 @@
+"""Measures the pipeline on a real Apache Kafka: `python -m bench.pipeline`."""

@@ -1,0 +1,215 @@
+"""Contestants that take submitted events in: the gate, from the raw topic and over HTTP."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import yaml
+
+from bench.pipeline.contestant import Contestant, Figure
+from bench.pipeline.events import Sent, submitted
+from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes, running
+from bench.pipeline.stage import WARM_SHARE, Stage
+from purposewatch_cli.demo.flows import planned_traffic
+from purposewatch_cli.embedded_broker import free_port
+from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_shared.topics import RAW
+
+_READY_SECONDS = 30.0
+_SINGLE_SHARE = 0.2
+"""Events one by one would take minutes for what the others finish in seconds."""
+
+
+def contestants(stage: Stage) -> list[Contestant]:
+    """From the raw topic, over HTTP in batches, over HTTP one by one."""
+    return [
+        RawTopic(stage),
+        Http(
+            stage,
+            name="http_batch",
+            title="ingest over HTTP, 100 events a request",
+            size=100,
+            connections=4,
+        ),
+        Http(
+            stage,
+            name="http_single",
+            title="ingest over HTTP, an event a request",
+            size=1,
+            connections=64,
+            share=_SINGLE_SHARE,
+        ),
+    ]
+
+
+class RawTopic:
+    """The gate on a full raw topic."""
+
+    name = "raw_topic"
+    title = "ingest from the raw topic"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    async def run(self, events: int) -> Figure:
+        """Fill a topic, then start the gate on it."""
+        async with self._stage.topics() as prefix:
+            records = [
+                AdmittedEvent(f"{number}".encode(), sent.body, None)
+                for number, sent in enumerate(submitted(events))
+            ]
+            await self._stage.fill(prefix, RAW, records)
+            with _files() as (environment, _):
+                own = {**self._stage.environment(prefix), **environment}
+                async with running([("-m", "purposewatch_ingest")], [own]) as processes:
+                    group = f"{prefix}.ingest"
+                    return await self._stage.watch(prefix, group, events, processes, name=RAW)
+
+
+class Http:
+    """The gate, asked by some clients at once. Only the gate's own processor time counts."""
+
+    def __init__(  # noqa: PLR0913 - what tells contestants apart
+        self,
+        stage: Stage,
+        *,
+        name: str,
+        title: str,
+        size: int,
+        connections: int,
+        share: float = 1.0,
+    ) -> None:
+        self.name = name
+        self.title = title
+        self._stage = stage
+        self._size = size
+        self._connections = connections
+        self._share = share
+
+    async def run(self, events: int) -> Figure:
+        """Start the gate, and publish to it over connections that stay open."""
+        count = int(events * self._share)
+        async with self._stage.topics() as prefix:
+            with _files() as (environment, keys):
+                requests = list(_requests(submitted(count), self._size, keys))
+                own = {**self._stage.environment(prefix), **environment}
+                async with running([("-m", "purposewatch_ingest")], [own]) as processes:
+                    port = int(environment["PURPOSEWATCH_INGEST_HTTP_PORT"])
+                    await _ready(port, processes)
+                    warm = int(WARM_SHARE * len(requests))
+                    await self._send(port, requests[:warm])
+                    started, cpu = time.perf_counter(), cpu_seconds(processes)
+                    sent = await self._send(port, requests[warm:])
+                    return Figure(
+                        sent,
+                        time.perf_counter() - started,
+                        cpu_seconds(processes) - cpu,
+                        rss_bytes(processes),
+                    )
+
+    async def _send(self, port: int, requests: Sequence[tuple[bytes, int]]) -> int:
+        """Send everything, each connection the next request once it has its answer."""
+        waiting = iter(requests)
+        sent = await asyncio.gather(
+            *(self._connection(port, waiting) for _ in range(self._connections))
+        )
+        return sum(sent)
+
+    async def _connection(self, port: int, waiting: Iterator[tuple[bytes, int]]) -> int:
+        sent = 0
+        async with _connected(port) as (reader, writer):
+            for request, size in waiting:
+                writer.write(request)
+                status = await _answer(reader)
+                if status != 202:
+                    message = f"the gate answered {status}"
+                    raise RuntimeError(message)
+                sent += size
+        return sent
+
+
+def _requests(
+    events: Iterator[Sent], size: int, keys: Mapping[str, str]
+) -> Iterator[tuple[bytes, int]]:
+    """Whole requests with how many events they carry; each is one publisher's."""
+    waiting: dict[str, list[bytes]] = defaultdict(list)
+    for sent in events:
+        waiting[sent.publisher].append(sent.body)
+        if len(waiting[sent.publisher]) == size:
+            yield _request(waiting.pop(sent.publisher), keys[sent.publisher]), size
+    for publisher, bodies in waiting.items():
+        yield _request(bodies, keys[publisher]), len(bodies)
+
+
+def _request(bodies: Sequence[bytes], key: str) -> bytes:
+    single = len(bodies) == 1
+    body = bodies[0] if single else b"[" + b",".join(bodies) + b"]"
+    kind = "cloudevents" if single else "cloudevents-batch"
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/{kind}+json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@contextlib.asynccontextmanager
+async def _connected(
+    port: int,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def _answer(reader: asyncio.StreamReader) -> int:
+    """The status of the next answer, read to its end."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-len")
+    )
+    await reader.readexactly(length)
+    return int(head.split(b" ", 2)[1])
+
+
+async def _ready(port: int, processes: Sequence[Measured]) -> None:
+    async with asyncio.timeout(_READY_SECONDS):
+        while True:
+            for process in processes:
+                process.check()
+            with contextlib.suppress(OSError):
+                async with _connected(port) as (reader, writer):
+                    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    if await _answer(reader) == 200:
+                        return
+            await asyncio.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """The gate's own settings, and the key of each publisher."""
+    keys = {name: f"pwk_bench-{name}" for name in planned_traffic().publishers}
+    register = {
+        name: {
+            "key_sha256": [sha256(keys[name].encode()).hexdigest()],
+            "controllers": [publisher.controller],
+        }
+        for name, publisher in planned_traffic().publishers.items()
+    }
+    with tempfile.TemporaryDirectory(prefix="purposewatch-bench-") as directory:
+        path = Path(directory) / "publishers.yaml"
+        path.write_text(yaml.safe_dump({"publishers": register}), encoding="utf-8")
+        yield (
+            {
+                "PURPOSEWATCH_PUBLISHERS_FILE": str(path),
+                "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
+                "PURPOSEWATCH_INGEST_HTTP_PORT": str(free_port()),
+            },
+            keys,
+        )

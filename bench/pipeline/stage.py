@@ -1,0 +1,180 @@
+"""Topics on the broker under measurement, filled before a run and removed after it."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.partitioner import DefaultPartitioner
+
+from bench.pipeline.contestant import Figure
+from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
+from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_shared.kafka.connection import build_admin, build_producer
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.settings import KafkaSettings
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+
+PARTITIONS = 6
+WARM_SHARE = 0.1
+"""Of the events, finished before the clock starts: connections, caches and memories are warm."""
+
+_ALL = list(range(PARTITIONS))
+_AT_ONCE = 5_000
+_POLL_SECONDS = 0.02
+_STALLED_SECONDS = 120.0
+
+
+class StalledError(RuntimeError):
+    """A contestant makes no progress."""
+
+
+class Stage:
+    """One broker, and fresh topics for every run."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self._numbers = itertools.count(1)
+
+    def environment(self, prefix: str) -> dict[str, str]:
+        """What every process is told, services and others alike."""
+        return {
+            "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "PURPOSEWATCH_TOPIC_PREFIX": prefix,
+            "PURPOSEWATCH_TOPIC_PARTITIONS": str(PARTITIONS),
+            "PURPOSEWATCH_TOPIC_REPLICATION_FACTOR": "1",
+            "PURPOSEWATCH_LOG_LEVEL": "warning",
+        }
+
+    def settings(self, prefix: str) -> KafkaSettings:
+        """The same as an object."""
+        start = "PURPOSEWATCH_"
+        return KafkaSettings.model_validate(
+            {
+                name.removeprefix(start).lower(): value
+                for name, value in self.environment(prefix).items()
+                if name != f"{start}LOG_LEVEL"
+            }
+        )
+
+    @contextlib.asynccontextmanager
+    async def topics(self) -> AsyncIterator[str]:
+        """The prefix of fresh topics of every kind."""
+        prefix = f"bench-{next(self._numbers)}"
+        names: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
+        settings = self.settings(prefix)
+        await TopicProvisioner(settings, names, client_id="bench").start()
+        try:
+            yield prefix
+        finally:
+            async with self.admin(prefix) as admin:
+                await admin.delete_topics([topic_name(prefix, name) for name in names])
+
+    @contextlib.asynccontextmanager
+    async def admin(self, prefix: str) -> AsyncIterator[AIOKafkaAdminClient]:
+        """A connected admin client."""
+        admin = build_admin(self.settings(prefix), client_id="bench")
+        await admin.start()
+        try:
+            yield admin
+        finally:
+            await admin.close()
+
+    @contextlib.asynccontextmanager
+    async def producer(self, prefix: str) -> AsyncIterator[AIOKafkaProducer]:
+        """A connected producer, set up as the services' own."""
+        producer = build_producer(self.settings(prefix), client_id="bench")
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    async def fill(self, prefix: str, name: TopicName, events: Sequence[AdmittedEvent]) -> None:
+        """Put the events into the topic, each in the partition that its key gives it."""
+        topic = topic_name(prefix, name)
+        async with self.producer(prefix) as producer:
+            for start in range(0, len(events), _AT_ONCE):
+                await send(producer, topic, events[start : start + _AT_ONCE])
+
+    async def watch(
+        self,
+        prefix: str,
+        group: str,
+        events: int,
+        processes: Sequence[Measured],
+        *,
+        name: TopicName = EVENTS,
+    ) -> Figure:
+        """Measure processes from warm until the group has committed so many of the events."""
+        topic = topic_name(prefix, name)
+        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        begun: tuple[int, float, float] | None = None
+        last, last_time = 0, time.perf_counter()
+        async with self.admin(prefix) as admin:
+            while True:
+                done = await _committed(admin, group, places)
+                now = time.perf_counter()
+                if begun is None and done >= WARM_SHARE * events:
+                    begun = (done, now, cpu_seconds(processes))
+                if begun is not None and done >= events:
+                    first, started, cpu = begun
+                    return Figure(
+                        done - first,
+                        now - started,
+                        cpu_seconds(processes) - cpu,
+                        rss_bytes(processes),
+                    )
+                if done > last:
+                    last, last_time = done, now
+                for process in processes:
+                    process.check()
+                if now - last_time > _STALLED_SECONDS:
+                    message = f"`{group}` stands at {done} of {events} events"
+                    raise StalledError(message)
+                await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _committed(
+    admin: AIOKafkaAdminClient, group: str, places: Sequence[TopicPartition]
+) -> int:
+    try:
+        committed = await admin.list_consumer_group_offsets(group, partitions=list(places))
+    except GroupCoordinatorNotAvailableError:
+        return 0  # the broker has yet to make the topic that groups are kept in
+    return sum(max(0, each.offset) for each in committed.values())
+
+
+def partition_of(key: bytes) -> int:
+    """Where an event with this key goes, as even as the gate's own choice."""
+    partition: int = DefaultPartitioner()(key, _ALL, _ALL)
+    return partition
+
+
+async def send(producer: AIOKafkaProducer, topic: str, events: Sequence[AdmittedEvent]) -> None:
+    """Publish events as the gate keys them, a batch for each partition, and wait."""
+    by_partition: dict[int, list[AdmittedEvent]] = defaultdict(list)
+    for event in events:
+        by_partition[partition_of(event.key)].append(event)
+    rest = dict(by_partition)
+    while rest:
+        confirmations = []
+        for partition, waiting in list(rest.items()):
+            batch = producer.create_batch()
+            taken = 0
+            for event in waiting:
+                if batch.append(timestamp=None, key=event.key, value=event.value) is None:
+                    break
+                taken += 1
+            batch.close()
+            confirmations.append(await producer.send_batch(batch, topic, partition=partition))
+            if taken == len(waiting):
+                del rest[partition]
+            else:
+                rest[partition] = waiting[taken:]
+        await asyncio.gather(*confirmations)
