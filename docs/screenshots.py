@@ -1,0 +1,57 @@
+"""Takes the pictures of docs/desk.md: `python -m docs.screenshots`, from the repository's root.
+
+Real services audit two weeks of the demonstration's traffic; Chromium shows the page.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from tests.e2e.desk_stage import browser_of, chromium, running_desk
+
+IMAGES = Path(__file__).parent / "images"
+EVENTS = 6_000
+WIDTH, HEIGHT = 1280, 900
+
+_OPEN_FIRST = ".rows tbody tr:first-child th a"
+
+Scheme = Literal["light", "dark"]
+PICTURES: tuple[tuple[str, str, str | None, Scheme, str], ...] = (
+    ("desk-overview", "/", None, "light", "en-GB"),
+    ("desk-violation", "/violations?kind=undeclared_purpose", _OPEN_FIRST, "light", "en-GB"),
+    ("desk-findings", "/findings?order=severity", None, "dark", "zh-CN"),
+)
+"""Name, address, what to click there, colours, language."""
+
+
+async def take() -> None:
+    """Write every picture."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory:
+        async with (
+            running_desk(Path(directory), events=EVENTS) as desk,
+            browser_of(chromium()) as browser,
+        ):
+            for name, address, opened, scheme, locale in PICTURES:
+                context = await browser.new_context(
+                    base_url=desk.base_url,
+                    color_scheme=scheme,
+                    locale=locale,
+                    viewport={"width": WIDTH, "height": HEIGHT},
+                )
+                page = await context.new_page()
+                await page.goto(address)
+                await page.fill("[name=username]", "officer")
+                await page.fill("[name=password]", desk.password)
+                await page.press("[name=password]", "Enter")
+                await page.wait_for_selector("header nav")
+                if opened is not None:
+                    await page.click(opened)
+                    await page.wait_for_selector(".remedy")
+                await page.screenshot(path=IMAGES / f"{name}.png")
+                await context.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(take())

@@ -1,0 +1,231 @@
+"""A reporter with a page worth looking at: real services, events of two weeks, a browser."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from purposewatch_cli.demo.flows import planned_traffic
+from purposewatch_cli.demo.tally import Booked
+from purposewatch_cli.demo.traffic import Traffic
+from purposewatch_cli.embedded_broker import EmbeddedBroker
+from purposewatch_shared.event import EVENT_TYPE, CanonicalEvent
+from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from tests.integration.brokers.running_broker import RunningBroker
+from tests.integration.kafka_settings import kafka_environment, kafka_settings
+from tests.integration.processes import ServiceProcess
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "data-access"
+PARTITIONS = 3
+DAYS = 14
+_REQUIRED = "PURPOSEWATCH_REQUIRE_CHROMIUM"
+_PATIENCE = 150
+_MOST_OF_ONE_CONSIGNMENT = 4
+
+
+def desk_events(count: int, *, until: datetime, seed: int = 7) -> Iterator[bytes]:
+    """Canonical events of the demonstration's traffic over two weeks, more of them by day."""
+    traffic = Traffic(planned_traffic(), seed=seed, largest=_MOST_OF_ONE_CONSIGNMENT)
+    chance = random.Random(seed)  # noqa: S311 - the same every time
+    made = 0
+    while made < count:
+        days_ago = chance.random() * DAYS
+        at = until - timedelta(days=days_ago)
+        working = at.weekday() < 5 and 7 <= at.hour < 19
+        if chance.random() > (1.0 if working else 0.25):
+            continue
+        consignment = traffic.next(at)
+        for item in consignment.items:
+            if isinstance(item.expected, Booked):
+                made += 1
+                yield canonical(json.loads(item.body), consignment.publisher)
+    for number in range(max(1, count // 600)):
+        yield unjudgeable(until - timedelta(hours=5 * number + 1), number)
+
+
+def canonical(submitted: dict[str, Any], publisher: str) -> bytes:
+    """The event as the gate would pass it on."""
+    data = dict(submitted["data"])
+    subject = hashlib.blake2b(str(data.pop("subject_id")).encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(json.dumps(submitted).encode(), digest_size=16).hexdigest()
+    event = CanonicalEvent.model_validate_json(
+        json.dumps(
+            {
+                **{name: submitted[name] for name in ("specversion", "id", "source", "type")},
+                "time": submitted["time"],
+                "publisher": publisher,
+                "acceptedtime": submitted["time"],
+                "contentdigest": digest,
+                "origin": "http",
+                "data": {**data, "subject": f"psn:1:{subject}"},
+            }
+        )
+    )
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def unjudgeable(at: datetime, number: int) -> bytes:
+    """An event with a purpose that the vocabulary does not have."""
+    submitted = {
+        "specversion": "1.0",
+        "id": f"unjudgeable-{number}",
+        "source": "/marketing/campaigns",
+        "type": EVENT_TYPE,
+        "time": at.isoformat(),
+        "data": {
+            "controller": "wework-labs",
+            "role": "member",
+            "operation": "use",
+            "purpose": "marketing.lookalikes",
+            "recipient": "first_party",
+            "data_categories": ["user.contact.email"],
+            "subject_id": "member-1",
+        },
+    }
+    return canonical(submitted, "marketing")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningDesk:
+    """Where the page is, and who may sign in."""
+
+    base_url: str
+    environment: dict[str, str]
+    password: str
+    viewer_password: str
+    producer: ConfirmedProducer
+
+    async def publish(self, events: list[bytes]) -> None:
+        """Publish canonical events, dealt out to the partitions."""
+        topic = topic_name(PREFIX, EVENTS)
+        await self.producer.publish(
+            [
+                OutgoingRecord(topic, value, partition=number % PARTITIONS)
+                for number, value in enumerate(events)
+            ]
+        )
+
+
+def accounts_command(environment: dict[str, str], *arguments: str) -> str:
+    """Run the accounts command; what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "purposewatch_reporter", "accounts", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def first_password(logs: str) -> str:
+    """The password of `officer`, from the reporter's log."""
+    for line in logs.splitlines():
+        entry = json.loads(line) if line.startswith("{") else {}
+        if entry.get("username") == "officer" and "password" in entry:
+            return str(entry["password"])
+    message = f"no password in the log:\n{logs}"
+    raise AssertionError(message)
+
+
+@asynccontextmanager
+async def running_desk(directory: Path, *, events: int) -> AsyncIterator[RunningDesk]:
+    """Broker, auditor and reporter, with that many events audited and booked."""
+    async with EmbeddedBroker() as embedded:
+        broker = RunningBroker(embedded.bootstrap_servers, "embedded")
+        environment = {
+            **kafka_environment(broker, PREFIX),
+            "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{directory / 'books.db'}",
+            "PURPOSEWATCH_POLICIES_DIR": str(ROOT / "policies"),
+            "PURPOSEWATCH_REPORTER_BOOKS_SECONDS": "0.3",
+        }
+        settings = kafka_settings(broker, PREFIX)
+        await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
+        producer = ConfirmedProducer(settings, client_id="test")
+        await producer.start()
+        try:
+            async with (
+                ServiceProcess("purposewatch_auditor", environment) as auditor,
+                ServiceProcess("purposewatch_reporter", environment) as reporter,
+            ):
+                await asyncio.gather(*map(until_ready, (auditor.base_url, reporter.base_url)))
+                line = await asyncio.to_thread(
+                    accounts_command, environment, "add", "victor", "--role", "viewer"
+                )
+                desk = RunningDesk(
+                    reporter.base_url,
+                    environment,
+                    first_password(reporter.logs),
+                    line.rpartition(" ")[2],
+                    producer,
+                )
+                made = list(desk_events(events, until=datetime.now(UTC)))
+                await desk.publish(made)
+                await wait_booked(desk.base_url, len(made))
+                yield desk
+        finally:
+            await producer.stop()
+
+
+async def until_ready(base_url: str) -> None:
+    """Wait until a service is ready, on a busy machine too."""
+    async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(base_url=base_url) as client:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get("/readyz")).status_code == HTTPStatus.OK:
+                    return
+            await asyncio.sleep(0.2)
+
+
+async def wait_booked(base_url: str, events: int) -> None:
+    """Wait until the books balance with that many events."""
+    async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(base_url=base_url) as client:
+        while True:
+            answer = await client.get("/api/v1/books")
+            if answer.status_code == HTTPStatus.OK:
+                books = answer.json()
+                if books["balanced"] and books["totals"]["events"] >= events:
+                    return
+            await asyncio.sleep(0.2)
+
+
+def chromium() -> str:
+    """The browser's program; without one skip the test, or fail it where it is required."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    if os.environ.get(_REQUIRED) == "1":
+        pytest.fail(f"chromium is not installed ({_REQUIRED}=1)", pytrace=False)
+    pytest.skip("chromium is not installed")
+
+
+@asynccontextmanager
+async def browser_of(program: str) -> AsyncIterator[Browser]:
+    """The machine's own browser, driven from outside."""
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
+        try:
+            yield browser
+        finally:
+            await browser.close()
