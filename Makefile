@@ -10,9 +10,19 @@ EDITABLE := $(foreach dist,$(DISTS),-e $(dist))
 DEMO_OPTIONS := $(if $(SECONDS),--seconds $(SECONDS)) $(if $(EVENTS),--events $(EVENTS)) \
                 $(if $(RATE),--rate $(RATE))
 
+# make bench ROUNDS=9 EVENTS=200000 ONLY=auditor,pass_through
+BENCH_OPTIONS := $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(EVENTS),--events $(EVENTS)) \
+                 $(if $(ONLY),--only $(ONLY))
+
+# make chaos SEED=7 SECONDS=600 RATE=150 SCENARIO=long|short|kills|disk PLANT=forget-ledger
+CHAOS_OPTIONS := $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+                 $(if $(RATE),--rate $(RATE)) $(if $(SCENARIO),--scenario $(SCENARIO)) \
+                 $(if $(PLANT),--plant $(PLANT))
+
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format unit cases integration e2e packaging \
-        schemas lock docs picture bench-core million up down compose-check clean
+.PHONY: help install install-dev demo test lint format unit cases integration e2e chaos packaging \
+        schemas lock docs picture bench-core bench-desk screenshots million up down compose-check dashboards \
+        check-deploy clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +62,9 @@ integration: install-dev  ## Real services on real brokers and databases
 e2e: install-dev  ## The demo as its user runs it
 	$(BIN)/pytest tests/e2e
 
+chaos: install-dev  ## Kill, pause and cut everything under load, then check the books: SEED=7 SECONDS=300
+	@$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)
+
 schemas: install-dev  ## Write the JSON Schemas from the models
 	$(BIN)/python -m purposewatch_shared.schema
 
@@ -76,10 +89,34 @@ compose-check:  ## Is the compose file valid?
 bench-core: $(VENV)/bench.stamp  ## The decision core against other policy engines
 	$(BIN)/python -m bench.core
 
+bench: install-dev  ## The pipeline on Apache Kafka next to bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
+	$(BIN)/python -m bench.pipeline $(BENCH_OPTIONS)
+
+bench-memory: $(VENV)/bench.stamp  ## The auditor's memory over a long run, as a picture
+	$(BIN)/python -m bench.pipeline.memory
+
+bench-scaling: install-dev  ## How many partitions, auditors and reporters a load takes
+	$(BIN)/python -m bench.scaling
+
 million: install-dev  ## The decision core against the naive checker on a million random flows
 	$(BIN)/python -m bench.core.million
 
-docs: install-dev  ## Write the generated pages of docs/policies anew
+dashboards: install-dev  ## Write Grafana's dashboards from their source
+	$(BIN)/python -m deploy.grafana.source.generate
+
+check-deploy: install-dev  ## Rules, alert routes, and every panel's query on a real Prometheus
+	$(BIN)/pytest tests/deploy tests/unit/deploy
+	@if command -v docker >/dev/null && docker compose version >/dev/null 2>&1; \
+	  then $(MAKE) compose-check; \
+	  else echo "no docker compose here: the compose file's syntax was not checked by it"; fi
+
+bench-desk: install-dev  ## The page's lists with a million violations, on PostgreSQL
+	$(BIN)/python -m bench.desk
+
+screenshots: install-dev  ## Take the pictures of docs/desk.md anew
+	$(BIN)/python -m docs.screenshots
+
+docs: install-dev  ## Write the generated pages of docs anew
 	$(BIN)/python docs/generate.py
 
 clean:  ## Remove the environment and everything built

@@ -1,7 +1,9 @@
-"""Writes the pages of docs/policies that show what the commands print; `--check` only compares.
+"""Writes the generated pages; `--check` only compares.
 
-`python docs/generate.py` after a change of a policy, of the vocabulary or of a command. What is
-written by hand (docs/policies/README.md and <controller>.md) stays as it is.
+docs/policies shows what the commands print, docs/metrics.md what metrics are declared, and
+docs/runbooks/README.md what alerts there are. `python docs/generate.py` after a change of any;
+`--operations` leaves docs/policies out. What is written by hand (docs/policies/README.md and
+<controller>.md, the runbooks) stays as it is.
 """
 
 import os
@@ -14,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from purposewatch_cli.policy.diff_command import diff
@@ -21,9 +24,14 @@ from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
+from purposewatch_shared.metric_specs import CounterSpec, HistogramSpec, MetricSpec
+from purposewatch_shared.metrics import DECLARED, EVERY
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = Path("docs") / "policies"
+METRICS_PAGE = Path("docs") / "metrics.md"
+RUNBOOKS = Path("docs") / "runbooks"
+RULES = Path("deploy") / "prometheus" / "rules"
 COLUMNS = 110
 
 commands = typer.Typer(pretty_exceptions_enable=False)
@@ -65,6 +73,25 @@ def _flow(
         *("--role", role, "--operation", operation, "--purpose", purpose),
         *("--recipient", recipient, "--data-category", category),
     )
+
+
+_METRICS_INTRODUCTION = """\
+# Metrics
+
+Every service answers `/metrics` on its own port: `ingest` on 8600, `auditor` on 8601, `reporter`
+on 8602. [Operating](operating.md) says what to look at, the [runbooks](runbooks/README.md) what
+to do.
+
+Counters and histograms are shown under the names that queries use; a histogram has `_bucket`,
+`_sum` and `_count` behind its name. Label values come from enumerations, the vocabulary or the
+register of publishers. Should a metric have more than a few thousand label sets all the same, new
+ones are counted as `_other`. `_unjudged` stands for a controller without a policy, and for terms
+of an event that could not be judged; `_unregistered` for a publisher that is not in the register.
+The client library adds `process_` and `python_` metrics: processor time, memory, open files,
+versions.
+
+| metric | kind | unit | services | labels | |
+|---|---|---|---|---|---|"""
 
 
 SUBJECTS = (
@@ -126,7 +153,7 @@ def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` return 1 when a committed one differs."""
     check = "--check" in arguments
     stale = []
-    for path, text in pages():
+    for path, text in operations_pages() if "--operations" in arguments else pages():
         target = ROOT / path
         if target.exists() and target.read_text(encoding="utf-8") == text:
             continue
@@ -141,6 +168,7 @@ def main(arguments: list[str]) -> int:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield every page with what it has to say."""
+    yield from operations_pages()
     for subject in SUBJECTS:
         home = PAGES / subject.controller
         for language in ("en", "zh"):
@@ -153,6 +181,60 @@ def pages() -> Iterator[tuple[Path, str]]:
             yield home / f"explain.{language}.md", explain_page(subject, language)
         yield home / "diff.md", diff_page(subject)
         yield home / "checks.md", checks_page(subject)
+
+
+def operations_pages() -> Iterator[tuple[Path, str]]:
+    """Yield the pages for those who run the services."""
+    yield METRICS_PAGE, metrics_page()
+    yield RUNBOOKS / "README.md", alerts_page()
+
+
+def metrics_page() -> str:
+    """Show every metric as it is declared."""
+    rows = [f"| {' | '.join(_metric_cells(spec))} |" for spec in DECLARED]
+    return "\n".join([_METRICS_INTRODUCTION, *rows, ""])
+
+
+def _metric_cells(spec: MetricSpec) -> list[str]:
+    kind = "gauge"
+    if isinstance(spec, CounterSpec):
+        kind = "counter"
+    elif isinstance(spec, HistogramSpec):
+        kind = "histogram"
+    services = "all" if spec.services == EVERY else ", ".join(spec.services)
+    labels = ", ".join(f"`{label}`" for label in spec.labels)
+    return [f"`{spec.exported_name}`", kind, spec.unit, services, labels, spec.help]
+
+
+def alerts_page() -> str:
+    """List every alert with the runbook for it."""
+    lines = [
+        "# Runbooks",
+        "",
+        "One page for each alert: what it means, how to check, what to do, how to know it is over.",
+        "`critical` wakes somebody up; `warning` can wait for working hours.",
+        "",
+        "The commands are for [Docker Compose](../running-with-compose.md) on the same machine;",
+        "elsewhere put in your own addresses. `$TOKEN` is the token of the reporter's API:",
+        "",
+        "```sh",
+        "TOKEN=$(sed -n 's/^PURPOSEWATCH_REPORTER_API_TOKEN=//p' deploy/secrets/reporter.env)",
+        "```",
+        "",
+        "`promtool` comes with Prometheus; the queries can as well be put into its page at",
+        "<http://localhost:9090>.",
+        "",
+        "| alert | severity | when |",
+        "|---|---|---|",
+    ]
+    for path in sorted((ROOT / RULES).glob("*.yaml")):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    name, severity = rule["alert"], rule["labels"]["severity"]
+                    when = rule["annotations"]["summary"]
+                    lines.append(f"| [{name}]({name}.md) | {severity} | {when} |")
+    return "\n".join([*lines, ""])
 
 
 def diff_page(subject: Subject) -> str:
