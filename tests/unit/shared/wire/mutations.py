@@ -145,7 +145,7 @@ def _bend(draw: st.DrawFn, document: dict[str, Any]) -> None:
     """Put a value, an unknown field or nothing in the place of something."""
     holder: Any = draw(st.sampled_from(list(_holders(document))))
     if isinstance(holder, list):
-        if holder and draw(st.booleans()):
+        if len(holder) > 0 and draw(st.booleans()):
             holder[draw(st.integers(0, len(holder) - 1))] = draw(VALUES)
         else:
             holder.append(draw(VALUES))
