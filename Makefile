@@ -21,8 +21,8 @@ CHAOS_OPTIONS := $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECOND
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test lint format unit cases integration e2e chaos packaging \
-        schemas lock docs picture bench-core bench-desk screenshots million up down compose-check dashboards \
-        check-deploy clean
+        schemas lock docs picture bench bench-core bench-desk bench-memory bench-scaling screenshots million up down \
+        compose-check dashboards check-deploy clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,7 +34,7 @@ install-dev: $(VENV)/dev.stamp  ## Make the environment that develops and tests 
 demo: install  ## Everything at once on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
 	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
 
-test: lint  ## Everything: lint, unit, cases, packaging, integration, end to end
+test: lint  ## Everything: lint, unit, cases, packaging, integration, deploy, end to end, chaos
 	$(BIN)/pytest
 
 lint: install-dev  ## ruff, mypy strict, and the schemas' freshness
@@ -59,7 +59,7 @@ packaging: install-dev  ## Each service installs and imports alone
 integration: install-dev  ## Real services on real brokers and databases
 	$(BIN)/pytest tests/integration
 
-e2e: install-dev  ## The demo as its user runs it
+e2e: install-dev  ## The demo as its user runs it, and the compliance page in a browser
 	$(BIN)/pytest tests/e2e
 
 chaos: install-dev  ## Kill, pause and cut everything under load, then check the books: SEED=7 SECONDS=300
@@ -75,7 +75,7 @@ picture: install  ## Draw docs/images/demo.svg anew: the demo's screen
 	@mkdir -p docs/images
 	$(BIN)/purposewatch demo --seconds 12 --picture docs/images/demo.svg
 
-up:  ## Kafka, PostgreSQL and the services in containers; makes the secrets at the first start
+up:  ## Everything of docker-compose.yml but the traffic; makes the secrets at the first start
 	$(PYTHON) deploy/generate_secrets.py
 	docker compose up --detach --wait
 

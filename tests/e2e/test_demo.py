@@ -105,6 +105,7 @@ def test_a_run_of_seconds_ends_with_balanced_books(tmp_path: Path) -> None:
         assert running.end() == 0, running.output
 
     assert "balanced" in running.output.splitlines()[-1]
+    assert re.search(r"compliance page: http://\S+, sign in as officer with \S+", running.output)
     assert "undeclared_third_party_sharing" in running.output
     assert "wrong" not in running.output
     assert list(tmp_path.glob("purposewatch-demo-*")) == []

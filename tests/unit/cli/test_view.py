@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from purposewatch_cli.demo.account import Account, FoundViolation, PartitionBooks, ServiceState
+from purposewatch_cli.demo.sign_in import SignIn
 from purposewatch_cli.demo.view import Rates, Scene, picture, plain_line
 
 VIOLATION = FoundViolation(
@@ -38,11 +39,13 @@ ACCOUNT = Account(
     ),
 )
 
+SIGN_IN = SignIn("http://127.0.0.1:20003", "officer", "abcde-fghij-kmnpq-rstuv-wxyz2")
+
 
 def render(account: Account, width: int, height: int) -> list[str]:
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
-    scene = Scene("embedded broker", "feeding", 65.0, Rates())
+    scene = Scene("embedded broker", "feeding", 65.0, Rates(), SIGN_IN)
     console.print(picture(scene, account, console))
     return out.getvalue().splitlines()
 
@@ -58,7 +61,7 @@ def test_the_picture_fits_the_terminal(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 42)])
 def test_the_picture_shows_what_matters(width: int, height: int) -> None:
-    """Books, verdicts, a violation with role, recipient and reason, restarts, links."""
+    """Books, verdicts, a violation with role, recipient and reason, restarts, links, sign-in."""
     text = "\n".join(render(ACCOUNT, width, height))
 
     for expected in (
@@ -70,6 +73,7 @@ def test_the_picture_shows_what_matters(width: int, height: int) -> None:
         "member to third_party.advertising",
         "no statement lets this go there",
         "http://127.0.0.1:20003/api/v1/violations",
+        "page  http://127.0.0.1:20003  sign in: officer abcde-fghij-kmnpq-rstuv-wxyz2",
         "down",
     ):
         assert expected in text

@@ -29,6 +29,7 @@ from purposewatch_cli.demo.processes import Service, ServiceDiedError
 from purposewatch_cli.demo.recording import Recording, UnusableRecordingError
 from purposewatch_cli.demo.screen import Screen
 from purposewatch_cli.demo.settle import Settling
+from purposewatch_cli.demo.sign_in import read_sign_in
 from purposewatch_cli.demo.stage import KAFKA_VARIABLE, PortTakenError, Stage, prepare
 from purposewatch_cli.demo.summary import show_summary, show_verdicts
 from purposewatch_cli.demo.topics import (
@@ -158,7 +159,10 @@ class _Demonstration:
             title = "embedded broker" if embedded else stage.kafka.kafka_bootstrap_servers
             self._interrupts.begin_gently()
             begun = time.monotonic()
-            with Screen(self._out, title, begun, record=self._options.picture) as screen:
+            reporter = services["reporter"].spec
+            sign_in = read_sign_in(reporter.url, reporter.log)
+            record = self._options.picture
+            with Screen(self._out, title, begun, sign_in=sign_in, record=record) as screen:
                 feeding = asyncio.create_task(feeder.run())
                 try:
                     await self._watch(screen, watch, services, feeding, begun)

@@ -3,6 +3,7 @@
 import io
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,9 @@ from rich.live import Live
 from rich.text import Text
 
 from purposewatch_cli.demo.account import Account
-from purposewatch_cli.demo.view import Rates, Scene, picture, plain_line
+from purposewatch_cli.demo.sign_in import SignIn
+from purposewatch_cli.demo.view import Rates, Scene, picture, plain_line, plain_sign_in
+from purposewatch_cli.terminal import printable
 
 _LINE_EVERY_SECONDS = 3.0
 _RECORDED = (120, 46)
@@ -25,12 +28,19 @@ class Screen:
     """Shows accounts as they come."""
 
     def __init__(
-        self, out: Console, title: str, begun: float, *, record: Path | None = None
+        self,
+        out: Console,
+        title: str,
+        begun: float,
+        *,
+        sign_in: SignIn | None = None,
+        record: Path | None = None,
     ) -> None:
         """With `record`, the last picture before feeding ended is written there, as SVG."""
         self._out = out
         self._title = title
         self._begun = begun
+        self._sign_in = sign_in
         self._rates = Rates()
         self._line_due = 0.0
         self._record = record
@@ -39,6 +49,8 @@ class Screen:
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.__enter__()
+        elif self._sign_in is not None:
+            self._out.print(Text(printable(plain_sign_in(self._sign_in))), soft_wrap=True)
         return self
 
     def __exit__(
@@ -54,7 +66,7 @@ class Screen:
         """Show one account."""
         self._rates.add(account)
         now = time.monotonic()
-        scene = Scene(self._title, phase, now - self._begun, self._rates)
+        scene = Scene(self._title, phase, now - self._begun, self._rates, self._sign_in)
         if self._record is not None and phase == "feeding":
             self._record.write_text(_as_svg(scene, account), encoding="utf-8")
         if self._live is not None:
@@ -65,7 +77,8 @@ class Screen:
 
 
 def _as_svg(scene: Scene, account: Account) -> str:
-    """The picture as a drawing that fetches nothing, whatever terminal there is."""
+    """The picture as a drawing that fetches nothing and gives no password away."""
+    scene = replace(scene, sign_in=None)
     width, height = _RECORDED
     paper = Console(
         file=io.StringIO(),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from purposewatch_cli.check.report import OUTCOME_STYLES
 from purposewatch_cli.demo.account import Account, FoundViolation
+from purposewatch_cli.demo.sign_in import SignIn
 from purposewatch_cli.terminal import printable
 from purposewatch_shared.decision import Kind, Outcome
 
@@ -61,19 +62,22 @@ class Scene:
     seconds: float
     """Since feeding began."""
     rates: Rates
+    sign_in: SignIn | None = None
+    """To the compliance page, where it is known."""
 
 
 def picture(scene: Scene, account: Account, console: Console) -> RenderableType:
     """The whole screen."""
     roomy = console.height >= _ROOMY_HEIGHT and console.width >= _ROOMY_WIDTH
     body = _BODY_LINES if roomy else _COMPACT_BODY_LINES
-    room = max(1, (console.height - _HEAD_LINES - body - _LINKS_LINES - 2) // _VIOLATION_LINES)
+    links = _LINKS_LINES + (scene.sign_in is not None)
+    room = max(1, (console.height - _HEAD_LINES - body - links - 2) // _VIOLATION_LINES)
     layout = Layout()
     layout.split_column(
         Layout(_headline(scene, account), size=_HEAD_LINES),
         Layout(name="body", size=body),
         Layout(_violations(account.violations[:room], console), minimum_size=3),
-        Layout(_links(account), size=_LINKS_LINES),
+        Layout(_links(scene, account), size=links),
     )
     books = _partition_books(account) if roomy else _total_books(account)
     layout["body"].split_row(
@@ -215,7 +219,10 @@ def _violations(latest: Sequence[FoundViolation], console: Console) -> Renderabl
     return Panel(Group(*parts), title="latest violations", border_style="red")
 
 
-def _links(account: Account) -> RenderableType:
+def _links(scene: Scene, account: Account) -> RenderableType:
+    parts: list[RenderableType] = []
+    if scene.sign_in is not None:
+        parts.append(_way_in(scene.sign_in))
     table = Table.grid(padding=(0, 2))
     for each in account.services:
         up = Text("up", style="green") if each.answers else Text("down", style="bold red")
@@ -226,10 +233,25 @@ def _links(account: Account) -> RenderableType:
             links.insert(0, f"{each.url}/api/v1/violations")
         table.add_row(Text(each.name, style="bold"), up, Text("  ".join(links), style="cyan"))
     return Panel(
-        table,
+        Group(*parts, table),
         title="services",
         subtitle="Ctrl-C: stop feeding, check the books, end",
         border_style="blue",
+    )
+
+
+def _way_in(sign_in: SignIn) -> Text:
+    line = Text("page  ", style="bold", no_wrap=True)
+    line.append(printable(sign_in.url), style="not bold cyan")
+    line.append("  sign in: ", style="not bold")
+    return line.append(printable(f"{sign_in.username} {sign_in.password}"))
+
+
+def plain_sign_in(sign_in: SignIn) -> str:
+    """The way to the compliance page, for output that is no terminal."""
+    return (
+        f"compliance page: {sign_in.url}, sign in as {sign_in.username} "
+        f"with {sign_in.password}, while this runs"
     )
 
 
