@@ -273,6 +273,16 @@ async def test_what_the_retention_deleted_gives_nothing_away(pipeline: Pipeline)
     assert await pages(pipeline) == [(5, 0, False)]
 
 
+async def test_a_record_that_cannot_be_read_gives_nothing_away(pipeline: Pipeline) -> None:
+    """Where the marked events stand are records that are no events: it is not another log."""
+    await pipeline.run(3)
+    pipeline.logs.recreate(TOPICS.events)
+    for _ in range(3):
+        pipeline.logs.append(TOPICS.events, 0, {})
+    assert await pipeline.keeper.check(TOPICS.events, [0]) == set()
+    assert await notes(pipeline) == []
+
+
 async def test_a_page_alerts_once(pipeline: Pipeline) -> None:
     """However often the log is looked at afterwards."""
     await pipeline.run(3)

@@ -41,13 +41,24 @@ class Episodes:
     async def turn(self) -> None:
         """Route what has begun, then end what has been quiet."""
         now = self._clock()
-        for source, table in _TABLES.items():
+        work = [
+            (source, table, condition, act)
+            for source, table in _TABLES.items()
             for condition, act in (
                 (_unrouted(table), self._route),
                 (_over(table, now - self._quiet), self._end),
-            ):
-                while await self._some(source, table, condition, act, now) == _ROUND_SIZE:
-                    pass
+            )
+        ]
+        async with self._database.reading() as connection:  # mostly there is nothing to do
+            for _, table, condition, _ in work:
+                look = select(table.c.fingerprint).where(condition).limit(1)
+                if (await connection.execute(look)).first() is not None:
+                    break
+            else:
+                return
+        for source, table, condition, act in work:
+            while await self._some(source, table, condition, act, now) == _ROUND_SIZE:
+                pass
 
     async def _some(
         self,
@@ -57,10 +68,6 @@ class Episodes:
         act: Callable[..., Any],
         now: datetime,
     ) -> int:
-        async with self._database.reading() as connection:
-            look = select(table.c.fingerprint).where(condition).limit(1)
-            if (await connection.execute(look)).first() is None:
-                return 0
         query = select(table).where(condition).order_by(table.c.fingerprint).limit(_ROUND_SIZE)
         async with self._database.writing() as connection:
             # what is locked is being booked, or another process is at it: the next turn will do

@@ -257,14 +257,15 @@ class Bookkeeper:
         read: Sequence[ReadVerdict | SetAside],
     ) -> None:
         """Open the books behind 0 where Kafka has deleted the verdicts before this batch."""
-        opened: set[int] = set()
+        at_start = {partition for partition, place in places.items() if place.next_offset == 0}
         for record, item in zip(records, read, strict=True):
-            if isinstance(item, SetAside) or record.partition in opened:
+            if not at_start:
+                return
+            if isinstance(item, SetAside) or record.partition not in at_start:
                 continue
-            opened.add(record.partition)
+            at_start.remove(record.partition)
             account = accounts[item.verdict.position.partition]
-            at_start = places[record.partition].next_offset == 0
-            if at_start and record.offset and not account.verdicts:
+            if record.offset and not account.verdicts:
                 account.open_at(item.verdict.position.offset)
 
     async def _store(
