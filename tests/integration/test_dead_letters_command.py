@@ -257,6 +257,7 @@ async def test_books_balance_after_a_replay(topics: Topics, environment: dict[st
         ServiceProcess("purposewatch_auditor", environment),
         ServiceProcess("purposewatch_reporter", environment) as reporter,
     ):
+        await reporter.wait_ready()
         await records_of(topics, DEAD_LETTERS, 1)
         replayed = await command(environment, "replay", "0/0")
         await records_of(topics, DEAD_LETTERS, 2)
