@@ -13,7 +13,7 @@ from tests.chaos.run import Options, Result, run
 from tests.integration.conftest import require_apache_kafka
 from tests.integration.postgres import require_postgresql
 
-pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(900, func_only=True)]
 
 _SEED = 20_180_525
 

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the fixtures out of a test's time."""
     for item in items:
         if "scene" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(120, func_only=True))
+            item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

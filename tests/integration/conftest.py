@@ -23,8 +23,9 @@ _REQUIRED = "PURPOSEWATCH_REQUIRE_APACHE_KAFKA"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the fixtures out of a test's time: the first run downloads Apache Kafka."""
     for item in items:
-        if item.get_closest_marker("apache_kafka") is not None:
-            item.add_marker(pytest.mark.timeout(120, func_only=True))
+        own = item.get_closest_marker("timeout")
+        if item.get_closest_marker("apache_kafka") is not None and own is None:
+            item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
 @pytest_asyncio.fixture(

@@ -188,7 +188,7 @@ async def booked(reporter: ServiceProcess, count: int) -> None:
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 async def test_a_storm_is_one_alert_for_each_group(stage: Stage) -> None:
     """10,000 violations of 50 groups; Alertmanager is away for the first half of them.
 
@@ -239,7 +239,7 @@ default: [cluster]
     team.close()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 async def test_every_member_of_a_cluster_gets_every_alert(stage: Stage) -> None:
     """One is away at first; that it is, the others are told, and of its return as well."""
     program = require_alertmanager()
@@ -274,7 +274,7 @@ default: [cluster]
         team.close()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 async def test_a_receiver_that_fails_half_of_its_calls_gets_all(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -311,7 +311,7 @@ default: [hook]
             assert SECRET_PATH not in outbox
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 async def test_a_crash_in_the_middle_of_a_delivery_repeats_it(stage: Stage) -> None:
     """The receiver has it, the reporter doesn't know: it comes again with the same key."""
     with receiving() as hook:
@@ -335,7 +335,7 @@ default: [hook]
             assert (first["episode"], first["state"]) == (1, "firing")
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 async def test_a_faulty_file_is_named_with_its_line(stage: Stage) -> None:
     """The reporter doesn't start, and says where to look."""
     async with stage.reporter("channels:\n  hook: {type: webhok}\ndefault: [hook]\n") as reporter:

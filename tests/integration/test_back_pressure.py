@@ -23,7 +23,7 @@ from tests.integration.processes import ServiceProcess
 from tests.integration.scrape import get, metric
 from tests.integration.test_auditor import EXAMPLE, PERMITTED, POLICIES
 
-pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(180, func_only=True)]
+pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(420, func_only=True)]
 
 KEY = "pwk_0123456789abcdef0123456789abcdef"
 MAX_IN_FLIGHT = 4

@@ -20,7 +20,7 @@ from purposewatch_shared.topics import EVENTS
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.platform import Platform, platform_on
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 # when something was booked, and which of several batches came first
 _WHEN_BOOKED = {
