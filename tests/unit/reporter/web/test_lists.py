@@ -41,6 +41,7 @@ async def book_many(bookkeeper: Bookkeeper, count: int, chance: random.Random) -
             role=chance.choice(["member", "visitor"]),
         )
         value["data"]["operation"] = chance.choice(["use", "share"])
+        value["policy"]["version"] = str(offset % 7 // 6)
         values.append(value)
     await bookkeeper.book_verdicts(in_topic("verdicts", values))
 
@@ -59,7 +60,8 @@ async def triage_some(database: Database, rows: list[Row], chance: random.Random
 
 def fits(row: Row, asked: ListQuery) -> list[Severity]:
     """The severities of the row's findings that match; empty when it does not match."""
-    for name, column in (("operation", "operation"), ("event_id", "event_id")):
+    columns = {"statement": "statement", "operation": "operation", "version": "policy_version"}
+    for name, column in {**columns, "event_id": "event_id"}.items():
         wanted = getattr(asked, name)
         if wanted is not None and getattr(row, column) != wanted:
             return []
@@ -112,6 +114,8 @@ def questions(rows: list[Row], chance: random.Random) -> list[dict[str, str]]:
         "status": ["open", "acknowledged", "resolved", "accepted"],
         "assignee": ["victor"],
         "operation": ["use"],
+        "version": ["0", "1"],
+        "statement": ["members.contact.use", "none"],
         "event_id": [some.event_id],
         "finding": [some.parts[0].fingerprint],
         "since": [(NOW - timedelta(minutes=5)).isoformat()],
@@ -122,6 +126,7 @@ def questions(rows: list[Row], chance: random.Random) -> list[dict[str, str]]:
     for _ in range(25):
         names = chance.sample(list(values), chance.choice([2, 3]))
         asked.append({name: chance.choice(values[name]) for name in names})
+    asked.append({"statement": "members.contact.use", "operation": "share", "version": "1"})
     return asked
 
 
@@ -144,7 +149,7 @@ async def all_pages(database: Database, asked: ListQuery, size: int) -> list[str
             asked = asked.model_copy(update={"after": page.after})
 
 
-@pytest.mark.parametrize(("heads", "glanced"), [(3, 1), (100, 1), (100, 40)])
+@pytest.mark.parametrize(("heads", "glanced"), [(3, 1), (20, 1), (100, 40)])
 async def test_pages_hold_what_a_plain_search_finds(
     database: Database,
     bookkeeper: Bookkeeper,
@@ -193,17 +198,34 @@ async def test_going_back_shows_the_pages_before(
         assert start.before is None
 
 
+@pytest.mark.parametrize("order", Order)
 async def test_a_search_that_finds_little_pauses_and_goes_on(
-    database: Database, bookkeeper: Bookkeeper, monkeypatch: pytest.MonkeyPatch
+    database: Database, bookkeeper: Bookkeeper, monkeypatch: pytest.MonkeyPatch, order: Order
 ) -> None:
-    """No page takes for ever; the pages together still hold everything."""
+    """No page takes for ever; the pages together hold everything, forwards and backwards."""
     monkeypatch.setattr(matching, "MOST_EXAMINED", 20)
+    monkeypatch.setattr(matching, "MOST_HEADS", 2)
+    monkeypatch.setattr(matching, "_GLANCED", 1)
     chance = random.Random(7)  # noqa: S311 - the same every time
     await book_many(bookkeeper, 100, chance)
     rows = await all_rows(database)
-    asked = ListQuery(publisher="crm", operation="share")
+    asked = ListQuery(publisher="crm", operation="share", role="member", order=order)
 
-    assert await all_pages(database, asked, 50) == expected(rows, asked)
+    assert await all_pages(database, asked, 3) == expected(rows, asked)
+
+    found: list[str] = []
+    behind_all = Key(NOW + timedelta(days=1 if order is Order.OLDEST else -1), "")
+    before: str | None = Cursor(
+        len(Severity) - 1 if order is Order.SEVERITY else 0, behind_all
+    ).written()
+    empty = 0
+    async with database.reading() as connection:
+        while before is not None:
+            page = await read_page(connection, asked.model_copy(update={"before": before}), size=3)
+            found = [row.id for row in page.rows] + found
+            before, empty = page.before, empty + (not page.rows)
+    assert found == expected(rows, asked)
+    assert empty > 0
 
 
 @pytest.mark.parametrize("given", [{}, {"publisher": "crm"}, {"status": "open"}, {"role": "none"}])

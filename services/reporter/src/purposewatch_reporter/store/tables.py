@@ -210,6 +210,7 @@ violations = Table(
     Index("ix_violations_subject", "subject", "event_time", "id"),
     Index("ix_violations_statement", "statement", "event_time", "id"),
     Index("ix_violations_operation", "operation", "event_time", "id"),
+    Index("ix_violations_policy_version", "policy_version", "event_time", "id"),
 )
 
 # The data categories of a violation that were not permitted.

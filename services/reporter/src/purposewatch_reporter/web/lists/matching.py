@@ -9,62 +9,43 @@ page is merged from their violations, each finding's being in the order of time 
 2. the first `n` violations of each of these, merged.
 
 Before that a few hundred violations are looked at as they come, which is enough for what is
-frequent.
+frequent. Filters that findings know nothing of have an index each: then merging takes turns with
+walking along these, so that what is rare in any of them is found soon.
 
 INVARIANT: what one step costs depends on the number of findings and on `n`, never on the number
-of violations. Filters that findings know nothing of are tested row by row, in as much time as
-`MOST_EXAMINED` rows take; where that ends, the next page goes on.
+of violations. A search ends after as much time as `MOST_EXAMINED` rows take; the next page goes on.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    exists,
-    false,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, and_, literal, select, true, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.store.tables import (
     UtcTime,
     findings,
-    triage,
     violation_categories,
     violations,
 )
-from purposewatch_reporter.web.lists.filters import (
-    FINDING_COLUMNS,
-    VIOLATION_COLUMNS,
-    WORST_FIRST,
-    Filters,
-)
+from purposewatch_reporter.web.lists.conditions import Conditions
+from purposewatch_reporter.web.lists.filters import VIOLATION_COLUMNS, Filters
 from purposewatch_reporter.web.lists.keys import Key
-from purposewatch_reporter.web.triage.status import Status, Target
 
 MOST_EXAMINED = 5_000
 MOST_HEADS = 100
-"""Queries that are merged in one statement; SQLite takes 500."""
+"""Findings that are merged in one statement; without LATERAL each is a query, SQLite takes 500."""
 
 _GLANCED = 200
-_MERGE_WEIGHS = 1_000  # one merge takes about as long as to look at so many violations
-_INDEXED = ("event_id", "subject", "statement", "operation")
-"""Filters that an index answers in the order of time."""
+_MOST_WALKED = 1_000  # at a time
+# what takes about as long as to look up one violation's findings
+_MERGE_WEIGHS = 1_500
+_UNTESTED_WEIGHS = 0.5
 
 _v, _vc, _f = violations.c, violation_categories.c, findings.c
-_own = triage.alias("own")
-_of_finding = triage.alias("of_finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +54,8 @@ class Taken:
 
     keys: list[Key]
     resume: Key | None
+    examined: float
+    """Of `MOST_EXAMINED`, what it took."""
 
 
 class Matching:
@@ -92,66 +75,56 @@ class Matching:
         """
         self._filters = filters
         self._descending = newest_first
-        self._severities = severities
-        self._walk = walk or any(getattr(filters, name) for name in ("event_id", "subject"))
-        self._by_finding = bool(severities) or any(
-            getattr(filters, name) is not None for name in (*FINDING_COLUMNS, "status", "assignee")
+        self._ask = Conditions(filters, severities)
+        self._walk = (
+            walk
+            or not self._ask.are_about_findings
+            or any(getattr(filters, name) for name in ("event_id", "subject"))
         )
 
-    async def take(self, connection: AsyncConnection, after: Key | None, wanted: int) -> Taken:
+    async def take(
+        self, connection: AsyncConnection, after: Key | None, wanted: int, examined: float = 0
+    ) -> Taken:
         """The next violations behind a key: as many as wanted unless the list ends before.
 
-        There are fewer, too, when `MOST_EXAMINED` rows were not enough.
+        There are fewer, too, when the time of `MOST_EXAMINED` rows, less that of those examined
+        already, was not enough.
         """
         found: dict[Key, None] = {}
-        examined = 0
-        size = wanted
-        walk = self._walk or not self._by_finding
-        glance = not walk  # of what is frequent, the next few hundred violations hold enough
+        before = examined
+        size = wanted if self._walk else max(wanted, _GLANCED)
+        heads = min(wanted, MOST_HEADS)
+        walks = True
+        leads = cycle(self._ask.of_violations or (None,))
         while len(found) < wanted and examined < MOST_EXAMINED:
-            if glance or walk:
-                count = max(size, _GLANCED) if glance else size
-                rows = list(await connection.execute(self._walked(after, count)))
-                more, glance = len(rows) == count, False
-                examined += len(rows)
+            if walks:
+                rows = list(await connection.execute(self._walked(after, size, next(leads))))
+                more = len(rows) == size
+                examined += len(rows) * (self._ask.lookups or _UNTESTED_WEIGHS)
+                size = min(size * 4, _MOST_WALKED // (self._ask.lookups or 1))
             else:
-                rows, more = await self._merge(connection, after, size)
+                rows, more = await self._merge(connection, after, heads)
                 examined += _MERGE_WEIGHS
+                heads = MOST_HEADS
             for row in rows:
                 after = Key(row.event_time, row.id)
                 if row.matches:
                     found[after] = None
                     if len(found) == wanted:
-                        return Taken(list(found), after)
+                        return Taken(list(found), after, examined - before)
             if not more:
-                return Taken(list(found), None)
-            size = min(size * 4, 1_000)
-        return Taken(list(found), after)
+                return Taken(list(found), None, examined - before)
+            walks = self._walk or (not walks and bool(self._ask.of_violations))
+        return Taken(list(found), after, examined - before)
 
-    async def _merge(
-        self, connection: AsyncConnection, after: Key | None, size: int
-    ) -> tuple[list[Any], bool]:
-        """Candidates behind a key, with whether each matches; and whether there may be more."""
-        size = min(size, MOST_HEADS)
-        heads = list(await connection.execute(self._heads(after, size)))
-        last = None
-        if len(heads) == size:  # findings were left out, whose rows all come behind this one
-            last = Key(heads[-1].head_time, heads[-1].head_id)
-        names = [head.fingerprint for head in heads]
-        if not names and not self._own_status:
-            return [], False
-        rows = list(await connection.execute(self._merged(names, after, last, size)))
-        return rows, last is not None or len(rows) == size
-
-    def _walked(self, after: Key | None, size: int) -> Select[Any]:
-        given = [name for name in VIOLATION_COLUMNS if getattr(self._filters, name) is not None]
-        lead = next((name for name in given if name in _INDEXED), None)
-        given = [name for name in given if name != lead]
+    def _walked(self, after: Key | None, size: int, lead: str | None) -> Select[Any]:
+        """The next violations, along the index of one filter or, without one, that of time."""
+        others = [name for name in self._ask.of_violations if name != lead]
         # what is looked at is settled before it is tested, or PostgreSQL would test every row
         seen = (
-            select(_v.event_time, _v.id, *(_v[VIOLATION_COLUMNS[name]] for name in given))
+            select(_v.event_time, _v.id, *(_v[VIOLATION_COLUMNS[name]] for name in others))
             .where(
-                *([] if lead is None else [self._equals(_v, lead)]),
+                *([] if lead is None else [self._ask.equals(_v, lead)]),
                 *self._bounds(_v.event_time, _v.id, after),
             )
             .order_by(*self._sorted(_v.event_time, _v.id))
@@ -159,31 +132,42 @@ class Matching:
             .cte("seen")
             .prefix_with("MATERIALIZED")
         )
-        fits = [self._equals(seen.c, name) for name in given]
-        if self._by_finding:
-            fits.append(self._is_listed(seen.c.id))
-            if self._severities:
-                fits.append(~self._listed_before(seen.c.id))
-        matches = and_(*fits) if fits else true()
+        fits = [self._ask.equals(seen.c, name) for name in others]
+        matches = and_(*fits, self._ask.is_listed(seen.c.id))
         return select(seen.c.event_time, seen.c.id, matches.label("matches")).order_by(
             *self._sorted(seen.c.event_time, seen.c.id)
         )
 
-    def _heads(self, after: Key | None, size: int) -> Select[Any]:
-        behind = (
-            select(_vc.event_time)
-            .where(
-                _vc.fingerprint == _f.fingerprint,
-                *self._bounds(_vc.event_time, _vc.violation_id, after),
-            )
-            .order_by(*self._sorted(_vc.event_time, _vc.violation_id))
-            .limit(1)
+    async def _merge(
+        self, connection: AsyncConnection, after: Key | None, size: int
+    ) -> tuple[list[Any], bool]:
+        """Candidates behind a key, with whether each matches; and whether there may be more."""
+        heads = list(await connection.execute(self._heads(after, size)))
+        last = None
+        if len(heads) == size:  # findings were left out, whose rows all come behind this one
+            last = Key(heads[-1].head_time, heads[-1].head_id)
+        names = [head.fingerprint for head in heads]
+        if not names and not self._ask.have_status:
+            return [], False
+        first = self._first_of_all if connection.dialect.name == "sqlite" else self._first_laterally
+        rows = list(
+            await connection.execute(self._merged(first(names, after, size), after, last, size))
         )
-        head_time = behind.scalar_subquery()
+        return rows, last is not None or len(rows) == size
+
+    def _heads(self, after: Key | None, size: int) -> Select[Any]:
+        behind = self._rows_of(_f.fingerprint, after, 1)
+        head_time = behind.with_only_columns(_vc.event_time).scalar_subquery()
         head_id = behind.with_only_columns(_vc.violation_id).scalar_subquery()
+        matching = self._ask.findings()
+        if after is not None:  # spares looking for what can't be there
+            matching = matching.where(
+                _f.first_event_time <= after.time
+                if self._descending
+                else _f.last_event_time >= after.time
+            )
         heads = (
-            self.finding_fits()
-            .add_columns(head_time.label("head_time"), head_id.label("head_id"))
+            matching.add_columns(head_time.label("head_time"), head_id.label("head_id"))
             .cte("heads")
             .prefix_with("MATERIALIZED")  # or each would be looked for again to be compared
         )
@@ -194,10 +178,25 @@ class Matching:
             .limit(size)
         )
 
-    def _merged(
-        self, fingerprints: Sequence[str], after: Key | None, last: Key | None, size: int
+    def _first_laterally(
+        self, names: Sequence[str], after: Key | None, size: int
+    ) -> list[Select[Any]]:
+        rows = self._rows_of(_f.fingerprint, after, size).lateral()
+        merged = select(rows.c.event_time, rows.c.id).select_from(findings.join(rows, true()))
+        return [merged.where(_f.fingerprint.in_(names))]
+
+    def _first_of_all(
+        self, names: Sequence[str], after: Key | None, size: int
+    ) -> list[Select[Any]]:
+        """The same where there is no LATERAL, with several times the text."""
+        each = (self._rows_of(literal(name), after, size).subquery() for name in names)
+        return [select(rows) for rows in each]
+
+    def _rows_of(
+        self, fingerprint: ColumnElement[Any], after: Key | None, size: int
     ) -> Select[Any]:
-        branches: list[Select[Any]] = [
+        """The next violations of one finding."""
+        return (
             select(_vc.event_time, _vc.violation_id.label("id"))
             .where(
                 _vc.fingerprint == fingerprint,
@@ -205,12 +204,20 @@ class Matching:
             )
             .order_by(*self._sorted(_vc.event_time, _vc.violation_id))
             .limit(size)
-            for fingerprint in fingerprints
-        ]
-        own = self._own_fits()
-        if own is not None:
-            branches.append(self._own_rows(own, after, size))
-        entries = union_all(*(select(branch.subquery()) for branch in branches)).subquery("entries")
+        )
+
+    def _merged(
+        self, branches: list[Select[Any]], after: Key | None, last: Key | None, size: int
+    ) -> Select[Any]:
+        if self._ask.have_status:
+            own = (
+                self._ask.own_rows()
+                .where(*self._bounds(_v.event_time, _v.id, after))
+                .order_by(*self._sorted(_v.event_time, _v.id))
+                .limit(size)
+            )
+            branches = [*branches, select(own.subquery())]
+        entries = union_all(*branches).subquery("entries")
         keys = (
             select(entries.c.event_time, entries.c.id)
             .distinct()
@@ -220,117 +227,10 @@ class Matching:
             .subquery("keys")
         )
         return (
-            select(keys.c.event_time, keys.c.id, self._row_fits(keys.c.id).label("matches"))
+            select(keys.c.event_time, keys.c.id, self._ask.row_fits(keys.c.id).label("matches"))
             .select_from(keys.join(violations, _v.id == keys.c.id))
             .order_by(*self._sorted(keys.c.event_time, keys.c.id))
         )
-
-    def finding_fits(self) -> Select[Any]:
-        """The findings that match."""
-        asked = self._filters
-        query = select(_f.fingerprint).where(
-            *(
-                _f[column] == str(getattr(asked, name))
-                for name, column in FINDING_COLUMNS.items()
-                if getattr(asked, name) is not None
-            )
-        )
-        if asked.since is not None:
-            query = query.where(_f.last_event_time >= asked.since)
-        if asked.until is not None:
-            query = query.where(_f.first_event_time < asked.until)
-        if self._severities:
-            query = query.where(_f.severity.in_([str(each) for each in self._severities]))
-        if self._own_status:
-            query = query.outerjoin(
-                _of_finding,
-                and_(
-                    _of_finding.c.target_kind == str(Target.FINDING),
-                    _of_finding.c.target_id == _f.fingerprint,
-                ),
-            ).where(*self._triage_fits(_of_finding.c))
-        return query
-
-    @property
-    def _own_status(self) -> bool:
-        return self._filters.status is not None or self._filters.assignee is not None
-
-    def _triage_fits(self, columns: Any) -> list[ColumnElement[bool]]:
-        fits: list[ColumnElement[bool]] = []
-        if self._filters.status is not None:
-            stated = func.coalesce(columns.status, str(Status.OPEN))
-            fits.append(stated == str(self._filters.status))
-        if self._filters.assignee is not None:
-            # never null: what does not fit is asked for as well
-            fits.append(func.coalesce(columns.assignee, "") == self._filters.assignee)
-        return fits
-
-    def _own_fits(self) -> ColumnElement[bool] | None:
-        return and_(*self._triage_fits(_own.c)) if self._own_status else None
-
-    def _own_rows(self, own: ColumnElement[bool], after: Key | None, size: int) -> Select[Any]:
-        """Violations whose own triage matches; so many as people have triaged one by one."""
-        plain = self._without_triage()
-        return (
-            select(_v.event_time, _v.id)
-            .select_from(_own.join(violations, _v.id == _own.c.target_id))
-            .where(
-                _own.c.target_kind == str(Target.VIOLATION),
-                own,
-                _in_findings(_v.id, plain.finding_fits()),
-                *self._bounds(_v.event_time, _v.id, after),
-            )
-            .order_by(*self._sorted(_v.event_time, _v.id))
-            .limit(size)
-        )
-
-    def _is_listed(self, name: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether one of its findings matches; own triage counts before that of findings."""
-        listed = _in_findings(name, self.finding_fits())
-        own = self._own_fits()
-        if own is None:
-            return listed
-        is_own = exists().where(
-            _own.c.target_kind == str(Target.VIOLATION), _own.c.target_id == name
-        )
-        plain = self._without_triage()
-        of_any = _in_findings(name, plain.finding_fits())
-        return or_(and_(~is_own, listed), and_(is_own.where(own), of_any))
-
-    def _without_triage(self) -> "Matching":
-        plain = self._filters.model_copy(update={"status": None, "assignee": None})
-        return Matching(plain, severities=self._severities)
-
-    def _row_fits(self, name: ColumnElement[Any]) -> ColumnElement[bool]:
-        """What findings know nothing of."""
-        fits = [
-            self._equals(_v, each)
-            for each in VIOLATION_COLUMNS
-            if getattr(self._filters, each) is not None
-        ]
-        if self._own_status:
-            other = exists().where(
-                _own.c.target_kind == str(Target.VIOLATION),
-                _own.c.target_id == name,
-                ~and_(*self._triage_fits(_own.c)),
-            )
-            fits.append(~other)
-        if self._severities:
-            fits.append(~self._listed_before(name))
-        return and_(*fits) if fits else true()
-
-    def _listed_before(self, name: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether one of its findings matched in a turn of a worse severity."""
-        worse = WORST_FIRST[: WORST_FIRST.index(self._severities[0])]
-        if not worse:
-            return false()
-        return Matching(self._filters, severities=worse)._is_listed(name)  # noqa: SLF001 - this class
-
-    def _equals(self, columns: Any, name: str) -> ColumnElement[bool]:
-        equal: ColumnElement[bool] = columns[VIOLATION_COLUMNS[name]] == getattr(
-            self._filters, name
-        )
-        return equal
 
     def _bounds(
         self, time: ColumnElement[Any], name: ColumnElement[Any], after: Key | None
@@ -357,9 +257,3 @@ class Matching:
         if self._descending:
             return time.desc(), name.desc()
         return time.asc(), name.asc()
-
-
-def _in_findings(name: ColumnElement[Any], fits: Select[Any]) -> ColumnElement[bool]:
-    # looked up for each row: with EXISTS, PostgreSQL may read the categories of all violations
-    found = fits.where(_vc.violation_id == name, _vc.fingerprint == _f.fingerprint)
-    return found.limit(1).scalar_subquery().is_not(None)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.web.lists import matching
 from purposewatch_reporter.web.lists.filters import WORST_FIRST, ListQuery, Order
 from purposewatch_reporter.web.lists.keys import Cursor, Key, read_cursor
-from purposewatch_reporter.web.lists.matching import Matching
 from purposewatch_reporter.web.lists.rows import Row, load_rows
 
 PAGE_ROWS = 50
@@ -40,8 +40,8 @@ async def read_page(
     first = Cursor(*found[0]).written() if found else None
     last = Cursor(*found[-1]).written() if found else None
     if back is not None:
-        at_start = resume is None
-        return Page(rows, None if at_start else first, last or asked.before, not rows)
+        before = resume.written() if resume is not None else None
+        return Page(rows, before, last or asked.before, not rows)
     cut_short = resume is not None and len(found) < size
     after = resume.written() if resume is not None else None
     return Page(rows, first if start is not None else None, after, cut_short)
@@ -62,9 +62,13 @@ async def _collect(
     phase = start.phase if start is not None else 0
     key = start.key if start is not None else None
     found: list[tuple[int, Key]] = []
+    examined = 0.0  # in all phases together
     while 0 <= phase < len(phases):
-        matching = Matching(asked, newest_first=newest_first, severities=phases[phase])
-        taken = await matching.take(connection, key, size + 1 - len(found))
+        if examined >= matching.MOST_EXAMINED:
+            return found, Cursor(phase, None)
+        those = matching.Matching(asked, newest_first=newest_first, severities=phases[phase])
+        taken = await those.take(connection, key, size + 1 - len(found), examined)
+        examined += taken.examined
         found.extend((phase, each) for each in taken.keys)
         if len(found) > size:
             del found[size:]

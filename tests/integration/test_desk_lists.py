@@ -1,0 +1,71 @@
+"""The desk's lists and trail on PostgreSQL: the same tests as on SQLite."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.store.engine import Database
+from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.unit.reporter.conftest import bookkeeper_of
+from tests.unit.reporter.web.conftest import browser, clock, desk, filled, officer
+from tests.unit.reporter.web.test_lists import (
+    test_a_search_that_finds_little_pauses_and_goes_on,
+    test_an_export_holds_everything_that_matches,
+    test_going_back_shows_the_pages_before,
+    test_pages_hold_what_a_plain_search_finds,
+)
+from tests.unit.reporter.web.test_triage import test_the_trail_can_only_grow
+
+__all__ = [
+    "browser",
+    "clock",
+    "desk",
+    "filled",
+    "officer",
+    "test_a_search_that_finds_little_pauses_and_goes_on",
+    "test_an_export_holds_everything_that_matches",
+    "test_going_back_shows_the_pages_before",
+    "test_pages_hold_what_a_plain_search_finds",
+    "test_the_trail_can_only_grow",
+]
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[PostgreSQL]:
+    """A server of these tests' own."""
+    with PostgreSQL(require_postgresql()) as running:
+        await running.start()
+        yield running
+
+
+@pytest.fixture
+async def database(server: PostgreSQL) -> AsyncIterator[Database]:
+    """An empty database with the current schema, in place of the one on SQLite."""
+    opened = Database(SecretStr(server.url(await server.create_database())))
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+def bookkeeper(database: Database) -> Bookkeeper:
+    """A bookkeeper for that database."""
+    return bookkeeper_of(database)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE triage_acts SET author = ''", "DELETE FROM triage_acts", "TRUNCATE triage_acts"],
+)
+async def test_the_trail_refuses_every_way_to_change_it(database: Database, statement: str) -> None:
+    """Also emptying it at once, which SQLite does not know, and while nothing is in it."""
+    with pytest.raises(DBAPIError, match="triage_acts is append-only"):
+        async with database.writing() as connection:
+            await connection.execute(text(statement))
