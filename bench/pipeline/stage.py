@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.partitioner import DefaultPartitioner
 
+from bench.pipeline.batches import send_in_batches
 from bench.pipeline.contestant import Figure
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
 from purposewatch_ingest.admission.canonical import AdmittedEvent
@@ -157,24 +158,8 @@ def partition_of(key: bytes) -> int:
 
 
 async def send(producer: AIOKafkaProducer, topic: str, events: Sequence[AdmittedEvent]) -> None:
-    """Publish events as the gate keys them, a batch for each partition, and wait."""
+    """Publish events, a subject's in one partition, and wait."""
     by_partition: dict[int, list[AdmittedEvent]] = defaultdict(list)
     for event in events:
         by_partition[partition_of(event.key)].append(event)
-    rest = dict(by_partition)
-    while rest:
-        confirmations = []
-        for partition, waiting in list(rest.items()):
-            batch = producer.create_batch()
-            taken = 0
-            for event in waiting:
-                if batch.append(timestamp=None, key=event.key, value=event.value) is None:
-                    break
-                taken += 1
-            batch.close()
-            confirmations.append(await producer.send_batch(batch, topic, partition=partition))
-            if taken == len(waiting):
-                del rest[partition]
-            else:
-                rest[partition] = waiting[taken:]
-        await asyncio.gather(*confirmations)
+    await send_in_batches(producer, topic, by_partition)

@@ -1,11 +1,10 @@
 """Debian's Prometheus tools, as far as this machine has them."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.required import skip_without
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
@@ -19,9 +18,7 @@ def require(*programs: str) -> None:
     if not missing:
         return
     reason = f"{', '.join(missing)} not found; Debian has prometheus and prometheus-alertmanager"
-    if os.environ.get(_REQUIRED) == "1":
-        pytest.fail(f"{reason} ({_REQUIRED}=1)", pytrace=False)
-    pytest.skip(reason)
+    skip_without(reason, _REQUIRED)
 
 
 def run(*command: str) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from playwright.async_api import Browser, async_playwright
 
 from purposewatch_cli.demo.flows import planned_traffic
@@ -32,6 +31,7 @@ from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_nam
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess
+from tests.required import skip_without
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "data-access"
@@ -210,13 +210,11 @@ async def wait_booked(base_url: str, events: int) -> None:
 
 def chromium() -> str:
     """The browser's program; without one skip the test, or fail it where it is required."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    if os.environ.get(_REQUIRED) == "1":
-        pytest.fail(f"chromium is not installed ({_REQUIRED}=1)", pytrace=False)
-    pytest.skip("chromium is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        skip_without("chromium is not installed", _REQUIRED)
+    return found
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -15,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import pytest
 
 from purposewatch_cli.embedded_broker import end_process, free_port, tied_to_caller
+from tests.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_ALERTMANAGER"
 _PROGRAMS = ("alertmanager", "prometheus-alertmanager")
@@ -42,12 +41,9 @@ receivers:
 def require_alertmanager() -> str:
     """The program; skip the test without it, fail it where it is required."""
     found = next((path for name in _PROGRAMS if (path := shutil.which(name))), None)
-    if found is not None:
-        return found
-    message = "Alertmanager is not installed"
-    if os.environ.get(_REQUIRED) == "1":
-        pytest.fail(f"{message} ({_REQUIRED}=1)", pytrace=False)
-    pytest.skip(message)
+    if found is None:
+        skip_without("Alertmanager is not installed", _REQUIRED)
+    return found
 
 
 class Team:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from purposewatch_cli.embedded_broker import EmbeddedBroker
 from tests.integration.brokers import kafka_jars
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
+from tests.required import skip_without
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,8 +61,5 @@ def topic_prefix() -> str:
 def require_apache_kafka() -> None:
     """Skip the test without Java and Maven; fail it where they are required."""
     missing = kafka_jars.missing_prerequisite()
-    if missing is None:
-        return
-    if os.environ.get(_REQUIRED) == "1":
-        pytest.fail(f"{missing} ({_REQUIRED}=1)", pytrace=False)
-    pytest.skip(missing)
+    if missing is not None:
+        skip_without(missing, _REQUIRED)

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Self
 
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
-import pytest
 
 from purposewatch_cli.embedded_broker import free_port
+from tests.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_POSTGRESQL"
 _UNPRIVILEGED = ("postgres", "nobody")
@@ -154,9 +154,8 @@ def _unprivileged_user() -> str:
 def require_postgresql() -> Path:
     """The programs' directory; without one skip the test, or fail it where they are required."""
     programs = binaries()
-    if programs is not None:
-        return programs
-    reason = "PostgreSQL is not installed; its programs initdb and postgres are needed"
-    if os.environ.get(_REQUIRED) == "1":
-        pytest.fail(f"{reason} ({_REQUIRED}=1)", pytrace=False)
-    pytest.skip(reason)
+    if programs is None:
+        skip_without(
+            "PostgreSQL is not installed; its programs initdb and postgres are needed", _REQUIRED
+        )
+    return programs

@@ -6,13 +6,12 @@
 for each partition, to the same partitions of another topic, waits for the confirmations, commits.
 """
 
-import asyncio
 import sys
-from collections import defaultdict
 
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
+from bench.pipeline.batches import send_in_batches
 from purposewatch_shared.kafka.connection import build_producer
 from purposewatch_shared.settings import KafkaSettings
 from purposewatch_shared.topics import EVENTS, VERDICTS, topic_name
@@ -49,23 +48,7 @@ async def _publish(
     topic: str,
     taken: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]],
 ) -> None:
-    rest = defaultdict(list, {place.partition: records for place, records in taken.items()})
-    while rest:
-        confirmations = []
-        for partition, records in list(rest.items()):
-            batch = producer.create_batch()
-            taken_in = 0
-            for record in records:
-                if batch.append(timestamp=None, key=record.key, value=record.value) is None:
-                    break
-                taken_in += 1
-            batch.close()
-            confirmations.append(await producer.send_batch(batch, topic, partition=partition))
-            if taken_in == len(records):
-                del rest[partition]
-            else:
-                rest[partition] = records[taken_in:]
-        await asyncio.gather(*confirmations)
+    await send_in_batches(producer, topic, {at.partition: own for at, own in taken.items()})
 
 
 def _consumer(settings: KafkaSettings, group: str, *, commit: bool) -> AIOKafkaConsumer:

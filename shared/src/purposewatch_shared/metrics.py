@@ -3,6 +3,7 @@
 A service builds a `MetricSet` for itself and asks it for the instruments declared here. Label
 values come from enumerations, the vocabulary or the register of publishers, never from free
 text, so that a label set stays bounded whatever arrives. docs/metrics.md is generated from here.
+The module is long because it is a list: whoever looks for a metric looks in one place.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,6 +2,9 @@
 
 A FastStream batch subscriber with manual acknowledgement underneath. Records are handed over as
 bytes: parsing is the handler's business, because one bad record must not fail a whole batch.
+
+What could be told apart stands beside it (`polling`, `marks`, `lag`, `patience`). What is left is
+one order of steps, from assignment to commit to revocation, that is only right when read together.
 """
 
 import asyncio

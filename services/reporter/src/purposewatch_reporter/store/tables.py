@@ -1,4 +1,8 @@
-"""The tables. Migrations create them; a test holds the two equal."""
+"""The tables. Migrations create them; a test holds the two equal.
+
+One long module, because it is one schema: it is read from top to bottom beside a database, and
+holds nothing but declarations.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
