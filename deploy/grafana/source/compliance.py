@@ -68,7 +68,7 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "one. Open the compliance page, read the reason and the clause, and triage it.",
         ),
         number(
-            "Share of violations",
+            "Violating",
             f"({or_zero(violations)}) / clamp_min({or_zero(audited)}, 1)",
             unit="percentunit",
             red=Red(0.05, orange=0.01),
@@ -89,7 +89,7 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "a controller has no policy.",
         ),
         number(
-            "Unaccounted events",
+            "Unaccounted",
             "sum(max without (instance, job) (purposewatch_books_unaccounted)) or vector(0)",
             unit="short",
             width=3,
@@ -99,7 +99,7 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "follows the runbook PurposewatchEventsUnaccounted.",
         ),
         number(
-            "Findings that go on",
+            "Firing",
             'sum(max by (severity) (purposewatch_findings{state="firing"})) or vector(0)',
             unit="short",
             red=Red(20, orange=1),
@@ -108,7 +108,7 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "with the most severe on the compliance page; suppress there what was agreed upon.",
         ),
         number(
-            "Alerts waiting",
+            "To deliver",
             "sum(max by (channel) (purposewatch_outbox_depth)) or vector(0)",
             unit="short",
             width=3,
@@ -136,7 +136,7 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
         ),
         graph(
             "Violations over time",
-            {"{{kind}}": or_zero(over_time)},
+            {"{{kind}}": or_zero(over_time, "kind")},
             unit="short",
             stacked=True,
             description="New violations in each step of the graph, by kind. A kind that was not "
@@ -159,7 +159,7 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
         made = made.with_panel(
             bars(
                 f"Violations by {label}",
-                or_zero(query),
+                or_zero(query, label),
                 legend=f"{{{{{label}}}}}",
                 unit="short",
                 red=Red(1),

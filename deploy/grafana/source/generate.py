@@ -23,10 +23,14 @@ def dashboards() -> Iterator[tuple[Path, Dashboard]]:
 
 
 def as_json(made: Dashboard) -> str:
-    """The file that Grafana reads, with numbered panels."""
+    """The file that Grafana reads, with numbered panels and without the library's surprises."""
     model = json.loads(JSONEncoder().encode(made.build()))
     for number, panel in enumerate(model["panels"], start=1):
         panel["id"] = number
+        if "repeat" not in panel:
+            panel.pop("repeatDirection", None)  # with it, Grafana 11 makes every panel full width
+    for variable in model["templating"]["list"]:
+        del variable["id"]  # all have the same; Grafana 11 keeps one variable for each
     return json.dumps(model, indent=2, sort_keys=True) + "\n"
 
 

@@ -1,5 +1,6 @@
 """The few kinds of panels and variables that the dashboards are made of."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -47,6 +48,8 @@ class Red:
 
 
 NEVER_RED = Red(at=float("inf"))
+_NARROW = models.DynamicConfigValue(id_val="custom.minWidth", value=60)
+"""What a column needs at least, in pixels; with the usual 150, a narrow table hides its values."""
 
 
 def _thresholds(red: Red) -> dashboard.ThresholdsConfig:
@@ -122,6 +125,8 @@ def graph(  # noqa: PLR0913 - a panel is its parts
     if red is not NEVER_RED:
         style = common_models.GraphTresholdsStyleMode.DASHED
         panel = panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(style))
+        if unit == "percentunit" and not red.below:
+            panel = panel.axis_soft_max(red.at)  # or else the axis of a share of 0 ends at 10000 %
     if stacked:
         panel = (
             panel.draw_style(common_models.GraphDrawStyle.BARS)
@@ -145,6 +150,8 @@ def bars(  # noqa: PLR0913 - a panel is its parts
     link: tuple[str, str] | None = None,
 ) -> bargauge.Panel:
     """The largest of something, one bar each; `link` is a title and an address."""
+    # Grafana leaves the name of a single bar away unless the panel itself gives it
+    name = re.sub(r"{{(\w+)}}", r"${__field.labels.\1}", legend)
     panel = (
         bargauge.Panel()
         .title(title)
@@ -152,6 +159,7 @@ def bars(  # noqa: PLR0913 - a panel is its parts
         .datasource(DATASOURCE)
         .unit(unit)
         .min(0)
+        .display_name(name)
         .thresholds(_thresholds(red))
         .orientation(common_models.VizOrientation.HORIZONTAL)
         .display_mode(common_models.BarGaugeDisplayMode.BASIC)
@@ -174,13 +182,17 @@ def rows(  # noqa: PLR0913 - a panel is its parts
     link: tuple[str, str] | None = None,
 ) -> table.Panel:
     """A table with a column for every label and one for the value."""
-    hidden = {"Time": True, "__name__": True, "job": True}
+    hidden = {"Time": True, "__name__": True}
+    # of the value alone: a label that looks like a number would be shown in the unit as well
+    of_the_value = [models.DynamicConfigValue(id_val="unit", value=unit)]
+    if red is not NEVER_RED:
+        coloured = {"type": "color-text"}
+        of_the_value.append(models.DynamicConfigValue(id_val="custom.cellOptions", value=coloured))
     panel = (
         table.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .unit(unit)
         .thresholds(_thresholds(red))
         .height(9)
         .span(width)
@@ -190,6 +202,8 @@ def rows(  # noqa: PLR0913 - a panel is its parts
         .with_transformation(
             models.DataTransformerConfig(id_val="organize", options={"excludeByName": hidden})
         )
+        .override_by_regexp(".*", [_NARROW])
+        .override_by_name("Value", of_the_value)
         .sort_by([common.TableSortByFieldState().display_name("Value").desc(desc=True)])
     )
     return panel if link is None else panel.data_links([_link(*link)])
@@ -254,10 +268,12 @@ def chosen(name: str, label: str, query: str) -> dashboard.QueryVariable:
 
 def compliance_page() -> dashboard.TextBoxVariable:
     """Where the links to violations lead."""
+    address = "http://localhost:8602"
     return (
         dashboard.TextBoxVariable("compliance_page")
         .label("Compliance page")
-        .default_value("http://localhost:8602")
+        .default_value(address)
+        .current(models.VariableOption(selected=True, text=address, value=address))
     )
 
 

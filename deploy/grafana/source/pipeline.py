@@ -34,7 +34,7 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
     made = made.with_row(dashboard.Row("Objectives"))
     for panel in (
         number(
-            "Late within the hour",
+            "Late, 1 h",
             or_zero(f"({_LATE} >= 0)"),
             unit="percentunit",
             red=Red(0.0144, orange=0.001),
@@ -44,7 +44,7 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "PurposewatchAuditLateFast.",
         ),
         number(
-            "Dead letters within the hour",
+            "Dead letters, 1 h",
             or_zero(f"({_LETTERS} >= 0)"),
             unit="percentunit",
             red=Red(0.144, orange=0.01),
@@ -63,7 +63,7 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "PurposewatchRawUnaccounted.",
         ),
         number(
-            "Processes that do not answer",
+            "Not answering",
             'count(up{job=~"purposewatch-.+"} == 0) or vector(0)',
             unit="short",
             red=Red(1),
@@ -116,7 +116,8 @@ def _flow(made: dashboard.Dashboard) -> dashboard.Dashboard:
                         "purposewatch_ingest_events_refused_total",
                         "publisher, error_class",
                         INSTANCE,
-                    )
+                    ),
+                    "publisher, error_class",
                 )
             },
             unit="eps",

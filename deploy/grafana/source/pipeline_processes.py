@@ -19,7 +19,7 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
     for panel in (
         graph(
             "Alerts waiting",
-            {"{{channel}}": or_zero("max by (channel) (purposewatch_outbox_depth)")},
+            {"{{channel}}": or_zero("max by (channel) (purposewatch_outbox_depth)", "channel")},
             unit="short",
             red=Red(100, orange=10),
             width=6,
@@ -28,7 +28,11 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
         ),
         graph(
             "Oldest waiting alert",
-            {"{{channel}}": or_zero("max by (channel) (purposewatch_outbox_oldest_seconds)")},
+            {
+                "{{channel}}": or_zero(
+                    "max by (channel) (purposewatch_outbox_oldest_seconds)", "channel"
+                )
+            },
             unit="s",
             red=Red(600, orange=120),
             width=6,
@@ -38,7 +42,7 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "Channels that take nothing",
             {
                 "{{channel}}": or_zero(
-                    "max by (channel) (purposewatch_alert_channel_failing_seconds)"
+                    "max by (channel) (purposewatch_alert_channel_failing_seconds)", "channel"
                 )
             },
             unit="s",
@@ -51,7 +55,8 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "Attempts to deliver",
             {
                 "{{channel}} {{result}}": or_zero(
-                    rate("purposewatch_alert_deliveries_total", "channel, result", INSTANCE)
+                    rate("purposewatch_alert_deliveries_total", "channel, result", INSTANCE),
+                    "channel, result",
                 )
             },
             unit="ops",

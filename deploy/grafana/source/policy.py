@@ -41,7 +41,7 @@ def _state(made: dashboard.Dashboard) -> dashboard.Dashboard:
     made = made.with_row(dashboard.Row("Policies in use"))
     for panel in (
         number(
-            "Controllers without a policy in force",
+            "Without policy",
             "count(max by (controller) "
             f"(purposewatch_policy_in_force{{{CONTROLLER}}}) == 0) or vector(0)",
             unit="short",
@@ -58,7 +58,7 @@ def _state(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "are faulty. Red: run `purposewatch policy lint`; it names the file and the line.",
         ),
         number(
-            "Policies that differ",
+            "Differing",
             "count(count by (controller, version) (count by (controller, version, digest) "
             f"(purposewatch_policy_info{{{CONTROLLER}}})) > 1) or vector(0)",
             unit="short",
@@ -94,7 +94,7 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
     def top(*grades: str) -> str:
         matcher = f'grade=~"{"|".join(grades)}"'
         by = "controller, statement"
-        return or_zero(f"topk(20, {counted(_DECISIONS, by, CONTROLLER, matcher)})")
+        return or_zero(f"topk(20, {counted(_DECISIONS, by, CONTROLLER, matcher)})", by)
 
     vague = counted(_DECISIONS, "", CONTROLLER, 'grade="vague"')
     disclosed = counted(_DECISIONS, "", CONTROLLER, 'grade=~"clear|vague"')
@@ -173,7 +173,7 @@ def _terms(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "Refused for a term or a controller",
             {
                 "{{publisher}} {{error_class}}": or_zero(
-                    rate(_REFUSED, "publisher, error_class", unknown)
+                    rate(_REFUSED, "publisher, error_class", unknown), "publisher, error_class"
                 )
             },
             unit="eps",
@@ -185,7 +185,11 @@ def _terms(made: dashboard.Dashboard) -> dashboard.Dashboard:
         ),
         graph(
             "Events not judged",
-            {"{{controller}}": or_zero(rate(_VERDICTS, "controller", 'outcome="unknown"'))},
+            {
+                "{{controller}}": or_zero(
+                    rate(_VERDICTS, "controller", 'outcome="unknown"'), "controller"
+                )
+            },
             unit="eps",
             red=Red(0.01),
             description="Events that passed the gate but that the auditors could not judge. Red: "

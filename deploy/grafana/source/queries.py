@@ -32,9 +32,15 @@ def quantile(share: float, histogram: str, by: str = "", *matchers: str) -> str:
     return f"histogram_quantile({share}, {buckets})"
 
 
-def or_zero(query: str) -> str:
-    """0 where there is nothing to count, which is good news and should look like it."""
-    return f"{query} or on () vector(0)"
+def or_zero(query: str, by: str = "") -> str:
+    """0 where there is nothing to count, which is good news and should look like it.
+
+    The labels in `by` are then `none`: a legend has no name for a series without them.
+    """
+    zero = "vector(0)"
+    for label in by.split(", ") if by else ():
+        zero = f'label_replace({zero}, "{label}", "none", "", "")'
+    return f"{query} or on () {zero}"
 
 
 def _sum(by: str) -> str:
