@@ -15,11 +15,14 @@ from random import Random
 from typing import Any
 
 from aiokafka import ConsumerRecord
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from bench.pipeline.events import canonical, mean_size
+from bench.pipeline.events import canonical
 from bench.pipeline.report import rewrite
 from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
 from purposewatch_auditor.policy import load_policies
+from purposewatch_shared.kafka.connection import MAX_BATCH_BYTES
+from purposewatch_shared.settings import KafkaSettings
 from purposewatch_shared.topics import EVENTS, VERDICTS, declared_topics
 from purposewatch_shared.wire import VerdictWriter
 
@@ -35,6 +38,11 @@ REPLICAS = 3
 BROKER_MB_PER_SECOND = 100.0
 """ASSUMED, not measured: what producers may write to one broker, before replication."""
 
+BATCHES = (1, 10, 100, 500)
+"""Records in a batch, for the table of what compression brings."""
+VERDICTS_IN_A_BATCH = 100
+"""ASSUMED: an auditor with one partition or two takes several hundred events at once when busy."""
+
 _HEAD = 50_000
 _SAMPLE = 5_000
 _DAY = 86_400
@@ -46,8 +54,47 @@ class Measured:
 
     auditor_per_core: float
     reporter_per_core: float | None
-    event_bytes: float
-    verdict_bytes: float
+    events: "Sample"
+    verdicts: "Sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Records as a service publishes them to one partition."""
+
+    records: Sequence[tuple[bytes, bytes]]
+    """Keys and values."""
+    content_type: bytes
+
+    @property
+    def value_bytes(self) -> float:
+        """Bytes of a value."""
+        return sum(len(value) for _, value in self.records) / len(self.records)
+
+    def bytes_in_kafka(self, in_a_batch: int) -> float:
+        """Bytes of a record in Kafka's log: its share of a batch of so many, compressed.
+
+        A batch is built here as the producer builds it; Kafka keeps it as it comes.
+        """
+        size = 0
+        left = list(self.records)
+        while left:
+            batch = DefaultRecordBatchBuilder(2, _codec(), 0, -1, -1, -1, MAX_BATCH_BYTES)
+            taken = 0
+            for key, value in left[:in_a_batch]:
+                headers = [("content-type", self.content_type)]
+                if batch.append(taken, 0, key, value, headers) is None:
+                    break  # a batch is bounded in bytes, too
+                taken += 1
+            size += len(batch.build())
+            del left[:taken]
+        return size / len(self.records)
+
+
+def _codec() -> int:
+    chosen = KafkaSettings.model_fields["kafka_compression"].default
+    number: int = getattr(DefaultRecordBatch, f"CODEC_{chosen.upper()}")
+    return number
 
 
 def shares(exponent: float, partitions: int, rng: Random) -> tuple[float, float]:
@@ -108,6 +155,19 @@ def partitions_for(
         partitions = math.ceil(partitions * 1.25 / 6) * 6
 
 
+def size_table(measured: Measured) -> str:
+    """What a record takes in Kafka, by how many travel together."""
+    rows = [
+        "| records in a batch | " + " | ".join(str(each) for each in BATCHES) + " | its value |",
+        "| --- | " + " | ".join("---:" for _ in BATCHES) + " | ---: |",
+    ]
+    for name, sample in (("event", measured.events), ("verdict", measured.verdicts)):
+        cells = [f"{sample.bytes_in_kafka(each):,.0f}" for each in BATCHES]
+        rows.append(f"| bytes of an {name} | ".replace("an v", "a v") + " | ".join(cells))
+        rows[-1] += f" | {sample.value_bytes:,.0f} |"
+    return "\n".join(rows)
+
+
 def load_table(measured: Measured, exponent: float, rng: Random) -> str:
     """What each rate takes."""
     capacity = measured.auditor_per_core * BUSY
@@ -115,9 +175,14 @@ def load_table(measured: Measured, exponent: float, rng: Random) -> str:
     kept = {
         name: int(topics[name].config["retention.ms"]) / 1000 / _DAY for name in (EVENTS, VERDICTS)
     }
+    dealt_out = KafkaSettings().kafka_max_batch_records
+    verdict_bytes = measured.verdicts.bytes_in_kafka(VERDICTS_IN_A_BATCH)
     rows = [
-        "| events/s | auditors | partitions | reporters | MB/s written | brokers | TB kept, x3 |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        (
+            "| events/s | auditors | partitions | reporters | an event | its verdict "
+            "| MB/s written | brokers | TB kept, x3 |"
+        ),
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for rate in RATES:
         auditors = math.ceil(rate / capacity)
@@ -126,17 +191,17 @@ def load_table(measured: Measured, exponent: float, rng: Random) -> str:
         reporters = "not measured"
         if measured.reporter_per_core is not None:
             reporters = f"{math.ceil(rate / (measured.reporter_per_core * BUSY)):,}"
-        written = rate * (measured.event_bytes + measured.verdict_bytes) / 1e6
+        # A gate deals what it takes at once out to all partitions: the more, the shorter batches.
+        together = max(1, dealt_out // (auditors if found is None else found[0]))
+        event_bytes = measured.events.bytes_in_kafka(together)
+        written = rate * (event_bytes + verdict_bytes) / 1e6
         brokers = max(REPLICAS, math.ceil(written / BROKER_MB_PER_SECOND))
         held = (
-            rate
-            * _DAY
-            * REPLICAS
-            * (measured.event_bytes * kept[EVENTS] + measured.verdict_bytes * kept[VERDICTS])
+            rate * _DAY * REPLICAS * (event_bytes * kept[EVENTS] + verdict_bytes * kept[VERDICTS])
         )
         rows.append(
-            f"| {rate:,} | {auditors:,} | {partitions} | {reporters} | {written:,.0f} | "
-            f"{brokers:,} | {held / 1e12:,.0f} |"
+            f"| {rate:,} | {auditors:,} | {partitions} | {reporters} | {event_bytes:,.0f} | "
+            f"{verdict_bytes:,.0f} | {written:,.0f} | {brokers:,} | {held / 1e12:,.0f} |"
         )
     return "\n".join(rows)
 
@@ -152,39 +217,50 @@ def measured_figures() -> Measured:
         message = "there are no figures of the auditor yet; run `make bench`"
         raise SystemExit(message)
     reporter = contestants.get("reporter_postgresql")
-    events = canonical(_SAMPLE)
+    events = _events()
     return Measured(
         contestants["auditor"]["per_cpu_second"],
         None if reporter is None else reporter["per_cpu_second"],
-        mean_size(events),
-        _mean_verdict(),
+        Sample(events, b"application/cloudevents+json"),
+        Sample(_verdicts(events), b"application/json"),
     )
 
 
-def _mean_verdict() -> float:
+def _events() -> Sequence[tuple[bytes, bytes]]:
+    """Events that came over the raw topic: each names its place there, and so packs worse."""
+    found = []
+    for number, event in enumerate(canonical(_SAMPLE)):
+        text = json.loads(event.value)
+        text["origin"] = f"data-access.raw/{number % 6}/{number}"
+        found.append((event.key, json.dumps(text, separators=(",", ":")).encode()))
+    return found
+
+
+def _verdicts(events: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
     judge = judge_by(load_policies(ROOT / "policies"))
     now = datetime.now(UTC)
     auditor, writer = Auditor(), VerdictWriter("data-access.events", now)
-    sizes: list[int] = []
-    for offset, event in enumerate(canonical(_SAMPLE)):
+    verdicts: list[tuple[bytes, bytes]] = []
+    for offset, (key, value) in enumerate(events):
         record: ConsumerRecord[bytes | None, bytes | None] = ConsumerRecord(
-            "data-access.events", 0, offset, 0, 0, event.key, event.value, None, 0, 0, ()
+            "data-access.events", 0, offset, 0, 0, key, value, None, 0, 0, ()
         )
         result = auditor.audit(record, judge, writer, now)
         if isinstance(result, AuditedEvent):
-            sizes.append(len(result.value))
-    return sum(sizes) / len(sizes)
+            verdicts.append((key, result.value))
+    return verdicts
 
 
 def describe(measured: Measured, exponents: Sequence[float], rng: Random) -> str:
     """Everything, as it stands in the documentation."""
-    sizes = (
+    capacity = (
         f"One auditor: {measured.auditor_per_core:,.0f} events per second and core, of which "
-        f"{BUSY:.0%} are used. An event has {measured.event_bytes:,.0f} bytes, its verdict "
-        f"{measured.verdict_bytes:,.0f}."
+        f"{BUSY:.0%} are used."
     )
     parts = [
-        sizes,
+        capacity,
+        "What events and verdicts take in Kafka, compressed as the services do by default:",
+        size_table(measured),
         f"How much busier the busiest partition is than the mean, {SUBJECTS:,} subjects:",
         skew_table(rng),
     ]

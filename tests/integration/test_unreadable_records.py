@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from aiokafka.producer import message_accumulator
 from aiokafka.producer import producer as producer_module
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
+from aiokafka.record.util import calc_crc32c
 
 from purposewatch_shared import metrics as m
 from purposewatch_shared.kafka import consumer as consumer_module
@@ -18,7 +20,7 @@ from purposewatch_shared.kafka.consumer import BatchConsumer, Record
 from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
 from purposewatch_shared.kafka.provision import TopicProvisioner
 from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import RAW, topic_name
+from purposewatch_shared.topics import EVENTS, RAW, topic_name
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
@@ -34,17 +36,23 @@ class _NoText(str):
         return b"\xff\xfe"
 
 
-async def publish_unreadable(settings: KafkaSettings, topic: str, partition: int) -> None:
-    """Publish one record whose header's name is not UTF-8, as for example librdkafka lets one."""
+async def publish_unreadable(
+    settings: KafkaSettings, topic: str, partition: int, *, before: int = 0, behind: int = 0
+) -> None:
+    """Publish one record whose header's name is not UTF-8, as for example librdkafka lets one.
+
+    With good ones before and behind it in its batch.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for module in (message_accumulator, producer_module):
             patch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
         producer = build_producer(settings, client_id="test")
         await producer.start()
         try:
-            await producer.send_and_wait(
-                topic, b"x", partition=partition, headers=[(_NoText("x"), b"")]
-            )
+            batch = producer.create_batch()
+            for name in ["good"] * before + [_NoText("x")] + ["good"] * behind:
+                batch.append(timestamp=None, key=None, value=b"x", headers=[(name, b"")])
+            await (await producer.send_batch(batch, topic, partition=partition))
         finally:
             await producer.stop()
 
@@ -145,6 +153,114 @@ async def test_record_is_set_aside_and_its_neighbours_are_not(
     assert [(record.offset, record.value) for record in condemned] == [(3, b"x")]
     assert condemned[0].headers == (("\\xff\\xfe", b""),)
     assert failures == 2
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+async def test_good_records_of_its_batch_are_not_set_aside(
+    broker: RunningBroker,
+    topic_prefix: str,
+    codec: Literal["none", "zstd"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those before and behind it in the very batch arrive as they are, compressed or not.
+
+    Nothing follows in the partition, and the consumer is ready again all the same.
+    """
+    monkeypatch.setattr(polling, "_RETRY_SECONDS", 0.1)
+    settings = kafka_settings(broker, topic_prefix).model_copy(
+        update={
+            "kafka_undecodable_seconds": 0.3,
+            "kafka_compression": codec,
+            "kafka_max_batch_records": 20,
+        }
+    )
+    # Kafka unpacks what comes into the raw topic
+    await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
+    topic = topic_name(settings.topic_prefix, EVENTS)
+    await publish_unreadable(settings, topic, 2, before=30, behind=50)
+    seen: list[Record] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        seen.extend(records)
+
+    consumer = BatchConsumer(
+        settings,
+        topic=topic,
+        group_id=f"{topic}.group",
+        client_id="test",
+        handle=handle,
+        metric_set=m.MetricSet("auditor", version="0"),
+    )
+    await consumer.start()
+    async with asyncio.timeout(30):
+        while len(seen) < 81:
+            await asyncio.sleep(0.05)
+        while not (await consumer.ready()).ok:
+            await asyncio.sleep(0.05)
+    await consumer.stop()
+
+    assert [record.offset for record in seen] == list(range(81))
+    assert [record.offset for record in seen if isinstance(record, CondemnedRecord)] == [30]
+    assert all(record.headers == (("good", b""),) for record in seen if record.offset != 30)
+
+
+@pytest.mark.apache_kafka
+async def test_compressed_batch_damaged_in_the_log(
+    kafka_to_crash: ApacheKafka, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a batch that can't be unpacked every record gets a letter, the first one all its bytes.
+
+    With a checksum that is right again, as of a client that compresses wrongly.
+    """
+    monkeypatch.setattr(polling, "_RETRY_SECONDS", 0.1)
+    settings = kafka_settings(
+        RunningBroker(kafka_to_crash.bootstrap_servers, "apache_kafka"), topic_prefix
+    ).model_copy(update={"kafka_undecodable_seconds": 0.3})
+    await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
+    topic = topic_name(settings.topic_prefix, EVENTS)
+    producer = ConfirmedProducer(settings, client_id="test")
+    await producer.start()
+    for text in (b"before", b"damaged", b"behind"):
+        await producer.publish([OutgoingRecord(topic, text * 9, partition=0) for _ in range(9)])
+    await producer.stop()
+    packed = damage_second_batch(kafka_to_crash.log_of(topic, 0))
+    seen: list[Record] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        seen.extend(records)
+
+    consumer = BatchConsumer(
+        settings,
+        topic=topic,
+        group_id=f"{topic}.group",
+        client_id="test",
+        handle=handle,
+        metric_set=m.MetricSet("auditor", version="0"),
+    )
+    await consumer.start()
+    async with asyncio.timeout(30):
+        while len(seen) < 27:
+            await asyncio.sleep(0.05)
+    await consumer.stop()
+
+    assert [record.offset for record in seen] == list(range(27))
+    condemned = [record for record in seen if isinstance(record, CondemnedRecord)]
+    assert [record.offset for record in condemned] == list(range(9, 18))
+    assert [record.raw for record in condemned] == [packed, *[None] * 8]
+    assert all("can't be decompressed" in record.reason for record in condemned)
+
+
+def damage_second_batch(log: Path) -> bytes:
+    """Change what the second batch of a log was packed to, and seal it; returns its new bytes."""
+    data = bytearray(log.read_bytes())
+    at = 12 + int.from_bytes(data[8:12], "big")
+    end = at + 12 + int.from_bytes(data[at + 8 : at + 12], "big")
+    assert data[at + 22] & DefaultRecordBatch.CODEC_MASK == DefaultRecordBatch.CODEC_ZSTD
+    data[at + 61 : at + 65] = b"what"
+    data[at + 17 : at + 21] = calc_crc32c(bytes(data[at + 21 : end])).to_bytes(4, "big")
+    with log.open("r+b") as file:
+        file.write(data)
+    return bytes(data[at:end])
 
 
 @pytest.mark.apache_kafka

@@ -70,6 +70,9 @@ class KafkaSettings(_Settings):
     kafka_enable_idempotence: bool = Field(
         default=True, description="Off only for the embedded broker, which lacks it."
     )
+    kafka_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="zstd", description="Of what is published. Whoever reads finds out by itself."
+    )
     kafka_request_timeout_ms: int = Field(default=15_000, ge=1_000)
     kafka_session_timeout_ms: int = Field(default=10_000, ge=1_000)
     kafka_max_batch_records: int = Field(default=1_000, ge=1, le=50_000)

@@ -65,7 +65,7 @@ def _rows(page: str, prefix: str) -> dict[str, list[str]]:
 def test_the_settings_page_names_every_setting_with_its_default() -> None:
     """Words may stand for a default that is worked out, or not the same for all."""
     words = {
-        "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "`1000`, the reporter `5000`",
+        "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "`1000`, the reporter `10000`",
         "PURPOSEWATCH_KAFKA_SSL_CAFILE": "the system's",
         "PURPOSEWATCH_REPORTER_PUBLIC_URL": "from host and port",
     }

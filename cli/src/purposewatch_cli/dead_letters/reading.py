@@ -19,6 +19,7 @@ from purposewatch_shared.topics import DEAD_LETTERS, DISPOSITIONS, topic_name
 CLIENT_ID = "purposewatch-cli"
 _ANSWER_SECONDS = 15.0
 _POLL_MS = 200
+_AT_ONCE = 100  # what Kafka hands over is compressed, and letters may be large
 
 
 class DeadLetterSettings(KafkaSettings, LogSettings):
@@ -126,7 +127,7 @@ async def _records(
         ends: dict[TopicPartition, int] = {}
         answered = time.monotonic()
         while time.monotonic() - answered < _ANSWER_SECONDS:
-            fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+            fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
             for position in positions:
                 end = consumer.highwater(position)
                 if end is not None:

@@ -44,7 +44,7 @@ class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
     """Everything the reporter reads from its environment."""
 
     kafka_max_batch_records: int = Field(
-        default=5_000, ge=1, le=50_000, description="More than elsewhere: each is a transaction."
+        default=10_000, ge=1, le=50_000, description="More than elsewhere: each is a transaction."
     )
     reporter_http_host: str = "127.0.0.1"
     reporter_http_port: int = Field(default=8602, ge=0, le=65_535)

@@ -24,6 +24,8 @@ class CondemnedRecord(ConsumerRecord[bytes | None, bytes | None]):  # type: igno
     """The bytes in Kafka's log, where they could not be decoded."""
 
 
-def condemned(record: Record, error_class: ErrorClass, reason: str) -> CondemnedRecord:
+def condemned(
+    record: Record, error_class: ErrorClass, reason: str, *, raw: bytes | None = None
+) -> CondemnedRecord:
     """The same record, not to be looked at any more."""
-    return CondemnedRecord(**vars(record), error_class=error_class, reason=reason)
+    return CondemnedRecord(**vars(record), error_class=error_class, reason=reason, raw=raw)

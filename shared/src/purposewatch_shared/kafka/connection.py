@@ -23,10 +23,13 @@ _SASL = {
 }
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""As large as the largest `max.message.bytes` of a declared topic."""
+"""As large as the largest `max.message.bytes` of a declared topic; compared before compression."""
 
 MAX_BATCH_BYTES = 960 * 1024
-"""Below the smallest `max.message.bytes` of a declared topic, which Kafka holds batches to."""
+"""Below the smallest `max.message.bytes` of a declared topic, which Kafka holds batches to.
+
+Compared before compression, so that it bounds what a batch takes when it is read, too.
+"""
 
 _log = get_logger(__name__)
 
@@ -97,11 +100,13 @@ def _client_options(settings: KafkaSettings) -> dict[str, Any]:
 
 def build_producer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaProducer:
     """A producer whose confirmations mean «on all in-sync replicas». Not yet started."""
+    compression = settings.kafka_compression
     return AIOKafkaProducer(
         **_client_options(settings),
         client_id=client_id,
         acks="all",
         enable_idempotence=settings.kafka_enable_idempotence,
+        compression_type=None if compression == "none" else compression,
         max_request_size=MAX_REQUEST_BYTES,
         max_batch_size=MAX_BATCH_BYTES,
         linger_ms=2,

@@ -24,6 +24,10 @@ from purposewatch_shared.kafka.undecodable import rescue
 _RETRY_SECONDS = 5.0
 _CAREFUL_SECONDS = 15.0
 
+_MOST_BYTES = 16 * 1024 * 1024
+"""Of the values in hand, about: a fetch is bounded as Kafka has it, which is compressed."""
+_STEP_RECORDS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -45,6 +49,10 @@ class _Trouble:
     detail: str
     due: bool
     """Whether it has just failed once more, at exactly this record, after long enough."""
+    passed: bool = False
+    """Whether what stands there has been handed over, to be finished or put back."""
+    rest: int | None = None
+    """Where more of the same batch stands, which has been tried for as long."""
 
 
 class Polling:
@@ -53,7 +61,8 @@ class Polling:
     INVARIANT: what is taken is returned, or its partition is put back to where it stood.
 
     A record that can't be decoded holds its partition up for `patience_seconds`, in which a
-    restart or another replica may help, and is then returned as a `CondemnedRecord`.
+    restart or another replica may help, and is then returned as a `CondemnedRecord`. The good ones
+    behind it in its batch come with it, as they are.
     """
 
     def __init__(self, watch: Watch, *, patience_seconds: float) -> None:
@@ -65,7 +74,9 @@ class Polling:
     @property
     def unreadable(self) -> str | None:
         """What can't be read, in plain words; `None` when everything can."""
-        details = [trouble.detail for _, trouble in sorted(self._troubles.items())]
+        details = [
+            trouble.detail for _, trouble in sorted(self._troubles.items()) if not trouble.passed
+        ]
         return "; ".join(details) or None
 
     def forget(self) -> None:
@@ -104,19 +115,23 @@ class Polling:
         }
         if limits or self._troubles or time.monotonic() < self._careful_until:
             return await self._take_carefully(consumer, max_records, before, limits)
+        taken: list[Record] = []
         try:
-            taken = await consumer.getmany(timeout_ms=0, max_records=max_records)
+            await _fetched(consumer, taken, most=max_records)
         except Exception as error:
+            before |= {
+                TopicPartition(each.topic, each.partition): each.offset + 1 for each in taken
+            }
             for position, offset in before.items():
                 if _standing(consumer).get(position, offset) > offset:
                     consumer.seek(position, offset)
-            if not _is_about_records(error):
-                raise
             # The error does not say which partition it is about. It is raised once per fetch, and
             # again by the same partition alone.
-            self._careful_until = time.monotonic() + _CAREFUL_SECONDS
-            return []
-        return [record for records in taken.values() for record in records]
+            if _is_about_records(error):
+                self._careful_until = time.monotonic() + _CAREFUL_SECONDS
+            elif not taken:
+                raise  # with something in hand, it will be raised again
+        return taken
 
     async def _take_carefully(
         self,
@@ -153,15 +168,18 @@ class Polling:
         if trouble is not None:
             singly = trouble.again <= now
             return await self._take_singly(consumer, position, offset, most) if singly else []
+        taken: list[Record] = []
         try:
             # INVARIANT: a call takes from one partition, so that an error drops nothing.
-            return list((await consumer.getmany(position, max_records=most)).get(position, ()))
+            await _fetched(consumer, taken, position, most=most)
         except Exception as error:
-            if not _is_about_records(error):
-                raise
-            # What stands before the record can be had one by one, once it's fetched again.
-            self._note(position, offset, error, now, again=now)
-            return []
+            if _is_about_records(error):
+                # What stands before the record can be had one by one, once it's fetched again.
+                at = taken[-1].offset + 1 if taken else offset
+                self._note(position, at, error, now, again=now)
+            elif not taken:
+                raise  # with something in hand, it will be raised again
+        return taken
 
     async def _take_singly(
         self, consumer: AIOKafkaConsumer, position: TopicPartition, offset: int, most: int
@@ -196,25 +214,47 @@ class Polling:
             f"partition {position.partition} can't be decoded from offset {offset} on "
             f"({type(error).__name__})"
         )
-        since = known.since if known is not None and known.offset == offset else now
+        since = known.since if known is not None and offset in (known.offset, known.rest) else now
         due = again > now and now - since >= self._patience_seconds
         self._troubles[position] = _Trouble(offset, since, again, detail, due)
         if known is None or known.detail != detail:
             self._watch.unreadable(position.partition, detail)
 
     async def _set_aside(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
-        """What can't be decoded and has been tried for long enough, from one partition."""
+        """A batch that can't be decoded and has been tried for long enough, of one partition."""
         for position, trouble in list(self._troubles.items()):
             if not trouble.due or position in consumer.paused():
                 continue
             trouble.due = False
-            found = await rescue(consumer, position, trouble.offset, most=max_records)
+            limit = self._watch.limit(position.partition, trouble.offset)
+            most = max_records if limit is None else limit
+            found = await rescue(consumer, position, trouble.offset, most=most + 1)
             # it may have been revoked, or put elsewhere, meanwhile
             if found and _standing(consumer).get(position) == trouble.offset:
-                consumer.seek(position, found[-1].offset + 1)
-                trouble.again = 0.0
-                return found
+                behind = found[:most][-1].offset + 1
+                consumer.seek(position, behind)
+                trouble.again, trouble.passed = 0.0, True
+                trouble.rest = behind if len(found) > most else None
+                return found[:most]
         return ()
+
+
+async def _fetched(
+    consumer: AIOKafkaConsumer, taken: list[Record], *positions: TopicPartition, most: int
+) -> None:
+    """Append what has been fetched, at most so many records and not much above `_MOST_BYTES`.
+
+    When a step fails, `taken` holds what the steps before it have taken. Does not wait.
+    """
+    size = 0
+    while len(taken) < most and size < _MOST_BYTES:
+        step = min(_STEP_RECORDS, most - len(taken))
+        found = await consumer.getmany(*positions, timeout_ms=0, max_records=step)
+        if not found:
+            return
+        for records in found.values():
+            taken += records
+            size += sum([len(record.value or b"") for record in records])
 
 
 def _standing(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:

@@ -8,18 +8,24 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy as Batch
 from aiokafka.record.util import calc_crc32c, decode_varint
 
 from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.kafka.condemned import CondemnedRecord
+from purposewatch_shared.kafka.condemned import Record, condemned
 
 _LOG_OVERHEAD = 12  # a batch's first offset and its length
 _MAX_BYTES = 8 * 1024 * 1024
 _WAIT_MS = 500
 _MAGIC = 2
+_STRANGE_NAME = (
+    "a header's name is not UTF-8; key, value and headers are kept, and its bytes as Kafka has them"
+)
+_WRONG_LAYOUT = (
+    "the record is not laid out as Kafka's format says, and its bytes as Kafka has them are kept"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class _Parts:
     key: bytes | None = None
     value: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
-    whole: bool = False
+    fault: str | None = None
+    """Why the client can't take it; `None` when it could, but for others in its batch."""
 
 
 class _UnexplainedError(Exception):
@@ -39,11 +46,14 @@ class _UnexplainedError(Exception):
 
 async def rescue(
     consumer: AIOKafkaConsumer, position: TopicPartition, offset: int, *, most: int
-) -> Sequence[CondemnedRecord]:
-    """What stands from `offset` on as far as it can't be decoded, at most `most` records.
+) -> Sequence[Record]:
+    """What the batch there holds from `offset` on, at most `most` records.
 
-    One record when only that one is strange; all the rest of its batch when the batch is. Empty
-    when Kafka has nothing there or doesn't answer now. Raises `KafkaError`.
+    Those that are strange are condemned, and all of them when the batch is.
+
+    The client decodes a batch from its beginning, so that it would reach none of the good ones
+    behind a strange one. Empty when Kafka has nothing there or doesn't answer now. Raises
+    `KafkaError`.
     """
     client = consumer._client  # noqa: SLF001 - there is no public way to the bytes
     node = client.cluster.leader_for_partition(position)
@@ -56,19 +66,19 @@ async def rescue(
     _, error_code, end, *rest = response.topics[0][1][0]
     if error_code:
         return ()
-    return condemn(position, bytes(rest[-1] or b""), offset, end=end, most=most)
+    return take_apart(position, bytes(rest[-1] or b""), offset, end=end, most=most)
 
 
-def condemn(
+def take_apart(
     position: TopicPartition, fetched: bytes, offset: int, *, end: int, most: int
-) -> Sequence[CondemnedRecord]:
+) -> Sequence[Record]:
     """The records for `rescue` in what was fetched; `end` is the partition's end. Never raises."""
     found = _batch_at(fetched, offset)
     if found is None:
         return ()
     data, behind = found
     try:
-        return [_one_record(position, data, offset)]
+        return _records_from(position, data, offset, most)
     except _UnexplainedError as error:
         if behind is not None and behind > offset:
             end = min(end, behind)
@@ -98,15 +108,22 @@ def _last_offset(data: bytes, first: int) -> int:
     return first + max(0, delta)
 
 
-def _one_record(position: TopicPartition, data: bytes, offset: int) -> CondemnedRecord:
-    for parts in _records(_opened(data)):
-        if parts.offset >= offset:
-            reason = "a header's name is not UTF-8; key, value and headers are kept"
-            if not parts.whole:
-                reason = "the record is not laid out as Kafka's format says"
-            return _condemned(position, parts, f"{reason}, and its bytes as Kafka has them")
-    message = "the batch has fewer records than it says"
-    raise _UnexplainedError(message)
+def _records_from(
+    position: TopicPartition, data: bytes, offset: int, most: int
+) -> Sequence[Record]:
+    found: list[Record] = []
+    try:
+        for parts in _records(_opened(data)):
+            if parts.offset >= offset and len(found) < most:
+                found.append(_record(position, parts))
+    except _UnexplainedError:
+        if not found:
+            raise
+        return found  # the others are the next that can't be decoded
+    if not found:
+        message = "the batch has fewer records than it says"
+        raise _UnexplainedError(message)
+    return found
 
 
 def _opened(data: bytes) -> Batch:
@@ -129,16 +146,21 @@ def _opened(data: bytes) -> Batch:
 def _records(batch: Batch) -> Iterator[_Parts]:
     data = batch._buffer  # noqa: SLF001
     at = batch._pos  # noqa: SLF001
+    last, end = batch.base_offset - 1, batch.base_offset + batch.last_offset_delta
     for _ in range(batch._num_records):  # noqa: SLF001
         try:
             length, begin = decode_varint(data, at)
             at = begin + length
             if length < 0 or at > len(data):
                 raise IndexError  # noqa: TRY301
-            yield _parts(batch, data[begin:at])
+            parts = _parts(batch, data[begin:at])
+            if not last < parts.offset <= end:
+                raise ValueError  # noqa: TRY301
         except (IndexError, ValueError) as error:
             message = "the batch's records are not laid out as Kafka's format says"
             raise _UnexplainedError(message) from error
+        last = parts.offset
+        yield parts
 
 
 def _parts(batch: Batch, body: bytearray) -> _Parts:
@@ -146,6 +168,9 @@ def _parts(batch: Batch, body: bytearray) -> _Parts:
     delta, at = decode_varint(body, 1)
     number, at = decode_varint(body, at)
     offset, timestamp = batch.base_offset + number, batch.first_timestamp + delta
+    if batch.timestamp_type:
+        timestamp = batch.max_timestamp
+    fault = None
     try:
         key, at = _bytes(body, at)
         value, at = _bytes(body, at)
@@ -154,18 +179,15 @@ def _parts(batch: Batch, body: bytearray) -> _Parts:
         for _ in range(count):
             name, at = _bytes(body, at)
             header, at = _bytes(body, at)
-            headers.append(((name or b"").decode("utf-8", "backslashreplace"), header))
+            text = (name or b"").decode("utf-8", "backslashreplace")
+            if text.encode() != name:
+                fault = _STRANGE_NAME
+            headers.append((text, header))
     except (IndexError, ValueError):
-        return _Parts(offset, timestamp, bytes(body))
-    return _Parts(
-        offset,
-        timestamp,
-        bytes(body),
-        key,
-        value,
-        tuple(headers),
-        whole=at == len(body),
-    )
+        return _Parts(offset, timestamp, bytes(body), fault=_WRONG_LAYOUT)
+    if count < 0 or at != len(body):
+        fault = _WRONG_LAYOUT
+    return _Parts(offset, timestamp, bytes(body), key, value, tuple(headers), fault)
 
 
 def _bytes(body: bytearray, at: int) -> tuple[bytes | None, int]:
@@ -179,7 +201,7 @@ def _bytes(body: bytearray, at: int) -> tuple[bytes | None, int]:
 
 def _rest_of_batch(
     position: TopicPartition, data: bytes, offset: int, end: int, reason: str
-) -> Sequence[CondemnedRecord]:
+) -> Sequence[Record]:
     """A condemned record for every offset of the batch from `offset` on, the first with its bytes.
 
     A header that can't be trusted is believed no further than the next batch, or the partition's
@@ -190,24 +212,16 @@ def _rest_of_batch(
     timestamp = 0
     if len(data) >= Batch.HEADER_STRUCT.size:
         timestamp = Batch(data[: Batch.HEADER_STRUCT.size]).first_timestamp
-    found = [
-        _condemned(
-            position,
-            _Parts(offset, timestamp, data),
-            f"{reason}; the whole batch, offsets {first} to {max(first, last)}, is kept here",
-        )
+    reasons = [f"{reason}; the whole batch, offsets {first} to {max(first, last)}, is kept here"]
+    reasons += [f"{reason}; it is kept with offset {offset}"] * (last - offset)
+    return [
+        _record(position, _Parts(each, timestamp, b"" if each > offset else data, fault=why))
+        for each, why in enumerate(reasons, offset)
     ]
-    found += [
-        _condemned(
-            position, _Parts(each, timestamp, b""), f"{reason}; it is kept with offset {offset}"
-        )
-        for each in range(offset + 1, last + 1)
-    ]
-    return found
 
 
-def _condemned(position: TopicPartition, parts: _Parts, reason: str) -> CondemnedRecord:
-    return CondemnedRecord(
+def _record(position: TopicPartition, parts: _Parts) -> Record:
+    record: Record = ConsumerRecord(
         topic=position.topic,
         partition=position.partition,
         offset=parts.offset,
@@ -219,7 +233,8 @@ def _condemned(position: TopicPartition, parts: _Parts, reason: str) -> Condemne
         serialized_key_size=-1 if parts.key is None else len(parts.key),
         serialized_value_size=-1 if parts.value is None else len(parts.value),
         headers=parts.headers,
-        error_class=ErrorClass.UNDECODABLE,
-        reason=f"it can't be decoded: {reason}",
-        raw=parts.raw or None,
     )
+    if parts.fault is None:
+        return record
+    reason = f"it can't be decoded: {parts.fault}"
+    return condemned(record, ErrorClass.UNDECODABLE, reason, raw=parts.raw or None)

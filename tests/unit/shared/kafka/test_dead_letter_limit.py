@@ -1,5 +1,8 @@
 """The limit on bad records: a run of them, or too large a share, stops the consumer."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
 
 
@@ -50,6 +53,24 @@ def test_old_records_leave_the_window() -> None:
         counted.record(0, bad=bad)
 
     assert counted.record(0, bad=True) is None
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=14), max_size=6),
+    st.integers(1, 12),
+)
+def test_batch_counts_as_its_records_one_by_one(
+    batches: list[list[tuple[int, bool]]], window: int
+) -> None:
+    """The same reason to stop after the same batch, and the same counts until then."""
+    by_batch, by_record = limit(window=window), limit(window=window)
+    for batch in batches:
+        stop = by_batch.record_all([where for where, _ in batch], [bad for _, bad in batch])
+        stops = [by_record.record(where, bad=bad) for where, bad in batch]
+
+        assert stop == next((each for each in stops if each is not None), None)
+        if stop is not None:
+            return
 
 
 def test_copy_is_independent() -> None:

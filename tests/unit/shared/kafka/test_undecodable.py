@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.record.default_records import (
     _DefaultRecordBatchBuilderPy,
     _DefaultRecordBatchPy,
@@ -11,11 +11,13 @@ from aiokafka.record.default_records import (
 from aiokafka.record.util import calc_crc32c
 
 from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.kafka.undecodable import condemn
+from purposewatch_shared.kafka.condemned import CondemnedRecord, Record
+from purposewatch_shared.kafka.undecodable import take_apart
 
 PLACE = TopicPartition("raw", 3)
 BASE = 100
 NONE, GZIP = _DefaultRecordBatchPy.CODEC_NONE, _DefaultRecordBatchPy.CODEC_GZIP
+ZSTD = _DefaultRecordBatchPy.CODEC_ZSTD
 
 
 class NoText(str):
@@ -49,10 +51,25 @@ def resealed(data: bytes) -> bytes:
     return data[:17] + struct.pack(">I", crc) + data[21:]
 
 
-@pytest.mark.parametrize("codec", [NONE, GZIP])
+def taken(data: bytes, offset: int, *, end: int = BASE + 3, most: int = 10) -> list[Record]:
+    """What is had of a batch from an offset on."""
+    return list(take_apart(PLACE, data, offset, end=end, most=most))
+
+
+def all_condemned(found: list[Record]) -> list[CondemnedRecord]:
+    """The same records, none of which may be looked at."""
+    condemned = [each for each in found if isinstance(each, CondemnedRecord)]
+    assert len(condemned) == len(found)
+    return condemned
+
+
+@pytest.mark.parametrize("codec", [NONE, GZIP, ZSTD])
 def test_one_strange_header_costs_one_record(codec: int) -> None:
     """Key, value and headers are kept, the strange name in a readable form beside its bytes."""
-    [one] = condemn(PLACE, batch(bad=1, codec=codec), BASE + 1, end=BASE + 3, most=10)
+    data = batch(bad=1, codec=codec)
+    assert data[22] & _DefaultRecordBatchPy.CODEC_MASK == codec
+
+    [one] = all_condemned(taken(data, BASE + 1)[:1])
 
     assert (one.topic, one.partition, one.offset, one.timestamp) == ("raw", 3, BASE + 1, 1_001)
     assert (one.key, one.value) == (b"", b"value 1")
@@ -63,13 +80,47 @@ def test_one_strange_header_costs_one_record(codec: int) -> None:
     assert "header's name is not UTF-8" in one.reason
 
 
+@pytest.mark.parametrize("codec", [NONE, GZIP, ZSTD])
+def test_good_records_behind_a_strange_one_are_good(codec: int) -> None:
+    """They come exactly as the client would have read them, but for the strange one before."""
+    client = _DefaultRecordBatchPy(batch(4, codec=codec))
+    expected = [
+        (each.offset, each.timestamp, each.key, each.value, list(each.headers)) for each in client
+    ]
+
+    found = taken(batch(4, bad=1, codec=codec), BASE + 1)
+
+    assert [type(each) for each in found] == [CondemnedRecord, ConsumerRecord, ConsumerRecord]
+    assert expected[2:] == [
+        (each.offset, each.timestamp, each.key, each.value, list(each.headers))
+        for each in found[1:]
+    ]
+
+
+def test_no_more_than_asked_for() -> None:
+    """The rest of the batch is had from where the first part ends."""
+    data = batch(5, bad=0)
+
+    assert [each.offset for each in taken(data, BASE, most=2)] == [BASE, BASE + 1]
+    assert [each.offset for each in taken(data, BASE + 2, most=2)] == [BASE + 2, BASE + 3]
+
+
+def test_time_of_the_log_is_the_time() -> None:
+    """Where Kafka says when records were appended, their own time does not count."""
+    data = bytearray(batch(2, bad=0))
+    data[22] |= _DefaultRecordBatchPy.TIMESTAMP_TYPE_MASK
+
+    assert [each.timestamp for each in taken(resealed(bytes(data)), BASE)] == [1_001, 1_001]
+
+
 def test_answer_may_begin_with_batches_before() -> None:
     """Kafka answers whole batches; those that end before the record are skipped."""
     second = struct.pack(">q", BASE + 3) + batch(bad=0)[8:]
 
-    [one] = condemn(PLACE, batch() + second, BASE + 3, end=BASE + 6, most=10)
+    one, *others = taken(batch() + second, BASE + 3, end=BASE + 6)
 
     assert (one.offset, one.value) == (BASE + 3, b"value 0")
+    assert [each.offset for each in others] == [BASE + 4, BASE + 5]
 
 
 @pytest.mark.parametrize(
@@ -77,13 +128,15 @@ def test_answer_may_begin_with_batches_before() -> None:
     [
         (batch()[:-1] + b"?", "checksum is wrong"),
         (resealed(batch()[:22] + b"\x07" + batch()[23:]), "can't be decompressed"),
+        (resealed(batch(codec=ZSTD)[:-9]), "can't be decompressed"),
+        (resealed(batch(codec=ZSTD)[:61] + b"not zstd"), "can't be decompressed"),
         (batch()[:16] + b"\x09" + batch()[17:], "no known format"),
     ],
-    ids=["checksum", "codec", "format"],
+    ids=["checksum", "codec", "cut", "other bytes", "format"],
 )
 def test_broken_batch_is_kept_once_and_costs_its_own_records(data: bytes, reason: str) -> None:
     """Every offset of the batch is set aside, the first of them with all its bytes."""
-    found = condemn(PLACE, data, BASE + 1, end=BASE + 3, most=10)
+    found = all_condemned(taken(data, BASE + 1))
 
     assert [one.offset for one in found] == [BASE + 1, BASE + 2]
     assert [one.raw for one in found] == [data, None]
@@ -96,8 +149,8 @@ def test_broken_header_is_not_believed_beyond_the_end() -> None:
     data = batch()
     damaged = data[:23] + struct.pack(">i", 1_000_000) + data[27:]
 
-    assert len(condemn(PLACE, damaged, BASE, end=BASE + 3, most=10)) == 3
-    assert len(condemn(PLACE, damaged, BASE, end=BASE + 900, most=10)) == 10
+    assert len(take_apart(PLACE, damaged, BASE, end=BASE + 3, most=10)) == 3
+    assert len(take_apart(PLACE, damaged, BASE, end=BASE + 900, most=10)) == 10
 
 
 def test_broken_header_costs_no_record_of_the_next_batch() -> None:
@@ -106,7 +159,7 @@ def test_broken_header_costs_no_record_of_the_next_batch() -> None:
     damaged = data[:23] + struct.pack(">i", 1_000_000) + data[27:]
     behind = struct.pack(">q", BASE + 3) + batch()[8:]
 
-    found = condemn(PLACE, damaged + behind, BASE + 1, end=BASE + 6, most=10)
+    found = take_apart(PLACE, damaged + behind, BASE + 1, end=BASE + 6, most=10)
 
     assert [one.offset for one in found] == [BASE + 1, BASE + 2]
 
@@ -117,8 +170,10 @@ def test_record_that_is_laid_out_wrongly_is_kept_as_bytes() -> None:
     at = data.index(b"value 1") - 1
     data[at] = 0x7E  # its value would be 63 bytes long
 
-    [one] = condemn(PLACE, resealed(bytes(data)), BASE + 1, end=BASE + 3, most=10)
+    one, other = taken(resealed(bytes(data)), BASE + 1)
+    [one] = all_condemned([one])
 
+    assert (other.offset, other.value) == (BASE + 2, b"value 2")
     assert (one.offset, one.value) == (BASE + 1, None)
     assert "not laid out" in one.reason
     assert one.raw is not None
@@ -128,7 +183,7 @@ def test_record_that_is_laid_out_wrongly_is_kept_as_bytes() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x00" * 12])
 def test_nothing_there_condemns_nothing(data: bytes) -> None:
     """Without an answer of Kafka nothing is set aside."""
-    assert condemn(PLACE, data, BASE, end=BASE, most=10) == ()
+    assert take_apart(PLACE, data, BASE, end=BASE, most=10) == ()
 
 
 def test_every_cut_of_a_batch_is_survived() -> None:
@@ -136,4 +191,16 @@ def test_every_cut_of_a_batch_is_survived() -> None:
     data = batch(bad=1)
 
     for length in range(len(data)):
-        condemn(PLACE, data[:length], BASE + 1, end=BASE + 3, most=10)
+        take_apart(PLACE, data[:length], BASE + 1, end=BASE + 3, most=10)
+
+
+def test_records_out_of_order_are_not_believed() -> None:
+    """Offsets that go back, or beyond the batch, would skip records that nobody has seen."""
+    data = bytearray(batch(bad=0))
+    at = data.index(b"value 1") - 3  # before the key's length and the value's
+    assert data[at] == 2  # 1, in Kafka's way of writing it
+    data[at] = 100
+
+    found = taken(resealed(bytes(data)), BASE)
+
+    assert [each.offset for each in found] == [BASE]

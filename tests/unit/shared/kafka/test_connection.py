@@ -1,0 +1,59 @@
+"""What the clients are made with; what brokers make of it is tested in the integration tests."""
+
+from typing import Literal, get_args
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from purposewatch_shared.kafka import connection
+from purposewatch_shared.kafka.connection import MAX_BATCH_BYTES, build_producer
+from purposewatch_shared.service import load_settings
+from purposewatch_shared.settings import KafkaSettings
+from purposewatch_shared.topics import declared_topics
+
+Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+
+
+@pytest.mark.parametrize("codec", get_args(Codec))
+async def test_compression_is_the_settings(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client gets the codec of the setting and has the library for it; `none` is no codec."""
+    asked: list[object] = []
+
+    def producer(**options: object) -> AIOKafkaProducer:
+        asked.append(options["compression_type"])
+        return AIOKafkaProducer(**options)  # raises when the codec's library is missing
+
+    monkeypatch.setattr(connection, "AIOKafkaProducer", producer)
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_COMPRESSION", codec)
+    built = build_producer(KafkaSettings(), client_id="test")
+    await built.stop()
+
+    assert asked == [None if codec == "none" else codec]
+
+
+def test_zstd_unless_told() -> None:
+    """It takes the fewest bytes, and less time than what it saves."""
+    assert KafkaSettings().kafka_compression == "zstd"
+
+
+def test_unknown_compression_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line names the variable and what it may be, and not what it was."""
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_COMPRESSION", "zip")
+
+    with pytest.raises(SystemExit) as ended:
+        load_settings(KafkaSettings)
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "PURPOSEWATCH_KAFKA_COMPRESSION: input should be "
+        "'none', 'gzip', 'snappy', 'lz4' or 'zstd'\n"
+    )
+
+
+def test_batches_fit_every_topic_unpacked() -> None:
+    """A batch of several records is below what any topic takes, however badly it compresses."""
+    least = min(int(topic.config["max.message.bytes"]) for topic in declared_topics().values())
+
+    assert least > MAX_BATCH_BYTES
