@@ -62,5 +62,9 @@ class DeadLetter(BaseModel):
     consumer: str = Field(description="The service that set the record aside.")
     error_class: ErrorClass
     reason: str = Field(max_length=2000, description="A readable reason that quotes no value.")
-    policy_version: str | None = None
+    policy_version: str | None = Field(
+        default=None,
+        description="The versions in force for each controller when the auditor set it aside; "
+        "null from services that judge by no policy.",
+    )
     failed_time: AwareDatetime

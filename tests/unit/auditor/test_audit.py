@@ -138,6 +138,8 @@ def test_unreadable_record_becomes_a_dead_letter(
     assert (again.headers[0].name, again.headers[0].value) == ("trace", b"\xff")
     assert again.position == Position(topic="data-access.events", partition=3, offset=1042)
     assert SECRET not in again.reason
+    assert again.policy_version is not None
+    assert "wework-labs 2018-05-25" in again.policy_version.split(", ")
 
 
 def test_reason_names_the_faulty_fields(judge: Judge) -> None:

@@ -18,6 +18,7 @@ from purposewatch_shared.vocabulary import FlowTerms
 from purposewatch_shared.wire import EventReader, VerdictWriter, WireEvent, encode_reasons
 
 _NOT_JSON = "json_invalid"
+_VERSIONS_NAMED = 10
 _FIELDS = frozenset({*CanonicalEvent.model_fields, *CanonicalData.model_fields})
 
 
@@ -68,12 +69,12 @@ class Auditor:
     ) -> AuditedEvent | DeadLetter:
         """Judge one record. Never raises: what can't be judged becomes a dead letter."""
         if isinstance(record, CondemnedRecord):
-            return _set_aside(record, record.error_class, record.reason, now)
+            return _set_aside(record, record.error_class, record.reason, judge, now)
         try:
             value = record.value
             if value is None:
                 reason = "the record has no value; only the gate should write to this topic"
-                return _set_aside(record, ErrorClass.EMPTY, reason, now)
+                return _set_aside(record, ErrorClass.EMPTY, reason, judge, now)
             event = self._reader.read(value)
             flow = event.flow
             judgement = judge.judge(flow.terms, event.time, flow.text)
@@ -82,12 +83,12 @@ class Auditor:
             )
             return AuditedEvent(event, judgement, verdict)
         except ValidationError as error:
-            return _set_aside(record, *_why_unreadable(error), now)
+            return _set_aside(record, *_why_unreadable(error), judge, now)
         except Exception as error:  # noqa: BLE001 - a defect must not stop the pipeline or lose the record
             reason = (
                 f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
             )
-            return _set_aside(record, ErrorClass.INTERNAL, reason, now)
+            return _set_aside(record, ErrorClass.INTERNAL, reason, judge, now)
 
 
 def _why_unreadable(error: ValidationError) -> tuple[ErrorClass, str]:
@@ -110,7 +111,22 @@ def _place(location: Sequence[str | int]) -> str:
     return ".".join(known)
 
 
-def _set_aside(record: Record, error_class: ErrorClass, reason: str, now: datetime) -> DeadLetter:
+def _set_aside(
+    record: Record, error_class: ErrorClass, reason: str, judge: Judge, now: datetime
+) -> DeadLetter:
     return dead_letter_of(
-        record, consumer="auditor", error_class=error_class, reason=reason, now=now
+        record,
+        consumer="auditor",
+        error_class=error_class,
+        reason=reason,
+        now=now,
+        policy_version=_versions(judge.policies, now),
     )
+
+
+def _versions(policies: PolicySet, now: datetime) -> str:
+    """By what the auditor judges just now; of the record itself nothing may be known."""
+    in_force = {name: policies.in_force(name, now) for name in policies.controllers}
+    named = [f"{name} {each.policy.version}" for name, each in in_force.items() if each is not None]
+    more = f" and {len(named) - _VERSIONS_NAMED} more" if len(named) > _VERSIONS_NAMED else ""
+    return ", ".join(named[:_VERSIONS_NAMED]) + more

@@ -56,10 +56,12 @@ class AuditPipeline:
         writer = VerdictWriter(self._events_topic, now)
         results = [self._auditor.audit(record, judge, writer, now) for record in records]
         limit = self._limit.copy()
-        for record, result in zip(records, results, strict=True):
-            stop = limit.record(record.partition, bad=isinstance(result, DeadLetter))
-            if stop is not None:
-                raise StopConsumingError(stop)
+        stop = limit.record_all(
+            [record.partition for record in records],
+            [isinstance(result, DeadLetter) for result in results],
+        )
+        if stop is not None:
+            raise StopConsumingError(stop)
         await self._producer.publish(list(map(self._outgoing, records, results)))
         self._limit = limit
         audited = [result for result in results if isinstance(result, AuditedEvent)]
@@ -68,13 +70,13 @@ class AuditPipeline:
             self._report([result for result in results if isinstance(result, DeadLetter)])
 
     def _outgoing(self, record: Record, result: AuditedEvent | DeadLetter) -> OutgoingRecord:
-        if isinstance(result, DeadLetter):
-            letter = result.__pydantic_serializer__.to_json(result)
+        if isinstance(result, AuditedEvent):
             return OutgoingRecord(
-                self._dead_letters_topic, letter, None, record.partition, JSON_HEADERS
+                self._verdicts_topic, result.value, record.key, record.partition, JSON_HEADERS
             )
+        letter = result.__pydantic_serializer__.to_json(result)
         return OutgoingRecord(
-            self._verdicts_topic, result.value, record.key, record.partition, JSON_HEADERS
+            self._dead_letters_topic, letter, None, record.partition, JSON_HEADERS
         )
 
     def _observe(self, audited: Sequence[AuditedEvent], known: Container[str]) -> None:
@@ -95,11 +97,10 @@ class AuditPipeline:
 
     def _trace(self, violations: Sequence[AuditedEvent]) -> None:
         for each in violations:
-            head = each.event.head
             _log.debug(
                 "violation",
-                event_id=head.id,
-                traceparent=head.traceparent,
+                event_id=each.event.id,
+                traceparent=each.event.traceparent,
                 kind=each.judgement.kind,
             )
 

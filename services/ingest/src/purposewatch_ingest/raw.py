@@ -63,10 +63,12 @@ class RawTopicHandler:
         now = self._gate.clock()
         results = self._judge(records, now)
         limit = self._limit.copy()
-        for record, (_, result) in zip(records, results, strict=True):
-            stop = limit.record(record.partition, bad=isinstance(result, RefusedError))
-            if stop is not None:
-                raise StopConsumingError(stop)
+        stop = limit.record_all(
+            [record.partition for record in records],
+            [isinstance(result, RefusedError) for _, result in results],
+        )
+        if stop is not None:
+            raise StopConsumingError(stop)
         await self._producer.publish(
             [
                 self._outgoing(record, result, now)

@@ -1,6 +1,8 @@
 """When bad records are no longer an exception but the rule, stop instead of dead-lettering on."""
 
+import itertools
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,6 +50,23 @@ class DeadLetterLimit:
         twin._window = self._window.copy()  # noqa: SLF001
         twin._bad = self._bad  # noqa: SLF001
         return twin
+
+    def record_all(self, partitions: Sequence[int], bad: Sequence[bool]) -> str | None:
+        """Take a batch in: each record's partition, and whether it is bad.
+
+        The reason to stop when the limit is passed at any of them, else `None`.
+        """
+        if True in bad:
+            for partition, is_bad in zip(partitions, bad, strict=True):
+                stop = self.record(partition, bad=is_bad)
+                if stop is not None:
+                    return stop
+            return None
+        pushed_out = max(0, len(self._window) + len(bad) - self._policy.window)
+        self._bad -= sum(itertools.islice(self._window, pushed_out))
+        self._window.extend(bad)
+        self._consecutive |= dict.fromkeys(partitions, 0)
+        return None
 
     def record(self, partition: int, *, bad: bool) -> str | None:
         """Take one record in; the reason to stop when the limit is passed, else `None`."""

@@ -20,8 +20,14 @@ def written_at(record: Record) -> datetime:
     return datetime.fromtimestamp(min(max(0, record.timestamp), _LATEST_MS) / 1000, UTC)
 
 
-def dead_letter_of(
-    record: Record, *, consumer: str, error_class: ErrorClass, reason: str, now: datetime
+def dead_letter_of(  # noqa: PLR0913 - what a letter says
+    record: Record,
+    *,
+    consumer: str,
+    error_class: ErrorClass,
+    reason: str,
+    now: datetime,
+    policy_version: str | None = None,
 ) -> DeadLetter:
     """The dead letter that keeps the record whole. Never raises, whatever the record is.
 
@@ -47,6 +53,7 @@ def dead_letter_of(
         consumer=consumer,
         error_class=error_class,
         reason=reason[:_MAX_REASON],
+        policy_version=policy_version,
         failed_time=now,
     )
 

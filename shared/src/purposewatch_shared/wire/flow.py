@@ -4,22 +4,13 @@ The gate writes the subject last. Everything before it is the text of the flow, 
 are equal flows, so that a flow is checked when its text is first met and recognised from then on.
 """
 
-import re
 from typing import Annotated
 
 import msgspec
 
-from purposewatch_shared import event, terms
+from purposewatch_shared import event
 from purposewatch_shared.wire.memory import TextMemory
-from purposewatch_shared.wire.texts import Controller, Pseudonym, Term, body
-
-_SUBJECT = b',"subject":"'
-_AFTER_FLOW = re.compile(rf',"subject":"{body(terms.PSEUDONYM_PATTERN)}"}}'.encode())
-
-_HEX = b"0123456789abcdef"
-_END = 34
-"""Bytes from a pseudonym's 32 hexadecimal digits to the end of the `data`."""
-_MOST_KEYS = 64
+from purposewatch_shared.wire.texts import Controller, Pseudonym, Term
 
 
 class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,10 +36,10 @@ class _Data(Flow, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReadFlow(msgspec.Struct, frozen=True, gc=False):
-    """A flow that has been checked. Shared between events: must not be changed."""
+    """A flow that has been checked. Shared between messages: must not be changed."""
 
     terms: Flow
-    text: bytes
+    text: str
     """Opens the `data` of a message about this flow; `write_data` ends it. Equal for equal flows
     only."""
 
@@ -60,57 +51,36 @@ class FlowReader:
         self._decode = msgspec.json.Decoder(_Data).decode
         self._encode = msgspec.json.Encoder().encode
         self._known: TextMemory[ReadFlow] = TextMemory()
-        self._keys: set[bytes] = set()
+        self.recognise = self._known.get
+        """The flow with this text, if it was read before, or `None`."""
 
-    def read(self, data: bytes) -> tuple[ReadFlow, str]:
-        """The flow and the subject; raises `msgspec.ValidationError` or another `ValueError`.
+    def read(self, text: str, subject: str) -> ReadFlow:
+        """The flow in a `data` that is this text and, after a comma, this subject, a pseudonym.
+
+        Raises `msgspec.ValidationError` or another `ValueError`.
 
         INVARIANT: a text is remembered only if it was, with a pseudonym behind it, a whole and
         valid `data`. Then it is one with any other pseudonym behind it too, about the same flow:
         where a reader stands after the text does not depend on what follows.
         """
-        cut = data.rfind(_SUBJECT)
-        if cut < 0:
-            return self._read_anew(data)
-        # All pseudonyms under one key begin in the same way, so only their digits are news.
-        if data[cut:-_END] in self._keys:
-            if data[-_END:-2].translate(None, _HEX) or not data.endswith(b'"}'):
-                return self._read_anew(data)
-        elif not self._has_new_key(data, cut):
-            return self._read_anew(data)
-        text = data[:cut]
-        known = self._known.get(text)
-        if known is None:
-            known, _ = self._read_anew(data)
-            self._known.keep(text, known)
-        return known, data[cut + len(_SUBJECT) : -2].decode()
-
-    def _has_new_key(self, data: bytes, cut: int) -> bool:
-        """Whether the `data` ends in a pseudonym from `cut` on; if so, its key is known then."""
-        if _AFTER_FLOW.fullmatch(data, cut) is None:
-            return False
-        if len(self._keys) >= _MOST_KEYS:
-            self._keys.clear()
-        self._keys.add(data[cut:-_END])
-        return True
-
-    def from_model(self, data: event.CanonicalData) -> tuple[ReadFlow, str]:
-        """The same of a `data` that pydantic has read."""
-        fields = {name: getattr(data, name) for name in Flow.__struct_fields__}
-        return self._with_text(Flow(**fields)), data.subject
-
-    def _read_anew(self, data: bytes) -> tuple[ReadFlow, str]:
-        read = self._decode(data)
+        read = self._decode(f'{text},"subject":"{subject}"}}')
         if len(set(read.data_categories)) != len(read.data_categories):
             message = "names the same data category twice"
             raise ValueError(message)
         fields = {name: getattr(read, name) for name in Flow.__struct_fields__}
-        return self._with_text(Flow(**fields)), read.subject
+        flow = self._with_text(Flow(**fields))
+        self._known.keep(text, flow)
+        return flow
+
+    def from_model(self, data: event.CanonicalData) -> ReadFlow:
+        """The same of a `data` that pydantic has read."""
+        fields = {name: getattr(data, name) for name in Flow.__struct_fields__}
+        return self._with_text(Flow(**fields))
 
     def _with_text(self, flow: Flow) -> ReadFlow:
-        return ReadFlow(flow, self._encode(flow)[:-1] + _SUBJECT)
+        return ReadFlow(flow, f'{self._encode(flow)[:-1].decode()},"subject":"')
 
 
-def write_data(flow: ReadFlow, subject: str) -> bytes:
+def write_data(flow: ReadFlow, subject: str) -> str:
     """The `data` of a message, in JSON. The subject must be a pseudonym, which needs no escapes."""
-    return b'%b%b"}' % (flow.text, subject.encode())
+    return f'{flow.text}{subject}"}}'

@@ -19,11 +19,11 @@ class TextMemory(Generic[T]):
     def __init__(self, budget: int = BUDGET_BYTES) -> None:
         self._budget = budget
         self._spent = 0
-        self._known: dict[bytes, T] = {}
+        self._known: dict[str | bytes, T] = {}
         self.get = self._known.get
         """What the text was read as, or `None`."""
 
-    def keep(self, text: bytes, value: T) -> None:
+    def keep(self, text: str | bytes, value: T) -> None:
         """Remember; the value must never be changed afterwards."""
         self._spent += len(text) + _OVERHEAD_BYTES
         if self._spent > self._budget:

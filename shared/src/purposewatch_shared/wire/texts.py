@@ -14,14 +14,16 @@ Whether the calendar has it is left to `datetime.fromisoformat`, which must see 
 takes much that is no RFC 3339, and cuts off or rounds where the models do otherwise.
 """
 
+_GROUP = re.compile(r"\((?!\?)")
+
 
 def body(pattern: str) -> str:
-    r"""The pattern without its anchors.
+    r"""The pattern without its anchors and without groups that capture.
 
     In Python `$` matches before a final line break as well. Whoever puts the body to use must
     anchor it with `\Z` or `fullmatch`.
     """
-    return f"(?:{pattern.removeprefix('^').removesuffix('$')})"
+    return f"(?:{_GROUP.sub('(?:', pattern.removeprefix('^').removesuffix('$'))})"
 
 
 def _exactly(pattern: str) -> str:
@@ -31,10 +33,3 @@ def _exactly(pattern: str) -> str:
 Term: TypeAlias = Annotated[str, Meta(pattern=_exactly(terms.TERM_PATTERN), max_length=128)]
 Controller: TypeAlias = Annotated[str, Meta(pattern=_exactly(terms.CONTROLLER_PATTERN))]
 Pseudonym: TypeAlias = Annotated[str, Meta(pattern=_exactly(terms.PSEUDONYM_PATTERN))]
-
-_TRACEPARENT = re.compile(body(terms.TRACEPARENT_PATTERN))
-
-
-def is_traceparent(text: str | None) -> bool:
-    """Whether it may stand in the field of that name."""
-    return text is None or _TRACEPARENT.fullmatch(text) is not None

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
@@ -16,34 +16,42 @@ from purposewatch_shared.decision import (
     Kind,
     Outcome,
 )
+from purposewatch_shared.event import MAX_ORIGIN
 from purposewatch_shared.verdict import VERDICT_SCHEMA, Verdict
 from purposewatch_shared.wire.event import WireEvent
-from purposewatch_shared.wire.flow import FlowReader, ReadFlow
+from purposewatch_shared.wire.flow import Flow, FlowReader
 from purposewatch_shared.wire.memory import TextMemory
-from purposewatch_shared.wire.texts import INSTANT, body, is_traceparent
+from purposewatch_shared.wire.repeats import Moments, Senders
+from purposewatch_shared.wire.texts import INSTANT, body
 
-# INVARIANT: none of these matches a line break, see `wire.event`.
-_FIELDS = re.compile(
-    "\n".join(
-        (
-            body(terms.IDENTIFIER_PATTERN),
-            body(terms.SOURCE_PATTERN),
-            body(terms.PUBLISHER_PATTERN),
-            body(terms.DIGEST_PATTERN),
-            INSTANT,
-            INSTANT,
-            INSTANT,
-        )
-    )
-)
+# INVARIANT: what matches is, once flow and reasons behind it are found valid and its repeats are
+# checked, the beginning of a whole JSON text with every field once.
+_HEAD = re.compile(
+    rf'\{{"dataschema":"{re.escape(VERDICT_SCHEMA)}"'
+    r',"position":\{"topic":"([A-Za-z0-9._-]{1,249})"'
+    r',"partition":(0|[1-9][0-9]{0,9}),"offset":(0|[1-9][0-9]{0,18})\}'
+    rf',"origin":"({body(terms.ORIGIN_PATTERN)})"'
+    rf',"event_id":"({body(terms.IDENTIFIER_PATTERN)})"'
+    r',"event_source":"([^"]*)"'
+    rf',"event_time":"({INSTANT})"'
+    r',"accepted_time":"([^"]*)"'
+    r',"decided_time":"([^"]*)"'
+    r',"publisher":"([^"]*)"'
+    rf',"content_digest":"({body(terms.DIGEST_PATTERN)})"'
+    rf'(?:,"traceparent":"({body(terms.TRACEPARENT_PATTERN)})")?'
+    r',"data":'
+).match
+_UNUSUAL = "is not written as the auditor writes it"
+_SUBJECT = ',"subject":"'
+_SUBJECT_ENDS = re.compile(rf'({body(terms.PSEUDONYM_PATTERN)})"\}},').match
 
 
-class WirePosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class WirePosition(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands in Kafka."""
 
-    topic: Annotated[str, msgspec.Meta(min_length=1, max_length=249)]
-    partition: Annotated[int, msgspec.Meta(ge=0)]
-    offset: Annotated[int, msgspec.Meta(ge=0)]
+    topic: str
+    partition: int
+    offset: int
 
 
 class WirePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -51,29 +59,6 @@ class WirePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
 
     version: str
     digest: str
-
-
-class VerdictHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """What a verdict says, as `Verdict` has it. Times are RFC 3339."""
-
-    position: WirePosition
-    origin: Annotated[str, msgspec.Meta(max_length=300)]
-    event_id: str
-    event_source: str
-    event_time: str
-    accepted_time: str
-    decided_time: str
-    publisher: str
-    content_digest: str
-    data: msgspec.Raw
-    outcome: Outcome
-    categories: msgspec.Raw
-    traceparent: str | None = None
-    kind: Kind | None = None
-    policy: WirePolicy | None = None
-    dataschema: Literal["urn:purposewatch:schema:verdict:1.0"] = (
-        "urn:purposewatch:schema:verdict:1.0"
-    )
 
 
 class _Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,28 +96,55 @@ class _Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class WireVerdict(msgspec.Struct, frozen=True, gc=False):
-    """A valid verdict. The flow and the categories are shared and must not be changed."""
+class _StatedReasons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a verdict says after the data."""
 
-    head: VerdictHead
-    flow: ReadFlow
+    outcome: Outcome
+    categories: Annotated[tuple[_Category, ...], msgspec.Meta(min_length=1)]
+    kind: Kind | None = None
+    policy: WirePolicy | None = None
+
+
+class _Reasons(msgspec.Struct, frozen=True):
+    """The same as everybody else has it."""
+
+    outcome: Outcome
+    kind: Kind | None
+    policy: WirePolicy | None
+    categories: tuple[CategoryDecision, ...]
+
+
+class WireVerdict(msgspec.Struct, frozen=True, gc=False):
+    """A valid verdict."""
+
+    position: WirePosition
+    origin: str
+    event_id: str
+    event_source: str
+    publisher: str
+    content_digest: str
+    traceparent: str | None
     subject: str
     event_time: datetime
     accepted_time: datetime
     decided_time: datetime
+    data: Flow
+    """Shared between verdicts about equal flows, as `categories` between equal decisions."""
+    outcome: Outcome
+    kind: Kind | None
+    policy: WirePolicy | None
     categories: tuple[CategoryDecision, ...]
 
 
 class VerdictReader:
-    """Reads one verdict after the other, and knows flows and reasons again."""
+    """Reads one verdict after the other, and knows again what repeats."""
 
     def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(VerdictHead).decode
-        self._decode_categories = msgspec.json.Decoder(
-            Annotated[tuple[_Category, ...], msgspec.Meta(min_length=1)]
-        ).decode
+        self._decode = msgspec.json.Decoder(_StatedReasons).decode
         self._flows = FlowReader()
-        self._known: TextMemory[tuple[CategoryDecision, ...]] = TextMemory()
+        self._moments = Moments()
+        self._senders = Senders()
+        self._known: TextMemory[_Reasons] = TextMemory()
 
     def read(self, value: bytes) -> WireVerdict:
         """The verdict; raises `pydantic.ValidationError` for what `Verdict` refuses."""
@@ -142,68 +154,72 @@ class VerdictReader:
             return self._from_model(Verdict.model_validate_json(value))
 
     def _read(self, value: bytes) -> WireVerdict:
-        head = self._decode(value)
-        fields = (
-            f"{head.event_id}\n{head.event_source}\n{head.publisher}\n{head.content_digest}\n"
-            f"{head.event_time}\n{head.accepted_time}\n{head.decided_time}"
-        )
-        if _FIELDS.fullmatch(fields) is None or not is_traceparent(head.traceparent):
-            message = "has a field that is not as the schema says"
+        text = value.decode()
+        head = _HEAD(text)
+        if head is None:
+            raise ValueError(_UNUSUAL)
+        cut = text.find(_SUBJECT, head.end())
+        named = _SUBJECT_ENDS(text, cut + len(_SUBJECT))
+        if named is None:
+            raise ValueError(_UNUSUAL)
+        (topic, partition, offset, origin, name, source, time, accepted, decided, publisher,
+         digest, trace) = head.groups()  # fmt: skip
+        if len(origin) > MAX_ORIGIN:
+            message = "has too long an origin"
             raise ValueError(message)
-        flow, subject = self._flows.read(bytes(head.data))
-        text = bytes(head.categories)
-        categories = self._known.get(text)
-        if categories is None:
-            categories = tuple(each.decision() for each in self._decode_categories(text))
-            self._known.keep(text, categories)
+        if (source, publisher) not in self._senders:
+            self._senders.meet(source, publisher)
+        subject = named[1]
+        flow_text, reasons_text = text[head.end() : cut], text[named.end() :]
+        flow = self._flows.recognise(flow_text) or self._flows.read(flow_text, subject)
+        reasons = self._known.get(reasons_text) or self._read_reasons(reasons_text)
         return WireVerdict(
-            head,
-            flow,
+            WirePosition(topic, int(partition), int(offset)),
+            origin,
+            name,
+            source,
+            publisher,
+            digest,
+            trace,
             subject,
-            datetime.fromisoformat(head.event_time),
-            datetime.fromisoformat(head.accepted_time),
-            datetime.fromisoformat(head.decided_time),
-            categories,
+            datetime.fromisoformat(time),
+            self._moments[accepted],
+            self._moments[decided],
+            flow.terms,
+            reasons.outcome,
+            reasons.kind,
+            reasons.policy,
+            reasons.categories,
         )
 
+    def _read_reasons(self, text: str) -> _Reasons:
+        """INVARIANT: a text is remembered only if it is, behind a brace, a whole JSON object."""
+        stated = self._decode(f"{{{text}")
+        categories = tuple(each.decision() for each in stated.categories)
+        reasons = _Reasons(stated.outcome, stated.kind, stated.policy, categories)
+        self._known.keep(text, reasons)
+        return reasons
+
     def _from_model(self, verdict: Verdict) -> WireVerdict:
-        flow, subject = self._flows.from_model(verdict.data)
         position, policy = verdict.position, verdict.policy
-        head = VerdictHead(
-            position=WirePosition(position.topic, position.partition, position.offset),
-            origin=verdict.origin,
-            event_id=verdict.event_id,
-            event_source=verdict.event_source,
-            event_time=verdict.event_time.isoformat(),
-            accepted_time=verdict.accepted_time.isoformat(),
-            decided_time=verdict.decided_time.isoformat(),
-            publisher=verdict.publisher,
-            content_digest=verdict.content_digest,
-            data=msgspec.Raw(),
-            outcome=verdict.outcome,
-            categories=msgspec.Raw(),
-            traceparent=verdict.traceparent,
-            kind=verdict.kind,
-            policy=None if policy is None else WirePolicy(policy.version, policy.digest),
-        )
         return WireVerdict(
-            head,
-            flow,
-            subject,
+            WirePosition(position.topic, position.partition, position.offset),
+            verdict.origin,
+            verdict.event_id,
+            verdict.event_source,
+            verdict.publisher,
+            verdict.content_digest,
+            verdict.traceparent,
+            verdict.data.subject,
             verdict.event_time,
             verdict.accepted_time,
             verdict.decided_time,
+            self._flows.from_model(verdict.data).terms,
+            verdict.outcome,
+            verdict.kind,
+            None if policy is None else WirePolicy(policy.version, policy.digest),
             verdict.categories,
         )
-
-
-class _Reasons(msgspec.Struct):
-    """What a verdict says after the data."""
-
-    outcome: Outcome
-    kind: Kind | None
-    policy: WirePolicy | None
-    categories: tuple[CategoryDecision, ...]
 
 
 def encode_reasons(decision: Decision) -> bytes:
@@ -230,13 +246,13 @@ class VerdictWriter:
         INVARIANT: what is put between quotes here comes out of alphabets without quotes,
         backslashes and control characters: `WireEvent` holds nothing else.
         """
-        head = event.head
-        trace = f',"traceparent":"{head.traceparent}"' if head.traceparent is not None else ""
+        trace = "" if event.traceparent is None else f',"traceparent":"{event.traceparent}"'
         start = (
-            f'{self._start}{partition},"offset":{offset}}},"origin":"{head.origin}",'
-            f'"event_id":"{head.id}","event_source":"{head.source}",'
-            f'"event_time":"{head.time}","accepted_time":"{head.acceptedtime}",{self._decided},'
-            f'"publisher":"{head.publisher}","content_digest":"{head.contentdigest}"{trace},"data":'
+            f'{self._start}{partition},"offset":{offset}}},"origin":"{event.origin}",'
+            f'"event_id":"{event.id}","event_source":"{event.source}",'
+            f'"event_time":"{event.time_text}","accepted_time":"{event.accepted_text}",'
+            f'{self._decided},"publisher":"{event.publisher}",'
+            f'"content_digest":"{event.content_digest}"{trace},'
+            f'"data":{event.flow.text}{event.subject}"}},'
         )
-        flow = event.flow.text
-        return b'%b%b%b"},%b' % (start.encode(), flow, event.subject.encode(), reasons)
+        return start.encode() + reasons
