@@ -92,7 +92,7 @@ bench-core: $(VENV)/bench.stamp  ## The decision core against other policy engin
 bench: install-dev  ## The pipeline on Apache Kafka next to bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
 	$(BIN)/python -m bench.pipeline $(BENCH_OPTIONS)
 
-bench-memory: $(VENV)/bench.stamp  ## The auditor's memory over a long run, as a picture
+bench-memory: $(VENV)/bench.stamp  ## The services' memory over 20 minutes, as a picture
 	$(BIN)/python -m bench.pipeline.memory
 
 bench-scaling: install-dev  ## How many partitions, auditors and reporters a load takes

@@ -64,7 +64,7 @@ class RawTopic:
                 for number, sent in enumerate(submitted(events))
             ]
             await self._stage.fill(prefix, RAW, records)
-            with _files() as (environment, _):
+            with gate_files() as (environment, _):
                 own = {**self._stage.environment(prefix), **environment}
                 async with running([("-m", "purposewatch_ingest")], [own]) as processes:
                     group = f"{prefix}.ingest"
@@ -95,7 +95,7 @@ class Http:
         """Start the gate, and publish to it over connections that stay open."""
         count = int(events * self._share)
         async with self._stage.topics() as prefix:
-            with _files() as (environment, keys):
+            with gate_files() as (environment, keys):
                 requests = list(_requests(submitted(count), self._size, keys))
                 own = {**self._stage.environment(prefix), **environment}
                 async with running([("-m", "purposewatch_ingest")], [own]) as processes:
@@ -192,7 +192,7 @@ async def _ready(port: int, processes: Sequence[Measured]) -> None:
 
 
 @contextlib.contextmanager
-def _files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+def gate_files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """The gate's own settings, and the key of each publisher."""
     keys = {name: f"pwk_bench-{name}" for name in planned_traffic().publishers}
     register = {

@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.event_ids import FirstUse, claim_ids
+from purposewatch_reporter.store.event_ids import FirstUse, Uses, claim_ids
 from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
 from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.unit.reporter.records import uses
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
@@ -74,15 +75,62 @@ async def test_two_reporters_claim_an_id_once(database: Database) -> None:
 
     async def claim_later() -> dict[bytes, FirstUse]:
         async with database.writing() as connection:
-            return await claim_ids(connection, again, NOW)
+            return await claim_ids(connection, uses(again), NOW)
 
     async with database.writing() as connection:
-        assert await claim_ids(connection, first, NOW) == {}
+        assert await claim_ids(connection, uses(first), NOW) == {}
         later = asyncio.create_task(claim_later())
         await asyncio.sleep(0.3)
         assert not later.done()
     assert await later == first
     assert await stored(database) == len(names)
+
+
+async def test_ids_are_booked_with_the_places_of_their_events(database: Database) -> None:
+    """Whatever order the ids have, and whether or not the places follow one another."""
+    offsets = [*range(40, 90), 7, *range(95, 99), 93, 92]
+    wanted = {
+        (-number % 2**128).to_bytes(16, "big"): FirstUse(number.to_bytes(16, "big"), at % 2, at)
+        for number, at in enumerate(offsets)
+    }
+    async with database.writing() as connection:
+        assert await claim_ids(connection, uses(wanted), NOW) == {}
+        found = (await connection.execute(select(event_ids))).all()
+    assert wanted == {
+        row.id_hash: FirstUse(row.content_digest, row.partition, row.event_offset) for row in found
+    }
+    assert {row.booked_time for row in found} == {NOW}
+
+
+async def test_an_id_that_a_batch_uses_twice_is_booked_once(database: Database) -> None:
+    """With its first use, which need not be the smaller one."""
+    names = [number.to_bytes(16, "big") for number in (3, 1, 3, 2)]
+    batch = Uses(
+        names, b"".join(bytes([65 + n]) * 16 for n in range(4)), [(0, n) for n in range(4)]
+    )
+    async with database.writing() as connection:
+        assert await claim_ids(connection, batch, NOW) == {}
+        earlier = await claim_ids(connection, batch, NOW)
+    assert earlier[names[0]] == FirstUse(b"A" * 16, 0, 0)
+    assert await stored(database) == 3
+
+
+async def test_reporters_that_claim_the_same_ids_never_wait_for_each_other(
+    database: Database,
+) -> None:
+    """In whatever order the events came to them: a deadlock would fail one of them."""
+    for attempt in range(5):
+        wanted = {
+            (attempt * 10_000 + number).to_bytes(16, "big"): FirstUse(b"f" * 16, 0, number)
+            for number in range(3_000)
+        }
+
+        async def claim(batch: dict[bytes, FirstUse]) -> int:
+            async with database.writing() as connection:
+                return len(await claim_ids(connection, uses(batch), NOW))
+
+        booked = await asyncio.gather(claim(wanted), claim(dict(reversed(wanted.items()))))
+        assert sorted(booked) == [0, 3_000]
 
 
 async def test_counters_of_two_reporters_add_up(database: Database) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from purposewatch_reporter.store.event_ids import FirstUse, Uses
 from purposewatch_shared.kafka.consumer import Record
+from purposewatch_shared.verdict import VERDICT_SCHEMA
 
 PREFIX = "data-access"
 SUBJECT = "psn:1:3f5a9c0e7b1d48266a4f8e2b9d7c1350"
@@ -32,6 +34,7 @@ def verdict(
         kind = kind or "undeclared_purpose"
     outcomes = categories or {"user.contact.email": outcome}
     return {
+        "dataschema": VERDICT_SCHEMA,
         "position": {"topic": f"{prefix}.events", "partition": partition, "offset": offset},
         "origin": "http",
         "event_id": event_id or f"event-{partition}-{offset}",
@@ -106,3 +109,13 @@ def in_topic(topic: str, values: Sequence[Any], *, start: int = 0) -> list[Recor
         record(f"{PREFIX}.{topic}", 0, offset, value)
         for offset, value in enumerate(values, start=start)
     ]
+
+
+def uses(of_ids: Mapping[bytes, FirstUse]) -> Uses:
+    """A batch that uses these ids, in this order."""
+    each = of_ids.values()
+    return Uses(
+        names=list(of_ids),
+        digests=b"".join(use.content_digest for use in each),
+        places=[(use.partition, use.offset) for use in each],
+    )

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.event_ids import FirstUse, claim_ids
+from purposewatch_reporter.store.event_ids import FirstUse, Uses, claim_ids
 from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
+from tests.unit.reporter.records import uses
 
 HOUR = datetime(2026, 3, 2, 8, tzinfo=UTC)
 COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
@@ -55,7 +58,7 @@ async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.writing() as connection:
         await insert_rows(connection, event_ids, [])
         await add(connection, hourly_verdicts, COLUMNS, {})
-        assert await claim_ids(connection, {}, HOUR) == {}
+        assert await claim_ids(connection, uses({}), HOUR) == {}
 
 
 async def test_counters_begin_and_grow(database: Database) -> None:
@@ -76,6 +79,40 @@ async def test_ids_are_claimed_once(database: Database, taken: int) -> None:
     first = {name: FirstUse(b"f" * 16, 1, at) for at, name in enumerate(names[:taken])}
     again = {name: FirstUse(b"a" * 16, 2, at) for at, name in enumerate(names)}
     async with database.writing() as connection:
-        assert await claim_ids(connection, first, HOUR) == {}
-        assert first == await claim_ids(connection, again, HOUR)
-        assert {**again, **first} == await claim_ids(connection, again, HOUR)
+        assert await claim_ids(connection, uses(first), HOUR) == {}
+        assert first == await claim_ids(connection, uses(again), HOUR)
+        assert {**again, **first} == await claim_ids(connection, uses(again), HOUR)
+
+
+async def test_of_two_uses_in_a_batch_the_first_is_booked(database: Database) -> None:
+    """The other one is for the caller to tell apart: no use was booked before this batch."""
+    name = b"n" * 16
+    twice = Uses(names=[name, name], digests=b"a" * 16 + b"b" * 16, places=[(1, 7), (0, 2)])
+    async with database.writing() as connection:
+        assert await claim_ids(connection, twice, HOUR) == {}
+        booked = {name: FirstUse(b"a" * 16, 1, 7)}
+        assert booked == await claim_ids(connection, twice, HOUR)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=30))
+def test_runs_stand_for_the_places_that_they_are_made_of(places: list[tuple[int, int]]) -> None:
+    """One after the other, whatever order the places come in."""
+    batch = Uses([bytes(16)] * len(places), bytes(16 * len(places)), places)
+    assert places == [
+        (run.partition, run.first_offset + step) for run in batch.runs() for step in range(run.size)
+    ]
+    sizes = [run.size for run in batch.runs()]
+    assert [run.start for run in batch.runs()] == [sum(sizes[:at]) for at in range(len(sizes))]
+
+
+def test_places_without_a_gap_are_one_run() -> None:
+    """That is why they are cheap to send."""
+    batch = Uses([bytes(16)] * 4, bytes(64), [(1, 5), (1, 6), (1, 7), (2, 8)])
+    assert [tuple(run) for run in batch.runs()] == [(1, 5, 0, 3), (2, 8, 3, 1)]
+
+
+@pytest.mark.parametrize(("name", "digest"), [(16, 15), (15, 16), (17, 17)])
+def test_hashes_of_another_size_are_refused(name: int, digest: int) -> None:
+    """They are sent one behind the other, and would be cut in the wrong places."""
+    with pytest.raises(ValueError, match="known by 16 bytes each"):
+        Uses([bytes(name)], bytes(digest), [(0, 0)])

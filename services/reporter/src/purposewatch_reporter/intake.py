@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from purposewatch_reporter.booking.book import Bookkeeper, Receipt
-from purposewatch_reporter.booking.read import Stated
 from purposewatch_reporter.booking.tally import Sort
 from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_shared import metrics as m
 from purposewatch_shared.decision import Outcome
 from purposewatch_shared.kafka.consumer import Record
 from purposewatch_shared.logs import get_logger
+from purposewatch_shared.wire import WireVerdict
 
 _NO_STATEMENT = "none"
 _NO_GRADE = "none"
@@ -89,7 +89,7 @@ def _decisions(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
     return counted
 
 
-def _label(verdict: Stated) -> str:
+def _label(verdict: WireVerdict) -> str:
     """The controller as a label: only names that the auditor knows, so that they are bounded."""
     unjudged = verdict.outcome is Outcome.UNKNOWN and verdict.policy is None
     return m.UNJUDGED if unjudged else verdict.data.controller

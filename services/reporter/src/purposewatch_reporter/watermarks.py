@@ -80,8 +80,9 @@ class Watermarks:
         consumer.seek(position, offset)
         deadline = time.monotonic() + _FETCH_SECONDS
         while time.monotonic() < deadline:
-            records = (await consumer.getmany(position, timeout_ms=_POLL_MS)).get(position)
-            if records:
+            # one: Kafka hands over a whole batch, and to unpack the rest of it would cost far more
+            fetched = await consumer.getmany(position, timeout_ms=_POLL_MS, max_records=1)
+            if records := fetched.get(position):
                 return written_at(records[0])
         return None
 

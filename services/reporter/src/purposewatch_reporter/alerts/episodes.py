@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, select, update
+from sqlalchemy import ColumnElement, Table, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.notices import NoticeKind
@@ -49,12 +49,9 @@ class Episodes:
                 (_over(table, now - self._quiet), self._end),
             )
         ]
+        looks = [select(table).where(condition).exists() for _, table, condition, _ in work]
         async with self._database.reading() as connection:  # mostly there is nothing to do
-            for _, table, condition, _ in work:
-                look = select(table.c.fingerprint).where(condition).limit(1)
-                if (await connection.execute(look)).first() is not None:
-                    break
-            else:
+            if not (await connection.execute(select(or_(*looks)))).scalar_one():
                 return
         for source, table, condition, act in work:
             while await self._some(source, table, condition, act, now) == _ROUND_SIZE:

@@ -16,7 +16,6 @@ from purposewatch_reporter.pages.digests import canonical_digest, event_digest, 
 from purposewatch_reporter.pages.inquiry import Claim, Known
 from purposewatch_reporter.store.ledgers import lock_ledgers, lock_old_pages, save_ledgers
 from purposewatch_shared.kafka.consumer import StopConsumingError
-from purposewatch_shared.verdict import Verdict
 
 DOUBT = timedelta(minutes=15)
 """How far the clocks of different machines may be apart, with room."""
@@ -26,23 +25,11 @@ class VerdictsBehindError(Exception):
     """Dead letters are too far ahead of the verdicts; they must be tried again later."""
 
 
-class _Accepted(msgspec.Struct):
-    accepted_time: datetime
-
-
 class Page(Protocol):
     """What there is to know about a page to see whether something belongs to it."""
 
     page: int
     opened_time: datetime | None
-
-
-def accepted_time(read: ReadVerdict) -> datetime:
-    """When the gate accepted the event; read again, because it is seldom needed."""
-    try:
-        return msgspec.json.decode(read.value, type=_Accepted).accepted_time
-    except msgspec.DecodeError:  # an unusual way to write a time, which the contract takes
-        return Verdict.model_validate_json(read.value).accepted_time
 
 
 def in_doubt(account: Page, time: datetime) -> bool:
@@ -53,7 +40,7 @@ def in_doubt(account: Page, time: datetime) -> bool:
 def claim_of_event(read: ReadVerdict) -> Claim:
     """That the event which the verdict is about stands where the verdict says."""
     said, position = read.verdict, read.verdict.position
-    digest = event_digest(said.event_source, said.event_id, accepted_time(read))
+    digest = event_digest(said.event_source, said.event_id, said.accepted_time)
     return Claim(position.topic, position.partition, position.offset, digest, canonical_digest)
 
 
@@ -116,7 +103,7 @@ class Accounts:
         claims = {
             id(item): claim_of_event(item)
             for item in items
-            if in_doubt(self.current[item.verdict.position.partition], accepted_time(item))
+            if in_doubt(self.current[item.verdict.position.partition], item.verdict.accepted_time)
         }
         pages = await self._pages(claims)
         return [
@@ -161,35 +148,43 @@ class Accounts:
         """Account for events by verdicts; those that are not repeats."""
         news: list[ReadVerdict] = []
         suspects: set[int] = set()
-        marked: dict[int, list[ReadVerdict]] = {}
+        first: dict[int, ReadVerdict] = {}
+        last: dict[int, ReadVerdict] = {}
         for item in items:
             position = item.verdict.position
-            account = self._of(position.partition, item.page)
-            if account.base > position.offset:
-                suspects.add(position.partition)
+            partition, offset = position.partition, position.offset
+            account = self._of(partition, item.page)
+            if offset < account.base:
+                suspects.add(partition)
             try:
-                booked = account.book_verdict(position.offset)
+                booked = account.book_verdict(offset)
             except TooManyIntervalsError as error:
                 message = (
-                    f"partition {position.partition} of the events topic: {error} with a verdict; "
+                    f"partition {partition} of the events topic: {error} with a verdict; "
                     "compare the auditor's output with the events before restarting"
                 )
                 raise StopConsumingError(message) from error
-            if booked:
-                news.append(item)
-                if item.page == self.current[position.partition].page:
-                    first = marked.setdefault(position.partition, [item])[0]
-                    marked[position.partition] = [first, item]
-            elif account.closed_time is None:
-                suspects.add(position.partition)
+            if not booked:
+                if account.closed_time is None:
+                    suspects.add(partition)
+                continue
+            news.append(item)
+            if account.closed_time is None:
+                if partition not in last:
+                    first[partition] = item
+                last[partition] = item
         if self._known is not None:  # a repeat, unless the log is another one
             self._known.require_recognised((self._topic, partition) for partition in suspects)
-        for partition, ends in marked.items():
-            account = self.current[partition]
-            for item in ends if account.marks.first is None else ends[-1:]:
-                claim = claim_of_event(item)
-                account.mark(Mark(claim.offset, claim.digest))
+        for partition, latest in last.items():
+            self._move_marks(self.current[partition], first[partition], latest)
         return news
+
+    def _move_marks(
+        self, account: PartitionLedger, first: ReadVerdict, latest: ReadVerdict
+    ) -> None:
+        for item in (first, latest) if account.marks.first is None else (latest,):
+            claim = claim_of_event(item)
+            account.mark(Mark(claim.offset, claim.digest))
 
     def book_letters(self, letters: Iterable[SetAside]) -> list[SetAside]:
         """Account for events by dead letters; those that are not repeats."""

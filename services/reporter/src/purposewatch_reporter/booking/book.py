@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
 from purposewatch_reporter.booking.accounts import Accounts
-from purposewatch_reporter.booking.identity import Identified, candidates, identify, uses_of
+from purposewatch_reporter.booking.identity import Identified, identify, uses_of
 from purposewatch_reporter.booking.raw_accounts import RawAccounts
 from purposewatch_reporter.booking.read import (
     ReadVerdict,
@@ -57,6 +57,9 @@ from purposewatch_shared.wire.verdict import VerdictReader
 
 LogStart: TypeAlias = Callable[[str, int], Awaitable[int]]
 Book: TypeAlias = Callable[[Sequence[Record], Known | None], Awaitable["Receipt"]]
+
+
+_PERMITTED = Outcome.PERMITTED  # looking a member up costs more than comparing with it
 
 
 class SkippedRecordsError(Exception):
@@ -143,14 +146,14 @@ class Bookkeeper:
             accounts = await Accounts.lock(
                 connection,
                 self._events_topic,
-                (item.verdict.position.partition for item in good),
+                {item.verdict.position.partition for item in good},
                 known,
             )
             self._open_accounts(accounts.current, unread, records, read)
             news = accounts.book_verdicts(await accounts.sort_verdicts(good))
             uses = uses_of(news)
-            earlier = await claim_ids(connection, candidates(uses), now)
-            identified = identify(uses, earlier)
+            earlier = await claim_ids(connection, uses, now)
+            identified = identify(news, uses, earlier)
             for item in identified.duplicates:
                 accounts.of(item).duplicates += 1
             for conflict in identified.conflicts:
@@ -224,11 +227,8 @@ class Bookkeeper:
     ) -> dict[int, Place]:
         """Move the positions behind the batch; return those before it."""
         topic = records[0].topic
-        first: dict[int, Record] = {}
-        last: dict[int, Record] = {}
-        for record in records:
-            first.setdefault(record.partition, record)
-            last[record.partition] = record
+        first = {record.partition: record for record in reversed(records)}
+        last = {record.partition: record for record in records}
         before = await lock_places(connection, topic, list(first))
         for partition, record in first.items():
             offset, expected = record.offset, before[partition].next_offset
@@ -271,18 +271,20 @@ class Bookkeeper:
     async def _store(
         self, connection: AsyncConnection, identified: Identified, now: datetime
     ) -> None:
-        found = [item for item in identified.new if item.verdict.outcome is not Outcome.PERMITTED]
+        found = [item for item in identified.new if item.verdict.outcome is not _PERMITTED]
         conflicts = identified.conflicts
         judgement = await self._findings.judge(connection, found, now)
-        judged = list(zip(found, judgement.verdicts, strict=True))
-        await insert_rows(
-            connection, tables.violations, [violation_row(item, mark, now) for item, mark in judged]
-        )
-        await insert_rows(
-            connection,
-            tables.violation_categories,
-            [row for item, mark in judged for row in category_rows(item, mark)],
-        )
+        violations = [
+            violation_row(item, judged, now)
+            for item, judged in zip(found, judgement.verdicts, strict=True)
+        ]
+        categories = [
+            row
+            for violation, judged in zip(violations, judgement.verdicts, strict=True)
+            for row in category_rows(violation, judged)
+        ]
+        await insert_rows(connection, tables.violations, violations)
+        await insert_rows(connection, tables.violation_categories, categories)
         disputed = [conflict_row(conflict, now) for conflict in conflicts]
         await insert_rows(connection, tables.id_conflicts, disputed)
         await self._findings.record(connection, judgement, now)

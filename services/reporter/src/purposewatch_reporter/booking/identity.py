@@ -1,20 +1,17 @@
 """Identities: of an event, of its place in Kafka, and whether an id was used before."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from purposewatch_reporter.booking.read import ReadVerdict, Stated
-from purposewatch_reporter.store.event_ids import HASH_SIZE, FirstUse
+from purposewatch_reporter.booking.read import ReadVerdict
+from purposewatch_reporter.store.event_ids import HASH_SIZE, FirstUse, Uses
 from purposewatch_shared.verdict import Position
+from purposewatch_shared.wire import WireVerdict
 from purposewatch_shared.wire.verdict import WirePosition
 
-Use: TypeAlias = tuple[bytes, FirstUse, ReadVerdict]
-"""An id's hash, what uses it, and the verdict that says so."""
 
-
-def id_hash(verdict: Stated) -> bytes:
+def id_hash(verdict: WireVerdict) -> bytes:
     """128 bits for an event's id, which is unique within its source."""
     name = f"{verdict.event_source}\0{verdict.event_id}".encode()
     return hashlib.blake2b(name, digest_size=HASH_SIZE).digest()
@@ -43,29 +40,30 @@ class Conflict:
 class Identified:
     """A batch's verdicts, told apart by the use of their events' ids."""
 
-    new: tuple[ReadVerdict, ...]
-    duplicates: tuple[ReadVerdict, ...]
-    conflicts: tuple[Conflict, ...]
+    new: Sequence[ReadVerdict]
+    duplicates: Sequence[ReadVerdict]
+    conflicts: Sequence[Conflict]
 
 
-def uses_of(verdicts: Iterable[ReadVerdict]) -> list[Use]:
+def uses_of(verdicts: Sequence[ReadVerdict]) -> Uses:
     """What each verdict uses of which id, in order."""
-    return [(id_hash(read.verdict), _use(read.verdict), read) for read in verdicts]
+    stated = [read.verdict for read in verdicts]
+    return Uses(
+        names=[id_hash(one) for one in stated],
+        digests=bytes.fromhex("".join([one.content_digest for one in stated])),
+        places=[(one.position.partition, one.position.offset) for one in stated],
+    )
 
 
-def candidates(uses: Iterable[Use]) -> dict[bytes, FirstUse]:
-    """The first use of every id within the batch."""
-    first: dict[bytes, FirstUse] = {}
-    for name, use, _ in uses:
-        first.setdefault(name, use)
-    return first
-
-
-def identify(uses: Iterable[Use], earlier: Mapping[bytes, FirstUse]) -> Identified:
+def identify(
+    verdicts: Sequence[ReadVerdict], uses: Uses, earlier: Mapping[bytes, FirstUse]
+) -> Identified:
     """Tell the first use of an id from repeats, given the uses booked before this batch."""
+    if not earlier and uses.are_unlike:
+        return Identified(verdicts, (), ())
     first = dict(earlier)
     new, duplicates, conflicts = [], [], []
-    for name, use, read in uses:
+    for read, name, use in zip(verdicts, uses.names, uses.each(), strict=True):
         booked = first.setdefault(name, use)
         if booked is use:
             new.append(read)
@@ -73,9 +71,4 @@ def identify(uses: Iterable[Use], earlier: Mapping[bytes, FirstUse]) -> Identifi
             duplicates.append(read)
         else:
             conflicts.append(Conflict(read, booked))
-    return Identified(tuple(new), tuple(duplicates), tuple(conflicts))
-
-
-def _use(verdict: Stated) -> FirstUse:
-    position = verdict.position
-    return FirstUse(bytes.fromhex(verdict.content_digest), position.partition, position.offset)
+    return Identified(new, duplicates, conflicts)

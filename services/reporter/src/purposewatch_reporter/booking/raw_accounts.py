@@ -5,11 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.booking.accounts import (
-    accepted_time,
-    claim_of_letter,
-    in_doubt,
-)
+from purposewatch_reporter.booking.accounts import claim_of_letter, in_doubt
 from purposewatch_reporter.booking.read import ReadVerdict, SetAside
 from purposewatch_reporter.ledger.mark import Mark
 from purposewatch_reporter.ledger.raw import RawLedger, chunks_of
@@ -169,7 +165,7 @@ class RawAccounts:
         self, item: ReadVerdict, place: tuple[int, int], current: Mapping[int, RawLedger]
     ) -> Claim | None:
         account = current.get(place[0])
-        if account is None or not account.page or not in_doubt(account, accepted_time(item)):
+        if account is None or not account.page or not in_doubt(account, item.verdict.accepted_time):
             return None
         return Claim(self.topic, *place, raw_digest(item.verdict.event_id), submitted_digest)
 

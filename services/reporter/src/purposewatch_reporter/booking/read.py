@@ -9,13 +9,11 @@ from pydantic import ValidationError
 
 from purposewatch_reporter.pages.digests import whole_digest
 from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.decision import CategoryDecision, Kind, Outcome
 from purposewatch_shared.kafka.condemned import CondemnedRecord
 from purposewatch_shared.kafka.consumer import Record
 from purposewatch_shared.kafka.dead_letters import written_at
 from purposewatch_shared.verdict import Position
-from purposewatch_shared.wire.flow import Flow
-from purposewatch_shared.wire.verdict import VerdictReader, WirePolicy, WirePosition
+from purposewatch_shared.wire.verdict import VerdictReader, WirePosition, WireVerdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = 2**63 - 1
@@ -23,28 +21,10 @@ _LARGEST_PARTITION = 2**31 - 1
 _ERRORS_NAMED = 5
 
 
-class Stated(msgspec.Struct, frozen=True, gc=False):
-    """What a verdict says, as far as the books need it; the fields are those of `Verdict`."""
-
-    position: WirePosition
-    origin: str
-    event_id: str
-    event_source: str
-    publisher: str
-    content_digest: str
-    subject: str
-    data: Flow
-    """Shared between verdicts about equal flows, as `categories` between equal decisions."""
-    outcome: Outcome
-    kind: Kind | None
-    policy: WirePolicy | None
-    categories: tuple[CategoryDecision, ...]
-
-
 class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
     """A verdict, the record's value that it was read from, and its event's time in UTC."""
 
-    verdict: Stated
+    verdict: WireVerdict
     value: bytes
     event_time: datetime
     page: int = 0
@@ -103,26 +83,11 @@ def read_verdict(
             wire = reader.read(value)
         except ValidationError as error:
             raise _unreadable_by(error) from None
-        head = wire.head
-        _check_position(head.position, events_topic)
+        _check_position(wire.position, events_topic)
         event_time = _in_utc(wire.event_time)
     except _UnreadableError as error:
         return _unreadable(record, error, now)
-    stated = Stated(
-        head.position,
-        head.origin,
-        head.event_id,
-        head.event_source,
-        head.publisher,
-        head.content_digest,
-        wire.subject,
-        wire.flow.terms,
-        head.outcome,
-        head.kind,
-        head.policy,
-        wire.categories,
-    )
-    return ReadVerdict(stated, value, event_time)
+    return ReadVerdict(wire, value, event_time)
 
 
 def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> SetAside:

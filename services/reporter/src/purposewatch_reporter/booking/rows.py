@@ -1,16 +1,17 @@
 """The rows that a verdict or dead letter becomes. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from purposewatch_reporter.booking.identity import Conflict, place_id
-from purposewatch_reporter.booking.read import ReadVerdict, SetAside, Stated, storable
+from purposewatch_reporter.booking.read import ReadVerdict, SetAside, storable
 from purposewatch_reporter.findings.record import Judged
 from purposewatch_shared.decision import CategoryDecision
+from purposewatch_shared.wire import WireVerdict
 
 
-def deciding(verdict: Stated) -> CategoryDecision:
+def deciding(verdict: WireVerdict) -> CategoryDecision:
     """The category decision that the verdict's outcome and kind come from."""
     for decision in verdict.categories:
         if decision.outcome is verdict.outcome and decision.kind is verdict.kind:
@@ -46,16 +47,15 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
     }
 
 
-def category_rows(read: ReadVerdict, judged: Judged) -> Iterator[dict[str, Any]]:
-    """One row for each data category that was not permitted."""
-    violation = place_id(read.verdict.position, read.page)
+def category_rows(violation: Mapping[str, Any], judged: Judged) -> Iterator[dict[str, Any]]:
+    """One row for each data category that was not permitted, given the violation's row."""
     for category, mark in sorted(judged.categories.items()):
         yield {
-            "violation_id": violation,
+            "violation_id": violation["id"],
             "data_category": category,
             "kind": mark.kind,
             "fingerprint": mark.fingerprint,
-            "event_time": read.event_time,
+            "event_time": violation["event_time"],
         }
 
 

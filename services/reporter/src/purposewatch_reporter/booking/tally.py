@@ -50,25 +50,26 @@ class Sort(NamedTuple):
 def sort_out(verdicts: Iterable[ReadVerdict]) -> Sequence[Sort]:
     """Put together what can be counted together.
 
-    The reader shares equal flows and decisions, so that they are compared by being the same ones;
-    equal ones that are not shared only make two sorts of what could be one.
+    The reader shares equal flows, and categories between verdicts whose whole decision is equal,
+    so that they are compared by being the same ones; equal ones that are not shared only make two
+    sorts of what could be one.
     """
-    first: dict[tuple[Any, ...], ReadVerdict] = {}
-    counts: Counter[tuple[Any, ...]] = Counter()
+    sorts: dict[tuple[Any, ...], list[ReadVerdict]] = {}
     for read in verdicts:
         verdict, time = read.verdict, read.event_time
         sort = (
-            time.toordinal() * 24 + time.hour,
+            time.toordinal(),
+            time.hour,
             verdict.publisher,
             id(verdict.data),
             id(verdict.categories),
-            verdict.outcome,
-            verdict.kind,
-            verdict.policy and verdict.policy.version,
         )
-        first.setdefault(sort, read)
-        counts[sort] += 1
-    return tuple(Sort(read, counts[sort]) for sort, read in first.items())
+        alike = sorts.get(sort)
+        if alike is None:
+            sorts[sort] = [read]
+        else:
+            alike.append(read)
+    return tuple(Sort(alike[0], len(alike)) for alike in sorts.values())
 
 
 def tally(sorts: Iterable[Sort]) -> Tally:

@@ -107,8 +107,10 @@ class Findings:
         """Sort verdicts that are not «permitted» into findings; write nothing."""
         if not found:
             return Judgement((), ())
-        places = [(read, *_places(read)) for read in found]
-        wanted = {group for _, groups, _ in places for group in groups.values()}
+        sorts = [_sort(read) for read in found]
+        alike = dict(zip(sorts, found, strict=True))
+        places = {sort: _places(read) for sort, read in alike.items()}
+        wanted = {group for groups, _ in places.values() for group in groups.values()}
         admitted = await self._admit(connection, wanted)
         suppressions = await active_suppressions(connection, now)
         judged_groups: dict[Group, Mark] = {}
@@ -120,20 +122,16 @@ class Findings:
                 severity=self._severity_of(group),
                 suppressed=any(item.matches(group) for item in suppressions),
             )
+        judged = {
+            sort: _judged({category: judged_groups[group] for category, group in groups.items()})
+            for sort, (groups, _) in places.items()
+        }
         growth: dict[str, _Growth] = {}
-        verdicts = []
-        for read, groups, decisions in places:
-            marks = {category: judged_groups[group] for category, group in groups.items()}
-            for category, mark in marks.items():
+        for read, sort in zip(found, sorts, strict=True):
+            groups, decisions = places[sort]
+            for category, mark in judged[sort].categories.items():
                 _grow(growth, mark, admitted[groups[category]], read, decisions[category])
-            verdicts.append(
-                Judged(
-                    severity=max((mark.severity for mark in marks.values()), key=_rank),
-                    suppressed=all(mark.suppressed for mark in marks.values()),
-                    categories=marks,
-                )
-            )
-        return Judgement(verdicts, [growth[key] for key in sorted(growth)])
+        return Judgement([judged[sort] for sort in sorts], [growth[key] for key in sorted(growth)])
 
     async def record(
         self, connection: AsyncConnection, judgement: Judgement, now: datetime
@@ -174,6 +172,20 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
+def _sort(read: ReadVerdict) -> tuple[str, int, int]:
+    """What verdicts share that agree in their groups and decisions; see `sort_out`."""
+    verdict = read.verdict
+    return verdict.publisher, id(verdict.data), id(verdict.categories)
+
+
+def _judged(marks: Mapping[str, Mark]) -> Judged:
+    return Judged(
+        severity=max((mark.severity for mark in marks.values()), key=_rank),
+        suppressed=all(mark.suppressed for mark in marks.values()),
+        categories=marks,
+    )
+
+
 def _places(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDecision]]:
     """The group and the decision of each data category that was not permitted."""
     verdict = read.verdict
@@ -212,7 +224,8 @@ def _grow(
     item.active += 0 if mark.suppressed else 1
     item.first = min(item.first, time)
     item.last = max(item.last, time)
-    item.severity = max(item.severity, mark.severity, key=_rank)
+    if mark.severity is not item.severity:  # of what is beyond the limit on findings
+        item.severity = max(item.severity, mark.severity, key=_rank)
     item.read, item.decision = read, decision
 
 

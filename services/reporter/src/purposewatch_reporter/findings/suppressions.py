@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.outbox import Ended, Source, resolve
@@ -71,11 +71,15 @@ class Suppression:
         return self.ended_time is None and self.expires_time > now
 
 
+_LATEST = select(suppressions).order_by(suppressions.c.created_time.desc(), suppressions.c.id)
+_ACTIVE = _LATEST.where(
+    suppressions.c.ended_time.is_(None), suppressions.c.expires_time > bindparam("now")
+)
+
+
 async def active_suppressions(connection: AsyncConnection, now: datetime) -> Sequence[Suppression]:
     """Those that last now."""
-    return await _read(
-        connection, suppressions.c.ended_time.is_(None), suppressions.c.expires_time > now
-    )
+    return [_suppression(row) for row in await connection.execute(_ACTIVE, {"now": now})]
 
 
 async def list_suppressions(
@@ -176,9 +180,8 @@ async def _quieten(connection: AsyncConnection, matchers: Matchers, now: datetim
 async def _read(
     connection: AsyncConnection, *conditions: Any, limit: int | None = None
 ) -> Sequence[Suppression]:
-    query = select(suppressions).where(*conditions)
-    query = query.order_by(suppressions.c.created_time.desc(), suppressions.c.id)
-    return [_suppression(row) for row in await connection.execute(query.limit(limit))]
+    query = _LATEST.where(*conditions).limit(limit)
+    return [_suppression(row) for row in await connection.execute(query)]
 
 
 def _suppression(row: Row[Any]) -> Suppression:

@@ -60,7 +60,8 @@ class PartitionLedger:
         """Account for an event by its verdict; False when it was accounted for before."""
         if not self.accounted.book(offset):
             return False
-        self.base = min(self.base, offset)
+        if offset < self.base:  # noqa: PLR1730 - `min` would be called for every event
+            self.base = offset
         self.verdicts += 1
         return True
 

@@ -85,11 +85,14 @@ class LogReader:
     ) -> None:
         consumer = self._connected()
         missing = set(wanted)
-        last = max(wanted)
-        consumer.seek(position, min(wanted))
+        first, last = min(wanted), max(wanted)
+        consumer.seek(position, first)
         while missing:
             try:
-                fetched = await consumer.getmany(position, timeout_ms=_POLL_MS)
+                # no more than that, of the whole batches that Kafka hands over
+                fetched = await consumer.getmany(
+                    position, timeout_ms=_POLL_MS, max_records=last - first + 1
+                )
             except KafkaError:
                 raise
             except Exception:  # noqa: BLE001 - its bytes can't be decoded, so it can't be compared

@@ -6,6 +6,7 @@ instead of one of each per row. SQLite runs in this process and takes the rows a
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import CursorResult, Dialect, Table
@@ -21,7 +22,7 @@ async def insert_rows(
     if not rows:
         return
     columns = tuple(rows[0])
-    values = [[row[name] for row in rows] for name in columns]
+    values = list(zip(*map(itemgetter(*columns), rows), strict=True))
     if connection.dialect.name == "sqlite":
         await write(connection, table, columns, values)
     else:

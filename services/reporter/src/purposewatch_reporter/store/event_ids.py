@@ -1,16 +1,18 @@
 """Which event ids were booked, and with what content."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.bulk import write
+from purposewatch_reporter.store.bulk import insert_rows
 from purposewatch_reporter.store.tables import event_ids
 
-_COLUMNS = ("id_hash", "content_digest", "partition", "event_offset", "booked_time")
 _LOOKUP_SIZE = 1_000
 _PRUNE_SIZE = 5_000
 
@@ -18,17 +20,22 @@ HASH_SIZE = 16
 """Bytes of an id's hash, and of the digest of an event's content."""
 
 # All hashes are 16 bytes long. So they travel as one value each way, which costs a quarter of an
-# array of them, and the answer need not be taken apart while every id is new.
+# array of them, and the answer need not be taken apart while every id is new. Places travel as the
+# few runs that they form, and are sorted by PostgreSQL together with their ids.
 _CLAIM = """
 WITH booked AS (
     INSERT INTO event_ids (id_hash, content_digest, partition, event_offset, booked_time)
     SELECT
-        substr(CAST($1 AS bytea), 16 * number - 15, 16),
-        substr(CAST($2 AS bytea), 16 * number - 15, 16),
-        (CAST($3 AS integer[]))[number],
-        (CAST($4 AS bigint[]))[number],
-        CAST($5 AS timestamptz)
-    FROM generate_series(1, CAST($6 AS integer)) AS number
+        substr(CAST($1 AS bytea), 16 * number + 1, 16) AS name,
+        substr(CAST($2 AS bytea), 16 * number + 1, 16),
+        run.partition,
+        run.first_offset + number - run.start,
+        CAST($7 AS timestamptz)
+    FROM unnest(
+        CAST($3 AS integer[]), CAST($4 AS bigint[]), CAST($5 AS integer[]), CAST($6 AS integer[])
+    ) AS run(partition, first_offset, start, size),
+    generate_series(run.start, run.start + run.size - 1) AS number
+    ORDER BY name, number
     ON CONFLICT DO NOTHING
     RETURNING id_hash
 )
@@ -44,68 +51,107 @@ class FirstUse(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
+class Run(NamedTuple):
+    """Uses one after the other, in one partition without a gap."""
+
+    partition: int
+    first_offset: int
+    start: int
+    """The number of the first use within the batch."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Events of one batch in order: the hash of each one's id, and what uses the id.
+
+    Column by column, because nearly every batch is booked without a look at any single use.
+    """
+
+    names: Sequence[bytes]
+    digests: bytes
+    """Of the events' contents, one behind the other."""
+    places: Sequence[tuple[int, int]]
+    """Partition and offset."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would be cut in the wrong places."""
+        size = len(self.names) * HASH_SIZE
+        if not sum(map(len, self.names)) == len(self.digests) == size:
+            message = f"ids and contents are known by {HASH_SIZE} bytes each"
+            raise ValueError(message)
+
+    @property
+    def are_unlike(self) -> bool:
+        """Whether no id is used twice."""
+        return len(set(self.names)) == len(self.names)
+
+    def each(self) -> Iterator[FirstUse]:
+        """The uses one by one."""
+        for digest, place in zip(_cut(self.digests), self.places, strict=True):
+            yield FirstUse(digest, *place)
+
+    def runs(self) -> list[Run]:
+        """The places as ranges."""
+        starts = [
+            number
+            for number, ((partition, offset), before) in enumerate(
+                zip(self.places, (None, *self.places), strict=False)
+            )
+            if before != (partition, offset - 1)
+        ]
+        return [
+            Run(*self.places[start], start, end - start)
+            for start, end in pairwise([*starts, len(self.places)])
+        ]
+
+
 async def claim_ids(
-    connection: AsyncConnection, candidates: Mapping[bytes, FirstUse], now: datetime
+    connection: AsyncConnection, uses: Uses, now: datetime
 ) -> dict[bytes, FirstUse]:
     """Book the ids that are new; return the earlier use of each that is not.
+
+    Of several uses of a new id, the first is booked.
 
     INVARIANT: ids are inserted in sorted order, so that two reporters can't wait for each other.
     A reporter that inserts an id which another one is just booking waits for that transaction.
     """
-    if not candidates:
+    if not uses.names:
         return {}
-    names = sorted(candidates)
     if connection.dialect.name == "sqlite":  # the one writer: nobody books an id in between
-        earlier = await _uses(connection, names)
-        await _write(connection, candidates, [name for name in names if name not in earlier], now)
+        first: dict[bytes, FirstUse] = {}
+        for name, use in zip(uses.names, uses.each(), strict=True):
+            first.setdefault(name, use)
+        earlier = await _uses(connection, sorted(first))
+        new = [(name, first[name]) for name in sorted(first.keys() - earlier.keys())]
+        await insert_rows(connection, event_ids, [_row(name, use, now) for name, use in new])
         return earlier
-    new = await _claim(connection, candidates, names, now)
-    if len(new) == len(names) * HASH_SIZE:
+    booked = await _claim(connection, uses, now)
+    names = set(uses.names)
+    if len(booked) == len(names) * HASH_SIZE:
         return {}
-    own = {new[start : start + HASH_SIZE] for start in range(0, len(new), HASH_SIZE)}
-    return await _uses(connection, [name for name in names if name not in own])
+    return await _uses(connection, sorted(names.difference(_cut(booked))))
 
 
-async def _claim(
-    connection: AsyncConnection,
-    candidates: Mapping[bytes, FirstUse],
-    names: Sequence[bytes],
-    now: datetime,
-) -> bytes:
+async def _claim(connection: AsyncConnection, uses: Uses, now: datetime) -> bytes:
     """Book the ids that PostgreSQL does not have; they come back, one behind the other."""
-    uses = [candidates[name] for name in names]
-    hashes, digests = b"".join(names), b"".join([use.content_digest for use in uses])
-    if not len(hashes) == len(digests) == len(names) * HASH_SIZE:
-        message = f"ids and contents are known by {HASH_SIZE} bytes each"
-        raise ValueError(message)
-    values = (
-        hashes,
-        digests,
-        [use.partition for use in uses],
-        [use.offset for use in uses],
-        now,
-        len(names),
-    )
+    runs = zip(*uses.runs(), strict=True)
+    values = (b"".join(uses.names), uses.digests, *map(list, runs), now)
     return (await connection.exec_driver_sql(_CLAIM, values)).scalar_one() or b""
 
 
-async def _write(
-    connection: AsyncConnection,
-    candidates: Mapping[bytes, FirstUse],
-    names: Sequence[bytes],
-    now: datetime,
-) -> None:
-    if not names:
-        return
-    uses = [candidates[name] for name in names]
-    columns = [
-        names,
-        [use.content_digest for use in uses],
-        [use.partition for use in uses],
-        [use.offset for use in uses],
-        [now] * len(names),
-    ]
-    await write(connection, event_ids, _COLUMNS, columns)
+def _row(name: bytes, use: FirstUse, now: datetime) -> dict[str, Any]:
+    return {
+        "id_hash": name,
+        "content_digest": use.content_digest,
+        "partition": use.partition,
+        "event_offset": use.offset,
+        "booked_time": now,
+    }
+
+
+def _cut(joined: bytes) -> Iterator[bytes]:
+    return (joined[at : at + HASH_SIZE] for at in range(0, len(joined), HASH_SIZE))
 
 
 async def _uses(connection: AsyncConnection, names: Sequence[bytes]) -> dict[bytes, FirstUse]:

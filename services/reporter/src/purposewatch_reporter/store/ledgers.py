@@ -1,9 +1,9 @@
 """The stored accounts of the events topic's partitions, page by page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.offsets import OffsetSet
@@ -42,6 +42,26 @@ def _booked(account: PartitionLedger) -> dict[str, Any]:
     }
 
 
+_LOCK = (
+    select(ledger)
+    .where(ledger.c.topic == bindparam("topic"))
+    .order_by(ledger.c.partition)
+    .with_for_update()
+)
+_LOCK_CURRENT = _LOCK.where(
+    ledger.c.partition.in_(bindparam("partitions", expanding=True)), ledger.c.closed_time.is_(None)
+)
+_SAVE = (
+    update(ledger)
+    .where(
+        ledger.c.topic == bindparam("of_topic"),
+        ledger.c.partition == bindparam("of_partition"),
+        ledger.c.page == bindparam("of_page"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _booked(PartitionLedger())})
+)
+
+
 async def load_pages(connection: AsyncConnection, topic: str) -> dict[int, list[PartitionLedger]]:
     """All pages of every partition that has one; the last is the current one."""
     rows = await connection.execute(
@@ -68,12 +88,12 @@ async def lock_ledgers(
     reporters can't wait for each other. A partition without a page gets page 0.
     """
     wanted = sorted(partitions)
-    current = and_(ledger.c.partition.in_(wanted), ledger.c.closed_time.is_(None))
-    found = await _locked(connection, topic, current)
+    which = {"topic": topic, "partitions": wanted}
+    found = await _locked(connection, _LOCK_CURRENT, which)
     if len(found) < len(wanted):
         rows = [page_row(topic, n, PartitionLedger()) for n in wanted if n not in found]
         await connection.execute(insert_into(connection, ledger).on_conflict_do_nothing(), rows)
-        found = await _locked(connection, topic, current)
+        found = await _locked(connection, _LOCK_CURRENT, which)
     return found
 
 
@@ -84,19 +104,13 @@ async def lock_old_pages(
     which = [
         and_(ledger.c.partition == partition, ledger.c.page == page) for partition, page in pages
     ]
-    return await _locked(connection, topic, or_(*which)) if which else {}
+    return await _locked(connection, _LOCK.where(or_(*which)), {"topic": topic}) if which else {}
 
 
 async def _locked(
-    connection: AsyncConnection, topic: str, which: ColumnElement[bool]
+    connection: AsyncConnection, locking: Select[Any], which: Mapping[str, Any]
 ) -> dict[int, PartitionLedger]:
-    locking = (
-        select(ledger)
-        .where(ledger.c.topic == topic, which)
-        .order_by(ledger.c.partition)
-        .with_for_update()
-    )
-    return {row.partition: _from_row(row) for row in await connection.execute(locking)}
+    return {row.partition: _from_row(row) for row in await connection.execute(locking, which)}
 
 
 def page_row(topic: str, partition: int, account: PartitionLedger) -> dict[str, Any]:
@@ -126,13 +140,4 @@ async def save_ledgers(
         for partition, account in accounts
     ]
     if rows:
-        await connection.execute(
-            update(ledger)
-            .where(
-                ledger.c.topic == bindparam("of_topic"),
-                ledger.c.partition == bindparam("of_partition"),
-                ledger.c.page == bindparam("of_page"),
-            )
-            .values({name: bindparam(f"new_{name}") for name in _booked(PartitionLedger())}),
-            rows,
-        )
+        await connection.execute(_SAVE, rows)

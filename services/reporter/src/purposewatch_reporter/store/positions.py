@@ -12,6 +12,26 @@ from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.marks import mark_values, marks_of
 from purposewatch_reporter.store.tables import positions
 
+_LOCK = (
+    select(positions)
+    .where(
+        positions.c.topic == bindparam("topic"),
+        positions.c.partition.in_(bindparam("partitions", expanding=True)),
+    )
+    .order_by(positions.c.partition)
+    .with_for_update()
+)
+_SAVE = (
+    update(positions)
+    .where(
+        positions.c.topic == bindparam("of_topic"),
+        positions.c.partition == bindparam("of_partition"),
+    )
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("next_offset", "page", *mark_values(Marks()))}
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -51,13 +71,8 @@ async def lock_places(
     INVARIANT: rows are locked in sorted order, so that two reporters can't wait for each other.
     """
     wanted = sorted(partitions)
-    locking = (
-        select(positions)
-        .where(positions.c.topic == topic, positions.c.partition.in_(wanted))
-        .order_by(positions.c.partition)
-        .with_for_update()
-    )
-    found = {row.partition: _place(row) for row in await connection.execute(locking)}
+    which = {"topic": topic, "partitions": wanted}
+    found = {row.partition: _place(row) for row in await connection.execute(_LOCK, which)}
     if len(found) < len(wanted):
         missing = [
             {"topic": topic, "partition": partition, "next_offset": 0, "page": 0}
@@ -67,20 +82,14 @@ async def lock_places(
         await connection.execute(
             insert_into(connection, positions).on_conflict_do_nothing(), missing
         )
-        found = {row.partition: _place(row) for row in await connection.execute(locking)}
+        found = {row.partition: _place(row) for row in await connection.execute(_LOCK, which)}
     return found
 
 
 async def save_places(connection: AsyncConnection, topic: str, places: Mapping[int, Place]) -> None:
     """Store where the service stands in locked partitions."""
-    columns = ("next_offset", "page", *mark_values(Marks()))
     await connection.execute(
-        update(positions)
-        .where(
-            positions.c.topic == bindparam("of_topic"),
-            positions.c.partition == bindparam("of_partition"),
-        )
-        .values({name: bindparam(f"new_{name}") for name in columns}),
+        _SAVE,
         [
             {
                 "of_topic": topic,

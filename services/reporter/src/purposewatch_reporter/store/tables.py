@@ -40,7 +40,8 @@ class UtcTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             message = "a time without a zone can't be stored; attach its zone"
             raise ValueError(message)
-        value = value.astimezone(UTC)
+        if value.tzinfo is not UTC:  # mostly it is, and moving it there would cost the most here
+            value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
