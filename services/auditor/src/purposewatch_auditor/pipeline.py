@@ -54,7 +54,8 @@ class AuditPipeline:
         judge = self._judge()  # the same for the whole batch, whatever is reloaded
         now = self._clock()
         writer = VerdictWriter(self._events_topic, now)
-        results = [self._auditor.audit(record, judge, writer, now) for record in records]
+        audit = self._auditor.audit
+        results = [audit(record, judge, writer, now) for record in records]
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],

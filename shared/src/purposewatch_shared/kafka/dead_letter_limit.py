@@ -1,6 +1,5 @@
 """When bad records are no longer an exception but the rule, stop instead of dead-lettering on."""
 
-import itertools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,16 +38,17 @@ class DeadLetterLimit:
 
     def __init__(self, policy: DeadLetterPolicy) -> None:
         self._policy = policy
+        self._seen = 0
+        self._bad: deque[int] = deque()
+        """The numbers, in order of arrival, of the bad ones among the window's records."""
         self._consecutive: dict[int, int] = {}
-        self._window: deque[bool] = deque(maxlen=policy.window)
-        self._bad = 0
 
     def copy(self) -> Self:
         """An independent instance with the same counts."""
         twin = type(self)(self._policy)
-        twin._consecutive = dict(self._consecutive)  # noqa: SLF001 - same class
-        twin._window = self._window.copy()  # noqa: SLF001
-        twin._bad = self._bad  # noqa: SLF001
+        twin._seen = self._seen  # noqa: SLF001 - same class
+        twin._bad = self._bad.copy()  # noqa: SLF001
+        twin._consecutive = dict(self._consecutive)  # noqa: SLF001
         return twin
 
     def record_all(self, partitions: Sequence[int], bad: Sequence[bool]) -> str | None:
@@ -56,32 +56,34 @@ class DeadLetterLimit:
 
         The reason to stop when the limit is passed at any of them, else `None`.
         """
-        if True in bad:
-            for partition, is_bad in zip(partitions, bad, strict=True):
-                stop = self.record(partition, bad=is_bad)
-                if stop is not None:
-                    return stop
+        if True not in bad:
+            self._pass(len(bad))
+            self._consecutive |= dict.fromkeys(partitions, 0)
             return None
-        pushed_out = max(0, len(self._window) + len(bad) - self._policy.window)
-        self._bad -= sum(itertools.islice(self._window, pushed_out))
-        self._window.extend(bad)
-        self._consecutive |= dict.fromkeys(partitions, 0)
+        for partition, is_bad in zip(partitions, bad, strict=True):
+            stop = self.record(partition, bad=is_bad)
+            if stop is not None:
+                return stop
         return None
 
     def record(self, partition: int, *, bad: bool) -> str | None:
         """Take one record in; the reason to stop when the limit is passed, else `None`."""
-        if len(self._window) == self._policy.window:
-            self._bad -= self._window[0]
-        self._window.append(bad)
-        self._bad += bad
+        self._pass(1)
         if not bad:
             self._consecutive[partition] = 0
             return None
+        self._bad.append(self._seen)
         streak = self._consecutive.get(partition, 0) + 1
         self._consecutive[partition] = streak
         if streak >= self._policy.max_consecutive:
             return f"{streak} bad records in a row in partition {partition}"
-        full = len(self._window) == self._policy.window
-        if full and self._bad > self._policy.max_ratio * self._policy.window:
-            return f"{self._bad} bad records among the last {self._policy.window}"
+        window = self._policy.window
+        if self._seen >= window and len(self._bad) > self._policy.max_ratio * window:
+            return f"{len(self._bad)} bad records among the last {window}"
         return None
+
+    def _pass(self, records: int) -> None:
+        """Move the window on."""
+        self._seen += records
+        while self._bad and self._bad[0] <= self._seen - self._policy.window:
+            self._bad.popleft()

@@ -26,7 +26,7 @@ _CAREFUL_SECONDS = 15.0
 
 _MOST_BYTES = 16 * 1024 * 1024
 """Of the values in hand, about: a fetch is bounded as Kafka has it, which is compressed."""
-_STEP_RECORDS = 64
+_STEP_RECORDS = 128
 
 
 @dataclass(frozen=True, slots=True)

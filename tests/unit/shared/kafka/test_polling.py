@@ -160,14 +160,14 @@ def polling_at_ease(*, patience_seconds: float = 0) -> Polling:
 async def test_what_is_in_hand_is_bounded_in_bytes() -> None:
     """A fetch of well compressed records may unpack to more than there is memory."""
     megabyte = bytes(2**20)
-    consumer: Any = Log({0: [megabyte] * 100, 1: [megabyte] * 100})
+    consumer: Any = Log({0: [megabyte] * 200, 1: [megabyte] * 200})
     polling = polling_at_ease()
 
     found = [await polling.take(consumer, max_records=5_000, idle_seconds=0.01) for _ in range(4)]
 
-    assert [len(each) for each in found] == [64, 64, 64, 8]
+    assert [len(each) for each in found] == [128, 128, 128, 16]
     places = [(each.partition, each.offset) for records in found for each in records]
-    assert places == [(partition, offset) for partition in (0, 1) for offset in range(100)]
+    assert places == [(partition, offset) for partition in (0, 1) for offset in range(200)]
 
 
 async def test_small_records_come_all_at_once() -> None:
