@@ -129,7 +129,10 @@ class WireVerdict(msgspec.Struct, frozen=True, gc=False):
     accepted_time: datetime
     decided_time: datetime
     data: Flow
-    """Shared between verdicts about equal flows, as `categories` between equal decisions."""
+    """Shared between verdicts about equal flows, as `categories` between equal decisions.
+
+    INVARIANT: of verdicts that share their `categories`, outcome, kind and policy are equal, too.
+    """
     outcome: Outcome
     kind: Kind | None
     policy: WirePolicy | None
