@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="medians are over these (5)")
     parser.add_argument("--events", type=int, default=100_000, help="of every run (100,000)")
     parser.add_argument("--seconds", type=float, default=20, help="of each load, for latency (20)")
+    parser.add_argument("--compression", default="zstd", help="of all that is published (zstd)")
     parser.add_argument("--only", default="", help="names of contestants, or `latency`; by commas")
     options = parser.parse_args()
     missing = missing_prerequisite()
@@ -62,8 +63,8 @@ def main() -> int:
         f"{os.cpu_count()} cores, {platform.machine()}, CPython {platform.python_version()}, load "
         f"average {load_before:.1f} before and {os.getloadavg()[0]:.1f} after. "
         f"{options.events:,} events of {mean_size(canonical(options.events)):,.0f} bytes, "
-        f"{100 * violations(options.events):.0f} % of them violations, in {PARTITIONS} partitions; "
-        f"medians of {options.rounds} rounds."
+        f"{100 * violations(options.events):.0f} % of them violations, in {PARTITIONS} partitions, "
+        f"compression {options.compression}; medians of {options.rounds} rounds."
     )
     text = "\n\n".join(
         [
@@ -77,7 +78,7 @@ def main() -> int:
     document = json.dumps({"where": where, **as_json(results, latencies)}, indent=2) + "\n"
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "bench.json").write_text(document, encoding="utf-8")
-    if not only:
+    if not only and options.compression == "zstd":
         (Path(__file__).parent / "figures.json").write_text(document, encoding="utf-8")
         rewrite(ROOT / "docs" / "benchmarks.md", text)
     return 0
@@ -87,7 +88,7 @@ async def _run(
     options: argparse.Namespace, only: list[str]
 ) -> tuple[dict[str, Result], dict[str, Latency]]:
     async with ApacheKafka() as kafka:
-        stage = Stage(kafka.bootstrap_servers)
+        stage = Stage(kafka.bootstrap_servers, compression=options.compression)
         taking_part = [each for each in _contestants(stage) if not only or each.name in only]
         figures: dict[str, list[Figure]] = {each.name: [] for each in taking_part}
         rng = random.Random(options.rounds)  # noqa: S311 - only the order of the contestants

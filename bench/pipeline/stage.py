@@ -38,14 +38,16 @@ class StalledError(RuntimeError):
 class Stage:
     """One broker, and fresh topics for every run."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, *, compression: str = "zstd") -> None:
         self.bootstrap_servers = bootstrap_servers
+        self._compression = compression
         self._numbers = itertools.count(1)
 
     def environment(self, prefix: str) -> dict[str, str]:
         """What every process is told, services and others alike."""
         return {
             "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "PURPOSEWATCH_KAFKA_COMPRESSION": self._compression,
             "PURPOSEWATCH_TOPIC_PREFIX": prefix,
             "PURPOSEWATCH_TOPIC_PARTITIONS": str(PARTITIONS),
             "PURPOSEWATCH_TOPIC_REPLICATION_FACTOR": "1",

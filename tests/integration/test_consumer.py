@@ -1,6 +1,8 @@
 """The batch consumer on a real broker: nothing is skipped, whatever the handler does."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import pytest
@@ -99,6 +101,26 @@ async def test_failing_batches_are_tried_again(bench: Bench) -> None:
     await consumer.stop()
 
     assert sorted(handled) == [(partition, o) for partition in range(3) for o in range(200)]
+
+
+async def test_finished_records_are_let_go_at_once(bench: Bench) -> None:
+    """Otherwise there are as many in memory as are read between two garbage collections."""
+    await bench.publish(200)
+    seen: list[weakref.ref[Record]] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        seen.extend(map(weakref.ref, records))
+
+    consumer = bench.consumer(handle)
+    gc.disable()
+    try:
+        await consumer.start()
+        await until(lambda: len(seen) == 200)
+        # the last batch is held until there is another
+        await until(lambda: not any(record() for record in seen[:-50]), seconds=5)
+    finally:
+        gc.enable()
+        await consumer.stop()
 
 
 async def test_offsets_are_committed_only_after_handling(bench: Bench) -> None:
