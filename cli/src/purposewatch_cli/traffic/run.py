@@ -103,6 +103,8 @@ def _progress(courier: Courier, seconds: float) -> str:
     deliveries = courier.deliveries
     unexpected = deliveries.unexpected.total()
     text = f"{counted(deliveries.tally.sent, 'event')} sent in {seconds:.0f} s"
+    if deliveries.resent:
+        text += f", {deliveries.resent:,} tried again (see the gate's log)"
     return text + (f", {unexpected:,} answered otherwise than expected" if unexpected else "")
 
 
