@@ -50,12 +50,15 @@ class Watermarks:
         """One above the last record of every partition, as of now.
 
         Taken from the answers to fetches: not every broker gives the right end when asked for it.
+        It is asked all the same, to fetch from there: `seek_to_end` would do so too, but stays
+        with a broker that no longer leads the partition.
         """
         consumer = self._connected()
         asked_ms = int(time.time() * 1000)
         async with asyncio.timeout(_LOOK_SECONDS):
-            # this also drops fetched records, so that fetching never stalls on a full buffer
-            await consumer.seek_to_end(*self._observed)
+            for position, end in (await consumer.end_offsets(self._observed)).items():
+                # this also drops fetched records, so that fetching never stalls on a full buffer
+                consumer.seek(position, end)
             while any(
                 (consumer.last_poll_timestamp(position) or 0) < asked_ms
                 for position in self._observed

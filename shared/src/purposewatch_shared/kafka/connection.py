@@ -31,6 +31,13 @@ MAX_BATCH_BYTES = 960 * 1024
 Compared before compression, so that it bounds what a batch takes when it is read, too.
 """
 
+METADATA_MAX_AGE_MS = 10_000
+"""How long a client may go on believing who leads a partition.
+
+Not every answer "I don't lead it" makes aiokafka ask who does: with its default, to look for a
+partition's beginning or end could be in vain for five minutes.
+"""
+
 _log = get_logger(__name__)
 
 
@@ -72,6 +79,7 @@ def build_broker(settings: KafkaSettings, *, client_id: str) -> KafkaBroker:
         client_id=client_id,
         security=security(settings),
         request_timeout_ms=settings.kafka_request_timeout_ms,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         allow_auto_create_topics=False,
         consumer_only=True,
         logger=None,
@@ -86,6 +94,7 @@ def _client_options(settings: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
         "request_timeout_ms": settings.kafka_request_timeout_ms,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         "security_protocol": settings.kafka_security_protocol,
         "ssl_context": _ssl_context(settings),
     }

@@ -1,12 +1,21 @@
 """What the clients are made with; what brokers make of it is tested in the integration tests."""
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from purposewatch_shared.kafka import connection
-from purposewatch_shared.kafka.connection import MAX_BATCH_BYTES, build_producer
+from purposewatch_shared.kafka.connection import (
+    MAX_BATCH_BYTES,
+    METADATA_MAX_AGE_MS,
+    build_admin,
+    build_broker,
+    build_observer,
+    build_producer,
+    build_reader,
+)
 from purposewatch_shared.service import load_settings
 from purposewatch_shared.settings import KafkaSettings
 from purposewatch_shared.topics import declared_topics
@@ -57,3 +66,22 @@ def test_batches_fit_every_topic_unpacked() -> None:
     least = min(int(topic.config["max.message.bytes"]) for topic in declared_topics().values())
 
     assert least > MAX_BATCH_BYTES
+
+
+@pytest.mark.parametrize("build", [build_producer, build_admin, build_observer, build_reader])
+async def test_clients_ask_for_leaders_all_the_time(build: Callable[..., Any]) -> None:
+    """Left alone, aiokafka would believe a stale answer for minutes."""
+    client = build(KafkaSettings(), client_id="test")
+    age = (client.client if build is build_producer else client._client)._metadata_max_age_ms
+    await (client.close() if build is build_admin else client.stop())
+
+    assert age == METADATA_MAX_AGE_MS
+
+
+async def test_subscribers_ask_for_leaders_all_the_time() -> None:
+    """FastStream builds their consumers out of what the broker was given."""
+    broker = build_broker(KafkaSettings(), client_id="test")
+    consumer = broker.config.builder()
+    await consumer.stop()
+
+    assert consumer._client._metadata_max_age_ms == METADATA_MAX_AGE_MS

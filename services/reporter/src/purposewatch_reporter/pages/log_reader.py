@@ -54,8 +54,9 @@ class LogReader:
             starts = await consumer.beginning_offsets(positions)
             consumer.assign(positions)
             try:
-                await consumer.seek_to_end(*positions)
-                # ends are taken from fetches: not every broker gives them when asked
+                for position, end in (await consumer.end_offsets(positions)).items():
+                    consumer.seek(position, end)
+                # ends are taken from fetches: see `Watermarks.ends`
                 while any((consumer.last_poll_timestamp(p) or 0) < asked_ms for p in positions):
                     await consumer.getmany(timeout_ms=_POLL_MS)
                 return {

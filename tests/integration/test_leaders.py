@@ -1,0 +1,91 @@
+"""Whoever looks at logs finds out by itself that another broker leads a partition now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
+
+from purposewatch_reporter.pages.log_reader import LogReader
+from purposewatch_reporter.watermarks import Watermarks
+from purposewatch_shared.kafka.connection import build_admin, build_producer
+from purposewatch_shared.settings import KafkaSettings
+from tests.integration.brokers.apache_kafka import ApacheKafka
+from tests.integration.conftest import require_apache_kafka
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiokafka import AIOKafkaConsumer
+
+pytestmark = pytest.mark.apache_kafka
+
+_TOPIC = "led-by-two"
+_PARTITIONS = 4
+
+
+@pytest_asyncio.fixture
+async def settings() -> AsyncIterator[KafkaSettings]:
+    """Two brokers with a topic of which each leads a part, and as many records as partitions."""
+    require_apache_kafka()
+    async with ApacheKafka(2, heap_mb=256) as kafka:
+        settings = KafkaSettings(
+            kafka_bootstrap_servers=kafka.bootstrap_servers, topic_partitions=_PARTITIONS
+        )
+        admin = build_admin(settings, client_id="test")
+        try:
+            await admin.start()
+            await admin.create_topics([NewTopic(_TOPIC, _PARTITIONS, 1)])
+        finally:
+            await admin.close()
+        async with build_producer(settings, client_id="test") as producer:
+            for partition in range(_PARTITIONS):
+                await producer.send_and_wait(_TOPIC, b"record", partition=partition)
+        yield settings
+
+
+def _mistake_the_leaders(consumer: AIOKafkaConsumer | None) -> None:
+    """Have the client believe what it may after a broker was away: each leads what the other does."""
+    assert consumer is not None
+    known = consumer._client.cluster._partitions[_TOPIC]
+    leaders = {partition: metadata.leader for partition, metadata in known.items()}
+    assert set(leaders.values()) == {1, 2}
+    for partition, leader in leaders.items():
+        known[partition] = known[partition]._replace(leader=3 - leader)
+
+
+async def test_the_ends_are_found_with_mistaken_leaders(settings: KafkaSettings) -> None:
+    """The very next look asks for the leaders anew; it doesn't go on asking the wrong broker."""
+    watermarks = Watermarks(settings, topic=_TOPIC, client_id="test")
+    await watermarks.start()
+    try:
+        before = await watermarks.ends()
+        _mistake_the_leaders(watermarks._consumer)
+        after = await watermarks.ends()
+        _mistake_the_leaders(watermarks._consumer)
+        start = await watermarks.log_start(_TOPIC, 0)
+    finally:
+        await watermarks.stop()
+
+    assert before == after == dict.fromkeys(range(_PARTITIONS), 1)
+    assert start == 0
+
+
+async def test_records_are_found_with_mistaken_leaders(settings: KafkaSettings) -> None:
+    """The spans of partitions, and single records."""
+    reader = LogReader(settings, client_id="test")
+    await reader.start()
+    try:
+        before = await reader.spans(_TOPIC, range(_PARTITIONS))
+        _mistake_the_leaders(reader._consumer)
+        after = await reader.spans(_TOPIC, range(_PARTITIONS))
+        _mistake_the_leaders(reader._consumer)
+        found = await reader.read(_TOPIC, 1, [0])
+    finally:
+        await reader.stop()
+
+    assert before == after == dict.fromkeys(range(_PARTITIONS), (0, 1))
+    assert TopicPartition(found[0].topic, found[0].partition) == TopicPartition(_TOPIC, 1)
