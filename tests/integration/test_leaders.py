@@ -48,7 +48,7 @@ async def settings() -> AsyncIterator[KafkaSettings]:
 
 
 def _mistake_the_leaders(consumer: AIOKafkaConsumer | None) -> None:
-    """Have the client believe what it may after a broker was away: each leads what the other does."""
+    """Have the client believe that each broker leads what the other does."""
     assert consumer is not None
     known = consumer._client.cluster._partitions[_TOPIC]
     leaders = {partition: metadata.leader for partition, metadata in known.items()}
