@@ -73,12 +73,12 @@ async def test_two_reporters_claim_an_id_once(database: Database) -> None:
     first = {name: FirstUse(b"f" * 16, 1, at) for at, name in enumerate(names[:1_500])}
     again = {name: FirstUse(b"a" * 16, 2, at) for at, name in enumerate(names)}
 
-    async def claim_later() -> dict[bytes, FirstUse]:
+    async def claim_later() -> dict[bytes, FirstUse] | None:
         async with database.writing() as connection:
             return await claim_ids(connection, uses(again), NOW)
 
     async with database.writing() as connection:
-        assert await claim_ids(connection, uses(first), NOW) == {}
+        assert await claim_ids(connection, uses(first), NOW) is None
         later = asyncio.create_task(claim_later())
         await asyncio.sleep(0.3)
         assert not later.done()
@@ -94,7 +94,7 @@ async def test_ids_are_booked_with_the_places_of_their_events(database: Database
         for number, at in enumerate(offsets)
     }
     async with database.writing() as connection:
-        assert await claim_ids(connection, uses(wanted), NOW) == {}
+        assert await claim_ids(connection, uses(wanted), NOW) is None
         found = (await connection.execute(select(event_ids))).all()
     assert wanted == {
         row.id_hash: FirstUse(row.content_digest, row.partition, row.event_offset) for row in found
@@ -111,6 +111,7 @@ async def test_an_id_that_a_batch_uses_twice_is_booked_once(database: Database) 
     async with database.writing() as connection:
         assert await claim_ids(connection, batch, NOW) == {}
         earlier = await claim_ids(connection, batch, NOW)
+    assert earlier is not None
     assert earlier[names[0]] == FirstUse(b"A" * 16, 0, 0)
     assert await stored(database) == 3
 
@@ -127,7 +128,7 @@ async def test_reporters_that_claim_the_same_ids_never_wait_for_each_other(
 
         async def claim(batch: dict[bytes, FirstUse]) -> int:
             async with database.writing() as connection:
-                return len(await claim_ids(connection, uses(batch), NOW))
+                return len(await claim_ids(connection, uses(batch), NOW) or ())
 
         booked = await asyncio.gather(claim(wanted), claim(dict(reversed(wanted.items()))))
         assert sorted(booked) == [0, 3_000]

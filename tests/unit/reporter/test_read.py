@@ -10,12 +10,11 @@ import pytest
 from purposewatch_reporter.booking.read import (
     ReadVerdict,
     SetAside,
+    VerdictRecords,
     read_dead_letter,
-    read_verdict,
 )
 from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.kafka.condemned import condemned
-from purposewatch_shared.wire.verdict import VerdictReader
+from purposewatch_shared.kafka.condemned import Record, condemned
 from tests.unit.reporter.records import PREFIX, dead_letter, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -23,11 +22,17 @@ EVENTS = f"{PREFIX}.events"
 VERDICTS = f"{PREFIX}.verdicts"
 
 
+def read_record(one: Record) -> ReadVerdict | SetAside:
+    """Read a record of the verdicts topic."""
+    good, bad = VerdictRecords(EVENTS).read([one], now=NOW)
+    found: list[ReadVerdict | SetAside] = [*good, *bad]
+    assert len(found) == 1
+    return found[0]
+
+
 def read(value: Any) -> ReadVerdict | SetAside:
     """Read a value as a record of the verdicts topic."""
-    return read_verdict(
-        record(VERDICTS, 2, 9, value), VerdictReader(), events_topic=EVENTS, now=NOW
-    )
+    return read_record(record(VERDICTS, 2, 9, value))
 
 
 def test_a_verdict_is_read_with_its_text() -> None:
@@ -36,7 +41,7 @@ def test_a_verdict_is_read_with_its_text() -> None:
     found = read(value)
     assert isinstance(found, ReadVerdict)
     assert json.loads(found.text) == value
-    assert found.event_time == datetime(2026, 3, 2, 8, 15, tzinfo=UTC)
+    assert found.verdict.event_time == datetime(2026, 3, 2, 8, 15, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +97,7 @@ def test_nul_never_reaches_the_database() -> None:
 def test_absurd_kafka_timestamps_are_survived() -> None:
     """A producer may write any timestamp; beyond the calendar it must not stop the reading."""
     bad = dataclasses.replace(record(VERDICTS, 2, 9, b"{"), timestamp=2**63 - 1)
-    found = read_verdict(bad, VerdictReader(), events_topic=EVENTS, now=NOW)
+    found = read_record(bad)
     assert isinstance(found, SetAside)
     assert found.record_time.year == 9999
 
@@ -103,11 +108,7 @@ def test_a_condemned_record_is_not_parsed(topic: str) -> None:
     good = verdict(1, 7) if topic == VERDICTS else dead_letter()
     unfit = condemned(record(topic, 2, 9, good), ErrorClass.POISON, "ended three processes")
 
-    found = (
-        read_verdict(unfit, VerdictReader(), events_topic=EVENTS, now=NOW)
-        if topic == VERDICTS
-        else read_dead_letter(unfit, now=NOW)
-    )
+    found = read_record(unfit) if topic == VERDICTS else read_dead_letter(unfit, now=NOW)
 
     assert isinstance(found, SetAside)
     assert (found.error_class, found.reason) == (ErrorClass.POISON, "ended three processes")

@@ -8,24 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purposewatch_reporter.booking.identity import place_id
-from purposewatch_reporter.booking.read import ReadVerdict, read_verdict
+from purposewatch_reporter.booking.read import ReadVerdict, VerdictRecords
 from purposewatch_reporter.booking.rows import category_rows, violation_row
 from purposewatch_reporter.booking.tally import Sort, sort_out, tally
 from purposewatch_reporter.findings.record import Judged, Mark
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_shared.verdict import Position
-from purposewatch_shared.wire.verdict import VerdictReader
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
+def read_all(*values: dict[str, Any]) -> list[ReadVerdict]:
+    """The verdicts as the bookkeeper sees them."""
+    texts = [json.dumps(value, separators=(",", ":")).encode() for value in values]
+    records = [record("t", 0, offset, text) for offset, text in enumerate(texts)]
+    good, bad = VerdictRecords(f"{PREFIX}.events").read(records, now=NOW)
+    assert bad == []
+    return good
+
+
 def read(value: dict[str, Any]) -> ReadVerdict:
-    """The verdict as the bookkeeper sees it."""
-    found = read_verdict(
-        record("t", 0, 0, value), VerdictReader(), events_topic=f"{PREFIX}.events", now=NOW
-    )
-    assert isinstance(found, ReadVerdict)
+    """The same of a single one."""
+    [found] = read_all(value)
     return found
 
 
@@ -96,28 +101,12 @@ def test_a_place_always_has_the_same_id() -> None:
 )
 def test_what_is_put_together_counts_as_it_would_alone(values: list[dict[str, Any]]) -> None:
     """Verdicts are counted by sort, for speed; one by one they come to the same."""
-    reader = VerdictReader()
-    found = []
-    for value in values:
-        text = json.dumps(value, separators=(",", ":")).encode()
-        item = read_verdict(
-            record("t", 0, 0, text), reader, events_topic=f"{PREFIX}.events", now=NOW
-        )
-        assert isinstance(item, ReadVerdict)
-        found.append(item)
+    found = read_all(*values)
     assert tally(Sort(item, 1) for item in found) == tally(sort_out(found))
     assert sum(sort.number for sort in sort_out(found)) == len(found)
 
 
 def test_equal_flows_and_decisions_are_one_sort() -> None:
     """Otherwise nothing would be gained by it."""
-    reader = VerdictReader()
-    found = []
-    for offset in range(5):
-        text = json.dumps(verdict(0, offset), separators=(",", ":")).encode()
-        item = read_verdict(
-            record("t", 0, 0, text), reader, events_topic=f"{PREFIX}.events", now=NOW
-        )
-        assert isinstance(item, ReadVerdict)
-        found.append(item)
+    found = read_all(*(verdict(0, offset) for offset in range(5)))
     assert [sort.number for sort in sort_out(found)] == [5]

@@ -40,16 +40,15 @@ _READER = VerdictReader()
 
 def as_model(verdict: WireVerdict) -> dict[str, object]:
     """What the fast reader read, in the model's terms."""
-    position, policy = verdict.position, verdict.policy
+    policy = verdict.policy
     fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__}
+    place = {name: fields.pop(name) for name in ("topic", "partition", "offset")}
     subject = fields.pop("subject")
     flow = {name: getattr(verdict.data, name) for name in verdict.data.__struct_fields__}
     return {
         **fields,
         "dataschema": VERDICT_SCHEMA,
-        "position": Position(
-            topic=position.topic, partition=position.partition, offset=position.offset
-        ),
+        "position": Position(**place),
         "policy": policy and PolicyReference(version=policy.version, digest=policy.digest),
         "data": CanonicalData(**flow, subject=subject),
     }

@@ -39,9 +39,9 @@ def in_doubt(account: Page, time: datetime) -> bool:
 
 def claim_of_event(read: ReadVerdict) -> Claim:
     """That the event which the verdict is about stands where the verdict says."""
-    said, position = read.verdict, read.verdict.position
+    said = read.verdict
     digest = event_digest(said.event_source, said.event_id, said.accepted_time)
-    return Claim(position.topic, position.partition, position.offset, digest, canonical_digest)
+    return Claim(said.topic, said.partition, said.offset, digest, canonical_digest)
 
 
 def claim_of_letter(letter: SetAside) -> Claim | None:
@@ -94,7 +94,7 @@ class Accounts:
 
     def of(self, item: ReadVerdict) -> PartitionLedger:
         """The account that a verdict is booked in."""
-        return self._of(item.verdict.position.partition, item.page)
+        return self._of(item.verdict.partition, item.page)
 
     async def sort_verdicts(self, items: Sequence[ReadVerdict]) -> Sequence[ReadVerdict]:
         """The verdicts, each with its page."""
@@ -103,13 +103,13 @@ class Accounts:
         claims = {
             id(item): claim_of_event(item)
             for item in items
-            if in_doubt(self.current[item.verdict.position.partition], item.verdict.accepted_time)
+            if in_doubt(self.current[item.verdict.partition], item.verdict.accepted_time)
         }
         pages = await self._pages(claims)
         return [
             msgspec.structs.replace(
                 item,
-                page=pages.get(id(item), self.current[item.verdict.position.partition].page),
+                page=pages.get(id(item), self.current[item.verdict.partition].page),
             )
             for item in items
         ]
@@ -151,8 +151,7 @@ class Accounts:
         first: dict[int, ReadVerdict] = {}
         last: dict[int, ReadVerdict] = {}
         for item in items:
-            position = item.verdict.position
-            partition, offset = position.partition, position.offset
+            partition, offset = item.verdict.partition, item.verdict.offset
             account = self._of(partition, item.page)
             if offset < account.base:
                 suspects.add(partition)

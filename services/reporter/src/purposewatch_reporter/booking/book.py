@@ -1,7 +1,7 @@
 """Book a batch: one transaction from reading the books to writing them."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -16,8 +16,8 @@ from purposewatch_reporter.booking.raw_accounts import RawAccounts
 from purposewatch_reporter.booking.read import (
     ReadVerdict,
     SetAside,
+    VerdictRecords,
     read_dead_letter,
-    read_verdict,
 )
 from purposewatch_reporter.booking.rows import (
     category_rows,
@@ -53,7 +53,6 @@ from purposewatch_reporter.store.positions import (
 )
 from purposewatch_shared.decision import Outcome
 from purposewatch_shared.kafka.consumer import Record
-from purposewatch_shared.wire.verdict import VerdictReader
 
 LogStart: TypeAlias = Callable[[str, int], Awaitable[int]]
 Book: TypeAlias = Callable[[Sequence[Record], Known | None], Awaitable["Receipt"]]
@@ -105,7 +104,7 @@ class Bookkeeper:
         self._clock = clock
         self._raw = RawAccounts(raw_topic)
         self._pages = pages
-        self._reader = VerdictReader()
+        self._records = VerdictRecords(events_topic)
 
     async def positions(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
         """Where to go on reading: behind what is booked, of the log that there is now."""
@@ -135,21 +134,16 @@ class Bookkeeper:
 
     async def _book_verdicts(self, records: Sequence[Record], known: Known | None) -> Receipt:
         now = self._clock()
-        read = [
-            read_verdict(record, self._reader, events_topic=self._events_topic, now=now)
-            for record in records
-        ]
-        good = [item for item in read if isinstance(item, ReadVerdict)]
-        bad = [item for item in read if isinstance(item, SetAside)]
+        good, bad = self._records.read(records, now=now)
         async with self._database.writing() as connection:
             unread = await self._advance(connection, records, known)
             accounts = await Accounts.lock(
                 connection,
                 self._events_topic,
-                {item.verdict.position.partition for item in good},
+                {item.verdict.partition for item in good},
                 known,
             )
-            self._open_accounts(accounts.current, unread, records, read)
+            _open_accounts(accounts.current, unread, good)
             news = accounts.book_verdicts(await accounts.sort_verdicts(good))
             uses = uses_of(news)
             earlier = await claim_ids(connection, uses, now)
@@ -170,7 +164,7 @@ class Bookkeeper:
         return Receipt(
             new=identified.new,
             sorts=sorts,
-            repeats=len(read) - len(news) - len(unreadable),
+            repeats=len(records) - len(news) - len(unreadable),
             duplicates=len(identified.duplicates),
             conflicts=len(identified.conflicts),
             dead_letters=Counter(row["error_class"] for row in unreadable),
@@ -249,25 +243,6 @@ class Bookkeeper:
         await save_places(connection, topic, after)
         return before
 
-    def _open_accounts(
-        self,
-        accounts: Mapping[int, PartitionLedger],
-        places: Mapping[int, Place],
-        records: Sequence[Record],
-        read: Sequence[ReadVerdict | SetAside],
-    ) -> None:
-        """Open the books behind 0 where Kafka has deleted the verdicts before this batch."""
-        at_start = {partition for partition, place in places.items() if place.next_offset == 0}
-        for record, item in zip(records, read, strict=True):
-            if not at_start:
-                return
-            if isinstance(item, SetAside) or record.partition not in at_start:
-                continue
-            at_start.remove(record.partition)
-            account = accounts[item.verdict.position.partition]
-            if record.offset and not account.verdicts:
-                account.open_at(item.verdict.position.offset)
-
     async def _store(
         self, connection: AsyncConnection, identified: Identified, now: datetime
     ) -> None:
@@ -289,6 +264,24 @@ class Bookkeeper:
         await insert_rows(connection, tables.id_conflicts, disputed)
         await self._findings.record(connection, judgement, now)
         await _notify(connection, disputed, now)
+
+
+def _open_accounts(
+    accounts: Mapping[int, PartitionLedger],
+    places: Mapping[int, Place],
+    good: Iterable[ReadVerdict],
+) -> None:
+    """Open the books behind 0 where Kafka has deleted the verdicts before this batch."""
+    at_start = {partition for partition, place in places.items() if place.next_offset == 0}
+    for item in good:
+        if not at_start:
+            return
+        if item.record.partition not in at_start:
+            continue
+        at_start.remove(item.record.partition)
+        account = accounts[item.verdict.partition]
+        if item.record.offset and not account.verdicts:
+            account.open_at(item.verdict.offset)
 
 
 async def _count(connection: AsyncConnection, sorts: Sequence[Sort]) -> None:

@@ -8,21 +8,23 @@ from purposewatch_reporter.booking.read import ReadVerdict
 from purposewatch_reporter.store.event_ids import HASH_SIZE, FirstUse, Uses
 from purposewatch_shared.verdict import Position
 from purposewatch_shared.wire import WireVerdict
-from purposewatch_shared.wire.verdict import WirePosition
+
+_NO_HASH = hashlib.blake2b(digest_size=HASH_SIZE)
 
 
 def id_hash(verdict: WireVerdict) -> bytes:
     """128 bits for an event's id, which is unique within its source."""
-    name = f"{verdict.event_source}\0{verdict.event_id}".encode()
-    return hashlib.blake2b(name, digest_size=HASH_SIZE).digest()
+    hashed = _NO_HASH.copy()  # quicker than to make one
+    hashed.update(f"{verdict.event_source}\0{verdict.event_id}".encode())
+    return hashed.digest()
 
 
-def place_id(position: Position | WirePosition, page: int = 0) -> str:
+def place_id(place: Position | WireVerdict, page: int = 0) -> str:
     """128 bits in hex for a place in Kafka: the same however often the books are written.
 
     The page keeps the places of a recreated topic apart from those before.
     """
-    name = f"{position.topic}\0{position.partition}\0{position.offset}"
+    name = f"{place.topic}\0{place.partition}\0{place.offset}"
     if page:
         name += f"\0{page}"
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
@@ -51,15 +53,15 @@ def uses_of(verdicts: Sequence[ReadVerdict]) -> Uses:
     return Uses(
         names=[id_hash(one) for one in stated],
         digests=bytes.fromhex("".join([one.content_digest for one in stated])),
-        places=[(one.position.partition, one.position.offset) for one in stated],
+        places=[(one.partition, one.offset) for one in stated],
     )
 
 
 def identify(
-    verdicts: Sequence[ReadVerdict], uses: Uses, earlier: Mapping[bytes, FirstUse]
+    verdicts: Sequence[ReadVerdict], uses: Uses, earlier: Mapping[bytes, FirstUse] | None
 ) -> Identified:
-    """Tell the first use of an id from repeats, given the uses booked before this batch."""
-    if not earlier and uses.are_unlike:
+    """Tell the first use of an id from repeats, given what `claim_ids` says about this batch."""
+    if earlier is None:
         return Identified(verdicts, (), ())
     first = dict(earlier)
     new, duplicates, conflicts = [], [], []

@@ -1,6 +1,6 @@
 """Read records of the verdicts and dead-letters topics; one that can't be read gets a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from purposewatch_shared.kafka.condemned import CondemnedRecord
 from purposewatch_shared.kafka.consumer import Record
 from purposewatch_shared.kafka.dead_letters import written_at
 from purposewatch_shared.verdict import Position
-from purposewatch_shared.wire.verdict import VerdictReader, WirePosition, WireVerdict
+from purposewatch_shared.wire.verdict import VerdictReader, WireVerdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = 2**63 - 1
@@ -22,18 +22,17 @@ _ERRORS_NAMED = 5
 
 
 class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
-    """A verdict, the record's value that it was read from, and its event's time in UTC."""
+    """A verdict, whose times are in UTC, and the record that it was read from."""
 
     verdict: WireVerdict
-    value: bytes
-    event_time: datetime
+    record: Record
     page: int = 0
     """The page of the events topic's books that its event belongs to."""
 
     @property
     def text(self) -> str:
         """The verdict as JSON."""
-        return self.value.decode()
+        return (self.record.value or b"").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +72,43 @@ def storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def read_verdict(
-    record: Record, reader: VerdictReader, *, events_topic: str, now: datetime
-) -> ReadVerdict | SetAside:
-    """The verdict in a record of the verdicts topic, or why there is none in it."""
-    try:
-        value = _value_of(record)
-        try:
-            wire = reader.read(value)
-        except ValidationError as error:
-            raise _unreadable_by(error) from None
-        _check_position(wire.position, events_topic)
-        event_time = _in_utc(wire.event_time)
-    except _UnreadableError as error:
-        return _unreadable(record, error, now)
-    return ReadVerdict(wire, value, event_time)
+class VerdictRecords:
+    """Reads records of the verdicts topic."""
+
+    def __init__(self, events_topic: str) -> None:
+        """`events_topic` is the full name of the topic that all verdicts must be about."""
+        self._events_topic = events_topic
+        self._reader = VerdictReader()
+
+    def read(
+        self, records: Iterable[Record], *, now: datetime
+    ) -> tuple[list[ReadVerdict], list[SetAside]]:
+        """The verdicts in the records, and why there is none in the others."""
+        good: list[ReadVerdict] = []
+        bad: list[SetAside] = []
+        read, topic = self._reader.read, self._events_topic
+        for record in records:
+            try:
+                verdict = read(_value_of(record))
+                if (
+                    verdict.topic != topic
+                    or verdict.offset >= _LARGEST_OFFSET
+                    or verdict.partition > _LARGEST_PARTITION
+                    or verdict.event_time.tzinfo is not UTC
+                ):
+                    verdict = _checked(verdict, topic)
+            except ValidationError as error:
+                bad.append(_unreadable(record, _unreadable_by(error), now))
+            except _UnreadableError as error:
+                bad.append(_unreadable(record, error, now))
+            else:
+                good.append(ReadVerdict(verdict, record))
+        return good, bad
+
+
+def _checked(verdict: WireVerdict, topic: str) -> WireVerdict:
+    _check_place(verdict, topic)
+    return msgspec.structs.replace(verdict, event_time=_in_utc(verdict.event_time))
 
 
 def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> SetAside:
@@ -97,7 +118,7 @@ def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> S
             letter = DeadLetter.model_validate_json(_value_of(record))
         except ValidationError as error:
             raise _unreadable_by(error) from None
-        _check_position(letter.position, letter.position.topic)
+        _check_place(letter.position, letter.position.topic)
         return SetAside(
             origin=letter.position,
             record_time=_in_utc(letter.timestamp),
@@ -129,7 +150,7 @@ def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
         origin = msgspec.json.decode(letter.value or b"", type=_Origin).origin
         topic, partition, offset = origin.rsplit("/", 2)
         place = Position(topic=topic, partition=int(partition), offset=int(offset))
-        _check_position(place, raw_topic)
+        _check_place(place, raw_topic)
     except (ValueError, _UnreadableError):
         return None  # no canonical event, or one that came by HTTP
     return place
@@ -158,11 +179,11 @@ def _name_fields(places: Sequence[tuple[int | str, ...]]) -> str:
     return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
 
 
-def _check_position(position: Position | WirePosition, topic: str) -> None:
-    if position.topic != topic:
+def _check_place(place: Position | WireVerdict, topic: str) -> None:
+    if place.topic != topic:
         reason = f"the record is about another topic than `{topic}`"
         raise _UnreadableError(ErrorClass.INTERNAL, reason)
-    if position.offset >= _LARGEST_OFFSET or position.partition > _LARGEST_PARTITION:
+    if place.offset >= _LARGEST_OFFSET or place.partition > _LARGEST_PARTITION:
         reason = "the record names a position that Kafka can't have"
         raise _UnreadableError(ErrorClass.INTERNAL, reason)
 

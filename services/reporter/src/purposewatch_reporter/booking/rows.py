@@ -25,7 +25,7 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
     decision = deciding(verdict)
     return {
         **_place(read),
-        "event_time": read.event_time,
+        "event_time": verdict.event_time,
         "booked_time": now,
         "origin": storable(verdict.origin),
         "subject": verdict.subject,
@@ -67,7 +67,7 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
         **_place(conflict.read),
         "first_partition": first.partition,
         "first_offset": first.offset,
-        "event_time": conflict.read.event_time,
+        "event_time": verdict.event_time,
         "booked_time": now,
         "controller": verdict.data.controller,
         "outcome": str(verdict.outcome),
@@ -103,10 +103,10 @@ def dead_letter_row(letter: SetAside, now: datetime) -> dict[str, Any]:
 def _place(read: ReadVerdict) -> dict[str, Any]:
     verdict = read.verdict
     return {
-        "id": place_id(verdict.position, read.page),
-        "topic": verdict.position.topic,
-        "partition": verdict.position.partition,
-        "event_offset": verdict.position.offset,
+        "id": place_id(verdict, read.page),
+        "topic": verdict.topic,
+        "partition": verdict.partition,
+        "event_offset": verdict.offset,
         "event_id": verdict.event_id,
         "event_source": verdict.event_source,
         "publisher": verdict.publisher,

@@ -56,7 +56,8 @@ def sort_out(verdicts: Iterable[ReadVerdict]) -> Sequence[Sort]:
     """
     sorts: dict[tuple[Any, ...], list[ReadVerdict]] = {}
     for read in verdicts:
-        verdict, time = read.verdict, read.event_time
+        verdict = read.verdict
+        time = verdict.event_time
         sort = (
             time.toordinal(),
             time.hour,
@@ -78,7 +79,7 @@ def tally(sorts: Iterable[Sort]) -> Tally:
     for read, number in sorts:
         verdict = read.verdict
         data = verdict.data
-        hour = read.event_time.replace(minute=0, second=0, microsecond=0)
+        hour = verdict.event_time.replace(minute=0, second=0, microsecond=0)
         outcome, kind = str(verdict.outcome), str(verdict.kind or NO_KIND)
         counted.events[hour, data.controller, verdict.publisher, outcome, kind] += number
         for decision in verdict.categories:

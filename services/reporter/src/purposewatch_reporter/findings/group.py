@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import NamedTuple
 
 UNKNOWN = "unknown"
@@ -33,6 +34,7 @@ class Group(NamedTuple):
         return Group(OTHER, OTHER, self.kind, OTHER, OTHER, OTHER, OTHER)
 
 
+@lru_cache(maxsize=8_192)
 def digest(*values: str) -> str:
     """128 bits in hex for some texts in order."""
     text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))

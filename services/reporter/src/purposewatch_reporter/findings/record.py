@@ -216,7 +216,7 @@ def _grow(
     read: ReadVerdict,
     decision: CategoryDecision,
 ) -> None:
-    time = read.event_time
+    time = read.verdict.event_time
     item = growth.get(mark.fingerprint)
     if item is None:
         item = growth[mark.fingerprint] = _Growth(group, mark.severity, time, time, read, decision)
@@ -250,7 +250,7 @@ def _row(item: _Growth, now: datetime) -> dict[str, Any]:
         "active_time": now if active else None,
         "quiet_time": None,
         "routed_episode": 0,
-        "last_violation_id": place_id(verdict.position, item.read.page),
+        "last_violation_id": place_id(verdict, item.read.page),
         "summary": storable(decision.sentence),
         "statement": _storable(decision.statement),
         "clause": _storable(decision.clause),

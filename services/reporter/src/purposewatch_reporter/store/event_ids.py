@@ -20,8 +20,8 @@ HASH_SIZE = 16
 """Bytes of an id's hash, and of the digest of an event's content."""
 
 # All hashes are 16 bytes long. So they travel as one value each way, which costs a quarter of an
-# array of them, and the answer need not be taken apart while every id is new. Places travel as the
-# few runs that they form, and are sorted by PostgreSQL together with their ids.
+# array of them, and there is none to come back while every id is new. Places travel as the few runs
+# that they form, and are sorted by PostgreSQL together with their ids.
 _CLAIM = """
 WITH booked AS (
     INSERT INTO event_ids (id_hash, content_digest, partition, event_offset, booked_time)
@@ -39,7 +39,7 @@ WITH booked AS (
     ON CONFLICT DO NOTHING
     RETURNING id_hash
 )
-SELECT string_agg(id_hash, '') FROM booked
+SELECT CASE WHEN count(*) < $8 THEN coalesce(string_agg(id_hash, ''), '') END FROM booked
 """
 
 
@@ -81,11 +81,6 @@ class Uses:
             message = f"ids and contents are known by {HASH_SIZE} bytes each"
             raise ValueError(message)
 
-    @property
-    def are_unlike(self) -> bool:
-        """Whether no id is used twice."""
-        return len(set(self.names)) == len(self.names)
-
     def each(self) -> Iterator[FirstUse]:
         """The uses one by one."""
         for digest, place in zip(_cut(self.digests), self.places, strict=True):
@@ -108,16 +103,17 @@ class Uses:
 
 async def claim_ids(
     connection: AsyncConnection, uses: Uses, now: datetime
-) -> dict[bytes, FirstUse]:
+) -> dict[bytes, FirstUse] | None:
     """Book the ids that are new; return the earlier use of each that is not.
 
-    Of several uses of a new id, the first is booked.
+    Of several uses of a new id, the first is booked. `None` means that no id is used twice, neither
+    here nor earlier.
 
     INVARIANT: ids are inserted in sorted order, so that two reporters can't wait for each other.
     A reporter that inserts an id which another one is just booking waits for that transaction.
     """
     if not uses.names:
-        return {}
+        return None
     if connection.dialect.name == "sqlite":  # the one writer: nobody books an id in between
         first: dict[bytes, FirstUse] = {}
         for name, use in zip(uses.names, uses.each(), strict=True):
@@ -125,19 +121,22 @@ async def claim_ids(
         earlier = await _uses(connection, sorted(first))
         new = [(name, first[name]) for name in sorted(first.keys() - earlier.keys())]
         await insert_rows(connection, event_ids, [_row(name, use, now) for name, use in new])
-        return earlier
+        return earlier if earlier or len(first) < len(uses.names) else None
     booked = await _claim(connection, uses, now)
-    names = set(uses.names)
-    if len(booked) == len(names) * HASH_SIZE:
-        return {}
-    return await _uses(connection, sorted(names.difference(_cut(booked))))
+    if booked is None:
+        return None
+    return await _uses(connection, sorted(set(uses.names).difference(_cut(booked))))
 
 
-async def _claim(connection: AsyncConnection, uses: Uses, now: datetime) -> bytes:
-    """Book the ids that PostgreSQL does not have; they come back, one behind the other."""
+async def _claim(connection: AsyncConnection, uses: Uses, now: datetime) -> bytes | None:
+    """Book the ids that PostgreSQL does not have.
+
+    They come back, one behind the other, unless that was as many as there are uses.
+    """
     runs = zip(*uses.runs(), strict=True)
-    values = (b"".join(uses.names), uses.digests, *map(list, runs), now)
-    return (await connection.exec_driver_sql(_CLAIM, values)).scalar_one() or b""
+    values = (b"".join(uses.names), uses.digests, *map(list, runs), now, len(uses.names))
+    booked: bytes | None = (await connection.exec_driver_sql(_CLAIM, values)).scalar_one()
+    return booked
 
 
 def _row(name: bytes, use: FirstUse, now: datetime) -> dict[str, Any]:
