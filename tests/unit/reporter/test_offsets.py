@@ -28,6 +28,20 @@ def test_it_agrees_with_a_plain_set(offsets: list[int]) -> None:
     assert [o for o in range(booked.end) if o not in plain] == missing
 
 
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=20))
+def test_a_row_of_offsets_is_as_good_as_each_of_them(rows: list[tuple[int, int]]) -> None:
+    """It is added behind the end or to nothing; anywhere else nothing changes."""
+    booked, singly = OffsetSet(), OffsetSet()
+    for offset, size in rows:
+        fits = len(singly) == 0 or offset == singly.end
+        assert booked.extend(offset, size) is fits
+        for one in range(offset, offset + size):
+            singly.book(one)
+            if not fits:
+                booked.book(one)
+        assert booked.intervals() == singly.intervals()
+
+
 @given(OFFSETS)
 def test_its_representation_depends_on_the_content_alone(offsets: list[int]) -> None:
     """Intervals are sorted, apart and not empty, in whatever order the offsets came."""

@@ -1,6 +1,6 @@
 """The accounts of the events topic that a batch touches, and which page each event belongs to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol, Self
@@ -144,34 +144,27 @@ class Accounts:
         self._before |= await lock_old_pages(self._connection, self._topic, pages.items())
         return {name: pages[partition] for name, partition in old.items()}
 
-    def book_verdicts(self, items: Iterable[ReadVerdict]) -> list[ReadVerdict]:
+    def book_verdicts(self, items: Sequence[ReadVerdict]) -> Sequence[ReadVerdict]:
         """Account for events by verdicts; those that are not repeats."""
         news: list[ReadVerdict] = []
         suspects: set[int] = set()
         first: dict[int, ReadVerdict] = {}
         last: dict[int, ReadVerdict] = {}
-        for item in items:
-            partition, offset = item.verdict.partition, item.verdict.offset
-            account = self._of(partition, item.page)
-            if offset < account.base:
+        for run in _runs(items):
+            verdict = run[0].verdict
+            partition = verdict.partition
+            account = self._of(partition, run[0].page)
+            if verdict.offset < account.base:
                 suspects.add(partition)
-            try:
-                booked = account.book_verdict(offset)
-            except TooManyIntervalsError as error:
-                message = (
-                    f"partition {partition} of the events topic: {error} with a verdict; "
-                    "compare the auditor's output with the events before restarting"
-                )
-                raise StopConsumingError(message) from error
-            if not booked:
-                if account.closed_time is None:
+            booked = run
+            if not account.book_verdicts(verdict.offset, len(run)):
+                booked = _book_singly(account, run)
+                if len(booked) < len(run) and account.closed_time is None:
                     suspects.add(partition)
-                continue
-            news.append(item)
-            if account.closed_time is None:
-                if partition not in last:
-                    first[partition] = item
-                last[partition] = item
+            news += booked
+            if booked and account.closed_time is None:
+                first.setdefault(partition, booked[0])
+                last[partition] = booked[-1]
         if self._known is not None:  # a repeat, unless the log is another one
             self._known.require_recognised((self._topic, partition) for partition in suspects)
         for partition, latest in last.items():
@@ -205,3 +198,30 @@ class Accounts:
     def _of(self, partition: int, page: int) -> PartitionLedger:
         account = self.current[partition]
         return account if account.page == page else self._before[partition]
+
+
+def _runs(items: Sequence[ReadVerdict]) -> Iterator[Sequence[ReadVerdict]]:
+    """The verdicts in pieces: of one page, about one event after the other."""
+    start = 0
+    partition = page = expected = -1
+    for number, item in enumerate(items):
+        verdict = item.verdict
+        offset = verdict.offset
+        if offset != expected or verdict.partition != partition or item.page != page:
+            if number > start:
+                yield items[start:number]
+            start, partition, page = number, verdict.partition, item.page
+        expected = offset + 1
+    if items:
+        yield items[start:]
+
+
+def _book_singly(account: PartitionLedger, run: Sequence[ReadVerdict]) -> list[ReadVerdict]:
+    try:
+        return [item for item in run if account.book_verdict(item.verdict.offset)]
+    except TooManyIntervalsError as error:
+        message = (
+            f"partition {run[0].verdict.partition} of the events topic: {error} with a verdict; "
+            "compare the auditor's output with the events before restarting"
+        )
+        raise StopConsumingError(message) from error

@@ -70,6 +70,17 @@ class OffsetSet:
             ends.insert(at, offset + 1)
         return True
 
+    def extend(self, offset: int, size: int) -> bool:
+        """Add offsets in a row, if the set is empty or ends where they begin; else False."""
+        starts, ends = self._starts, self._ends
+        if not ends:
+            starts.append(offset)
+            ends.append(offset)
+        if offset != ends[-1]:
+            return False
+        ends[-1] += size
+        return True
+
     def __contains__(self, offset: int) -> bool:
         at = bisect_right(self._starts, offset)
         return at > 0 and offset < self._ends[at - 1]

@@ -65,6 +65,16 @@ class PartitionLedger:
         self.verdicts += 1
         return True
 
+    def book_verdicts(self, offset: int, size: int) -> bool:
+        """Account for as many events in a row (at least one), if the books end where they begin.
+
+        Otherwise False, and they must be booked one by one.
+        """
+        if offset < self.base or not self.accounted.extend(offset, size):
+            return False
+        self.verdicts += size
+        return True
+
     def book_dead_letter(self, offset: int) -> bool:
         """Account for an event by its dead letter; False when it was accounted for before."""
         if not self.accounted.book(offset, limit=_DEAD_LETTER_INTERVALS):
