@@ -70,6 +70,8 @@ class ApacheKafka:
     An asynchronous context manager: inside it the cluster is ready at `bootstrap_servers`. Ports
     and logs stay the same when a node is killed and restarted; all is removed at the end.
 
+    `rebalance_delay_ms` is how long a new group waits for more members before it begins.
+
     Whoever wants to cut the way of some clients to the brokers names a door for them (letters and
     digits) and listens at the ports that `doors` advertises.
     """
@@ -81,11 +83,13 @@ class ApacheKafka:
         doors: Sequence[str] = (),
         heap_mb: int = 512,
         take_port: Callable[[], int] = free_port,
+        rebalance_delay_ms: int = 0,
     ) -> None:
         self._count = nodes
         self._door_names = tuple(doors)
         self._heap_mb = heap_mb
         self._take_port = take_port
+        self._rebalance_delay_ms = rebalance_delay_ms
         self._cluster_id = _new_cluster_id()
         self._nodes: list[_Node] = []
         self._directory: Path | None = None
@@ -209,7 +213,7 @@ class ApacheKafka:
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": in_sync,
             # tests don't wait for members that never come, nor long for those that died
-            "group.initial.rebalance.delay.ms": 0,
+            "group.initial.rebalance.delay.ms": self._rebalance_delay_ms,
             "group.min.session.timeout.ms": 1000,
             # a killed node may come back as soon as its last session has run out
             "broker.session.timeout.ms": 3000,
