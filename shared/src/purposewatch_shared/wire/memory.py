@@ -23,10 +23,14 @@ class TextMemory(Generic[T]):
         self.get = self._known.get
         """What the text was read as, or `None`."""
 
-    def keep(self, text: str | bytes, value: T) -> None:
-        """Remember; the value must never be changed afterwards."""
-        self._spent += len(text) + _OVERHEAD_BYTES
+    def keep(self, text: str | bytes, value: T, *, beside: int = 0) -> None:
+        """Remember; the value must never be changed afterwards.
+
+        `beside` is the size of other text that the value holds.
+        """
+        size = len(text) + beside + _OVERHEAD_BYTES
+        self._spent += size
         if self._spent > self._budget:
             self._known.clear()
-            self._spent = len(text) + _OVERHEAD_BYTES
+            self._spent = size
         self._known[text] = value

@@ -20,7 +20,7 @@ from purposewatch_shared.event import MAX_ORIGIN
 from purposewatch_shared.verdict import VERDICT_SCHEMA, Verdict
 from purposewatch_shared.wire.event import WireEvent
 from purposewatch_shared.wire.flow import Flow, FlowReader
-from purposewatch_shared.wire.memory import BUDGET_BYTES, TextMemory
+from purposewatch_shared.wire.memory import TextMemory
 from purposewatch_shared.wire.repeats import Moments, Senders
 from purposewatch_shared.wire.texts import INSTANT, body
 
@@ -154,7 +154,7 @@ class VerdictReader:
         self._moments = Moments()
         self._senders = Senders()
         self._known: TextMemory[_Reasons] = TextMemory()
-        self._usual: TextMemory[_Usual] = TextMemory(BUDGET_BYTES // 4)
+        self._usual: TextMemory[_Usual] = TextMemory()
 
     def read(self, value: bytes) -> WireVerdict:
         """The verdict; raises `pydantic.ValidationError` for what `Verdict` refuses."""
@@ -211,7 +211,7 @@ class VerdictReader:
         flow = self._flows.recognise(flow_text) or self._flows.read(flow_text, subject)
         reasons = self._known.get(text) or self._read_reasons(text)
         usual = _Usual(flow.terms, text, reasons)
-        self._usual.keep(flow_text, usual)
+        self._usual.keep(flow_text, usual, beside=len(text))
         return usual
 
     def _read_reasons(self, text: str) -> _Reasons:
