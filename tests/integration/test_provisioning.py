@@ -4,6 +4,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
+from purposewatch_shared.kafka.producer import (
+    ConfirmedProducer,
+    NoSuchPartitionError,
+    OutgoingRecord,
+)
 from purposewatch_shared.kafka.provision import TopicProvisioner
 from purposewatch_shared.service import FatalError
 from purposewatch_shared.settings import KafkaSettings
@@ -31,6 +36,26 @@ async def test_other_number_of_partitions_is_refused(
 
     with pytest.raises(FatalError, match="has 3 partitions, not the 5 of PURPOSEWATCH_TOPIC_PART"):
         await TopicProvisioner(other, (EVENTS,), client_id="test").start()
+
+
+@pytest.mark.parametrize("joins", [False, True])
+async def test_a_partition_that_is_not_there_is_named(
+    broker: RunningBroker,
+    topic_prefix: str,
+    joins: bool,  # noqa: FBT001 - a table
+) -> None:
+    """As when only the events topic was given more; what fits is published all the same."""
+    settings = kafka_settings(broker, topic_prefix)
+    await TopicProvisioner(settings, (VERDICTS,), client_id="test").start()
+    topic = topic_name(topic_prefix, VERDICTS)
+    producer = ConfirmedProducer(settings, client_id="test")
+    await producer.start()
+    try:
+        with pytest.raises(NoSuchPartitionError, match=f"`{topic}` has no partition 3; give it"):
+            await producer.publish([OutgoingRecord(topic, b"v", partition=3, joins=joins)])
+        await producer.publish([OutgoingRecord(topic, b"v", partition=2, joins=joins)])
+    finally:
+        await producer.stop()
 
 
 async def test_absent_broker_is_no_fatal_error(topic_prefix: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -20,6 +20,10 @@ _CONFIRMATION_FRESH_SECONDS = 10.0
 _DISCARD_SECONDS = 5.0
 
 _log = get_logger(__name__)
+
+
+class NoSuchPartitionError(Exception):
+    """A topic has fewer partitions than those it must have as many as."""
 
 
 class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
@@ -94,7 +98,8 @@ class ConfirmedProducer:
                 for (topic, partition), waiting in list(batches.items()):
                     async with self._turns[topic, partition]:
                         batch = waiting.popleft()
-                        sent = await producer.send_batch(batch, topic, partition=partition)
+                        with _named(topic, partition):
+                            sent = await producer.send_batch(batch, topic, partition=partition)
                     confirmations.append(sent)
                     if not waiting:
                         del batches[topic, partition]
@@ -187,11 +192,25 @@ def _prepare(
 
 
 async def _send(producer: AIOKafkaProducer, record: OutgoingRecord) -> asyncio.Future[object]:
-    confirmation: asyncio.Future[object] = await producer.send(
-        record.topic,
-        record.value,
-        key=record.key,
-        partition=record.partition,
-        headers=list(record.headers) or None,
-    )
+    with _named(record.topic, record.partition):
+        confirmation: asyncio.Future[object] = await producer.send(
+            record.topic,
+            record.value,
+            key=record.key,
+            partition=record.partition,
+            headers=list(record.headers) or None,
+        )
     return confirmation
+
+
+@contextlib.contextmanager
+def _named(topic: str, partition: int | None) -> Iterator[None]:
+    """Say what is wrong where aiokafka asserts only that the partition is there."""
+    try:
+        yield
+    except AssertionError:
+        message = (
+            f"`{topic}` has no partition {partition}; give it as many partitions as the topics "
+            "beside it (PURPOSEWATCH_TOPIC_PARTITIONS)"
+        )
+        raise NoSuchPartitionError(message) from None
