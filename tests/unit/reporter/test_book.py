@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -18,11 +19,12 @@ from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger import offsets as offsets_module
 from purposewatch_reporter.ledger import partition as partition_module
+from purposewatch_reporter.pages.keeper import PageKeeper
 from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_shared.kafka.consumer import StopConsumingError
-from tests.unit.reporter.conftest import NOW, bookkeeper_of
+from tests.unit.reporter.conftest import NOW, bookkeeper_of, log_from_0
 from tests.unit.reporter.plain_books import PlainBooks, comparable, stored_books
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
 
@@ -164,6 +166,29 @@ async def test_books_begin_where_kafka_still_has_verdicts(database: Database) ->
     await keeper.book_verdicts(in_topic("verdicts", values, start=40))
     async with database.reading() as connection:
         assert await connection.scalar(select(tables.ledger.c.base)) == 35
+
+
+async def test_positions_do_not_wait_for_kafka(database: Database) -> None:
+    """Or a member that is given partitions would be excluded, join again, and ask again."""
+
+    class Slow:
+        async def check(self, topic: str, partitions: Collection[int]) -> set[int]:
+            await asyncio.sleep(60)
+            return set()
+
+    keeper = Bookkeeper(
+        database,
+        events_topic=EVENTS,
+        findings=Findings(severity_table({})),
+        log_start=log_from_0,
+        clock=lambda: NOW,
+        pages=cast("PageKeeper", Slow()),
+        check_seconds=0.05,
+    )
+    records = in_topic("verdicts", [verdict(0, 0)])
+    await keeper.book_verdicts(records)
+    async with asyncio.timeout(10):
+        assert await keeper.positions(records[0].topic, [0, 1]) == {0: 1, 1: 0}
 
 
 async def test_too_many_gaps_stop_the_consumer(

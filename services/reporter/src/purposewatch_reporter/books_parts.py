@@ -20,6 +20,8 @@ from purposewatch_shared.service import Part
 from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
 
 _PAGES_SECONDS = 10.0
+_CHECK_SHARE = 0.3
+"""Of a session: how long the pages may be looked at when partitions are assigned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def make_books(  # noqa: PLR0913 - composition happens once, in app.py
         log_start=events_log.log_start,
         clock=clock,
         pages=keeper,
+        check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,
     )
     partitions = range(settings.topic_partitions)
     watch = BooksWatch(

@@ -1,5 +1,7 @@
 """Book a batch: one transaction from reading the books to writing them."""
 
+import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +59,6 @@ from purposewatch_shared.kafka.consumer import Record
 LogStart: TypeAlias = Callable[[str, int], Awaitable[int]]
 Book: TypeAlias = Callable[[Sequence[Record], Known | None], Awaitable["Receipt"]]
 
-
 _PERMITTED = Outcome.PERMITTED  # looking a member up costs more than comparing with it
 
 
@@ -96,6 +97,7 @@ class Bookkeeper:
         clock: Callable[[], datetime],
         raw_topic: str = "",
         pages: PageKeeper | None = None,
+        check_seconds: float = 3.0,
     ) -> None:
         self._database = database
         self._events_topic = events_topic
@@ -104,12 +106,21 @@ class Bookkeeper:
         self._clock = clock
         self._raw = RawAccounts(raw_topic)
         self._pages = pages
+        self._check_seconds = check_seconds
         self._records = VerdictRecords(events_topic)
 
     async def positions(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Where to go on reading: behind what is booked, of the log that there is now."""
+        """Where to go on reading: behind what is booked, of the log that there is now.
+
+        INVARIANT: Kafka is not waited for longer than `check_seconds`. A member of a group that is
+        given partitions sends no heartbeats until it has these positions, and one that takes longer
+        than its session is excluded, joins again and asks again: no reporter would ever get on.
+        What is unsure or can't be told in time, booking or the next look at the pages finds out.
+        """
         if self._pages is not None:
-            await self._pages.check(topic, partitions)  # what is unsure, booking finds out
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._check_seconds):
+                    await self._pages.check(topic, partitions)
         async with self._database.reading() as connection:
             return await load_positions(connection, topic, partitions)
 

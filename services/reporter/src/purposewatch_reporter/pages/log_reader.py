@@ -14,8 +14,11 @@ from purposewatch_shared.settings import KafkaSettings
 _LOOK_SECONDS = 5.0
 _READ_SECONDS = 15.0
 _POLL_MS = 20
-_SKIP = 5_000
-"""Offsets that lie further apart are looked up one by one instead of reading on."""
+_SKIP = 32
+"""Offsets that lie further apart are looked up one by one instead of reading on.
+
+To read on takes a fetch for each batch between them, and under little load each record is one.
+"""
 
 
 class LogReader:

@@ -1,0 +1,53 @@
+"""Single records of a log are looked up without reading what lies between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from purposewatch_reporter.pages.log_reader import LogReader
+from purposewatch_shared.kafka.connection import build_producer
+from purposewatch_shared.kafka.provision import TopicProvisioner
+from purposewatch_shared.topics import EVENTS, topic_name
+from tests.integration.kafka_settings import kafka_settings
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.integration.brokers.running_broker import RunningBroker
+
+_RECORDS = 300
+
+
+async def test_distant_records_take_a_fetch_each(
+    broker: RunningBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under little load each record is a batch, and a fetch: the whole log would take minutes."""
+    settings = kafka_settings(broker, topic_prefix)
+    topic = topic_name(topic_prefix, EVENTS)
+    await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
+    async with build_producer(settings, client_id="test") as producer:
+        for number in range(_RECORDS):
+            await producer.send_and_wait(topic, b"%d" % number, partition=1)
+    reader = LogReader(settings, client_id="test")
+    await reader.start()
+    try:
+        fetches = 0
+        take = reader._connected().getmany
+
+        async def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal fetches
+            found = await take(*arguments, **options)
+            fetches += bool(found)
+            return found
+
+        monkeypatch.setattr(reader._connected(), "getmany", counted)
+        found = await reader.read(topic, 1, [0, 1, _RECORDS - 1])
+    finally:
+        await reader.stop()
+
+    assert {offset: one.value for offset, one in found.items()} == {
+        0: b"0",
+        1: b"1",
+        _RECORDS - 1: b"%d" % (_RECORDS - 1),
+    }
+    assert fetches <= 3
