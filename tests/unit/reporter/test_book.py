@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +19,6 @@ from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger import offsets as offsets_module
 from purposewatch_reporter.ledger import partition as partition_module
-from purposewatch_reporter.pages.keeper import PageKeeper
 from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
@@ -27,6 +26,9 @@ from purposewatch_shared.kafka.consumer import StopConsumingError
 from tests.unit.reporter.conftest import NOW, bookkeeper_of, log_from_0
 from tests.unit.reporter.plain_books import PlainBooks, comparable, stored_books
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
+
+if TYPE_CHECKING:
+    from purposewatch_reporter.pages.keeper import PageKeeper
 
 EVENTS = f"{PREFIX}.events"
 
