@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -21,15 +22,15 @@ async def log_from_0(_: str, __: int) -> int:
     return 0
 
 
-def bookkeeper_of(database: Database) -> Bookkeeper:
-    """A bookkeeper with one alert channel, at a fixed time."""
-    return Bookkeeper(
-        database,
-        events_topic=f"{PREFIX}.events",
-        findings=Findings(severity_table({})),
-        log_start=log_from_0,
-        clock=lambda: NOW,
-    )
+def bookkeeper_of(database: Database, **options: Any) -> Bookkeeper:
+    """A bookkeeper at a fixed time; Kafka still holds everything, unless told otherwise."""
+    usual: dict[str, Any] = {
+        "events_topic": f"{PREFIX}.events",
+        "findings": Findings(severity_table({})),
+        "log_start": log_from_0,
+        "clock": lambda: NOW,
+    }
+    return Bookkeeper(database, **usual | options)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,19 +16,15 @@ from sqlalchemy.exc import OperationalError
 from purposewatch_reporter.booking.accounts import VerdictsBehindError
 from purposewatch_reporter.booking.book import Bookkeeper, SkippedRecordsError
 from purposewatch_reporter.findings.record import Findings
-from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger import offsets as offsets_module
 from purposewatch_reporter.ledger import partition as partition_module
 from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_shared.kafka.consumer import StopConsumingError
-from tests.unit.reporter.conftest import NOW, bookkeeper_of, log_from_0
+from tests.unit.reporter.conftest import bookkeeper_of
 from tests.unit.reporter.plain_books import PlainBooks, comparable, stored_books
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
-
-if TYPE_CHECKING:
-    from purposewatch_reporter.pages.keeper import PageKeeper
 
 EVENTS = f"{PREFIX}.events"
 
@@ -157,13 +153,7 @@ async def test_books_begin_where_kafka_still_has_verdicts(database: Database) ->
     async def starts_at_40(_: str, __: int) -> int:
         return 40
 
-    keeper = Bookkeeper(
-        database,
-        events_topic=EVENTS,
-        findings=Findings(severity_table({})),
-        log_start=starts_at_40,
-        clock=lambda: NOW,
-    )
+    keeper = bookkeeper_of(database, log_start=starts_at_40)
     values = [verdict(0, 35), verdict(0, 36), verdict(0, 38)]
     await keeper.book_verdicts(in_topic("verdicts", values, start=40))
     async with database.reading() as connection:
@@ -178,15 +168,7 @@ async def test_positions_do_not_wait_for_kafka(database: Database) -> None:
             await asyncio.sleep(60)
             return set()
 
-    keeper = Bookkeeper(
-        database,
-        events_topic=EVENTS,
-        findings=Findings(severity_table({})),
-        log_start=log_from_0,
-        clock=lambda: NOW,
-        pages=cast("PageKeeper", Slow()),
-        check_seconds=0.05,
-    )
+    keeper = bookkeeper_of(database, pages=Slow(), check_seconds=0.05)
     records = in_topic("verdicts", [verdict(0, 0)])
     await keeper.book_verdicts(records)
     async with asyncio.timeout(10):

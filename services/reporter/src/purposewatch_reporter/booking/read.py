@@ -22,7 +22,7 @@ _ERRORS_NAMED = 5
 
 
 class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
-    """A verdict, whose times are in UTC, and the record that it was read from."""
+    """A verdict, its event's time in UTC, and the record that it was read from."""
 
     verdict: WireVerdict
     record: Record
