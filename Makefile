@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-DISTS  := shared services/ingest services/auditor services/reporter cli
+DISTS  := shared/policy shared/contract shared/runtime \
+          services/ingest services/auditor services/reporter cli demo
 EDITABLE := $(foreach dist,$(DISTS),-e $(dist))
 
 # make demo SECONDS=20 EVENTS=events.jsonl RATE=500
@@ -41,7 +42,7 @@ lint: install-dev  ## ruff, mypy strict, and the schemas' freshness
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m purposewatch_shared.schema --check
+	$(BIN)/python -m purposewatch_contract.schema --check
 
 format: install-dev  ## Let ruff lay the code out
 	$(BIN)/ruff format .
@@ -66,7 +67,7 @@ chaos: install-dev  ## Kill, pause and cut everything under load, then check the
 	@$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)
 
 schemas: install-dev  ## Write the JSON Schemas from the models
-	$(BIN)/python -m purposewatch_shared.schema
+	$(BIN)/python -m purposewatch_contract.schema
 
 lock: install-dev  ## Write the hash-pinned requirement files anew
 	$(BIN)/python requirements/lock.py

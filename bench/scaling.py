@@ -20,11 +20,11 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from bench.pipeline.events import canonical
 from bench.pipeline.report import rewrite
 from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
-from purposewatch_auditor.policy import load_policies
-from purposewatch_shared.kafka.connection import MAX_BATCH_BYTES
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, VERDICTS, declared_topics
-from purposewatch_shared.wire import VerdictWriter
+from purposewatch_contract.codec import VerdictWriter
+from purposewatch_contract.topics import EVENTS, VERDICTS, declared_topics
+from purposewatch_policy import load_policies
+from purposewatch_runtime.kafka.connection import MAX_BATCH_BYTES
+from purposewatch_runtime.settings import KafkaSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 RATES = (100_000, 1_000_000, 10_000_000)

@@ -15,17 +15,19 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ["hatchling", "editables"]
 """What the distributions are built with; installed from here, so that builds are pinned too."""
 
+SHARED = ["shared/policy", "shared/contract", "shared/runtime"]
 SETS: dict[str, list[str]] = {
-    "ingest": ["shared", "services/ingest"],
-    "auditor": ["shared", "services/auditor"],
-    "reporter": ["shared", "services/reporter"],
-    "cli": ["shared", "services/auditor", "cli[traffic]"],
+    "ingest": [*SHARED, "services/ingest"],
+    "auditor": [*SHARED, "services/auditor"],
+    "reporter": [*SHARED, "services/reporter"],
+    "cli": [*SHARED, "cli", "demo"],
     "run": [
-        "shared",
+        *SHARED,
         "services/ingest",
         "services/auditor",
         "services/reporter",
-        "cli[demo,traffic]",
+        "cli",
+        "demo[services]",
     ],
 }
 """The distributions of each set, with the extras that are wanted of them."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from purposewatch_auditor.policy import Case, Effect, PolicySet, Statement, decide
-from purposewatch_shared.decision import Outcome
-from purposewatch_shared.event import Flow
-from purposewatch_shared.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy import Case, Effect, PolicySet, Statement, decide
+from purposewatch_policy.decision import Outcome
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 _SHARES = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
 """How many flows name how many data categories."""

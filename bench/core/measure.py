@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bench.core.engines.engine import Engine
-from purposewatch_auditor.policy import PolicySet
-from purposewatch_shared.event import Flow
+from purposewatch_policy import PolicySet
+from purposewatch_policy.flow import Flow
 
 _T = TypeVar("_T")
 

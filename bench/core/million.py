@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from random import Random
 
-from tests.unit.auditor.policy.test_against_reference import compare
+from tests.unit.policy.test_against_reference import compare
 
 _FLOWS_PER_WORLD = 25
 

@@ -10,7 +10,7 @@ from bench.core.engines.core import Core, CoreThatRemembers
 from bench.core.events import draw_sample
 from bench.core.measure import allocated, latencies, per_item, quantile
 from bench.core.synthetic import draw_policy
-from purposewatch_auditor.policy import CompiledPolicy, PolicySet
+from purposewatch_policy import CompiledPolicy, PolicySet
 
 SIZES = (60, 250, 1000, 4000, 10_000)
 

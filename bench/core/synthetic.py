@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import islice
 from random import Random
 
-from purposewatch_auditor.policy import CompiledPolicy, Effect, Policy, Statement
-from purposewatch_shared.vocabulary import FIRST_PARTY, Taxonomy
+from purposewatch_policy import CompiledPolicy, Effect, Policy, Statement
+from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy
 
 _PROHIBITED = 0.02
 

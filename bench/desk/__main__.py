@@ -28,10 +28,10 @@ from bench.desk.questions import queries
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.accounts.roles import Role
-from purposewatch_reporter.web.accounts.sessions import SessionPolicy, open_session
-from purposewatch_reporter.web.accounts.store import Account, add_account
-from purposewatch_reporter.web.visit import SESSION_COOKIE
+from purposewatch_reporter.web.request_context import SESSION_COOKIE
+from purposewatch_reporter.web.users.roles import Role
+from purposewatch_reporter.web.users.sessions import SessionPolicy, open_session
+from purposewatch_reporter.web.users.store import Account, add_account
 from tests.integration.postgres import PostgreSQL, require_postgresql
 
 VIOLATIONS = 1_000_000

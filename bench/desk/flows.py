@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from purposewatch_policy.decision import Kind
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_shared.decision import Kind
 
 FLOWS = 4_000
 DAYS = 180

@@ -1,7 +1,7 @@
 """The events that everything is measured with: the demonstration's traffic, and only its good part.
 
 Some violations, many repeated flows, four thousand subjects for each role: see
-`purposewatch_cli.demo.traffic`.
+`purposewatch_demo.traffic`.
 """
 
 import json
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from purposewatch_cli.demo.flows import planned_traffic
-from purposewatch_cli.demo.tally import Booked
-from purposewatch_cli.demo.traffic import Traffic
+from purposewatch_contract.event import SubmittedEvent
+from purposewatch_demo.flows import planned_traffic
+from purposewatch_demo.tally import Booked
+from purposewatch_demo.traffic import Traffic
 from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
 from purposewatch_ingest.admission.pseudonym import Pseudonymiser
-from purposewatch_shared.event import SubmittedEvent
 
 _SEED = 20260302
 _LARGEST = 100

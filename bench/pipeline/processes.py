@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from purposewatch_cli.embedded_broker import end_process, tied_to_caller
+from purposewatch_demo.embedded_broker import end_process, tied_to_caller
 
 _PREFIX = "PURPOSEWATCH_"
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -18,11 +18,11 @@ from bench.pipeline.events import canonical
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import Stage, partition_of
 from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
-from purposewatch_auditor.policy import load_policies
+from purposewatch_contract.codec import VerdictWriter
+from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
 from purposewatch_ingest.admission.canonical import AdmittedEvent
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.topics import EVENTS, VERDICTS, topic_name
-from purposewatch_shared.wire import VerdictWriter
+from purposewatch_policy import load_policies
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 from tests.integration.postgres import PostgreSQL, binaries
 
 _AT_ONCE = 5_000
@@ -118,7 +118,7 @@ class Reporter:
         """Publish the events, and their verdicts to the same partitions; how many there are."""
         published = _violations(int(events * _STORM_SHARE)) if self._storm else canonical(events)
         await self._stage.fill(prefix, EVENTS, published)
-        producer = ConfirmedProducer(self._stage.settings(prefix), client_id="bench")
+        producer = AcknowledgedProducer(self._stage.settings(prefix), client_id="bench")
         await producer.start()
         try:
             records = [

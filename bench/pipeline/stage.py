@@ -15,11 +15,18 @@ from aiokafka.partitioner import DefaultPartitioner
 from bench.pipeline.batches import send_in_batches
 from bench.pipeline.contestant import Figure
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
+from purposewatch_contract.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    RAW,
+    VERDICTS,
+    TopicName,
+    topic_name,
+)
 from purposewatch_ingest.admission.canonical import AdmittedEvent
-from purposewatch_shared.kafka.connection import build_admin, build_producer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from purposewatch_runtime.kafka.connection import build_admin, build_producer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.settings import KafkaSettings
 
 PARTITIONS = 6
 WARM_SHARE = 0.1

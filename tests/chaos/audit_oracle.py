@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from purposewatch_auditor.policy import decide, load_policies
-from purposewatch_shared.topics import EVENTS, VERDICTS, topic_name
-from purposewatch_shared.verdict import Verdict
+from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_contract.verdict import Verdict
+from purposewatch_policy import decide, load_policies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from purposewatch_shared.decision import Decision
+    from purposewatch_policy.decision import Decision
     from tests.chaos.differences import Differences
     from tests.chaos.evidence import Place, Topics
     from tests.chaos.gate_oracle import Passed

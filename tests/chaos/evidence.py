@@ -11,8 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from purposewatch_contract.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    RAW,
+    VERDICTS,
+    TopicName,
+    topic_name,
+)
 from purposewatch_reporter.store import tables
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
 from tests.chaos.world import PARTITIONS
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_cli.demo.tally import DeadLettered
-from purposewatch_shared.dead_letter import DeadLetter
-from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from purposewatch_contract.dead_letter import DeadLetter
+from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from purposewatch_demo.tally import DeadLettered
 from tests.chaos.world import PSEUDONYM_KEY
 
 if TYPE_CHECKING:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from aiokafka.errors import KafkaError
 
-from purposewatch_cli.demo.flows import Transport
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.topics import EVENTS, RAW, topic_name
+from purposewatch_contract.topics import EVENTS, RAW, topic_name
+from purposewatch_demo.flows import Transport
+from purposewatch_runtime.kafka.connection import build_producer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiokafka import AIOKafkaProducer
 
-    from purposewatch_cli.demo.traffic import Consignment, Item
+    from purposewatch_demo.traffic import Consignment, Item
     from tests.chaos.supply import Supply
     from tests.chaos.world import World
 

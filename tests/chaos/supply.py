@@ -8,11 +8,11 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from purposewatch_cli.demo.flows import Shares, Transport, planned_traffic
-from purposewatch_cli.demo.tally import Booked, DeadLettered
-from purposewatch_cli.demo.traffic import Consignment, Item, Traffic
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.decision import Outcome
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_demo.flows import Shares, Transport, planned_traffic
+from purposewatch_demo.tally import Booked, DeadLettered
+from purposewatch_demo.traffic import Consignment, Item, Traffic
+from purposewatch_policy.decision import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 import yaml
 
-from purposewatch_cli.demo.flows import planned_traffic
-from purposewatch_shared.settings import KafkaSettings
+from purposewatch_demo.flows import planned_traffic
+from purposewatch_runtime.settings import KafkaSettings
 from tests.chaos.plan import (
     AUDITORS,
     BROKERS,

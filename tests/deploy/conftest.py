@@ -13,10 +13,10 @@ from tests.deploy.tools import require
 
 _FLOWING_SECONDS = 90.0
 _SEEN = (
-    "sum(purposewatch_booked_violations_total) > 0",
+    "sum(purposewatch_recorded_violations_total) > 0",
     "purposewatch:dead_letters:ratio_rate1h >= 0",
     'sum(rate(purposewatch_alert_deliveries_total{result="delivered"}[1m])) > 0',
-    "sum(rate(purposewatch_booked_dead_letters_total[1m])) > 0",
+    "sum(rate(purposewatch_recorded_dead_letters_total[1m])) > 0",
     "sum(rate(purposewatch_http_request_seconds_count[1m])) > 0",
 )
 """Once all of these have an answer, whatever is still missing is missing for good."""

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 import httpx
 import yaml
 
-from purposewatch_cli.embedded_broker import end_process, free_port, tied_to_caller
+from purposewatch_demo.embedded_broker import end_process, free_port, tied_to_caller
 from tests.deploy.tools import ROOT
 
 _READY_SECONDS = 30.0

@@ -2,8 +2,8 @@
 
 import re
 
-from purposewatch_shared.metric_specs import HistogramSpec
-from purposewatch_shared.metrics import DECLARED
+from purposewatch_runtime.metric_specs import HistogramSpec
+from purposewatch_runtime.metrics import DECLARED
 from tests.deploy.rules import RECORDED
 
 _STANDARD_LABELS = {"job", "instance", "le"}

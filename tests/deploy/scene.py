@@ -12,15 +12,15 @@ from threading import Thread
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from purposewatch_cli.demo.deliver import Courier
-from purposewatch_cli.demo.feed import Feeder, Pace
-from purposewatch_cli.demo.fleet import running, wait_until_ready
-from purposewatch_cli.demo.flows import planned_traffic
-from purposewatch_cli.demo.stage import Stage, prepare
-from purposewatch_cli.demo.traffic import Traffic
-from purposewatch_cli.embedded_broker import EmbeddedBroker
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.topics import RAW, topic_name
+from purposewatch_contract.topics import RAW, topic_name
+from purposewatch_demo.deliver import Courier
+from purposewatch_demo.embedded_broker import EmbeddedBroker
+from purposewatch_demo.feed import Feeder, Pace
+from purposewatch_demo.fleet import running, wait_until_ready
+from purposewatch_demo.flows import planned_traffic
+from purposewatch_demo.stage import Stage, prepare
+from purposewatch_demo.traffic import Traffic
+from purposewatch_runtime.kafka.connection import build_producer
 from tests.deploy.alertmanager import Alertmanager
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.tools import ROOT

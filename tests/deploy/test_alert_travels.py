@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from purposewatch_cli.demo.deliver import STRUCTURED
-from purposewatch_cli.demo.flows import Transport, planned_traffic
-from purposewatch_cli.demo.tally import Booked
-from purposewatch_cli.demo.traffic import Traffic
+from purposewatch_demo.deliver import STRUCTURED
+from purposewatch_demo.flows import Transport, planned_traffic
+from purposewatch_demo.tally import Booked
+from purposewatch_demo.traffic import Traffic
 from tests.deploy.scene import Scene
 
 NAME = "PurposewatchIdConflicts"

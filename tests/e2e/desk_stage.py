@@ -20,14 +20,14 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser, async_playwright
 
-from purposewatch_cli.demo.flows import planned_traffic
-from purposewatch_cli.demo.tally import Booked
-from purposewatch_cli.demo.traffic import Traffic
-from purposewatch_cli.embedded_broker import EmbeddedBroker
-from purposewatch_shared.event import EVENT_TYPE, CanonicalEvent
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract.event import EVENT_TYPE, CanonicalEvent
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_demo.embedded_broker import EmbeddedBroker
+from purposewatch_demo.flows import planned_traffic
+from purposewatch_demo.tally import Booked
+from purposewatch_demo.traffic import Traffic
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess
@@ -112,7 +112,7 @@ class RunningDesk:
     environment: dict[str, str]
     password: str
     viewer_password: str
-    producer: ConfirmedProducer
+    producer: AcknowledgedProducer
 
     async def publish(self, events: list[bytes]) -> None:
         """Publish canonical events, dealt out to the partitions."""
@@ -156,11 +156,11 @@ async def running_desk(directory: Path, *, events: int) -> AsyncIterator[Running
             **kafka_environment(broker, PREFIX),
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{directory / 'books.db'}",
             "PURPOSEWATCH_POLICIES_DIR": str(ROOT / "policies"),
-            "PURPOSEWATCH_REPORTER_BOOKS_SECONDS": "0.3",
+            "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.3",
         }
         settings = kafka_settings(broker, PREFIX)
         await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
-        producer = ConfirmedProducer(settings, client_id="test")
+        producer = AcknowledgedProducer(settings, client_id="test")
         await producer.start()
         try:
             async with (

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import httpx
 
-from purposewatch_cli.embedded_broker import end_process, free_port, tied_to_caller
+from purposewatch_demo.embedded_broker import end_process, free_port, tied_to_caller
 from tests.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_ALERTMANAGER"

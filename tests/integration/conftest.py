@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from purposewatch_cli.embedded_broker import EmbeddedBroker
+from purposewatch_demo.embedded_broker import EmbeddedBroker
 from tests.integration.brokers import kafka_jars
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker

@@ -9,9 +9,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from purposewatch_shared.kafka import consumer as consumer_module
-from purposewatch_shared.kafka.condemned import CondemnedRecord
-from purposewatch_shared.kafka.consumer import BatchConsumer, Handler, Record
+from purposewatch_runtime.kafka import consumer as consumer_module
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler, Record
+from purposewatch_runtime.kafka.rejected import RejectedRecord
 
 MARKER = b"ends-the-process"
 STATUS = 139
@@ -24,7 +24,7 @@ def main() -> None:
     def init(self: BatchConsumer, *arguments: Any, handle: Handler, **options: Any) -> None:
         async def dying(records: Sequence[Record]) -> None:
             for record in records:
-                if not isinstance(record, CondemnedRecord) and MARKER in (record.value or b""):
+                if not isinstance(record, RejectedRecord) and MARKER in (record.value or b""):
                     os._exit(STATUS)
             await handle(records)
 

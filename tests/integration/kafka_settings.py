@@ -1,6 +1,6 @@
 """Settings of the product's Kafka clients for a test's broker and topic prefix."""
 
-from purposewatch_shared.settings import KafkaSettings
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.running_broker import RunningBroker
 
 

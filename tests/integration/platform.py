@@ -12,10 +12,17 @@ from typing import Any
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.schema import EXAMPLE_DIR
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    RAW,
+    VERDICTS,
+    TopicName,
+    topic_name,
+)
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess
@@ -49,7 +56,7 @@ class Platform:
             "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
             "PURPOSEWATCH_POLICIES_DIR": str(_POLICIES),
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
-            "PURPOSEWATCH_REPORTER_BOOKS_SECONDS": "0.2",
+            "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
         }
         self.gate = ServiceProcess("purposewatch_ingest", self.environment)
         self.auditor = ServiceProcess("purposewatch_auditor", self.environment)
@@ -62,7 +69,7 @@ class Platform:
 
     async def publish(self, count: int, *, bad_every: int = 10) -> None:
         """Publish so many events; every tenth is refused, every seventh a violation."""
-        producer = ConfirmedProducer(self.settings, client_id="crm")
+        producer = AcknowledgedProducer(self.settings, client_id="crm")
         await producer.start()
         try:
             records = []

@@ -15,7 +15,7 @@ from typing import Self
 
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 
-from purposewatch_cli.embedded_broker import free_port
+from purposewatch_demo.embedded_broker import free_port
 from tests.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_POSTGRESQL"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from purposewatch_cli.embedded_broker import end_process, free_port, tied_to_caller
+from purposewatch_demo.embedded_broker import end_process, free_port, tied_to_caller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,18 +10,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.positions import load_positions
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess
 from tests.integration.scrape import get
-from tests.unit.reporter.plain_books import PlainBooks, comparable, stored_books
 from tests.unit.reporter.records import dead_letter, verdict
+from tests.unit.reporter.reference_ledger import PlainBooks, comparable, stored_books
 
 PARTITIONS = 3
 
@@ -112,7 +112,7 @@ class Stage:
     """A broker with topics and a load, a database, and reporters that work on them."""
 
     def __init__(
-        self, broker: RunningBroker, prefix: str, url: str, producer: ConfirmedProducer
+        self, broker: RunningBroker, prefix: str, url: str, producer: AcknowledgedProducer
     ) -> None:
         self.prefix = prefix
         self.producer = producer
@@ -121,7 +121,7 @@ class Stage:
             **kafka_environment(broker, prefix),
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
             "PURPOSEWATCH_DATABASE_URL": url,
-            "PURPOSEWATCH_REPORTER_BOOKS_SECONDS": "0.2",
+            "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
         }
 
     def reporter(self, **more: str) -> ServiceProcess:
@@ -213,7 +213,7 @@ async def stage_on(broker: RunningBroker, prefix: str, url: str) -> AsyncIterato
     """Topics and a producer, and a way to look into the database."""
     settings = kafka_settings(broker, prefix)
     await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     stage = Stage(broker, prefix, url, producer)
     try:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from purposewatch_cli.embedded_broker import EmbeddedBroker
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
+from purposewatch_demo.embedded_broker import EmbeddedBroker
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.alertmanager import Alertmanager, Team, require_alertmanager
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
@@ -93,7 +93,12 @@ class Stage:
     """Topics, a database, and reporters that alert as a file says."""
 
     def __init__(
-        self, broker: RunningBroker, prefix: str, url: str, producer: ConfirmedProducer, home: Path
+        self,
+        broker: RunningBroker,
+        prefix: str,
+        url: str,
+        producer: AcknowledgedProducer,
+        home: Path,
     ) -> None:
         self._prefix = prefix
         self._producer = producer
@@ -165,7 +170,7 @@ async def _stage(prefix: str, url: str, home: Path) -> AsyncIterator[Stage]:
         broker = RunningBroker(embedded.bootstrap_servers, "embedded")
         settings = kafka_settings(broker, prefix)
         await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
-        producer = ConfirmedProducer(settings, client_id="test")
+        producer = AcknowledgedProducer(settings, client_id="test")
         await producer.start()
         yield Stage(broker, prefix, url, producer, home)
         await producer.stop()

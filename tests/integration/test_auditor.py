@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.schema import EXAMPLE_DIR
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
-from purposewatch_shared.verdict import Verdict
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract.verdict import Verdict
+from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess

@@ -95,7 +95,7 @@ async def stage(kafka_to_crash: ApacheKafka, tmp_path: Path) -> AsyncIterator[St
             "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
             "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
             "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
-            "PURPOSEWATCH_INGEST_CONFIRM_TIMEOUT_SECONDS": "2",
+            "PURPOSEWATCH_INGEST_ACKNOWLEDGE_TIMEOUT_SECONDS": "2",
             "PURPOSEWATCH_INGEST_MAX_IN_FLIGHT": str(MAX_IN_FLIGHT),
         }
         ingest, _, reporter = [

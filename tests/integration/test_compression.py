@@ -9,11 +9,11 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from purposewatch_shared.kafka.connection import build_reader
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_contract.topics import EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_runtime.kafka.connection import build_reader
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
@@ -28,7 +28,7 @@ HEADERS = (("content-type", b"application/cloudevents+json"),)
 
 async def published(settings: KafkaSettings, topic: str, *, joins: bool) -> None:
     """Publish the values to partition 1, in a batch of their own or along with others."""
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     try:
         await producer.publish(
@@ -124,7 +124,7 @@ async def test_what_a_record_may_be_is_said_unpacked_or_packed(
     broker = RunningBroker(kafka_to_crash.bootstrap_servers, "apache_kafka")
     settings = kafka_settings(broker, topic_prefix)
     await TopicProvisioner(settings, (RAW, EVENTS), client_id="test").start()
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     above = bytes(2**20 + 1)
     try:

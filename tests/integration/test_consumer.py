@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import pytest
 
-from purposewatch_shared import metrics as m
-from purposewatch_shared.kafka import consumer as consumer_module
-from purposewatch_shared.kafka.consumer import BatchConsumer, Record, StopConsumingError
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, topic_name
+from purposewatch_contract.topics import EVENTS, topic_name
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka import consumer as consumer_module
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Record, StopConsumingError
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
 
@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, settings: KafkaSettings) -> None:
         self.settings = settings
         self.topic = topic_name(settings.topic_prefix, EVENTS)
-        self.producer = ConfirmedProducer(settings, client_id="test")
+        self.producer = AcknowledgedProducer(settings, client_id="test")
         self.metric_set = m.MetricSet("auditor", version="0")
 
     async def publish(self, count: int, headers: tuple[tuple[str, bytes], ...] = ()) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_shared.disposition import REPLAY_HEADER
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_contract.dead_letter_action import REPLAY_HEADER
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from tests.integration.postgres import PostgreSQL, require_postgresql
 from tests.unit.reporter.conftest import bookkeeper_of
@@ -55,7 +55,7 @@ async def database(server: PostgreSQL) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def bookkeeper(database: Database) -> Bookkeeper:
+def bookkeeper(database: Database) -> LedgerWriter:
     """A bookkeeper for that database."""
     return bookkeeper_of(database)
 

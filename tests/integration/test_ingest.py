@@ -15,10 +15,10 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from purposewatch_cli.embedded_broker import EmbeddedBroker
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.event import CanonicalEvent
+from purposewatch_demo.embedded_broker import EmbeddedBroker
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
@@ -84,7 +84,7 @@ def gate_environment(files: Path) -> Callable[[RunningBroker, str], dict[str, st
             "PURPOSEWATCH_POLICIES_RELOAD_SECONDS": "0.1",
             "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "50",
-            "PURPOSEWATCH_INGEST_CONFIRM_TIMEOUT_SECONDS": "2",
+            "PURPOSEWATCH_INGEST_ACKNOWLEDGE_TIMEOUT_SECONDS": "2",
         }
 
     return make
@@ -164,9 +164,9 @@ def holds_ids(ids: set[str]) -> Callable[[Sequence[Any]], bool]:
 @asynccontextmanager
 async def raw_publisher(
     broker: RunningBroker, topic_prefix: str
-) -> AsyncIterator[ConfirmedProducer]:
+) -> AsyncIterator[AcknowledgedProducer]:
     """A platform service that publishes straight to Kafka."""
-    producer = ConfirmedProducer(kafka_settings(broker, topic_prefix), client_id="crm")
+    producer = AcknowledgedProducer(kafka_settings(broker, topic_prefix), client_id="crm")
     await producer.start()
     yield producer
     await producer.stop()

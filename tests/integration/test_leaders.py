@@ -9,10 +9,10 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 
-from purposewatch_reporter.pages.log_reader import LogReader
-from purposewatch_reporter.watermarks import Watermarks
-from purposewatch_shared.kafka.connection import build_admin, build_producer
-from purposewatch_shared.settings import KafkaSettings
+from purposewatch_reporter.epochs.log_reader import LogReader
+from purposewatch_reporter.log_offsets import LogOffsets
+from purposewatch_runtime.kafka.connection import build_admin, build_producer
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.conftest import require_apache_kafka
 
@@ -59,7 +59,7 @@ def _mistake_the_leaders(consumer: AIOKafkaConsumer | None) -> None:
 
 async def test_the_ends_are_found_with_mistaken_leaders(settings: KafkaSettings) -> None:
     """The very next look asks for the leaders anew; it doesn't go on asking the wrong broker."""
-    watermarks = Watermarks(settings, topic=_TOPIC, client_id="test")
+    watermarks = LogOffsets(settings, topic=_TOPIC, client_id="test")
     await watermarks.start()
     try:
         before = await watermarks.ends()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_reporter.pages.log_reader import LogReader
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.topics import EVENTS, topic_name
+from purposewatch_contract.topics import EVENTS, topic_name
+from purposewatch_reporter.epochs.log_reader import LogReader
+from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.kafka_settings import kafka_settings
 
 if TYPE_CHECKING:

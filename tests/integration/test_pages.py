@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.platform import TOPICS, Platform, platform_on
 from tests.integration.scrape import get, metric
@@ -53,7 +53,7 @@ async def test_raw_records_are_accounted_for_from_end_to_end(
     assert books["totals"]["verdicts"] == 540 + raw["repeats"]
     assert books["totals"]["duplicates"] == raw["repeats"]
     assert books["pages"] == []
-    assert await metric(platform.reporter, "purposewatch_raw_books_accepted") == 540
+    assert await metric(platform.reporter, "purposewatch_raw_ledger_accepted") == 540
 
 
 @APACHE_KAFKA
@@ -89,7 +89,7 @@ async def test_recreated_topics_get_a_new_page(
     assert sum(page["verdicts"] for page in books["closed"]) == (180 if EVENTS in recreated else 0)
     counts = (await get(platform.reporter, "/api/v1/counts?by=outcome")).json()
     assert counts["total"] == 270
-    assert await metric(platform.reporter, "purposewatch_books_pages_turned") == len(books["pages"])
+    assert await metric(platform.reporter, "purposewatch_log_epochs_started") == len(books["pages"])
 
 
 @APACHE_KAFKA

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.kafka.connection import build_admin
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_runtime.kafka.connection import build_admin
+from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.dying_service import MARKER, STATUS
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
@@ -54,7 +54,7 @@ def environment(broker: RunningBroker, topic_prefix: str, tmp_path: Path) -> dic
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
         "PURPOSEWATCH_PSEUDONYM_KEY": "00" * 32,
         "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "100",
-        "PURPOSEWATCH_KAFKA_POISON_DEATHS": str(DEATHS),
+        "PURPOSEWATCH_KAFKA_POISON_MAX_CRASHES": str(DEATHS),
     }
 
 

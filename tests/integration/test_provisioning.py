@@ -4,15 +4,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
-from purposewatch_shared.kafka.producer import (
-    ConfirmedProducer,
+from purposewatch_contract.topics import EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_runtime.kafka.producer import (
+    AcknowledgedProducer,
     NoSuchPartitionError,
     OutgoingRecord,
 )
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.service import FatalError
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.service import FatalError
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
@@ -48,7 +48,7 @@ async def test_a_partition_that_is_not_there_is_named(
     settings = kafka_settings(broker, topic_prefix)
     await TopicProvisioner(settings, (VERDICTS,), client_id="test").start()
     topic = topic_name(topic_prefix, VERDICTS)
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     try:
         with pytest.raises(NoSuchPartitionError, match=f"`{topic}` has no partition 3; give it"):

@@ -13,10 +13,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from purposewatch_cli.embedded_broker import EmbeddedBroker
+from purposewatch_contract.topics import EVENTS
+from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from purposewatch_shared.topics import EVENTS
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.platform import Platform, platform_on
 
@@ -170,7 +170,7 @@ async def test_an_embedded_broker_that_starts_again_has_lost_everything(
         async with platform_on(broker, topic_prefix, tmp_path) as before:
             await published(before, 100, 100)
     port = int(address.rpartition(":")[2])
-    monkeypatch.setattr("purposewatch_cli.embedded_broker.free_port", lambda: port)
+    monkeypatch.setattr("purposewatch_demo.embedded_broker.free_port", lambda: port)
     async with EmbeddedBroker() as second:
         monkeypatch.undo()
         assert second.bootstrap_servers == address

@@ -16,19 +16,19 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
 from purposewatch_reporter.alerts.webhook import sign
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_shared.topics import EVENTS, VERDICTS, topic_name
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.postgres import PostgreSQL, require_postgresql
 from tests.integration.processes import ServiceProcess
 from tests.integration.reporter_stage import Load, Stage, stage_on
 from tests.integration.scrape import get, metric
 from tests.unit.reporter.conftest import bookkeeper_of
-from tests.unit.reporter.plain_books import stored_books
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
+from tests.unit.reporter.reference_ledger import stored_books
 from tests.unit.reporter.test_migrations import differences
 
 HOOK_SECRET = "the secret that signs alerts"
@@ -79,8 +79,8 @@ async def test_killed_again_and_again_it_books_everything_once(
         await stage.assert_books(load, reporter)
         await reporter.wait_ready()
         assert (
-            await metric(reporter, "purposewatch_books_unaccounted")
-            + await metric(reporter, "purposewatch_books_pending")
+            await metric(reporter, "purposewatch_ledger_unaccounted")
+            + await metric(reporter, "purposewatch_ledger_pending")
             == load.unaccounted.total()
         )
 
@@ -154,13 +154,13 @@ async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_pre
         assert (second["events"], third["events"]) == (1, 0)
         assert books["balanced"] is False
         labels = {"partition": "0"}
-        assert await metric(reporter, "purposewatch_books_oldest_open_seconds", labels) > 0
+        assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds", labels) > 0
         late = [verdict(0, offset, prefix=topic_prefix) for offset in (3, 2, 5)]
         await stage._publish(VERDICTS, {0: late}, 100, 0)
         await stage.wait_booked(7)
         await asyncio.sleep(1)
         assert (await get(reporter, "/api/v1/books")).json()["balanced"] is True
-        assert await metric(reporter, "purposewatch_books_oldest_open_seconds") == 0
+        assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds") == 0
         assert await reporter.terminate() == 0
 
 

@@ -11,16 +11,16 @@ from aiokafka.producer import producer as producer_module
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 
-from purposewatch_shared import metrics as m
-from purposewatch_shared.kafka import consumer as consumer_module
-from purposewatch_shared.kafka import polling
-from purposewatch_shared.kafka.condemned import CondemnedRecord
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.kafka.consumer import BatchConsumer, Record
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, RAW, topic_name
+from purposewatch_contract.topics import EVENTS, RAW, topic_name
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka import consumer as consumer_module
+from purposewatch_runtime.kafka import polling
+from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Record
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka.rejected import RejectedRecord
+from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
@@ -87,7 +87,7 @@ async def test_other_partitions_lose_nothing(
         handle=handle,
         metric_set=m.MetricSet("ingest", version="0"),
     )
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     await consumer.start()
     for _ in range(60):
@@ -115,7 +115,7 @@ async def test_record_is_set_aside_and_its_neighbours_are_not(
     monkeypatch.setattr(polling, "_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(consumer_module, "_BACKOFF_FIRST_SECONDS", 0.05)
     topic = topic_name(settings.topic_prefix, RAW)
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     good = [OutgoingRecord(topic, b"good", partition=2) for _ in range(3)]
     await producer.publish(good)
@@ -126,7 +126,7 @@ async def test_record_is_set_aside_and_its_neighbours_are_not(
 
     async def handle(records: Sequence[Record]) -> None:
         nonlocal failures
-        if isinstance(records[0], CondemnedRecord) and failures < 2:
+        if isinstance(records[0], RejectedRecord) and failures < 2:
             failures += 1
             raise ConnectionError
         seen.extend(records)
@@ -149,7 +149,7 @@ async def test_record_is_set_aside_and_its_neighbours_are_not(
     await producer.stop()
 
     assert [record.offset for record in seen] == list(range(7))
-    condemned = [record for record in seen if isinstance(record, CondemnedRecord)]
+    condemned = [record for record in seen if isinstance(record, RejectedRecord)]
     assert [(record.offset, record.value) for record in condemned] == [(3, b"x")]
     assert condemned[0].headers == (("\\xff\\xfe", b""),)
     assert failures == 2
@@ -200,7 +200,7 @@ async def test_good_records_of_its_batch_are_not_set_aside(
     await consumer.stop()
 
     assert [record.offset for record in seen] == list(range(81))
-    assert [record.offset for record in seen if isinstance(record, CondemnedRecord)] == [30]
+    assert [record.offset for record in seen if isinstance(record, RejectedRecord)] == [30]
     assert all(record.headers == (("good", b""),) for record in seen if record.offset != 30)
 
 
@@ -218,7 +218,7 @@ async def test_compressed_batch_damaged_in_the_log(
     ).model_copy(update={"kafka_undecodable_seconds": 0.3})
     await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
     topic = topic_name(settings.topic_prefix, EVENTS)
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     for text in (b"before", b"damaged", b"behind"):
         await producer.publish([OutgoingRecord(topic, text * 9, partition=0) for _ in range(9)])
@@ -244,7 +244,7 @@ async def test_compressed_batch_damaged_in_the_log(
     await consumer.stop()
 
     assert [record.offset for record in seen] == list(range(27))
-    condemned = [record for record in seen if isinstance(record, CondemnedRecord)]
+    condemned = [record for record in seen if isinstance(record, RejectedRecord)]
     assert [record.offset for record in condemned] == list(range(9, 18))
     assert [record.raw for record in condemned] == [packed, *[None] * 8]
     assert all("can't be decompressed" in record.reason for record in condemned)
@@ -277,7 +277,7 @@ async def test_batch_damaged_in_the_log(
     )
     await TopicProvisioner(settings, (RAW,), client_id="test").start()
     topic = topic_name(settings.topic_prefix, RAW)
-    producer = ConfirmedProducer(settings, client_id="test")
+    producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     for text in (b"before", b"damaged", b"behind"):
         await producer.publish([OutgoingRecord(topic, text, partition=0) for _ in range(2)])
@@ -303,7 +303,7 @@ async def test_batch_damaged_in_the_log(
     await consumer.stop()
 
     assert [record.value for record in seen] == [b"before"] * 2 + [None] * 2 + [b"behind"] * 2
-    kept = [record.raw for record in seen if isinstance(record, CondemnedRecord)]
+    kept = [record.raw for record in seen if isinstance(record, RejectedRecord)]
     assert kept[0] is not None
     assert kept[0].count(b"amaged") == 2
     assert kept[1] is None

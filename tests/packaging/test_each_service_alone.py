@@ -24,7 +24,10 @@ def test_service_installs_and_imports_alone(service: str, tmp_path: Path) -> Non
     python = tmp_path / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     requirements = ROOT / "requirements" / f"{service}.txt"
-    local = [str(ROOT / "shared"), str(ROOT / "services" / service)]
+    local = [
+        *(str(ROOT / "shared" / name) for name in ("policy", "contract", "runtime")),
+        str(ROOT / "services" / service),
+    ]
 
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
     subprocess.run([*pip, "--require-hashes", "-r", str(requirements)], check=True)

@@ -7,9 +7,9 @@ from typing import cast
 import cedarpy
 
 from bench.core.engines.engine import NO_LIMIT, UNSTATED
-from purposewatch_auditor.policy import Effect, PolicySet, Statement
-from purposewatch_shared.event import Flow
-from purposewatch_shared.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy import Effect, PolicySet, Statement
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 _TYPES = {
     "roles": "Role",

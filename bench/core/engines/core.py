@@ -5,9 +5,9 @@ from typing import cast
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from purposewatch_auditor.policy import PolicySet, RememberingDecider, decide
-from purposewatch_shared.decision import Outcome
-from purposewatch_shared.event import Flow
+from purposewatch_policy import CachedDecider, PolicySet, decide
+from purposewatch_policy.decision import Outcome
+from purposewatch_policy.flow import Flow
 
 _PERMITTED = Outcome.PERMITTED
 
@@ -42,7 +42,7 @@ class CoreThatRemembers:
     answers = Core.answers
 
     def __init__(self, policies: PolicySet, controller: str) -> None:
-        self._decider = RememberingDecider(policies)
+        self._decider = CachedDecider(policies)
         self._at = moment_of(policies, controller)
 
     def prepare(self, flow: Flow) -> object:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from purposewatch_auditor.policy import PolicySet, Statement
-from purposewatch_shared.event import Flow
-from purposewatch_shared.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy import PolicySet, Statement
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 UNSTATED = ""
 """Stands for a dimension that a flow leaves out, where an engine can't hold nothing."""

@@ -2,9 +2,9 @@
 
 from typing import cast
 
-from purposewatch_auditor.policy import PolicySet
-from purposewatch_shared.event import Flow
-from tests.unit.auditor.policy import reference
+from purposewatch_policy import PolicySet
+from purposewatch_policy.flow import Flow
+from tests.unit.policy import reference
 
 
 class Naive:

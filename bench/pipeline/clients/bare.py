@@ -12,9 +12,9 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from bench.pipeline.batches import send_in_batches
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.settings import KafkaSettings
 
 _MILLISECONDS_BETWEEN_COMMITS = 20
 

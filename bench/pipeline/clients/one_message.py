@@ -14,14 +14,14 @@ import uvloop
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from purposewatch_auditor.policy import RememberingDecider, load_policies
-from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import EVENTS, VERDICTS, topic_name
-from purposewatch_shared.verdict import PolicyReference, Position, Verdict
+from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_contract.verdict import PolicyReference, Position, Verdict
+from purposewatch_policy import CachedDecider, load_policies
+from purposewatch_runtime.settings import KafkaSettings
 
 settings = KafkaSettings()
-decider = RememberingDecider(load_policies(Path("policies")))
+decider = CachedDecider(load_policies(Path("policies")))
 broker = KafkaBroker(
     settings.kafka_bootstrap_servers, acks="all", enable_idempotence=True, logger=None
 )

@@ -1,19 +1,17 @@
 """The command `purposewatch` and its sub-commands."""
 
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
 
 from purposewatch_cli.check.command import check
 from purposewatch_cli.dead_letters.command import dead_letters_app
-from purposewatch_cli.demo.command import demo
 from purposewatch_cli.policy.diff_command import diff
 from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
-from purposewatch_cli.traffic.command import traffic
 
 app = typer.Typer(
     name="purposewatch",
@@ -25,8 +23,6 @@ app = typer.Typer(
 policy_app = typer.Typer(help="Work on policy files.", no_args_is_help=True)
 
 app.command()(check)
-app.command()(demo)
-app.command()(traffic)
 policy_app.command()(lint)
 policy_app.command("test")(run_cases)
 policy_app.command()(explain)
@@ -34,6 +30,9 @@ policy_app.command()(diff)
 policy_app.command()(show)
 app.add_typer(policy_app, name="policy")
 app.add_typer(dead_letters_app, name="dead-letters")
+# Other distributions add commands of their own: purposewatch-demo brings `demo` and `traffic`.
+for plugin in sorted(entry_points(group="purposewatch.commands"), key=lambda found: found.name):
+    app.command(plugin.name)(plugin.load())
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value

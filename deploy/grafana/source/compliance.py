@@ -14,8 +14,8 @@ from deploy.grafana.source.panels import (
 )
 from deploy.grafana.source.queries import CONTROLLER, RATE, counted, or_zero, rate
 
-_BOOKED = "purposewatch_booked_verdicts_total"
-_FOUND = "purposewatch_booked_violations_total"
+_BOOKED = "purposewatch_recorded_verdicts_total"
+_FOUND = "purposewatch_recorded_violations_total"
 _VIOLATION = 'outcome="violation"'
 _UNKNOWN = 'outcome="unknown"'
 _LIST = "${compliance_page}/violations"
@@ -36,7 +36,7 @@ def build() -> dashboard.Dashboard:
             chosen(
                 "controller",
                 "Controller",
-                "label_values(purposewatch_booked_verdicts_total, controller)",
+                "label_values(purposewatch_recorded_verdicts_total, controller)",
             ),
             compliance_page(),
         ],
@@ -90,7 +90,7 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
         ),
         number(
             "Unaccounted",
-            "sum(max without (instance, job) (purposewatch_books_unaccounted)) or vector(0)",
+            "sum(max without (instance, job) (purposewatch_ledger_unaccounted)) or vector(0)",
             unit="short",
             width=3,
             red=Red(1),

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from deploy.grafana.source import pipeline_books, pipeline_processes
+from deploy.grafana.source import pipeline_ledger, pipeline_processes
 from deploy.grafana.source.panels import Red, chosen, graph, number, page
 from deploy.grafana.source.queries import INSTANCE, counted, or_zero, quantile, rate
 
@@ -27,7 +27,7 @@ def build() -> dashboard.Dashboard:
         ],
     )
     upper = _consumers(_latency(_flow(_objectives(made))))
-    return pipeline_processes.add(pipeline_books.add(upper))
+    return pipeline_processes.add(pipeline_ledger.add(upper))
 
 
 def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
@@ -54,8 +54,8 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
         ),
         number(
             "Unaccounted",
-            f"(sum({_OVER_PROCESSES} (purposewatch_books_unaccounted)) or vector(0)) + "
-            f"(sum({_OVER_PROCESSES} (purposewatch_raw_books_unaccounted)) or vector(0))",
+            f"(sum({_OVER_PROCESSES} (purposewatch_ledger_unaccounted)) or vector(0)) + "
+            f"(sum({_OVER_PROCESSES} (purposewatch_raw_ledger_unaccounted)) or vector(0))",
             unit="short",
             red=Red(1),
             description="Events and raw records with neither a verdict nor a dead letter; the "
@@ -102,7 +102,7 @@ def _flow(made: dashboard.Dashboard) -> dashboard.Dashboard:
             {
                 "accepted": rate("purposewatch_ingest_events_accepted_total", "", INSTANCE),
                 "audited": rate("purposewatch_verdicts_total", "", INSTANCE),
-                "booked": rate("purposewatch_booked_verdicts_total", "", INSTANCE),
+                "booked": rate("purposewatch_recorded_verdicts_total", "", INSTANCE),
             },
             unit="eps",
             description="The three lines lie on each other while everything flows. When one falls "

@@ -7,12 +7,12 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from purposewatch_ingest.__main__ import main
-from purposewatch_shared.kafka.producer import ConfirmedProducer
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from purposewatch_shared.kafka.producer import OutgoingRecord
+    from purposewatch_runtime.kafka.producer import OutgoingRecord
 
 _WINDOW_SECONDS = 0.5
 """Before anything is sent, so that a short run is sure to kill inside it."""
@@ -20,22 +20,22 @@ _WINDOW_SECONDS = 0.5
 
 def plant() -> None:
     """Break the promise that 202 is answered only for what is confirmed."""
-    publish = ConfirmedProducer.publish
+    publish = AcknowledgedProducer.publish
     sending: set[asyncio.Task[None]] = set()
 
-    async def later(self: ConfirmedProducer, records: Sequence[OutgoingRecord]) -> None:
+    async def later(self: AcknowledgedProducer, records: Sequence[OutgoingRecord]) -> None:
         await asyncio.sleep(_WINDOW_SECONDS)
         with contextlib.suppress(Exception):
             await publish(self, records)
 
     async def publish_unconfirmed(
-        self: ConfirmedProducer, records: Sequence[OutgoingRecord]
+        self: AcknowledgedProducer, records: Sequence[OutgoingRecord]
     ) -> None:
         task = asyncio.create_task(later(self, records))
         sending.add(task)
         task.add_done_callback(sending.discard)
 
-    ConfirmedProducer.publish = publish_unconfirmed  # type: ignore[method-assign]
+    AcknowledgedProducer.publish = publish_unconfirmed  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

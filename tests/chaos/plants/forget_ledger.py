@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_reporter.booking import identity
+from purposewatch_reporter.ledger import identity
 from purposewatch_reporter.ledger.partition import PartitionLedger
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def plant() -> None:
     PartitionLedger.book_verdict = book_always  # type: ignore[method-assign]
     identity.place_id = id_of_this_life
 
-    from purposewatch_reporter.booking.book import Bookkeeper  # noqa: PLC0415 - see above
+    from purposewatch_reporter.ledger.writer import LedgerWriter  # noqa: PLC0415 - see above
 
-    assert Bookkeeper.positions is not None
-    Bookkeeper.positions = from_the_beginning  # type: ignore[method-assign]
+    assert LedgerWriter.positions is not None
+    LedgerWriter.positions = from_the_beginning  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

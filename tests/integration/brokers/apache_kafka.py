@@ -13,12 +13,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from purposewatch_cli.embedded_broker import (
-    cluster_at,
-    end_process,
-    free_port,
-    tied_to_caller,
-)
+from purposewatch_demo.embedded_broker import cluster_at, end_process, free_port, tied_to_caller
 from tests.integration.brokers import kafka_jars
 
 if TYPE_CHECKING:

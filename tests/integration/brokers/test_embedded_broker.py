@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from purposewatch_cli import embedded_broker
-from purposewatch_cli.embedded_broker import (
-    EmbeddedBroker,
-    EmbeddedBrokerError,
-    cluster_at,
-)
+from purposewatch_demo import embedded_broker
+from purposewatch_demo.embedded_broker import EmbeddedBroker, EmbeddedBrokerError, cluster_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STARTS_A_BROKER = """
 import asyncio
-from purposewatch_cli.embedded_broker import EmbeddedBroker
+from purposewatch_demo.embedded_broker import EmbeddedBroker
 
 async def main():
     async with EmbeddedBroker() as broker:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from purposewatch_auditor.app import _show_policies
-from purposewatch_auditor.policy import load_policies
-from purposewatch_shared import metrics as m
+from purposewatch_policy import load_policies
+from purposewatch_runtime import metrics as m
 
 POLICIES = Path(__file__).parents[3] / "policies"
 

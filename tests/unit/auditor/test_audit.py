@@ -10,13 +10,13 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge, judge_by
-from purposewatch_auditor.policy import load_policies
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.decision import Kind, Outcome
-from purposewatch_shared.kafka.condemned import Record, condemned
-from purposewatch_shared.schema import EXAMPLE_DIR
-from purposewatch_shared.verdict import Position, Verdict
-from purposewatch_shared.wire import VerdictWriter
+from purposewatch_contract.codec import VerdictWriter
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract.verdict import Position, Verdict
+from purposewatch_policy import load_policies
+from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_runtime.kafka.rejected import Record, condemned
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = "someone@example.org"

@@ -11,12 +11,12 @@ from aiokafka import ConsumerRecord
 
 from purposewatch_auditor.audit import Judge, judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_auditor.policy import load_policies
-from purposewatch_shared import metrics as m
-from purposewatch_shared.kafka.consumer import Record, StopConsumingError
-from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.schema import EXAMPLE_DIR
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_policy import load_policies
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 
 POLICIES = Path(__file__).parents[3] / "policies"
 
@@ -58,7 +58,7 @@ def pipeline(judge: Judge, published: Published, metric_set: m.MetricSet) -> Aud
     """A handler that takes three bad records in a row, not more."""
     return AuditPipeline(
         judge=lambda: judge,
-        producer=cast("ConfirmedProducer", published),
+        producer=cast("AcknowledgedProducer", published),
         limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
         events_topic="events",
         verdicts_topic="verdicts",

@@ -10,10 +10,10 @@ import pytest
 from purposewatch_cli.dead_letters.acting import Desk, NotReplayableError, check_replayable
 from purposewatch_cli.dead_letters.letters import Filter, Letter, Place, parse_time
 from purposewatch_cli.dead_letters.shown import as_json
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.disposition import Act
-from purposewatch_shared.schema import EXAMPLE_DIR
-from purposewatch_shared.settings import KafkaSettings
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.dead_letter_action import Act
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_runtime.settings import KafkaSettings
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EXAMPLE = DeadLetter.model_validate_json((EXAMPLE_DIR / "dead-letter.json").read_bytes())

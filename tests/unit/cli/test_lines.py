@@ -14,9 +14,9 @@ from purposewatch_cli.check.lines import (
     parse_line,
     read_lines,
 )
-from purposewatch_shared.event import CanonicalEvent, SubmittedEvent
-from purposewatch_shared.schema import EXAMPLE_DIR
-from purposewatch_shared.submission import FieldError
+from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract.submission import FieldError
 
 SUBMITTED = json.loads((EXAMPLE_DIR / "submitted-event.json").read_text())
 CANONICAL = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())

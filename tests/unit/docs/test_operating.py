@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_shared.metrics import DECLARED
+from purposewatch_runtime.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")

@@ -6,12 +6,12 @@ from hashlib import sha256
 
 import pytest
 
+from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
-from purposewatch_ingest.gate import Gate
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
-from purposewatch_shared.kafka.producer import OutgoingRecord
-from purposewatch_shared.metrics import MetricSet
-from purposewatch_shared.vocabulary import Vocabulary
+from purposewatch_policy.vocabulary import Vocabulary
+from purposewatch_runtime.kafka.producer import OutgoingRecord
+from purposewatch_runtime.metrics import MetricSet
 
 KEY = "pwk_a-key-for-tests"
 

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract.submission import RefusedError, read_event
 from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, Pseudonymiser, admit
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.submission import RefusedError, read_event
 
 Admit: TypeAlias = Callable[..., AdmittedEvent]
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]

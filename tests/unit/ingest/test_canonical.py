@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from purposewatch_contract.codec import EventReader
+from purposewatch_contract.event import CanonicalEvent, SubmittedData, SubmittedEvent
 from purposewatch_ingest.admission.canonical import write_canonical
-from purposewatch_shared.event import CanonicalEvent, SubmittedData, SubmittedEvent
-from purposewatch_shared.wire import EventReader
 
 _ACCEPTED = datetime(2026, 3, 2, 8, 15, 1, tzinfo=UTC)
 _FLOW = {

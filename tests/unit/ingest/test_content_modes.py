@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from purposewatch_contract.submission import RefusedError
 from purposewatch_ingest.content_modes import (
     MAX_ATTRIBUTES,
     ContentMode,
@@ -13,7 +14,6 @@ from purposewatch_ingest.content_modes import (
     read_batch,
     read_binary,
 )
-from purposewatch_shared.submission import RefusedError
 
 
 @pytest.mark.parametrize(

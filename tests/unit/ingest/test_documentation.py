@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import purposewatch_shared
+import purposewatch_contract
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.event import SubmittedData, SubmittedEvent
+from purposewatch_contract.submission import parse_json, read_event
+from purposewatch_contract.topics import DEAD_LETTERS, RAW, topic_name
 from purposewatch_ingest.http.problems import Problem, ProblemKind
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event import SubmittedData, SubmittedEvent
-from purposewatch_shared.submission import parse_json, read_event
-from purposewatch_shared.topics import DEAD_LETTERS, RAW, topic_name
 
-ROOT = Path(purposewatch_shared.__file__).parents[3]
+ROOT = Path(purposewatch_contract.__file__).parents[4]
 PAGE = (ROOT / "docs" / "publishing-events.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 

@@ -12,14 +12,14 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from purposewatch_ingest.gate import Gate
+from purposewatch_contract.event import CanonicalEvent
+from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.http import events as events_module
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
 from purposewatch_ingest.http.requests import InFlight
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
-from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.metrics import MetricSet
+from purposewatch_runtime.metrics import MetricSet
 from tests.unit.conftest import SUBJECT_ID
 from tests.unit.ingest.conftest import KEY, FakeProducer
 

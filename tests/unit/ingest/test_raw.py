@@ -10,14 +10,14 @@ import pytest
 from aiokafka import ConsumerRecord
 from structlog.testing import capture_logs
 
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.event import CanonicalEvent
 from purposewatch_ingest import raw
-from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.raw import RawTopicHandler
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.event import CanonicalEvent
-from purposewatch_shared.kafka.condemned import condemned
-from purposewatch_shared.kafka.consumer import Record, StopConsumingError
-from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka.rejected import condemned
 from tests.unit.conftest import SUBJECT_ID
 from tests.unit.ingest.conftest import FakeProducer
 

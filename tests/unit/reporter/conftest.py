@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.records import PREFIX
 
@@ -22,7 +22,7 @@ async def log_from_0(_: str, __: int) -> int:
     return 0
 
 
-def bookkeeper_of(database: Database, **options: Any) -> Bookkeeper:
+def bookkeeper_of(database: Database, **options: Any) -> LedgerWriter:
     """A bookkeeper at a fixed time; Kafka still holds everything, unless told otherwise."""
     usual: dict[str, Any] = {
         "events_topic": f"{PREFIX}.events",
@@ -30,7 +30,7 @@ def bookkeeper_of(database: Database, **options: Any) -> Bookkeeper:
         "log_start": log_from_0,
         "clock": lambda: NOW,
     }
-    return Bookkeeper(database, **usual | options)
+    return LedgerWriter(database, **usual | options)
 
 
 @pytest.fixture
@@ -43,6 +43,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def bookkeeper(database: Database) -> Bookkeeper:
+def bookkeeper(database: Database) -> LedgerWriter:
     """A bookkeeper for that database."""
     return bookkeeper_of(database)

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.epochs.detector import BookTopics, EpochDetector
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
-from purposewatch_reporter.pages.keeper import BookTopics, PageKeeper
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.raw_ledgers import open_raw_pages
-from purposewatch_shared.kafka.consumer import Record
+from purposewatch_runtime.kafka.consumer import Record
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, record, verdict
 
@@ -48,7 +48,7 @@ class Logs:
         return [one for one in self._records[topic, partition] if one.offset >= start]
 
     async def log_start(self, topic: str, partition: int) -> int:
-        """Stand in for `Watermarks.log_start`."""
+        """Stand in for `LogOffsets.log_start`."""
         return self.starts[topic, partition]
 
     async def spans(self, topic: str, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
@@ -74,8 +74,8 @@ class Pipeline:
         self.logs = Logs()
         self.now: datetime = NOW
         self.database = database
-        self.keeper = PageKeeper(database, self.logs, TOPICS, clock=lambda: self.now)
-        self.bookkeeper = Bookkeeper(
+        self.keeper = EpochDetector(database, self.logs, TOPICS, clock=lambda: self.now)
+        self.bookkeeper = LedgerWriter(
             database,
             events_topic=TOPICS.events,
             raw_topic=TOPICS.raw,

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from purposewatch_reporter.alerts.episodes import Episodes
+from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
 from purposewatch_reporter.alerts.routing import WebhookSpec, to_one
 from purposewatch_reporter.app import build_app
-from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.conftest import NOW
@@ -35,7 +35,7 @@ def client_of(database: Database, **settings: Any) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def api(database: Database, bookkeeper: Bookkeeper) -> AsyncIterator[httpx.AsyncClient]:
+async def api(database: Database, bookkeeper: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
     """Twelve events: violations, unknowns, permitted ones, a conflict; two dead letters."""
     values = [
         verdict(
@@ -110,7 +110,7 @@ async def test_a_violation_has_its_reasons(api: httpx.AsyncClient) -> None:
 
 
 async def test_paging_is_stable_while_rows_are_added(
-    api: httpx.AsyncClient, bookkeeper: Bookkeeper
+    api: httpx.AsyncClient, bookkeeper: LedgerWriter
 ) -> None:
     """No row twice, none left out, whatever is booked between two pages."""
     seen: list[int] = []
@@ -128,7 +128,7 @@ async def test_paging_is_stable_while_rows_are_added(
 
 
 async def test_rows_of_the_same_moment_are_paged_too(
-    api: httpx.AsyncClient, bookkeeper: Bookkeeper
+    api: httpx.AsyncClient, bookkeeper: LedgerWriter
 ) -> None:
     """The id decides where times are equal."""
     values = [verdict(0, 50 + n, outcome="violation", event_time=at(5000)) for n in range(7)]
@@ -267,7 +267,7 @@ async def test_conflicts_name_both_events(api: httpx.AsyncClient) -> None:
 
 async def test_the_outbox_is_summed_up(api: httpx.AsyncClient, database: Database) -> None:
     """Alerts that wait for a channel that is no longer configured show as well."""
-    episodes = Episodes(
+    episodes = AlertLifecycle(
         database,
         to_one(WebhookSpec("webhook", SecretStr("https://hooks.example"))),
         quiet=timedelta(hours=1),

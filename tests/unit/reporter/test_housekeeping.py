@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Table, delete, func, select, update
 
-from purposewatch_reporter.alerts.episodes import Episodes
+from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec
-from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.housekeeping import Housekeeping
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.conftest import NOW
@@ -21,7 +21,7 @@ async def count(database: Database, table: Table) -> Any:
         return await connection.scalar(select(func.count()).select_from(table))
 
 
-async def violate(database: Database, bookkeeper: Bookkeeper, *channels: str) -> None:
+async def violate(database: Database, bookkeeper: LedgerWriter, *channels: str) -> None:
     """Three findings that alert on these channels."""
     values = [
         verdict(0, offset, outcome="violation", categories={f"user.n{offset}": "violation"})
@@ -30,7 +30,7 @@ async def violate(database: Database, bookkeeper: Bookkeeper, *channels: str) ->
     await bookkeeper.book_verdicts(in_topic("verdicts", values))
     specs = tuple(WebhookSpec(name, None) for name in channels)  # type: ignore[arg-type]
     routing = Routing(specs=specs, default=channels)
-    await Episodes(database, routing, quiet=timedelta(days=900), clock=lambda: NOW).turn()
+    await AlertLifecycle(database, routing, quiet=timedelta(days=900), clock=lambda: NOW).turn()
 
 
 async def forget(database: Database, days: float) -> None:
@@ -46,7 +46,7 @@ async def forget(database: Database, days: float) -> None:
 
 
 async def test_ids_and_delivered_alerts_are_pruned_by_age(
-    database: Database, bookkeeper: Bookkeeper
+    database: Database, bookkeeper: LedgerWriter
 ) -> None:
     """An alert that waits is never pruned, however old."""
     await violate(database, bookkeeper, "hook")
@@ -66,7 +66,7 @@ async def test_ids_and_delivered_alerts_are_pruned_by_age(
 
 
 async def test_alerts_of_a_channel_that_is_gone_are_pruned(
-    database: Database, bookkeeper: Bookkeeper
+    database: Database, bookkeeper: LedgerWriter
 ) -> None:
     """Nobody would ever deliver them."""
     await violate(database, bookkeeper, "hook", "gone")
@@ -79,7 +79,7 @@ async def test_alerts_of_a_channel_that_is_gone_are_pruned(
 
 
 async def test_findings_are_pruned_when_quiet_for_long(
-    database: Database, bookkeeper: Bookkeeper
+    database: Database, bookkeeper: LedgerWriter
 ) -> None:
     """Not while they fire, have violations, or somebody is still to be told."""
     await violate(database, bookkeeper, "hook")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import metadata
-from purposewatch_shared.service import FatalError
+from purposewatch_runtime.service import FatalError
 
 
 def differences(connection: Connection) -> list[object]:

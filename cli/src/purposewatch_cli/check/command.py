@@ -10,12 +10,12 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.text import Text
 
-from purposewatch_auditor.policy import PolicySet, decide
 from purposewatch_cli.check.findings import Audited, Findings, JsonValue, fault_as_json
 from purposewatch_cli.check.lines import FaultyLine, read_lines
 from purposewatch_cli.check.report import show
 from purposewatch_cli.policy.loading import PoliciesOption, load_or_exit
 from purposewatch_cli.terminal import console, errors_console, printable
+from purposewatch_policy import PolicySet, decide
 
 UNUSABLE = 2
 """Exit status when the input can't be used at all."""

@@ -6,9 +6,9 @@ from typing import BinaryIO, TypeAlias
 
 from pydantic import ValidationError
 
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event import CanonicalEvent, SubmittedEvent
-from purposewatch_shared.submission import FieldError, RefusedError, parse_json, read_event
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_contract.submission import FieldError, RefusedError, parse_json, read_event
 
 Event: TypeAlias = SubmittedEvent | CanonicalEvent
 

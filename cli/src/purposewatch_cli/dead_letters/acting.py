@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 
 from purposewatch_cli.dead_letters.letters import Letter
 from purposewatch_cli.dead_letters.reading import CLIENT_ID
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.disposition import REPLAY_HEADER, Act, Disposition
-from purposewatch_shared.kafka.connection import build_producer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.settings import KafkaSettings
-from purposewatch_shared.topics import DEAD_LETTERS, DISPOSITIONS, EVENTS, RAW, topic_name
-from purposewatch_shared.verdict import Position
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.dead_letter_action import REPLAY_HEADER, Act, Disposition
+from purposewatch_contract.topics import DEAD_LETTERS, DISPOSITIONS, EVENTS, RAW, topic_name
+from purposewatch_contract.verdict import Position
+from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer

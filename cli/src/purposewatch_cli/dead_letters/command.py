@@ -32,11 +32,11 @@ from purposewatch_cli.dead_letters.shown import (
     show_list,
 )
 from purposewatch_cli.terminal import console, counted, errors_console, printable
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.disposition import Act
-from purposewatch_shared.logs import configure_logs
-from purposewatch_shared.service import FatalError, load_settings
-from purposewatch_shared.settings import KafkaSettings
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.dead_letter_action import Act
+from purposewatch_runtime.logs import configure_logs
+from purposewatch_runtime.service import FatalError, load_settings
+from purposewatch_runtime.settings import KafkaSettings
 
 UNUSABLE = 2
 """Exit status when nothing could be begun, or Kafka went away."""

@@ -10,11 +10,11 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from purposewatch_cli.dead_letters.letters import Dispositions, Letter, Place
-from purposewatch_shared.dead_letter import DeadLetter
-from purposewatch_shared.disposition import Disposition
-from purposewatch_shared.kafka.connection import build_admin, build_reader
-from purposewatch_shared.settings import KafkaSettings, LogSettings
-from purposewatch_shared.topics import DEAD_LETTERS, DISPOSITIONS, topic_name
+from purposewatch_contract.dead_letter import DeadLetter
+from purposewatch_contract.dead_letter_action import Disposition
+from purposewatch_contract.topics import DEAD_LETTERS, DISPOSITIONS, topic_name
+from purposewatch_runtime.kafka.connection import build_admin, build_reader
+from purposewatch_runtime.settings import KafkaSettings, LogSettings
 
 CLIENT_ID = "purposewatch-cli"
 _ANSWER_SECONDS = 15.0

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from purposewatch_cli.policy.diff.as_json import as_json as difference_as_json
-from purposewatch_cli.policy.diff.changes import differences
-from purposewatch_cli.policy.diff.report import show
+from purposewatch_cli.policy.diff_json import as_json as difference_as_json
+from purposewatch_cli.policy.diff_report import show
 from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption
-from purposewatch_cli.policy.versions import UnusableVersionError, read_two_versions
 from purposewatch_cli.terminal import console, errors_console, printable
+from purposewatch_policy.diff.changes import differences
+from purposewatch_policy.versions import UnusableVersionError, read_two_versions
 
 DIFFERENT = 1
 RIGHTS_SHRINK = 3

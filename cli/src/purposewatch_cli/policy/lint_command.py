@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from purposewatch_cli.policy.lint import Severity, lint_path
-from purposewatch_cli.policy.lint.report import as_json, show
-from purposewatch_cli.policy.lint.sarif import as_sarif
+from purposewatch_cli.policy.lint_report import as_json, show
+from purposewatch_cli.policy.lint_sarif import as_sarif
 from purposewatch_cli.terminal import console
+from purposewatch_policy.lint import Severity, lint_path
 
 
 class LintFormat(StrEnum):

@@ -6,9 +6,9 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.text import Text
 
-from purposewatch_auditor.policy import PolicySet, load_policies
 from purposewatch_cli.terminal import errors_console, printable
-from purposewatch_shared.yaml_source import InvalidSourceError
+from purposewatch_policy import PolicySet, load_policies
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
 
 PoliciesOption: TypeAlias = Annotated[
     Path,

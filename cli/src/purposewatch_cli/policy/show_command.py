@@ -12,8 +12,8 @@ from purposewatch_cli.policy.show.markdown import as_markdown
 from purposewatch_cli.policy.show.picture import as_svg
 from purposewatch_cli.policy.show.text import show_matrices
 from purposewatch_cli.policy.show.words import Language, Wording
-from purposewatch_cli.policy.versions import UnusableVersionError, read_version
 from purposewatch_cli.terminal import console, errors_console, printable
+from purposewatch_policy.versions import UnusableVersionError, read_version
 
 
 class ShowFormat(StrEnum):

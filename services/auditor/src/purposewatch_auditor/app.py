@@ -10,21 +10,21 @@ from starlette.applications import Starlette
 
 from purposewatch_auditor.audit import judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_auditor.policy import PolicySet, load_policies
-from purposewatch_auditor.policy.compile import CompiledPolicy
 from purposewatch_auditor.settings import AuditorSettings
-from purposewatch_shared import metrics as m
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.decision import Outcome
-from purposewatch_shared.event_loop import EventLoopWatch
-from purposewatch_shared.health import health_routes
-from purposewatch_shared.kafka.consumer import BatchConsumer
-from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_shared.kafka.producer import ConfirmedProducer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.reload import Reloading
-from purposewatch_shared.service import Supervisor
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_policy import PolicySet, load_policies
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import Outcome
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.event_loop import EventLoopWatch
+from purposewatch_runtime.file_reloader import FileReloader
+from purposewatch_runtime.health import health_routes
+from purposewatch_runtime.kafka.consumer import BatchConsumer
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.service import Supervisor
 
 _CLIENT_ID = "purposewatch-auditor"
 
@@ -59,7 +59,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         if error is None:
             _show_policies(metric_set, judge.current.policies)
 
-    judge = Reloading(
+    judge = FileReloader(
         settings.policies_dir,
         lambda directory: judge_by(load_policies(directory)),
         interval=settings.policies_reload_seconds,
@@ -69,7 +69,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     events_topic = topic_name(settings.topic_prefix, EVENTS)
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
     metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
-    producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
+    producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     pipeline = AuditPipeline(
         judge=lambda: judge.current,
         producer=producer,

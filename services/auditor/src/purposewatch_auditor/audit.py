@@ -8,14 +8,14 @@ from typing import TypeAlias
 import msgspec
 from pydantic import ValidationError
 
-from purposewatch_auditor.policy import PolicySet, Remembering
-from purposewatch_shared.dead_letter import DeadLetter, ErrorClass
-from purposewatch_shared.decision import Decision
-from purposewatch_shared.event import CanonicalData, CanonicalEvent
-from purposewatch_shared.kafka.condemned import CondemnedRecord, Record
-from purposewatch_shared.kafka.dead_letters import dead_letter_of
-from purposewatch_shared.vocabulary import FlowTerms
-from purposewatch_shared.wire import EventReader, VerdictWriter, WireEvent, encode_reasons
+from purposewatch_contract.codec import EventReader, VerdictWriter, WireEvent, encode_reasons
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.event import CanonicalData, CanonicalEvent
+from purposewatch_policy import DecisionCache, PolicySet
+from purposewatch_policy.decision import Decision
+from purposewatch_policy.vocabulary import FlowTerms
+from purposewatch_runtime.kafka.dead_letters import dead_letter_of
+from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 _NOT_JSON = "json_invalid"
 _VERSIONS_NAMED = 10
@@ -41,12 +41,12 @@ class AuditedEvent(msgspec.Struct, frozen=True, gc=False):
     """A `Verdict` in JSON."""
 
 
-Judge: TypeAlias = Remembering[Judgement]
+Judge: TypeAlias = DecisionCache[Judgement]
 
 
 def judge_by(policies: PolicySet) -> Judge:
     """A judge by these policies, with nothing remembered yet."""
-    return Remembering(policies, _judgement)
+    return DecisionCache(policies, _judgement)
 
 
 def _judgement(flow: FlowTerms, decision: Decision) -> Judgement:
@@ -68,7 +68,7 @@ class Auditor:
         self, record: Record, judge: Judge, writer: VerdictWriter, now: datetime
     ) -> AuditedEvent | DeadLetter:
         """Judge one record. Never raises: what can't be judged becomes a dead letter."""
-        if isinstance(record, CondemnedRecord):
+        if isinstance(record, RejectedRecord):
             return _set_aside(record, record.error_class, record.reason, judge, now)
         try:
             value = record.value

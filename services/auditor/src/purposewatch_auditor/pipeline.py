@@ -6,13 +6,13 @@ from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
 from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge
-from purposewatch_shared import metrics as m
-from purposewatch_shared.dead_letter import DeadLetter
-from purposewatch_shared.kafka.consumer import Record, StopConsumingError
-from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.logs import get_logger
-from purposewatch_shared.wire import VerdictWriter
+from purposewatch_contract.codec import VerdictWriter
+from purposewatch_contract.dead_letter import DeadLetter
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.logs import get_logger
 
 JSON_HEADERS = (("content-type", b"application/json"),)
 
@@ -26,7 +26,7 @@ class AuditPipeline:
         self,
         *,
         judge: Callable[[], Judge],
-        producer: ConfirmedProducer,
+        producer: AcknowledgedProducer,
         limit: DeadLetterLimit,
         events_topic: str,
         verdicts_topic: str,

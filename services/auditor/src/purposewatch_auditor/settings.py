@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from purposewatch_shared.settings import (
+from purposewatch_runtime.settings import (
     DeadLetterSettings,
     KafkaSettings,
     LogSettings,

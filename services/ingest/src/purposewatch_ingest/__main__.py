@@ -2,9 +2,9 @@
 
 from purposewatch_ingest.app import build_app
 from purposewatch_ingest.settings import IngestSettings
-from purposewatch_shared.logs import configure_logs, get_logger
-from purposewatch_shared.service import load_settings, run
-from purposewatch_shared.yaml_source import InvalidSourceError
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_runtime.logs import configure_logs, get_logger
+from purposewatch_runtime.service import load_settings, run
 
 
 def main() -> None:

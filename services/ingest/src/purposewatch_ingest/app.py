@@ -10,8 +10,10 @@ from typing import get_args
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from purposewatch_ingest.acceptance import Gate, Transport
 from purposewatch_ingest.admission import Pseudonymiser
-from purposewatch_ingest.gate import Gate, Transport
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
 from purposewatch_ingest.http.requests import InFlight
@@ -19,18 +21,16 @@ from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.publishers import PublisherRegister, load_register
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.settings import IngestSettings, decode_key
-from purposewatch_shared import metrics as m
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event_loop import EventLoopWatch
-from purposewatch_shared.health import health_routes
-from purposewatch_shared.kafka.consumer import BatchConsumer
-from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_shared.kafka.producer import ConfirmedProducer
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.reload import Reloading
-from purposewatch_shared.service import Supervisor
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
-from purposewatch_shared.vocabulary import load_vocabularies
+from purposewatch_policy.vocabulary import load_vocabularies
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.event_loop import EventLoopWatch
+from purposewatch_runtime.file_reloader import FileReloader
+from purposewatch_runtime.health import health_routes
+from purposewatch_runtime.kafka.consumer import BatchConsumer
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.service import Supervisor
 
 _CLIENT_ID = "purposewatch-ingest"
 
@@ -50,7 +50,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         if error is None:
             metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
 
-    vocabularies = Reloading(
+    vocabularies = FileReloader(
         settings.policies_dir,
         load_vocabularies,
         interval=settings.policies_reload_seconds,
@@ -70,7 +70,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         events_partitions=settings.topic_partitions,
         metric_set=metric_set,
     )
-    producer = ConfirmedProducer(settings, client_id=_CLIENT_ID)
+    producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, gate, producer)
     provisioner = TopicProvisioner(settings, (RAW, EVENTS, DEAD_LETTERS), client_id=_CLIENT_ID)
     supervisor = Supervisor(
@@ -86,7 +86,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         max_body_bytes=settings.ingest_max_body_bytes,
         max_batch_events=settings.ingest_max_batch_events,
         body_timeout_seconds=settings.ingest_body_timeout_seconds,
-        confirm_timeout_seconds=settings.ingest_confirm_timeout_seconds,
+        confirm_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,
     )
     app = build_api(
         EventsEndpoint(gate, producer, limits, InFlight(settings.ingest_max_in_flight)),
@@ -109,7 +109,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
 
 def _watch_register(
     settings: IngestSettings, metric_set: m.MetricSet
-) -> Reloading[PublisherRegister]:
+) -> FileReloader[PublisherRegister]:
     def reloaded(error: Exception | None) -> None:
         metric_set.gauge(m.INGEST_PUBLISHERS_RELOAD_FAILED).set(1 if error else 0)
         if error is None:
@@ -118,7 +118,7 @@ def _watch_register(
     def show_publishers(loaded: PublisherRegister) -> None:
         metric_set.start_at_zero(m.INGEST_ACCEPTED, product(loaded.names, get_args(Transport)))
 
-    register = Reloading(
+    register = FileReloader(
         settings.publishers_file,
         load_register,
         interval=settings.policies_reload_seconds,
@@ -130,7 +130,7 @@ def _watch_register(
 
 
 def _raw_consumer(
-    settings: IngestSettings, gate: Gate, producer: ConfirmedProducer
+    settings: IngestSettings, gate: Gate, producer: AcknowledgedProducer
 ) -> BatchConsumer:
     topic = topic_name(settings.topic_prefix, RAW)
     gate.metric_set.start_at_zero(m.DEAD_LETTERS, ((topic, str(each)) for each in ErrorClass))

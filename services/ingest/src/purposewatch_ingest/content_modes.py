@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Final
 from urllib.parse import unquote
 
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.submission import FieldError, RefusedError, parse_json
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.submission import FieldError, RefusedError, parse_json
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"

@@ -13,9 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
-from purposewatch_shared.terms import CONTROLLER_PATTERN, PUBLISHER_PATTERN
-from purposewatch_shared.yaml_fields import Fields, as_mapping
-from purposewatch_shared.yaml_source import (
+from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_policy.terms import CONTROLLER_PATTERN
+from purposewatch_policy.yaml_reader.fields import Fields, as_mapping
+from purposewatch_policy.yaml_reader.source import (
     InvalidSourceError,
     MappingNode,
     ScalarNode,

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, FamiliarFlows, admit
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract.submission import FieldError, RefusedError, parse_json, read_event
+from purposewatch_contract.terms import TRACEPARENT_PATTERN
+from purposewatch_ingest.acceptance import UNREGISTERED, Gate
+from purposewatch_ingest.admission import AdmissionCache, AdmissionRules, AdmittedEvent, admit
 from purposewatch_ingest.content_modes import (
     STRUCTURED,
     ContentMode,
@@ -13,19 +18,14 @@ from purposewatch_ingest.content_modes import (
     kafka_attributes,
     read_binary,
 )
-from purposewatch_ingest.gate import UNREGISTERED, Gate
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
-from purposewatch_shared import metrics as m
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event import SubmittedEvent
-from purposewatch_shared.kafka.condemned import CondemnedRecord
-from purposewatch_shared.kafka.consumer import Record, StopConsumingError
-from purposewatch_shared.kafka.dead_letter_limit import DeadLetterLimit
-from purposewatch_shared.kafka.dead_letters import dead_letter_of
-from purposewatch_shared.kafka.producer import ConfirmedProducer, OutgoingRecord
-from purposewatch_shared.logs import get_logger
-from purposewatch_shared.submission import FieldError, RefusedError, parse_json, read_event
-from purposewatch_shared.terms import TRACEPARENT_PATTERN
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit
+from purposewatch_runtime.kafka.dead_letters import dead_letter_of
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka.rejected import RejectedRecord
+from purposewatch_runtime.logs import get_logger
 
 _MAX_SUGGESTING = 8
 _USUAL: tuple[list[bytes | None], ...] = ([], [STRUCTURED.encode()])
@@ -44,7 +44,7 @@ class RawTopicHandler:
     def __init__(
         self,
         gate: Gate,
-        producer: ConfirmedProducer,
+        producer: AcknowledgedProducer,
         limit: DeadLetterLimit,
         *,
         dead_letters_topic: str,
@@ -140,14 +140,14 @@ def judge(  # noqa: PLR0913 - everything that admission depends on is passed in
     record: Record,
     register: PublisherRegister,
     rules: AdmissionRules,
-    familiar: FamiliarFlows,
+    familiar: AdmissionCache,
     *,
     now: datetime,
     suggest: bool,
 ) -> _Result:
     """Admit one record or say why not. Never raises: a defect must not block the partition."""
     label = UNREGISTERED
-    if isinstance(record, CondemnedRecord):
+    if isinstance(record, RejectedRecord):
         return label, RefusedError(record.error_class, FieldError("", record.reason))
     origin = f"{record.topic}/{record.partition}/{record.offset}"
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 
-from purposewatch_shared.settings import (
+from purposewatch_runtime.settings import (
     DeadLetterSettings,
     KafkaSettings,
     LogSettings,
@@ -39,7 +39,7 @@ class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSetti
     ingest_body_timeout_seconds: float = Field(
         default=10.0, gt=0, description="For a request's whole content to arrive."
     )
-    ingest_confirm_timeout_seconds: float = Field(
+    ingest_acknowledge_timeout_seconds: float = Field(
         default=10.0, gt=0, description="For Kafka to confirm a request's events."
     )
 

@@ -10,9 +10,9 @@ from purposewatch_reporter.alerts.check import check_routing
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_reporter.web.accounts.command import run_command
-from purposewatch_shared.logs import configure_logs, get_logger
-from purposewatch_shared.service import FatalError, load_settings, run
+from purposewatch_reporter.web.users.command import run_command
+from purposewatch_runtime.logs import configure_logs, get_logger
+from purposewatch_runtime.service import FatalError, load_settings, run
 
 
 def main() -> None:

@@ -9,41 +9,48 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    RAW,
+    VERDICTS,
+    TopicName,
+    topic_name,
+)
 from purposewatch_reporter.alerts.channel_watch import ChannelWatch
 from purposewatch_reporter.alerts.channels import make_channels
 from purposewatch_reporter.alerts.delivery import Deliverer
-from purposewatch_reporter.alerts.episodes import Episodes
 from purposewatch_reporter.alerts.from_settings import routing_of
+from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing
 from purposewatch_reporter.api import problems
 from purposewatch_reporter.api.access import require_token
-from purposewatch_reporter.api.books import books_routes
 from purposewatch_reporter.api.conflicts import conflicts_routes
 from purposewatch_reporter.api.counts import counts_routes
 from purposewatch_reporter.api.dead_letters import dead_letters_routes
 from purposewatch_reporter.api.findings import findings_routes
+from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
-from purposewatch_reporter.api.suppressions import suppressions_routes
+from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
-from purposewatch_reporter.books_parts import make_books
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
+from purposewatch_reporter.handlers import Intake
 from purposewatch_reporter.housekeeping import Housekeeping
-from purposewatch_reporter.intake import Intake
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.compose import desk_parts, make_desk
 from purposewatch_reporter.web.routes import web_routes
-from purposewatch_shared import metrics as m
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event_loop import EventLoopWatch
-from purposewatch_shared.health import health_routes
-from purposewatch_shared.kafka.consumer import BatchConsumer, Handler
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.request_timing import RequestTiming
-from purposewatch_shared.service import Part, Supervisor
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from purposewatch_reporter.wiring import build_ledger
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.event_loop import EventLoopWatch
+from purposewatch_runtime.health import health_routes
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.request_timing import RequestTiming
+from purposewatch_runtime.service import Part, Supervisor
 
 _CLIENT_ID = "purposewatch-reporter"
 _VERSION = version("purposewatch-reporter")
@@ -60,15 +67,15 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     """Put the reporter together."""
     prefix = settings.topic_prefix
     metric_set = m.MetricSet("reporter", version=_VERSION)
-    metric_set.start_at_zero(m.BOOKED_DUPLICATES, [("same",), ("different",)])
-    metric_set.start_at_zero(m.BOOKED_DEAD_LETTERS, ((str(each),) for each in ErrorClass))
+    metric_set.start_at_zero(m.RECORDED_DUPLICATES, [("same",), ("different",)])
+    metric_set.start_at_zero(m.RECORDED_DEAD_LETTERS, ((str(each),) for each in ErrorClass))
     database = Database(settings.database_url)
     routing = routing_of(settings)
     channels = routing.endpoints
     severity = VocabularySeverity(
         settings.policies_dir, reload_seconds=settings.policies_reload_seconds
     )
-    books = make_books(
+    books = build_ledger(
         settings,
         database,
         Findings(routing.severity_of(severity)),
@@ -107,7 +114,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         database,
         TopicProvisioner(settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
         *books.before,
-        Periodic("books", settings.reporter_books_seconds, watch.refresh),
+        Periodic("books", settings.reporter_reconcile_seconds, watch.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         verdicts,
         dead_letters,
@@ -145,12 +152,12 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     for routes in (
         violations_routes(database),
         counts_routes(database),
-        books_routes(watch),
+        ledger_routes(watch),
         dead_letters_routes(database, dead_letters_topic=topic_name(prefix, DEAD_LETTERS)),
         conflicts_routes(database),
         outbox_routes(database, channels=channels, clock=_now),
         findings_routes(database),
-        suppressions_routes(database, _now),
+        silences_routes(database, _now),
     ):
         api.include_router(routes)
     app.include_router(api)
@@ -179,7 +186,7 @@ def _alerting(
     severity: VocabularySeverity,
 ) -> list[Part]:
     """What turns findings into alerts and delivers them; it needs the database only."""
-    episodes = Episodes(
+    episodes = AlertLifecycle(
         database,
         routing,
         quiet=timedelta(minutes=settings.reporter_quiet_minutes),

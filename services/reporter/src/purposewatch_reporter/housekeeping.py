@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.alerts.outbox import prune_done, prune_hopeless
+from purposewatch_reporter.alerts.outbox import prune_done, prune_orphaned
 from purposewatch_reporter.findings.forget import (
     prune_findings,
     prune_notices,
@@ -40,7 +40,7 @@ class Housekeeping:
         self._tasks: Sequence[tuple[Forget, timedelta]] = (
             (prune_ids, ids),
             (prune_done, outbox),
-            (partial(prune_hopeless, channels=channels), outbox),
+            (partial(prune_orphaned, channels=channels), outbox),
             (prune_findings, findings),
             (prune_notices, findings),
             (prune_suppressions, findings),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from purposewatch_shared.logs import get_logger
+from purposewatch_runtime.logs import get_logger
 
 _log = get_logger(__name__)
 

@@ -11,22 +11,22 @@ from importlib.metadata import version
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
 from purposewatch_reporter.alerts.from_settings import routing_of
-from purposewatch_reporter.books_parts import BooksParts, make_books
+from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
-from purposewatch_reporter.intake import Intake
-from purposewatch_reporter.pages.log_reader import LogReader
+from purposewatch_reporter.handlers import Intake
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.positions import load_positions
-from purposewatch_shared import metrics as m
-from purposewatch_shared.kafka.consumer import BatchConsumer, Record
-from purposewatch_shared.kafka.provision import TopicProvisioner
-from purposewatch_shared.logs import configure_logs, get_logger
-from purposewatch_shared.service import FatalError, Part, load_settings
-from purposewatch_shared.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_reporter.wiring import LedgerComponents, build_ledger
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Record
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.logs import configure_logs, get_logger
+from purposewatch_runtime.service import FatalError, Part, load_settings
 
 _CLIENT_ID = "purposewatch-reporter-rebuild"
 _LOOK_SECONDS = 0.2
@@ -67,7 +67,7 @@ async def rebuild(settings: ReporterSettings) -> str:
     severity = VocabularySeverity(
         settings.policies_dir, reload_seconds=settings.policies_reload_seconds
     )
-    books = make_books(
+    books = build_ledger(
         settings,
         database,
         Findings(routing_of(settings).severity_of(severity)),
@@ -121,7 +121,7 @@ async def _refuse_unless_empty(connection: AsyncConnection) -> None:
 
 
 def _consumers(
-    settings: ReporterSettings, books: BooksParts, metric_set: m.MetricSet
+    settings: ReporterSettings, books: LedgerComponents, metric_set: m.MetricSet
 ) -> list[BatchConsumer]:
     intake = Intake(books.bookkeeper, metric_set)
     handlers: tuple[tuple[str, str, Callable[[Sequence[Record]], Awaitable[None]]], ...] = (

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from purposewatch_shared.settings import KafkaSettings, LogSettings, PolicySettings
+from purposewatch_runtime.settings import KafkaSettings, LogSettings, PolicySettings
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
@@ -56,10 +56,10 @@ class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
     reporter_public_url: str | None = Field(
         default=None, description="Where people reach this service; the beginning of links."
     )
-    reporter_books_seconds: float = Field(
+    reporter_reconcile_seconds: float = Field(
         default=1.0, gt=0, description="How often the books are compared with Kafka."
     )
-    reporter_books_alert_seconds: float = Field(
+    reporter_reconcile_alert_seconds: float = Field(
         default=300, gt=0, description="An event unaccounted for alerts after so long."
     )
     reporter_event_id_days: float = Field(

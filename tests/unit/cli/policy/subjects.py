@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from purposewatch_auditor.policy import CompiledPolicy, Effect, Statement
-from purposewatch_cli.policy.lint.flow_space import FlowSpace
-from purposewatch_cli.policy.lint.subject import Subject
-from purposewatch_shared.yaml_source import ListNode, Location, MappingNode
-from tests.unit.auditor.policy.random_worlds import PlainFlow, World, draw_world
+from purposewatch_policy import CompiledPolicy, Effect, Statement
+from purposewatch_policy.lint.flow_space import FlowSpace
+from purposewatch_policy.lint.subject import Subject
+from purposewatch_policy.yaml_reader.source import ListNode, Location, MappingNode
+from tests.unit.policy.random_worlds import PlainFlow, World, draw_world
 
 NOWHERE = Location("policy.yaml", 1, 1)
 FLOWS_PER_WORLD = 24

@@ -6,14 +6,14 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purposewatch_auditor.policy import CompiledPolicy, Effect, Statement, decide_under
-from purposewatch_cli.policy.lint import Finding, Severity
-from purposewatch_cli.policy.lint.contradictions import find_contradictions
-from purposewatch_cli.policy.lint.flow_space import FlowSpace
-from purposewatch_shared.decision import Grade
-from purposewatch_shared.event import Flow
-from tests.unit.auditor.policy.library import POLICY, VOCABULARY, policy
+from purposewatch_policy import CompiledPolicy, Effect, Statement, decide_under
+from purposewatch_policy.decision import Grade
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.lint import Finding, Severity
+from purposewatch_policy.lint.contradictions import find_contradictions
+from purposewatch_policy.lint.flow_space import FlowSpace
 from tests.unit.cli.policy.subjects import draw, subject_of
+from tests.unit.policy.library import POLICY, VOCABULARY, policy
 
 PERMIT = Statement(
     id="permit",

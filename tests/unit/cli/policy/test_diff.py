@@ -12,14 +12,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from purposewatch_auditor.policy import CompiledPolicy, Statement
-from purposewatch_cli.policy.diff.changes import Change, differences
 from purposewatch_cli.policy.diff_command import diff
-from purposewatch_cli.policy.term_sets import Branch, branches, describe, expand
-from purposewatch_shared.decision import Dimension
-from purposewatch_shared.vocabulary import Taxonomy, Vocabulary
-from tests.unit.auditor.policy.library import STATEMENTS, VOCABULARY, policy
-from tests.unit.auditor.policy.random_worlds import draw_world
+from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy.decision import Dimension
+from purposewatch_policy.diff.changes import Change, differences
+from purposewatch_policy.term_sets import Branch, branches, describe, expand
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
+from tests.unit.policy.library import STATEMENTS, VOCABULARY, policy
+from tests.unit.policy.random_worlds import draw_world
 
 app = typer.Typer()
 app.command()(diff)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from purposewatch_auditor.policy import CompiledPolicy, Policy, decide_under
-from purposewatch_cli.policy.diff.changes import Change, Difference, differences
-from purposewatch_cli.policy.diff.space import Axis, Days
-from purposewatch_shared.decision import Dimension, Kind, Outcome
-from purposewatch_shared.vocabulary import find_unknown_terms
-from tests.unit.auditor.policy.random_worlds import PlainFlow, World, draw_world
+from purposewatch_policy import CompiledPolicy, Policy, decide_under
+from purposewatch_policy.decision import Dimension, Kind, Outcome
+from purposewatch_policy.diff.changes import Change, Difference, differences
+from purposewatch_policy.diff.space import Axis, Days
+from purposewatch_policy.vocabulary import find_unknown_terms
+from tests.unit.policy.random_worlds import PlainFlow, World, draw_world
 
 KINDS = {
     ("undeclared", "permitted"): "newly_permitted",

@@ -14,7 +14,14 @@ import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
-from purposewatch_auditor.policy import (
+from purposewatch_cli.policy.explain.as_json import as_json
+from purposewatch_cli.policy.explain.report import show
+from purposewatch_cli.policy.explain.words import WORDS
+from purposewatch_cli.policy.explain.wrapping import wrapped
+from purposewatch_cli.policy.explain_command import LanguageTag, explain
+from purposewatch_cli.terminal import console
+from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_policy import (
     CompiledPolicy,
     PolicySet,
     decide,
@@ -22,18 +29,11 @@ from purposewatch_auditor.policy import (
     load_cases,
     load_policies,
 )
-from purposewatch_auditor.policy.change import change_flow, change_policy
-from purposewatch_auditor.policy.explain.language import LANGUAGES
-from purposewatch_cli.policy.explain.as_json import as_json
-from purposewatch_cli.policy.explain.explanation import explain as explained
-from purposewatch_cli.policy.explain.report import show
-from purposewatch_cli.policy.explain.words import WORDS
-from purposewatch_cli.policy.explain.wrapping import wrapped
-from purposewatch_cli.policy.explain_command import LanguageTag, explain
-from purposewatch_cli.terminal import console
-from purposewatch_shared.decision import Outcome
-from purposewatch_shared.schema import EXAMPLE_DIR
-from tests.unit.auditor.policy.library import NOW, STATEMENTS, VOCABULARY, flow, policy
+from purposewatch_policy.change import change_flow, change_policy
+from purposewatch_policy.decision import Outcome
+from purposewatch_policy.explain.language import LANGUAGES
+from purposewatch_policy.explanation import explain as explained
+from tests.unit.policy.library import NOW, STATEMENTS, VOCABULARY, flow, policy
 
 POLICIES_DIR = Path(__file__).parents[4] / "policies"
 POLICIES: PolicySet = load_policies(POLICIES_DIR)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from purposewatch_cli.main import app
-from purposewatch_cli.policy.lint import RULES
+from purposewatch_policy.lint import RULES
 from tests.unit.cli.policy.trees import FAULTS, copy_faulty, copy_sound
 
 

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from purposewatch_auditor.policy import Effect, cases, load_policies, read
-from purposewatch_shared.decision import Dimension, Grade, Kind, Outcome
-from purposewatch_shared.event import MAX_DATA_CATEGORIES, MAX_FACTS, Flow
-from purposewatch_shared.terms import CONTROLLER_PATTERN, TERM_PATTERN
-from purposewatch_shared.vocabulary import NOUNS, load
-from purposewatch_shared.yaml_source import SourceError, read_mapping
+from purposewatch_policy import Effect, load_policies, read
+from purposewatch_policy.cases import read as cases
+from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
+from purposewatch_policy.flow import MAX_DATA_CATEGORIES, MAX_FACTS, Flow
+from purposewatch_policy.terms import CONTROLLER_PATTERN, TERM_PATTERN
+from purposewatch_policy.vocabulary import NOUNS, load
+from purposewatch_policy.yaml_reader.source import SourceError, read_mapping
 
 ROOT = Path(__file__).parents[4]
 SCHEMAS = ROOT / "policies" / "schema"
 SHIPPED = sorted(ROOT.glob("policies/*/*.yaml"))
-SAMPLES = ROOT / "tests" / "unit" / "auditor" / "policy"
+SAMPLES = ROOT / "tests" / "unit" / "policy"
 FAULTS = sorted(path for path in (SAMPLES / "broken").iterdir() if path.is_dir())
 
 BEYOND_A_SCHEMA = {

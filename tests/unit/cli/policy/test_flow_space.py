@@ -5,10 +5,10 @@ from bisect import bisect_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purposewatch_cli.policy.lint.flow_space import Axis, Box, FlowSpace, contains, minus
-from tests.unit.auditor.policy import reference
-from tests.unit.auditor.policy.random_worlds import PlainFlow
+from purposewatch_policy.lint.flow_space import Axis, Box, FlowSpace, contains, minus
 from tests.unit.cli.policy.subjects import draw
+from tests.unit.policy import reference
+from tests.unit.policy.random_worlds import PlainFlow
 
 
 def position(axis: Axis, flow: PlainFlow) -> int:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from purposewatch_cli.main import app
-from purposewatch_cli.policy.lint import RULES
+from purposewatch_policy.lint import RULES
 from tests.unit.cli.policy.trees import FAULTS, HERE, copy_faulty
 
 LEVELS = {"error", "warning", "note"}

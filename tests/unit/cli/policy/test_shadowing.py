@@ -6,12 +6,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purposewatch_auditor.policy import CompiledPolicy, Effect, Statement, decide_under
-from purposewatch_cli.policy.lint import Finding
-from purposewatch_cli.policy.lint.flow_space import FlowSpace
-from purposewatch_cli.policy.lint.shadowing import find_shadowed
-from tests.unit.auditor.policy.library import POLICY, VOCABULARY, policy
+from purposewatch_policy import CompiledPolicy, Effect, Statement, decide_under
+from purposewatch_policy.lint import Finding
+from purposewatch_policy.lint.flow_space import FlowSpace
+from purposewatch_policy.lint.shadowing import find_shadowed
 from tests.unit.cli.policy.subjects import draw, subject_of
+from tests.unit.policy.library import POLICY, VOCABULARY, policy
 
 WIDE = Statement(
     id="wide",

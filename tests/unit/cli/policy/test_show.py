@@ -13,13 +13,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from purposewatch_auditor.policy import (
-    CompiledPolicy,
-    Effect,
-    Statement,
-    decide_under,
-    load_policies,
-)
 from purposewatch_cli.policy.show.flows import flows
 from purposewatch_cli.policy.show.lines import wrapped
 from purposewatch_cli.policy.show.markdown import as_markdown
@@ -27,9 +20,10 @@ from purposewatch_cli.policy.show.matrix import RoleMatrix, matrices
 from purposewatch_cli.policy.show.picture import as_svg
 from purposewatch_cli.policy.show.words import Language, Wording
 from purposewatch_cli.policy.show_command import show
-from purposewatch_cli.policy.term_sets import expand
-from purposewatch_shared.decision import Outcome
-from tests.unit.auditor.policy.library import POLICY, STATEMENTS, VOCABULARY, flow, policy
+from purposewatch_policy import CompiledPolicy, Effect, Statement, decide_under, load_policies
+from purposewatch_policy.decision import Outcome
+from purposewatch_policy.term_sets import expand
+from tests.unit.policy.library import POLICY, STATEMENTS, VOCABULARY, flow, policy
 
 app = typer.Typer()
 app.command()(show)

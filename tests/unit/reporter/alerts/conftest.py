@@ -11,15 +11,15 @@ from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.backoff import Backoff
 from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
 from purposewatch_reporter.alerts.delivery import Deliverer, Patience
-from purposewatch_reporter.alerts.episodes import Episodes
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
+from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
-from purposewatch_reporter.alerts.telling import Cadence
-from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from purposewatch_shared import metrics as m
+from purposewatch_runtime import metrics as m
 from tests.unit.reporter.conftest import NOW, log_from_0
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
@@ -35,8 +35,8 @@ class FakeChannel:
     name = "hook"
     timeout_seconds = 5.0
 
-    def __init__(self, *, cadence: Cadence | None = None, batch_size: int = 1) -> None:
-        self.cadence = cadence or Cadence()
+    def __init__(self, *, cadence: ResendPolicy | None = None, batch_size: int = 1) -> None:
+        self.cadence = cadence or ResendPolicy()
         self.batch_size = batch_size
         self.sent: list[tuple[Alert, ...]] = []
         self.answer: Answer = lambda *_: Attempt(Result.DELIVERED)
@@ -89,7 +89,7 @@ class Bench:
             )
             for number, category in enumerate(categories)
         ]
-        keeper = Bookkeeper(
+        keeper = LedgerWriter(
             self.database,
             events_topic=f"{PREFIX}.events",
             findings=Findings(severity_table({})),
@@ -101,7 +101,9 @@ class Bench:
 
     async def turn(self) -> None:
         """Let episodes begin and end."""
-        await Episodes(self.database, self.routing, quiet=self.quiet, clock=lambda: self.now).turn()
+        await AlertLifecycle(
+            self.database, self.routing, quiet=self.quiet, clock=lambda: self.now
+        ).turn()
 
     def deliverer(self, channel: Channel | None = None) -> Deliverer:
         """One that pauses 1 s for a receiver in trouble, 100 s for a refused alert."""

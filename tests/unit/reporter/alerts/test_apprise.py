@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.apprise import AppriseChannel, body, is_address
 from purposewatch_reporter.alerts.channel import Attempt, Result
-from purposewatch_reporter.alerts.telling import Cadence
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from tests.unit.reporter.alerts.conftest import Bench
 
 # Apprise looks for a module that Python is about to drop
@@ -56,7 +56,7 @@ async def send(
     await bench.violate("user.a")
     await bench.turn()
     await bench.deliverer().deliver()
-    channel = AppriseChannel("chat", address, Cadence(), timeout_seconds=timeout_seconds)
+    channel = AppriseChannel("chat", address, ResendPolicy(), timeout_seconds=timeout_seconds)
     await channel.open()
     attempt = await channel.send(bench.channel.sent[0])
     await channel.close()

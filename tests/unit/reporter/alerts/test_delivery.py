@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Result
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.leases import lease
-from purposewatch_reporter.alerts.telling import Cadence
 from purposewatch_reporter.store import tables
-from purposewatch_shared import metrics as m
+from purposewatch_runtime import metrics as m
 from tests.unit.reporter.alerts.conftest import Bench, FakeChannel
 from tests.unit.reporter.conftest import NOW
 
@@ -204,7 +204,7 @@ async def test_an_end_is_told_after_its_beginning(bench: Bench) -> None:
 async def test_an_end_is_held_back_for_receivers_that_need_it(bench: Bench) -> None:
     """So long after the beginning was told, and no longer."""
     bench.channel = FakeChannel(
-        cadence=Cadence(resend=timedelta(minutes=1), hold=timedelta(minutes=6))
+        cadence=ResendPolicy(resend=timedelta(minutes=1), hold=timedelta(minutes=6))
     )
     await bench.violate("user.a")
     await bench.turn()
@@ -222,7 +222,7 @@ async def test_an_end_is_held_back_for_receivers_that_need_it(bench: Bench) -> N
 
 async def test_what_fires_is_told_again_and_again(bench: Bench) -> None:
     """With what has come meanwhile, under a key of its own."""
-    bench.channel = FakeChannel(cadence=Cadence(resend=timedelta(minutes=1)))
+    bench.channel = FakeChannel(cadence=ResendPolicy(resend=timedelta(minutes=1)))
     await bench.violate("user.a")
     await bench.turn()
     deliverer = bench.deliverer()
@@ -242,7 +242,7 @@ async def test_what_fires_is_told_again_and_again(bench: Bench) -> None:
 async def test_an_end_lingers_where_the_receiver_may_forget(bench: Bench) -> None:
     """It is told again for a while, then the row is done."""
     bench.channel = FakeChannel(
-        cadence=Cadence(resend=timedelta(minutes=1), linger=timedelta(minutes=2))
+        cadence=ResendPolicy(resend=timedelta(minutes=1), linger=timedelta(minutes=2))
     )
     await bench.violate("user.a")
     await bench.turn()
@@ -279,7 +279,7 @@ async def test_episodes_of_one_finding_are_told_in_order(bench: Bench) -> None:
 
 async def test_a_receiver_of_states_is_told_the_latest_episode_only(bench: Bench) -> None:
     """To Alertmanager an earlier episode of what fires would be an untimely end."""
-    bench.channel = FakeChannel(cadence=Cadence(resend=timedelta(minutes=1), by_state=True))
+    bench.channel = FakeChannel(cadence=ResendPolicy(resend=timedelta(minutes=1), by_state=True))
     await bench.violate("user.a")
     await bench.turn()
     deliverer = bench.deliverer()

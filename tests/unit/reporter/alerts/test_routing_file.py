@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
 from purposewatch_reporter.alerts.apprise import AppriseChannel
 from purposewatch_reporter.alerts.channels import make_channels
 from purposewatch_reporter.alerts.check import check_routing
@@ -21,8 +22,7 @@ from purposewatch_reporter.alerts.routing_file import load_routing
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity, severity_table
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_shared.service import FatalError
-from purposewatch_shared.yaml_source import InvalidSourceError
+from purposewatch_runtime.service import FatalError
 from tests.unit.reporter.conftest import NOW
 
 # Apprise looks for a module that Python is about to drop

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.channel import Attempt, Result
-from purposewatch_reporter.alerts.telling import Cadence
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.webhook import Webhook, WebhookTarget, sign
 from tests.unit.reporter.alerts.conftest import Bench
 
@@ -24,7 +24,7 @@ class Hook:
         self.error: Exception | None = None
         target = WebhookTarget(SecretStr("https://hooks.example/secret-path"), SECRET, 5)
         transport = httpx.MockTransport(self._receive)
-        self.channel = Webhook("hook", target, Cadence(), transport=transport)
+        self.channel = Webhook("hook", target, ResendPolicy(), transport=transport)
 
     def _receive(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.test_api import TOKEN, client_of
@@ -16,7 +16,7 @@ API = "/api/v1"
 
 
 @pytest.fixture
-async def api(database: Database, bookkeeper: Bookkeeper) -> AsyncIterator[httpx.AsyncClient]:
+async def api(database: Database, bookkeeper: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
     """Five findings of two controllers' roles, one of them prohibited, one unknown."""
     values = [
         verdict(

@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import select
 
-from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.findings.group import OTHER, Group
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.conftest import NOW, log_from_0
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
 
-def keeper_of(database: Database, *, limit: int = 10_000) -> Bookkeeper:
+def keeper_of(database: Database, *, limit: int = 10_000) -> LedgerWriter:
     """A bookkeeper that knows so many findings at most."""
-    return Bookkeeper(
+    return LedgerWriter(
         database,
         events_topic=f"{PREFIX}.events",
         findings=Findings(severity_table({}), limit=limit),

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from purposewatch_policy.decision import Kind
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import OF_KIND, Severity, severity_table
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
-from purposewatch_shared.decision import Kind
-from purposewatch_shared.service import FatalError
+from purposewatch_runtime.service import FatalError
 
 POLICIES = Path("policies")
 GROUP = Group(

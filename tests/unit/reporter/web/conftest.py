@@ -13,16 +13,16 @@ import pytest
 from argon2 import PasswordHasher
 
 from purposewatch_reporter.app import build_app
-from purposewatch_reporter.booking.book import Bookkeeper
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.accounts.passwords import Passwords
-from purposewatch_reporter.web.accounts.roles import Role
-from purposewatch_reporter.web.accounts.store import Account, add_account
+from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.compose import make_desk
 from purposewatch_reporter.web.declared.directory import Declared, DeclaredDirectory
-from purposewatch_reporter.web.desk import Desk
 from purposewatch_reporter.web.routes import web_routes
+from purposewatch_reporter.web.users.passwords import Passwords
+from purposewatch_reporter.web.users.roles import Role
+from purposewatch_reporter.web.users.store import Account, add_account
 from tests.unit.reporter.records import in_topic, verdict
 
 ROOT = Path(__file__).parents[4]
@@ -120,7 +120,7 @@ class _NoBooks:
 
 
 @pytest.fixture
-async def filled(database: Database, bookkeeper: Bookkeeper) -> Database:
+async def filled(database: Database, bookkeeper: LedgerWriter) -> Database:
     """Twelve events: four each are violations, unknown and permitted."""
     values = [
         verdict(

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from purposewatch_reporter.booking.book import Bookkeeper
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.lists import matching
 from purposewatch_reporter.web.lists.export import csv_lines, exported, json_lines
@@ -25,7 +25,7 @@ KINDS = ("undeclared_purpose", "prohibited", "undeclared_third_party_sharing")
 CATEGORIES = ("user.name", "user.contact.email", "user.financial", "user.device")
 
 
-async def book_many(bookkeeper: Bookkeeper, count: int, chance: random.Random) -> None:
+async def book_many(bookkeeper: LedgerWriter, count: int, chance: random.Random) -> None:
     """Book violations of a few flows, many of them at the same moment."""
     values = []
     for offset in range(count):
@@ -152,7 +152,7 @@ async def all_pages(database: Database, asked: ListQuery, size: int) -> list[str
 @pytest.mark.parametrize(("heads", "glanced"), [(3, 1), (20, 1), (100, 40)])
 async def test_pages_hold_what_a_plain_search_finds(
     database: Database,
-    bookkeeper: Bookkeeper,
+    bookkeeper: LedgerWriter,
     monkeypatch: pytest.MonkeyPatch,
     heads: int,
     glanced: int,
@@ -172,7 +172,7 @@ async def test_pages_hold_what_a_plain_search_finds(
 
 
 async def test_going_back_shows_the_pages_before(
-    database: Database, bookkeeper: Bookkeeper
+    database: Database, bookkeeper: LedgerWriter
 ) -> None:
     """The same rows, in the same order, in every order of the list."""
     chance = random.Random(6)  # noqa: S311 - the same every time
@@ -200,7 +200,7 @@ async def test_going_back_shows_the_pages_before(
 
 @pytest.mark.parametrize("order", Order)
 async def test_a_search_that_finds_little_pauses_and_goes_on(
-    database: Database, bookkeeper: Bookkeeper, monkeypatch: pytest.MonkeyPatch, order: Order
+    database: Database, bookkeeper: LedgerWriter, monkeypatch: pytest.MonkeyPatch, order: Order
 ) -> None:
     """No page takes for ever; the pages together hold everything, forwards and backwards."""
     monkeypatch.setattr(matching, "MOST_EXAMINED", 20)
@@ -230,7 +230,7 @@ async def test_a_search_that_finds_little_pauses_and_goes_on(
 
 @pytest.mark.parametrize("given", [{}, {"publisher": "crm"}, {"status": "open"}, {"role": "none"}])
 async def test_an_export_holds_everything_that_matches(
-    database: Database, bookkeeper: Bookkeeper, given: dict[str, str]
+    database: Database, bookkeeper: LedgerWriter, given: dict[str, str]
 ) -> None:
     """As CSV and as JSON Lines, in the order of the list."""
     chance = random.Random(8)  # noqa: S311 - the same every time

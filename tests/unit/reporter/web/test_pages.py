@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from purposewatch_reporter.books_watch import Statement
-from purposewatch_reporter.compare import Compared
-from purposewatch_reporter.ledger.books import balance
 from purposewatch_reporter.ledger.partition import PartitionLedger
-from purposewatch_reporter.web.desk import Desk
+from purposewatch_reporter.reconciliation.balance import balance
+from purposewatch_reporter.reconciliation.comparison import Compared
+from purposewatch_reporter.reconciliation.reconciler import Statement
+from purposewatch_reporter.web.app import Desk
 from tests.unit.reporter.web.conftest import NOW, Browser, first_id
 
 PAGES = (

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from purposewatch_reporter.store.tables import accounts, sessions
-from purposewatch_reporter.web.accounts.throttle import BY_ACCOUNT, ThrottlePolicy
-from purposewatch_reporter.web.desk import Desk
+from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.lists.export import csv_lines, safe_cell
 from purposewatch_reporter.web.lists.rows import Row
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.web.security import CONTENT_SECURITY_POLICY, safe_path
+from purposewatch_reporter.web.users.throttle import BY_ACCOUNT, ThrottlePolicy
 from tests.unit.reporter.web.conftest import NOW, PASSWORD, Browser, Clock, desk_app, first_id
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -5,9 +5,9 @@ from importlib.resources import files
 
 import pytest
 
+from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
 from purposewatch_reporter.web.language import LANGUAGES, Texts, catalogue, choose
 from purposewatch_reporter.web.triage.status import Act, Status
-from purposewatch_shared.decision import Dimension, Grade, Kind, Outcome
 
 WEB = files("purposewatch_reporter.web")
 

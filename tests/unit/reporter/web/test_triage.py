@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from purposewatch_reporter.store.tables import suppressions, triage_acts
-from purposewatch_reporter.web.desk import Desk
+from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.triage.status import (
     LEADS_TO,
     Act,

@@ -2,16 +2,11 @@
 
 from typing import TypeAlias
 
-from purposewatch_auditor.policy.change import EventChange, PolicyChange
-from purposewatch_auditor.policy.explain.language import LANGUAGES
-from purposewatch_auditor.policy.remedy import EventRemedy, PolicyRemedy, Remedies
-from purposewatch_cli.policy.explain.explanation import (
-    CategoryExplanation,
-    Comparison,
-    Explanation,
-    Named,
-)
-from purposewatch_shared.vocabulary import Vocabulary
+from purposewatch_policy.change import EventChange, PolicyChange
+from purposewatch_policy.explain.language import LANGUAGES
+from purposewatch_policy.explanation import CategoryExplanation, Comparison, Explanation, Named
+from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies
+from purposewatch_policy.vocabulary import Vocabulary
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from purposewatch_auditor.policy.instant import parse_instant
-from purposewatch_shared.event import CanonicalEvent, Flow, SubmittedEvent
+from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.instant import parse_instant
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -7,19 +7,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from purposewatch_auditor.policy import Effect, Statement
-from purposewatch_auditor.policy.explain.language import LANGUAGES, Language
 from purposewatch_cli.check.report import OUTCOME_STYLES
-from purposewatch_cli.policy.explain.explanation import (
-    CategoryExplanation,
-    Comparison,
-    Explanation,
-    Named,
-)
 from purposewatch_cli.policy.explain.words import WORDS, Words
 from purposewatch_cli.policy.explain.wrapping import wrapped
 from purposewatch_cli.terminal import printable
-from purposewatch_shared.decision import Dimension, Kind, Outcome
+from purposewatch_policy import Effect, Statement
+from purposewatch_policy.decision import Dimension, Kind, Outcome
+from purposewatch_policy.explain.language import LANGUAGES, Language
+from purposewatch_policy.explanation import CategoryExplanation, Comparison, Explanation, Named
 
 _LONGEST = 2_000
 _MAX_LISTED = 6

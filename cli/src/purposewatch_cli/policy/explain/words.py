@@ -119,4 +119,4 @@ CHINESE = Words(
 )
 
 WORDS: Mapping[str, Words] = MappingProxyType({"en": ENGLISH, "zh": CHINESE})
-"""By language tag, the same as `purposewatch_auditor.policy.explain.language.LANGUAGES`."""
+"""By language tag, the same as `purposewatch_policy.explain.language.LANGUAGES`."""

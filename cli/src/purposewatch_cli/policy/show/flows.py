@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from purposewatch_auditor.policy import CompiledPolicy, Statement
 from purposewatch_cli.policy.show.matrix import RoleMatrix, Row, matrices
-from purposewatch_cli.policy.term_sets import Branch, expand
-from purposewatch_shared.vocabulary import Taxonomy
+from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy.term_sets import Branch, expand
+from purposewatch_policy.vocabulary import Taxonomy
 
 Roles = tuple[Branch, ...]
 Recipients = tuple[str, ...]

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from purposewatch_auditor.policy import CompiledPolicy, Statement
-from purposewatch_cli.policy.term_sets import Branch, branches, expand
-from purposewatch_shared.vocabulary import Taxonomy
+from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy.term_sets import Branch, branches, expand
+from purposewatch_policy.vocabulary import Taxonomy
 
 _MANY_FACTS = 8
 """With more facts in one cell, whatever is permitted is taken to be so on a condition."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from purposewatch_auditor.policy import CompiledPolicy, Policy, Statement
 from purposewatch_cli.policy.show.matrix import Column, Mark
-from purposewatch_cli.policy.term_sets import Branch
-from purposewatch_shared.vocabulary import Taxonomy
+from purposewatch_policy import CompiledPolicy, Policy, Statement
+from purposewatch_policy.term_sets import Branch
+from purposewatch_policy.vocabulary import Taxonomy
 
 
 class Language(StrEnum):

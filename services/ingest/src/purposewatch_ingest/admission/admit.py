@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract.submission import MAX_ERRORS, FieldError, RefusedError
 from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
 from purposewatch_ingest.admission.rules import EARLIEST, AdmissionRules, is_own, is_plausible
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.event import SubmittedEvent
-from purposewatch_shared.submission import MAX_ERRORS, FieldError, RefusedError
-from purposewatch_shared.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
-from purposewatch_shared.yaml_fields import did_you_mean
+from purposewatch_policy.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
+from purposewatch_policy.yaml_reader.fields import did_you_mean
 
 _MAX_SUGGESTIONS = 4
 

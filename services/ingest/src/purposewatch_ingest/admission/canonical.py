@@ -6,7 +6,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from purposewatch_shared.event import CANONICAL_SCHEMA, EVENT_TYPE, Flow, SubmittedEvent
+from purposewatch_contract.event import CANONICAL_SCHEMA, EVENT_TYPE, SubmittedEvent
+from purposewatch_policy.flow import Flow
 
 
 class AdmittedEvent(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from purposewatch_ingest.admission.pseudonym import Pseudonymiser
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_shared.vocabulary import Vocabulary
+from purposewatch_policy.vocabulary import Vocabulary
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
+from purposewatch_contract.event import SubmittedData, SubmittedEvent
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
 from purposewatch_ingest.http.events import EventsEndpoint
 from purposewatch_ingest.http.problems import (
@@ -23,9 +24,8 @@ from purposewatch_ingest.http.problems import (
     answer_problem,
 )
 from purposewatch_ingest.http.vocabulary import VocabularyAnswer, VocabularyEndpoint
-from purposewatch_shared.event import SubmittedData, SubmittedEvent
-from purposewatch_shared.metrics import MetricSet
-from purposewatch_shared.request_timing import RequestTiming
+from purposewatch_runtime.metrics import MetricSet
+from purposewatch_runtime.request_timing import RequestTiming
 
 _BEARER = {"bearer": {"type": "http", "scheme": "bearer", "description": "The publisher's key."}}
 _SUMMARY = "Tell what a platform service does with personal data."
@@ -136,7 +136,7 @@ def _request_body() -> dict[str, Any]:
 
 def example_event() -> dict[str, Any]:
     """The submitted event that ships with the contract."""
-    path = files("purposewatch_shared") / "examples" / "submitted-event.json"
+    path = files("purposewatch_contract") / "examples" / "submitted-event.json"
     example: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return example
 

@@ -9,6 +9,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.submission import RefusedError, parse_json, read_event
+from purposewatch_contract.terms import TRACEPARENT_PATTERN
+from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.admission import AdmittedEvent, admit
 from purposewatch_ingest.content_modes import (
     BATCHED,
@@ -19,15 +23,11 @@ from purposewatch_ingest.content_modes import (
     read_batch,
     read_binary,
 )
-from purposewatch_ingest.gate import Gate
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind, refusal_problem
 from purposewatch_ingest.http.requests import RETRY_SECONDS, InFlight, authenticate, read_body
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.kafka.producer import ConfirmedProducer
-from purposewatch_shared.logs import get_logger
-from purposewatch_shared.submission import RefusedError, parse_json, read_event
-from purposewatch_shared.terms import TRACEPARENT_PATTERN
+from purposewatch_runtime.kafka.producer import AcknowledgedProducer
+from purposewatch_runtime.logs import get_logger
 
 _MAX_SUGGESTING = 8
 _OWN_BATCHES = 20
@@ -57,7 +57,7 @@ class EventsEndpoint:
     """
 
     def __init__(
-        self, gate: Gate, producer: ConfirmedProducer, limits: RequestLimits, in_flight: InFlight
+        self, gate: Gate, producer: AcknowledgedProducer, limits: RequestLimits, in_flight: InFlight
     ) -> None:
         self._gate = gate
         self._producer = producer

@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from purposewatch_shared.dead_letter import ErrorClass
-from purposewatch_shared.logs import get_logger
-from purposewatch_shared.submission import RefusedError
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.submission import RefusedError
+from purposewatch_runtime.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100

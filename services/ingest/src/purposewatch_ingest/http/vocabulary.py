@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from purposewatch_ingest.gate import Gate
+from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
 from purposewatch_ingest.http.requests import authenticate
 

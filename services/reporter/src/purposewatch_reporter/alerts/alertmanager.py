@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Result, attempt_of
-from purposewatch_reporter.alerts.telling import Cadence
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.user_agent import USER_AGENT
 
 LINGER = timedelta(minutes=15)
@@ -75,7 +75,9 @@ class Alertmanager:
     ) -> None:
         self.name = name
         self.timeout_seconds = target.timeout_seconds
-        self.cadence = Cadence(resend=target.resend, hold=target.hold, linger=LINGER, by_state=True)
+        self.cadence = ResendPolicy(
+            resend=target.resend, hold=target.hold, linger=LINGER, by_state=True
+        )
         self._target = target
         self._clock = clock
         self._transport = transport

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Result
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.outbox import State
-from purposewatch_reporter.alerts.telling import Cadence
 
 _TYPES = {
     "low": apprise.NotifyType.INFO,
@@ -49,7 +49,7 @@ class AppriseChannel:
     batch_size = 1
 
     def __init__(
-        self, name: str, url: SecretStr, cadence: Cadence, *, timeout_seconds: float
+        self, name: str, url: SecretStr, cadence: ResendPolicy, *, timeout_seconds: float
     ) -> None:
         self.name = name
         self.cadence = cadence

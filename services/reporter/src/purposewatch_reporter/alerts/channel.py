@@ -8,7 +8,7 @@ from typing import Protocol
 import httpx
 
 from purposewatch_reporter.alerts.alert import Alert
-from purposewatch_reporter.alerts.telling import Cadence
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 
 _LONGEST_RETRY_AFTER = 300.0
 # Answers that are about what was sent. All others are about the receiver or the way there.
@@ -39,7 +39,7 @@ class Channel(Protocol):
 
     name: str
     """Unique; a metric label."""
-    cadence: Cadence
+    cadence: ResendPolicy
     batch_size: int
     """How many alerts it takes at once."""
     timeout_seconds: float

@@ -12,7 +12,7 @@ from purposewatch_reporter.alerts.outbox import depth
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import findings, notices
-from purposewatch_shared import metrics as m
+from purposewatch_runtime import metrics as m
 
 
 class ChannelWatch:

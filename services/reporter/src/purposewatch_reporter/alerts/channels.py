@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from purposewatch_reporter.alerts.alertmanager import Alertmanager, AlertmanagerTarget
 from purposewatch_reporter.alerts.apprise import AppriseChannel, is_address
 from purposewatch_reporter.alerts.channel import Channel
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.routing import (
     Address,
     AlertmanagerSpec,
@@ -17,9 +18,8 @@ from purposewatch_reporter.alerts.routing import (
     SecretFile,
     WebhookSpec,
 )
-from purposewatch_reporter.alerts.telling import Cadence
 from purposewatch_reporter.alerts.webhook import Webhook, WebhookTarget
-from purposewatch_shared.service import FatalError
+from purposewatch_runtime.service import FatalError
 
 
 def make_channels(routing: Routing, clock: Callable[[], datetime]) -> Sequence[Channel]:
@@ -47,7 +47,7 @@ def _channels(spec: ChannelSpec, clock: Callable[[], datetime]) -> Sequence[Chan
             )
             for name, url in zip(spec.endpoints(), spec.urls, strict=True)
         ]
-    cadence = Cadence(resend=_minutes(spec.repeat_minutes))
+    cadence = ResendPolicy(resend=_minutes(spec.repeat_minutes))
     if isinstance(spec, AppriseSpec):
         url = _secret(spec.address)
         if not is_address(url):
@@ -57,7 +57,7 @@ def _channels(spec: ChannelSpec, clock: Callable[[], datetime]) -> Sequence[Chan
     return [_webhook(spec, cadence)]
 
 
-def _webhook(spec: WebhookSpec, cadence: Cadence) -> Webhook:
+def _webhook(spec: WebhookSpec, cadence: ResendPolicy) -> Webhook:
     secret = None if spec.secret is None else _secret(spec.secret)
     return Webhook(
         spec.name, WebhookTarget(_secret(spec.address), secret, spec.timeout_seconds), cadence

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
 from purposewatch_reporter.alerts.routing_file import load_routing
-from purposewatch_shared.yaml_source import InvalidSourceError
 
 _GOOD, _FAULTY, _MISUSED = 0, 1, 2
 

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from purposewatch_reporter.alerts.alert import Alert, alert_of
 from purposewatch_reporter.alerts.backoff import Backoff
 from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
+from purposewatch_reporter.alerts.delivery_state import mark_failed, mark_superseded, mark_told
 from purposewatch_reporter.alerts.health import save_failure, save_success
 from purposewatch_reporter.alerts.leases import end_lease, lease
 from purposewatch_reporter.alerts.outbox import Waiting, due_alerts
-from purposewatch_reporter.alerts.telling import mark_failed, mark_superseded, mark_told
 from purposewatch_reporter.store.engine import Database
-from purposewatch_shared import metrics as m
-from purposewatch_shared.logs import get_logger
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.logs import get_logger
 
 _ROUND_SIZE = 20
 _LOOK_SECONDS = 0.5

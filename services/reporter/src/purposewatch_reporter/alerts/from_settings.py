@@ -1,10 +1,10 @@
 """The routing that the settings ask for."""
 
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
 from purposewatch_reporter.alerts.routing_file import load_routing
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_shared.service import FatalError
-from purposewatch_shared.yaml_source import InvalidSourceError
+from purposewatch_runtime.service import FatalError
 
 WEBHOOK = "webhook"
 """The channel that PURPOSEWATCH_WEBHOOK_URL stands for."""

@@ -221,7 +221,7 @@ async def prune_done(connection: AsyncConnection, before: datetime) -> int:
     return await _prune(connection, outbox.c.done_time < before)
 
 
-async def prune_hopeless(
+async def prune_orphaned(
     connection: AsyncConnection, before: datetime, channels: Sequence[str]
 ) -> int:
     """Forget some of what has waited since before that time for a channel that is gone."""

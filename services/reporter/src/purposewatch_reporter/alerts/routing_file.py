@@ -7,6 +7,17 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from purposewatch_policy.decision import Kind
+from purposewatch_policy.terms import CONTROLLER_PATTERN, TERM_PATTERN
+from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean
+from purposewatch_policy.yaml_reader.source import (
+    InvalidSourceError,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SourceError,
+    read_mapping,
+)
 from purposewatch_reporter.alerts.apprise import is_address
 from purposewatch_reporter.alerts.notices import NoticeKind
 from purposewatch_reporter.alerts.routing import (
@@ -22,17 +33,6 @@ from purposewatch_reporter.alerts.routing import (
 )
 from purposewatch_reporter.findings.group import UNKNOWN
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_shared.decision import Kind
-from purposewatch_shared.terms import CONTROLLER_PATTERN, TERM_PATTERN
-from purposewatch_shared.yaml_fields import Fields, as_mapping, did_you_mean
-from purposewatch_shared.yaml_source import (
-    InvalidSourceError,
-    MappingNode,
-    Node,
-    ScalarNode,
-    SourceError,
-    read_mapping,
-)
 
 _NAME_PATTERN = r"[a-z][a-z0-9-]{0,30}"
 _COMMON = ("type", "timeout_seconds")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Result, attempt_of
-from purposewatch_reporter.alerts.telling import Cadence
+from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.user_agent import USER_AGENT
 
 
@@ -65,7 +65,7 @@ class Webhook:
         self,
         name: str,
         target: WebhookTarget,
-        cadence: Cadence,
+        cadence: ResendPolicy,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:

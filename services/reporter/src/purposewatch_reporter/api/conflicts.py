@@ -9,14 +9,14 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, select
 
+from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_contract.verdict import Position
+from purposewatch_policy.decision import Kind, Outcome
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name
 from purposewatch_reporter.api.problems import ProblemError
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import id_conflicts
-from purposewatch_shared.decision import Kind, Outcome
-from purposewatch_shared.terms import PUBLISHER_PATTERN
-from purposewatch_shared.verdict import Position
 
 _c = id_conflicts.c
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import BigInteger, Column, Table, cast, func, select
 
+from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_reporter.api.parameters import TermName, TimeRange
 from purposewatch_reporter.api.problems import invalid
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import NO_KIND, hourly_counts, hourly_verdicts
-from purposewatch_shared.decision import Kind, Outcome
-from purposewatch_shared.terms import CONTROLLER_PATTERN, PUBLISHER_PATTERN
 
 MAX_GROUPS = 10_000
 

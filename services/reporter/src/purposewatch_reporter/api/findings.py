@@ -8,14 +8,15 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 
+from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import TermName
 from purposewatch_reporter.api.problems import ProblemError
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import findings
-from purposewatch_shared.decision import Kind, Outcome
-from purposewatch_shared.terms import CONTROLLER_PATTERN, PUBLISHER_PATTERN
 
 _f = findings.c
 _INTERNAL = frozenset({"routed_episode", "active_time"})

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from purposewatch_shared.logs import get_logger
+from purposewatch_runtime.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = "5"

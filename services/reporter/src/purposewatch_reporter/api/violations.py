@@ -9,14 +9,15 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 
+from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_contract.verdict import Position
+from purposewatch_policy.decision import Grade, Kind, Outcome
+from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name, TermName
 from purposewatch_reporter.api.problems import ProblemError
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import violation_categories, violations
-from purposewatch_shared.decision import Grade, Kind, Outcome
-from purposewatch_shared.terms import CONTROLLER_PATTERN, PUBLISHER_PATTERN
-from purposewatch_shared.verdict import Position
 
 _v = violations.c
 

@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.booking.identity import place_id
-from purposewatch_reporter.booking.read import ReadVerdict, storable
+from purposewatch_policy.decision import CategoryDecision, Outcome
 from purposewatch_reporter.findings.group import UNKNOWN, Group
 from purposewatch_reporter.findings.severity import Severity, SeverityOf
-from purposewatch_reporter.findings.suppressions import active_suppressions
+from purposewatch_reporter.findings.silences import active_suppressions
+from purposewatch_reporter.ledger.identity import place_id
+from purposewatch_reporter.ledger.read import ReadVerdict, storable
 from purposewatch_reporter.store.bulk import write
 from purposewatch_reporter.store.tables import findings
-from purposewatch_shared.decision import CategoryDecision, Outcome
-from purposewatch_shared.logs import get_logger
+from purposewatch_runtime.logs import get_logger
 
 MAX_FINDINGS = 10_000
 """Beyond it, what is new is collected in one finding per kind."""

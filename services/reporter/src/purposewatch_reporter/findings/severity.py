@@ -8,9 +8,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from purposewatch_policy.decision import Kind
+from purposewatch_policy.vocabulary.model import PUBLIC, Vocabulary
 from purposewatch_reporter.findings.group import UNKNOWN, Group
-from purposewatch_shared.decision import Kind
-from purposewatch_shared.vocabulary.model import PUBLIC, Vocabulary
 
 
 class Severity(StrEnum):

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from purposewatch_policy.vocabulary.load import load_vocabularies
+from purposewatch_policy.vocabulary.model import Vocabulary
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity, severity_table
-from purposewatch_shared.logs import get_logger
-from purposewatch_shared.reload import Reloading
-from purposewatch_shared.service import FatalError
-from purposewatch_shared.vocabulary.load import load_vocabularies
-from purposewatch_shared.vocabulary.model import Vocabulary
-from purposewatch_shared.yaml_source import InvalidSourceError
+from purposewatch_runtime.file_reloader import FileReloader
+from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.service import FatalError
 
 Vocabularies: TypeAlias = Mapping[str, Vocabulary]
 
@@ -25,10 +25,10 @@ class VocabularySeverity:
 
     def __init__(self, policies_dir: Path, *, reload_seconds: float) -> None:
         """Read the directory. Raises `FatalError` when a vocabulary is faulty."""
-        self._reloading: Reloading[Vocabularies] | None = None
+        self._reloading: FileReloader[Vocabularies] | None = None
         if policies_dir.is_dir():
             try:
-                self._reloading = Reloading(
+                self._reloading = FileReloader(
                     policies_dir,
                     load_vocabularies,
                     interval=reload_seconds,

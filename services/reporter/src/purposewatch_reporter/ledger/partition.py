@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from purposewatch_reporter.ledger.mark import Mark, Marks
+from purposewatch_reporter.ledger.fingerprint import Mark, Marks
 from purposewatch_reporter.ledger.offsets import MAX_INTERVALS, OffsetSet
 
 # Dead letters run ahead of the verdicts when a long history is booked, each a range by itself.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from purposewatch_reporter.ledger.mark import Mark, Marks
+from purposewatch_reporter.ledger.fingerprint import Mark, Marks
 
 CHUNK = 8_192
 """Offsets per chunk; as bits, one kilobyte."""

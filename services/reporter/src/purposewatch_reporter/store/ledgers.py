@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.offsets import OffsetSet
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.store.fingerprints import mark_values, marks_of
 from purposewatch_reporter.store.insert import insert_into
-from purposewatch_reporter.store.marks import mark_values, marks_of
 from purposewatch_reporter.store.tables import ledger
 
 

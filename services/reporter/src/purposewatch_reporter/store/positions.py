@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.ledger.mark import Marks
+from purposewatch_reporter.ledger.fingerprint import Marks
+from purposewatch_reporter.store.fingerprints import mark_values, marks_of
 from purposewatch_reporter.store.insert import insert_into
-from purposewatch_reporter.store.marks import mark_values, marks_of
 from purposewatch_reporter.store.tables import positions
 
 _LOCK = (

@@ -7,8 +7,8 @@ from sqlalchemy import Row, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.raw import CHUNK, RawLedger
+from purposewatch_reporter.store.fingerprints import mark_values, marks_of
 from purposewatch_reporter.store.insert import insert_into
-from purposewatch_reporter.store.marks import mark_values, marks_of
 from purposewatch_reporter.store.tables import raw_chunks, raw_ledger
 
 _BYTES = CHUNK // 8

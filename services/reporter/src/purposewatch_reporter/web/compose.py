@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from purposewatch_reporter.books_watch import BooksWatch
 from purposewatch_reporter.periodic import Periodic
+from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.accounts.first import FirstAccount
-from purposewatch_reporter.web.accounts.sessions import SessionPolicy
+from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.declared.directory import DeclaredDirectory
-from purposewatch_reporter.web.desk import Desk
-from purposewatch_shared.service import Part
+from purposewatch_reporter.web.users.first import FirstAccount
+from purposewatch_reporter.web.users.sessions import SessionPolicy
+from purposewatch_runtime.service import Part
 
 _PRUNE_SECONDS = 300.0
 
@@ -19,7 +19,7 @@ _PRUNE_SECONDS = 300.0
 def make_desk(
     settings: ReporterSettings,
     database: Database,
-    watch: BooksWatch,
+    watch: Reconciler,
     *,
     version: str,
     clock: Callable[[], datetime],

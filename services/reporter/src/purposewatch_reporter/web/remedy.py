@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from purposewatch_policy.decision import Dimension, Kind, Outcome
 from purposewatch_reporter.web.declared.policies import DeclaredPolicy, DeclaredStatement
-from purposewatch_shared.decision import Dimension, Kind, Outcome
 
 SHOWN_TERMS = 12
 """More expected terms than these are counted, not listed."""

@@ -6,8 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from purposewatch_reporter.web.accounts.roles import Role
-from purposewatch_reporter.web.desk import Desk
+from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.pages.export import export_csv, export_json
 from purposewatch_reporter.web.pages.finding import show_finding
 from purposewatch_reporter.web.pages.overview import show_overview
@@ -29,8 +28,9 @@ from purposewatch_reporter.web.pages.triage import (
 from purposewatch_reporter.web.pages.violation import show_violation
 from purposewatch_reporter.web.pages.violations import show_findings, show_violations
 from purposewatch_reporter.web.rendering import ASSETS, asset
+from purposewatch_reporter.web.request_context import Handler, visited
 from purposewatch_reporter.web.security import protect
-from purposewatch_reporter.web.visit import Handler, visited
+from purposewatch_reporter.web.users.roles import Role
 
 
 def web_routes(desk: Desk) -> list[Route]:

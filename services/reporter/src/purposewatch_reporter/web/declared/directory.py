@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from purposewatch_policy.vocabulary import read_vocabularies
 from purposewatch_reporter.web.declared.labels import Labels
 from purposewatch_reporter.web.declared.policies import DeclaredPolicy, read_declared
-from purposewatch_shared.reload import fingerprint
-from purposewatch_shared.vocabulary import read_vocabularies
+from purposewatch_runtime.file_reloader import fingerprint
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 from purposewatch_reporter.web.declared.policies import DIMENSIONS
-from purposewatch_shared.vocabulary import Taxonomy, Vocabulary
 
 
 class Labels:

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from purposewatch_shared.vocabulary import find_controllers
-from purposewatch_shared.yaml_source import SourceError, read_mapping
+from purposewatch_policy.vocabulary import find_controllers
+from purposewatch_policy.yaml_reader.source import SourceError, read_mapping
 
 DIMENSIONS = {
     "role": "roles",

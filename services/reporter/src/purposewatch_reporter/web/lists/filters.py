@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from purposewatch_policy.decision import Outcome
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.web.triage.status import Status
-from purposewatch_shared.decision import Outcome
 
 WORST_FIRST = tuple(sorted(Severity, key=lambda severity: severity.rank, reverse=True))
 

@@ -7,8 +7,8 @@ from starlette.responses import Response, StreamingResponse
 from purposewatch_reporter.web.lists.export import COLUMNS, csv_lines, exported, json_lines
 from purposewatch_reporter.web.lists.filters import Filters
 from purposewatch_reporter.web.pages.violations import read_query
-from purposewatch_reporter.web.visit import Visit
-from purposewatch_shared.logs import get_logger
+from purposewatch_reporter.web.request_context import Visit
+from purposewatch_runtime.logs import get_logger
 
 _BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII
 

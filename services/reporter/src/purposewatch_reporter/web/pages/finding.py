@@ -8,15 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_reporter.findings.group import Group
-from purposewatch_reporter.findings.suppressions import active_suppressions
+from purposewatch_reporter.findings.silences import active_suppressions
 from purposewatch_reporter.store.tables import findings
 from purposewatch_reporter.web.lists.filters import ListQuery
 from purposewatch_reporter.web.lists.grouped import with_triage
 from purposewatch_reporter.web.lists.page import read_page
 from purposewatch_reporter.web.pages.violation import asked_id
+from purposewatch_reporter.web.request_context import PageError, Visit
 from purposewatch_reporter.web.triage.status import Status, Target, possible
 from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
-from purposewatch_reporter.web.visit import PageError, Visit
 
 SUPPRESSION_DAYS = (1, 7, 30, 90, 365)
 _LATEST = 10

@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
-from purposewatch_reporter.ledger.books import in_balance
+from purposewatch_reporter.reconciliation.balance import in_balance
 from purposewatch_reporter.web.charts import stacked
 from purposewatch_reporter.web.figures import SPANS, open_findings, read_figures
 from purposewatch_reporter.web.lists.filters import WORST_FIRST
-from purposewatch_reporter.web.visit import Visit
+from purposewatch_reporter.web.request_context import Visit
 
 _DEFAULT_SPAN = "7d"
 

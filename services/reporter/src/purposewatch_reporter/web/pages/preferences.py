@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from purposewatch_reporter.web.language import LANGUAGES
-from purposewatch_reporter.web.visit import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Visit
+from purposewatch_reporter.web.request_context import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Visit
 
 _YEAR_SECONDS = 365 * 24 * 3600
 

@@ -6,13 +6,13 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from purposewatch_reporter.web.accounts.passwords import MAX_LENGTH, MIN_LENGTH
-from purposewatch_reporter.web.accounts.sessions import close_session, open_session
-from purposewatch_reporter.web.accounts.store import find_account, normalised, set_password
-from purposewatch_reporter.web.accounts.throttle import Attempt, begin_attempt, forgive
+from purposewatch_reporter.web.request_context import SESSION_COOKIE, PageError, Visit
 from purposewatch_reporter.web.security import safe_path
-from purposewatch_reporter.web.visit import SESSION_COOKIE, PageError, Visit
-from purposewatch_shared.logs import get_logger
+from purposewatch_reporter.web.users.passwords import MAX_LENGTH, MIN_LENGTH
+from purposewatch_reporter.web.users.sessions import close_session, open_session
+from purposewatch_reporter.web.users.store import find_account, normalised, set_password
+from purposewatch_reporter.web.users.throttle import Attempt, begin_attempt, forgive
+from purposewatch_runtime.logs import get_logger
 
 _FORM_COOKIE = "purposewatch_form"
 _FORM_SECONDS = 3600

@@ -6,14 +6,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_reporter.findings.group import Group
-from purposewatch_reporter.findings.suppressions import (
+from purposewatch_reporter.findings.silences import (
     Matchers,
     SuppressionError,
     add_suppression,
     end_suppression,
     find_suppression,
 )
-from purposewatch_reporter.web.accounts.store import find_account, normalised
 from purposewatch_reporter.web.pages.finding import (
     SUPPRESSION_DAYS,
     group_of,
@@ -21,10 +20,11 @@ from purposewatch_reporter.web.pages.finding import (
     show_finding,
 )
 from purposewatch_reporter.web.pages.violation import asked_id, load_violation, show_violation
+from purposewatch_reporter.web.request_context import Visit
 from purposewatch_reporter.web.triage.status import Act, Status, Target
 from purposewatch_reporter.web.triage.store import Doing, Refusal, Standing, TriageError, do
-from purposewatch_reporter.web.visit import Visit
-from purposewatch_shared.logs import get_logger
+from purposewatch_reporter.web.users.store import find_account, normalised
+from purposewatch_runtime.logs import get_logger
 
 _log = get_logger(__name__)
 

@@ -14,9 +14,9 @@ from purposewatch_reporter.store.tables import UtcTime, findings, violation_cate
 from purposewatch_reporter.web.lists.grouped import with_triage
 from purposewatch_reporter.web.lists.rows import Row, load_rows
 from purposewatch_reporter.web.remedy import Reason, reasons
+from purposewatch_reporter.web.request_context import PageError, Visit
 from purposewatch_reporter.web.triage.status import Status, Target, possible
 from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
-from purposewatch_reporter.web.visit import PageError, Visit
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

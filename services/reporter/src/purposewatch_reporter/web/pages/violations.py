@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
+from purposewatch_policy.decision import Outcome
 from purposewatch_reporter.web.lists.filters import (
     WORST_FIRST,
     Filters,
@@ -14,9 +15,8 @@ from purposewatch_reporter.web.lists.filters import (
 )
 from purposewatch_reporter.web.lists.grouped import choices, read_findings
 from purposewatch_reporter.web.lists.page import read_page
+from purposewatch_reporter.web.request_context import Visit
 from purposewatch_reporter.web.triage.status import Status
-from purposewatch_reporter.web.visit import Visit
-from purposewatch_shared.decision import Outcome
 
 Q = TypeVar("Q", bound=Filters)
 

@@ -1,0 +1,102 @@
+"""Renders findings for a reader, and as JSON."""
+
+from rich.console import Console
+from rich.text import Text
+
+from purposewatch_cli.terminal import printable
+from purposewatch_policy.lint.check import LintResult
+from purposewatch_policy.lint.finding import Finding, Severity
+from purposewatch_policy.yaml_reader.source import Location
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+
+_LENGTH = 2_000
+
+
+def show(console: Console, result: LintResult) -> None:
+    """Print the findings, what was checked, and the counts."""
+    for finding in result.findings:
+        _show_finding(console, finding)
+    for controller, version, statements in result.policies:
+        console.print(Text(f"{controller} {printable(version)}: {statements} statements"))
+    counts = [(each, result.count(each)) for each in Severity]
+    summary = Text(", ").join(
+        Text(_counted(number, severity), style=STYLES[severity])
+        for severity, number in counts
+        if number
+    )
+    risks = sum(each.rule.high_risk and each.accepted is None for each in result.findings)
+    if not summary:
+        summary = Text("no findings", style="bold green")
+    if risks:
+        summary.append(f"; {_counted(risks, 'high risk')}", style="bold red")
+    if result.accepted:
+        summary.append(f"; {result.accepted} accepted", style="dim")
+    console.print(summary)
+
+
+def as_json(result: LintResult) -> dict[str, object]:
+    """Return everything that was found as one JSON object."""
+    return {
+        "findings": [_finding(each) for each in result.findings],
+        "policies": [
+            {"controller": controller, "version": version, "statements": statements}
+            for controller, version, statements in result.policies
+        ],
+        "counts": {
+            **{severity.value: result.count(severity) for severity in Severity},
+            "accepted": result.accepted,
+        },
+    }
+
+
+def _show_finding(console: Console, finding: Finding) -> None:
+    accepted = finding.accepted is not None
+    line = Text(f"{printable(_place(finding.at))}: ")
+    style = "dim" if accepted else STYLES[finding.severity]
+    line.append(f"{'accepted ' if accepted else ''}{finding.severity}", style=style)
+    line.append(f"[{finding.rule.id}]: ", style=style)
+    if finding.rule.high_risk:
+        line.append("high risk: ", style="dim" if accepted else "bold red")
+    line.append(printable(finding.message, limit=_LENGTH))
+    console.print(line, soft_wrap=True)
+    for related in finding.related:
+        _show_detail(console, f"{_place(related.at)}: {related.message}")
+    for detail in finding.details:
+        _show_detail(console, detail)
+    if finding.accepted is not None:
+        _show_detail(console, f"accepted: {finding.accepted}")
+
+
+def _show_detail(console: Console, text: str) -> None:
+    line = Text(f"    {printable(text, limit=_LENGTH)}", style="dim")
+    console.print(line, soft_wrap=True)
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule.id,
+        "severity": finding.severity.value,
+        "high_risk": finding.rule.high_risk,
+        **_location(finding.at),
+        "message": finding.message,
+        "details": list(finding.details),
+        "controller": finding.controller,
+        "version": finding.version,
+        "statements": list(finding.statements),
+        "evidence": dict(finding.evidence),
+        "related": [{**_location(each.at), "message": each.message} for each in finding.related],
+        "accepted": finding.accepted,
+    }
+
+
+def _location(at: Location) -> dict[str, object]:
+    return {"path": at.path, "line": at.line, "column": at.column}
+
+
+def _place(at: Location) -> str:
+    return f"{at}:{at.column}" if at.line and at.column else str(at)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,114 @@
+"""What the services themselves say: their state, and what is in the books."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLedgerReport:
+    """The books of one partition of the events topic."""
+
+    partition: int
+    events: int | None
+    """`None` while the reporter does not know the end of the topic."""
+    verdicts: int
+    dead_letters: int
+    unaccounted: int
+    pending: int | None
+    duplicates: int
+    conflicts: int
+    balanced: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundViolation:
+    """One of the latest violations, as the reporter tells it."""
+
+    time: str
+    publisher: str
+    role: str
+    recipient: str
+    kind: str
+    clause: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """One service as seen from outside."""
+
+    name: str
+    url: str
+    answers: bool
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Everything at one moment. INVARIANT: read from the services, never computed from the feed."""
+
+    at: float
+    """Monotonic seconds."""
+    accepted: int = 0
+    """By the gate's metrics; begins anew when the gate is restarted."""
+    audited: int = 0
+    """By the auditor's metrics; begins anew when it is restarted."""
+    latency: tuple[float, float] | None = None
+    """Upper bounds in seconds of the median and the 95th percentile, acceptance to verdict."""
+    books: Sequence[PartitionLedgerReport] = ()
+    outcomes: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Dead letters by error class."""
+    violations: Sequence[FoundViolation] = ()
+    services: Sequence[ServiceState] = ()
+
+    @property
+    def events(self) -> int:
+        """Events in Kafka, as far as the reporter knows."""
+        return sum(each.events or 0 for each in self.books)
+
+    @property
+    def verdicts(self) -> int:
+        """Events with a booked verdict."""
+        return sum(each.verdicts for each in self.books)
+
+    @property
+    def dead_letters(self) -> int:
+        """Events with a booked dead letter."""
+        return sum(each.dead_letters for each in self.books)
+
+    @property
+    def unaccounted(self) -> int:
+        """Events that were passed over."""
+        return sum(each.unaccounted for each in self.books)
+
+    @property
+    def pending(self) -> int:
+        """Events still under way."""
+        return sum(each.pending or 0 for each in self.books)
+
+    @property
+    def duplicates(self) -> int:
+        """Events recognised as repeats."""
+        return sum(each.duplicates for each in self.books)
+
+    @property
+    def conflicts(self) -> int:
+        """Events with the id of another and different content."""
+        return sum(each.conflicts for each in self.books)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every partition is known to balance."""
+        return bool(self.books) and all(each.balanced is True for each in self.books)
+
+    def restarts(self, service: str | None = None) -> int:
+        """How often a service, or any, was started again."""
+        return sum(each.restarts for each in self.services if service in {None, each.name})
+
+    @property
+    def booked(self) -> tuple[object, ...]:
+        """All that the books hold; equal as long as nothing moves."""
+        return (tuple(self.books), self.outcomes, self.kinds, self.set_aside)

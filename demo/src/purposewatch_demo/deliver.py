@@ -1,0 +1,165 @@
+"""Delivers consignments to the gate until it has answered for certain."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from purposewatch_demo.flows import Transport
+from purposewatch_demo.tally import Rejected, Tally, Unforeseen
+from purposewatch_demo.traffic import Consignment, Item
+
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+
+_ACCEPTED = 202
+_SERVER_ERROR = 500
+_CLIENT_ERROR = 400
+_FOREIGN_KEY = "pwk_nobody_issued_this_key"
+_PAUSE_FIRST_SECONDS = 0.1
+_PAUSE_LAST_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """What became of everything that was handed over."""
+
+    tally: Tally = field(default_factory=Tally)
+    resent: int = 0
+    """Events sent again because the answer was lost: the gate may have them twice."""
+    unexpected: Counter[str] = field(default_factory=Counter)
+    """Answers that were not the expected ones, with how many events they were about."""
+    in_doubt: int = 0
+    """Events given up on without an answer."""
+
+
+class Courier:
+    """Hands consignments over: over HTTP, or as records of the raw topic.
+
+    Without a producer it must be given none for the raw topic.
+    """
+
+    def __init__(
+        self,
+        gate: httpx.AsyncClient,
+        producer: AIOKafkaProducer | None,
+        *,
+        raw_topic: str,
+        keys: Mapping[str, str],
+    ) -> None:
+        self.deliveries = Deliveries()
+        self._gate = gate
+        self._producer = producer
+        self._raw_topic = raw_topic
+        self._keys = keys
+
+    async def deliver(self, consignment: Consignment) -> None:
+        """Return once the gate or Kafka has answered for all of it.
+
+        Tries again, with growing pauses, as long as it takes. When cancelled meanwhile, its
+        events are counted as in doubt.
+        """
+        try:
+            if consignment.transport is Transport.RAW:
+                await self._produce(consignment.items)
+            else:
+                await self._post(consignment, consignment.items)
+        except asyncio.CancelledError:
+            self.deliveries.in_doubt += len(consignment.items)
+            raise
+
+    async def _produce(self, items: Sequence[Item]) -> None:
+        waiting = list(items)
+        pause = _PAUSE_FIRST_SECONDS
+        headers = [("content-type", STRUCTURED.encode())]
+        while True:
+            answers = await asyncio.gather(
+                *[self._produce_one(item.body, headers) for item in waiting],
+                return_exceptions=True,
+            )
+            failed = []
+            for item, answer in zip(waiting, answers, strict=True):
+                if isinstance(answer, KafkaError):
+                    failed.append(item)
+                elif isinstance(answer, BaseException):
+                    raise answer
+                else:
+                    self.deliveries.tally.add([item.expected])
+            if not failed:
+                return
+            self.deliveries.resent += len(failed)
+            waiting = failed
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _PAUSE_LAST_SECONDS)
+
+    async def _produce_one(self, body: bytes, headers: list[tuple[str, bytes]]) -> None:
+        assert self._producer is not None  # noqa: S101 - see the class's promise
+        await (await self._producer.send(self._raw_topic, body, headers=headers))
+
+    async def _post(self, consignment: Consignment, items: Sequence[Item]) -> None:
+        request = self._request(consignment, items)
+        pause = _PAUSE_FIRST_SECONDS
+        while True:
+            try:
+                answer = await self._gate.post("/v1/events", **request)
+            except httpx.ConnectError:
+                pass  # nobody was there to take it
+            except httpx.TransportError:
+                self.deliveries.resent += len(items)
+            else:
+                if answer.status_code < _SERVER_ERROR:
+                    break
+                self.deliveries.resent += len(items)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _PAUSE_LAST_SECONDS)
+        await self._take_answer(consignment, items, answer)
+
+    async def _take_answer(
+        self, consignment: Consignment, items: Sequence[Item], answer: httpx.Response
+    ) -> None:
+        tally = self.deliveries.tally
+        status = answer.status_code
+        foreseen = not isinstance(items[0].expected, Unforeseen)
+        if status == (consignment.status if foreseen else _ACCEPTED):
+            tally.add(item.expected for item in items)
+        elif foreseen or status < _CLIENT_ERROR:
+            self.deliveries.unexpected[f"{status} {_detail(answer)}"] += len(items)
+        elif len(items) == 1:
+            tally.add([Rejected(status)])
+        else:
+            # one bad event refuses its whole batch: find it by halving
+            middle = len(items) // 2
+            await self._post(consignment, items[:middle])
+            await self._post(consignment, items[middle:])
+
+    def _request(self, consignment: Consignment, items: Sequence[Item]) -> dict[str, Any]:
+        key = _FOREIGN_KEY if consignment.foreign_key else self._keys[consignment.publisher]
+        headers = {"authorization": f"Bearer {key}"}
+        match consignment.transport:
+            case Transport.BATCH:
+                headers["content-type"] = BATCHED
+                content = b"[" + b",".join(item.body for item in items) + b"]"
+            case Transport.BINARY:
+                event = json.loads(items[0].body)
+                content = json.dumps(event.pop("data")).encode()
+                headers["content-type"] = event.pop("datacontenttype")
+                headers |= {f"ce-{name}": str(value) for name, value in event.items()}
+            case _:
+                headers["content-type"] = STRUCTURED
+                content = items[0].body
+        return {"headers": headers, "content": content}
+
+
+def _detail(answer: httpx.Response) -> str:
+    """The problem's own words; they quote no value."""
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return answer.reason_phrase
+    return str(detail)

@@ -1,0 +1,127 @@
+"""The demonstration's traffic as data: publishers, flows, and what is wrong on purpose."""
+
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.terms import Publisher
+from purposewatch_policy.decision import Kind
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.terms import Controller
+
+Weight = Annotated[float, Field(gt=0)]
+
+
+class Transport(StrEnum):
+    """How events travel to the gate."""
+
+    SINGLE = "single"
+    """One event for each HTTP request, structured mode."""
+    BINARY = "binary"
+    """One event for each HTTP request, its attributes in headers."""
+    BATCH = "batch"
+    """Many events in one HTTP request."""
+    RAW = "raw"
+    """Records of the raw topic."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PublisherPlan(_Entry):
+    """A platform service that publishes events."""
+
+    controller: Controller
+    weight: Weight
+    paths: tuple[str, ...] = Field(min_length=1, description="Below its name in `source`.")
+    transports: dict[Transport, Weight] = Field(min_length=1)
+
+
+class FlowPlan(_Entry):
+    """A flow that happens again and again, and what the audit must make of it."""
+
+    name: str
+    publisher: Publisher
+    weight: Weight
+    flow: dict[str, Any]
+    at: AwareDatetime | None = Field(default=None, description="Instead of the present.")
+    violates: Kind | None = None
+    clause: str | None = None
+
+    def of(self, controller: Controller) -> Flow:
+        """The flow as the policy core is asked about it."""
+        return Flow.model_validate({"controller": controller, **self.flow})
+
+
+class Fault(_Entry):
+    """Something that must not get through the gate: a publisher's event, changed."""
+
+    name: str
+    publisher: Publisher
+    weight: Weight
+    set: dict[str, Any] = Field(default_factory=dict, description="Dotted field to its value.")
+    remove: tuple[str, ...] = ()
+
+
+class Refused(Fault):
+    """Answered over HTTP with a status."""
+
+    status: int = Field(ge=400, lt=500)
+    foreign_key: bool = False
+
+
+class Malformed(Fault):
+    """Set aside from the raw topic as a dead letter."""
+
+    error_class: ErrorClass
+    body: str | None = Field(default=None, description="Instead of an event.")
+
+
+class Shares(_Entry):
+    """Fractions of everything that is sent."""
+
+    repeated: float = Field(ge=0, le=0.2)
+    refused: float = Field(ge=0, le=0.2)
+    malformed: float = Field(ge=0, le=0.2)
+
+
+class TrafficPlan(_Entry):
+    """All of it."""
+
+    publishers: dict[Publisher, PublisherPlan]
+    shares: Shares
+    flows: tuple[FlowPlan, ...]
+    refused: tuple[Refused, ...]
+    malformed: tuple[Malformed, ...]
+
+    @model_validator(mode="after")
+    def _every_publisher_is_planned(self) -> Self:
+        published = {each.publisher for each in self.flows}
+        named = published.union(each.publisher for each in (*self.refused, *self.malformed))
+        if unplanned := named - self.publishers.keys():
+            message = f"no such publisher: {sorted(unplanned)}"
+            raise ValueError(message)
+        if silent := self.publishers.keys() - published:
+            message = f"publishers without a flow: {sorted(silent)}"
+            raise ValueError(message)
+        for plan in self.flows:
+            plan.of(self.publishers[plan.publisher].controller)
+        return self
+
+    @property
+    def controllers(self) -> frozenset[str]:
+        """The controllers whose policies the traffic is about."""
+        return frozenset(each.controller for each in self.publishers.values())
+
+
+@cache
+def planned_traffic() -> TrafficPlan:
+    """The plan that ships with the package."""
+    text = files("purposewatch_demo").joinpath("traffic.yaml").read_text(encoding="utf-8")
+    return TrafficPlan.model_validate(yaml.safe_load(text))

@@ -1,1 +1,0 @@
-"""From records to the books: what is counted, and the one transaction that writes it."""

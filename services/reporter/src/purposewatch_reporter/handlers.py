@@ -1,0 +1,95 @@
+"""Feed the bookkeeper and show, once a batch is committed, what it changed."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from purposewatch_contract.codec import WireVerdict
+from purposewatch_policy.decision import Outcome
+from purposewatch_reporter.ledger.tally import Sort
+from purposewatch_reporter.ledger.writer import LedgerWriter, Receipt
+from purposewatch_reporter.store.tables import NO_KIND
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.logs import get_logger
+
+_NO_STATEMENT = "none"
+_NO_GRADE = "none"
+
+_log = get_logger(__name__)
+
+
+class Intake:
+    """The handlers of the two topics. Metrics move only after the transaction has ended."""
+
+    def __init__(self, bookkeeper: LedgerWriter, metric_set: m.MetricSet) -> None:
+        self._bookkeeper = bookkeeper
+        self._metrics = metric_set
+
+    async def verdicts(self, records: Sequence[Record]) -> None:
+        """Book a batch of verdicts."""
+        receipt = await self._bookkeeper.book_verdicts(records)
+        self._show(receipt)
+        if receipt.conflicts or receipt.dead_letters:
+            _log.warning(
+                "verdicts out of the ordinary",
+                conflicts=receipt.conflicts,
+                unreadable=receipt.dead_letters.total(),
+            )
+
+    async def dead_letters(self, records: Sequence[Record]) -> None:
+        """Book a batch of dead letters."""
+        self._show(await self._bookkeeper.book_dead_letters(records))
+
+    def _show(self, receipt: Receipt) -> None:
+        counter = self._metrics.counter
+        booked: Counter[tuple[str, ...]] = Counter()
+        for sort in receipt.sorts:
+            verdict = sort.read.verdict
+            booked[_label(verdict), verdict.outcome, verdict.kind or NO_KIND] += sort.number
+        for (controller, outcome, kind), count in booked.items():
+            counter(m.RECORDED_VERDICTS).labels(controller, str(outcome), str(kind)).inc(count)
+        for violation, count in _violations(receipt.sorts).items():
+            counter(m.RECORDED_VIOLATIONS).labels(*violation).inc(count)
+        for decision, count in _decisions(receipt.sorts).items():
+            counter(m.STATEMENT_DECISIONS).labels(*decision).inc(count)
+        counter(m.RECORDED_REDELIVERIES).inc(receipt.repeats)
+        counter(m.RECORDED_DUPLICATES).labels("same").inc(receipt.duplicates)
+        counter(m.RECORDED_DUPLICATES).labels("different").inc(receipt.conflicts)
+        for error_class, count in receipt.dead_letters.items():
+            counter(m.RECORDED_DEAD_LETTERS).labels(error_class).inc(count)
+
+
+def _violations(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
+    """How often each label set of the violations' counter was booked."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for sort in sorts:
+        verdict = sort.read.verdict
+        if verdict.outcome is Outcome.PERMITTED:
+            continue
+        judged = verdict.outcome is Outcome.VIOLATION  # else a term may be outside the vocabulary
+        counted[
+            _label(verdict),
+            verdict.outcome,
+            verdict.kind or NO_KIND,
+            verdict.data.role if judged else m.UNJUDGED,
+            verdict.data.recipient if judged else m.UNJUDGED,
+            verdict.publisher,
+        ] += sort.number
+    return counted
+
+
+def _decisions(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
+    """How often each statement decided about a data category, by the grade of disclosure."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for sort in sorts:
+        label = _label(sort.read.verdict)
+        for decision in sort.read.verdict.categories:
+            statement, grade = decision.statement or _NO_STATEMENT, decision.grade or _NO_GRADE
+            counted[label, statement, grade] += sort.number
+    return counted
+
+
+def _label(verdict: WireVerdict) -> str:
+    """The controller as a label: only names that the auditor knows, so that they are bounded."""
+    unjudged = verdict.outcome is Outcome.UNKNOWN and verdict.policy is None
+    return m.UNJUDGED if unjudged else verdict.data.controller

@@ -1,0 +1,76 @@
+"""Identities: of an event, of its place in Kafka, and whether an id was used before."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from purposewatch_contract.codec import WireVerdict
+from purposewatch_contract.verdict import Position
+from purposewatch_reporter.ledger.read import ReadVerdict
+from purposewatch_reporter.store.event_ids import HASH_SIZE, FirstUse, Uses
+
+_NO_HASH = hashlib.blake2b(digest_size=HASH_SIZE)
+
+
+def id_hash(verdict: WireVerdict) -> bytes:
+    """128 bits for an event's id, which is unique within its source."""
+    hashed = _NO_HASH.copy()  # quicker than to make one
+    hashed.update(f"{verdict.event_source}\0{verdict.event_id}".encode())
+    return hashed.digest()
+
+
+def place_id(place: Position | WireVerdict, page: int = 0) -> str:
+    """128 bits in hex for a place in Kafka: the same however often the books are written.
+
+    The page keeps the places of a recreated topic apart from those before.
+    """
+    name = f"{place.topic}\0{place.partition}\0{place.offset}"
+    if page:
+        name += f"\0{page}"
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A verdict about an event whose id was used before with other content."""
+
+    read: ReadVerdict
+    first: FirstUse
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A batch's verdicts, told apart by the use of their events' ids."""
+
+    new: Sequence[ReadVerdict]
+    duplicates: Sequence[ReadVerdict]
+    conflicts: Sequence[Conflict]
+
+
+def uses_of(verdicts: Sequence[ReadVerdict]) -> Uses:
+    """What each verdict uses of which id, in order."""
+    stated = [read.verdict for read in verdicts]
+    return Uses(
+        names=[id_hash(one) for one in stated],
+        digests=bytes.fromhex("".join([one.content_digest for one in stated])),
+        places=[(one.partition, one.offset) for one in stated],
+    )
+
+
+def identify(
+    verdicts: Sequence[ReadVerdict], uses: Uses, earlier: Mapping[bytes, FirstUse] | None
+) -> Identified:
+    """Tell the first use of an id from repeats, given what `claim_ids` says about this batch."""
+    if earlier is None:
+        return Identified(verdicts, (), ())
+    first = dict(earlier)
+    new, duplicates, conflicts = [], [], []
+    for read, name, use in zip(verdicts, uses.names, uses.each(), strict=True):
+        booked = first.setdefault(name, use)
+        if booked is use:
+            new.append(read)
+        elif booked.content_digest == use.content_digest:
+            duplicates.append(read)
+        else:
+            conflicts.append(Conflict(read, booked))
+    return Identified(new, duplicates, conflicts)

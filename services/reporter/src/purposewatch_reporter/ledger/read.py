@@ -1,0 +1,211 @@
+"""Read records of the verdicts and dead-letters topics; one that can't be read gets a reason."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from pydantic import ValidationError
+
+from purposewatch_contract.codec.verdict import VerdictReader, WireVerdict
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract.verdict import Position
+from purposewatch_reporter.epochs.digests import whole_digest
+from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka.dead_letters import written_at
+from purposewatch_runtime.kafka.rejected import RejectedRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_OFFSET = 2**63 - 1
+_LARGEST_PARTITION = 2**31 - 1
+_ERRORS_NAMED = 5
+
+
+class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
+    """A verdict, its event's time in UTC, and the record that it was read from."""
+
+    verdict: WireVerdict
+    record: Record
+    page: int = 0
+    """The page of the events topic's books that its event belongs to."""
+
+    @property
+    def text(self) -> str:
+        """The verdict as JSON."""
+        return (self.record.value or b"").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A dead letter's metadata: everything but the payload."""
+
+    origin: Position
+    record_time: datetime
+    failed_time: datetime
+    consumer: str
+    error_class: ErrorClass
+    reason: str
+    policy_version: str | None
+    kept: Position | None
+    """Where the whole record is kept; `None` when only its origin is."""
+    digest: bytes | None = None
+    """What the whole record is recognised by; `None` when it is not kept."""
+    raw_origin: Position | None = None
+    """The raw record that it comes from, as far as that can still be read."""
+    page: int = 0
+    """The page of the books that the origin belongs to."""
+
+
+class _Origin(msgspec.Struct):
+    origin: str
+
+
+class _UnreadableError(Exception):
+    def __init__(self, error_class: ErrorClass, reason: str) -> None:
+        super().__init__(reason)
+        self.error_class = error_class
+        self.reason = reason
+
+
+def storable(text: str) -> str:
+    """The text without NUL, which PostgreSQL can't hold."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class VerdictRecords:
+    """Reads records of the verdicts topic."""
+
+    def __init__(self, events_topic: str) -> None:
+        """`events_topic` is the full name of the topic that all verdicts must be about."""
+        self._events_topic = events_topic
+        self._reader = VerdictReader()
+
+    def read(
+        self, records: Iterable[Record], *, now: datetime
+    ) -> tuple[list[ReadVerdict], list[SetAside]]:
+        """The verdicts in the records, and why there is none in the others."""
+        good: list[ReadVerdict] = []
+        bad: list[SetAside] = []
+        read, topic = self._reader.read, self._events_topic
+        for record in records:
+            try:
+                verdict = read(_value_of(record))
+                if (
+                    verdict.topic != topic
+                    or verdict.offset >= _LARGEST_OFFSET
+                    or verdict.partition > _LARGEST_PARTITION
+                    or verdict.event_time.tzinfo is not UTC
+                ):
+                    verdict = _checked(verdict, topic)
+            except ValidationError as error:
+                bad.append(_unreadable(record, _unreadable_by(error), now))
+            except _UnreadableError as error:
+                bad.append(_unreadable(record, error, now))
+            else:
+                good.append(ReadVerdict(verdict, record))
+        return good, bad
+
+
+def _checked(verdict: WireVerdict, topic: str) -> WireVerdict:
+    _check_place(verdict, topic)
+    return msgspec.structs.replace(verdict, event_time=_in_utc(verdict.event_time))
+
+
+def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> SetAside:
+    """The dead letter in a record, or one about the record itself."""
+    try:
+        try:
+            letter = DeadLetter.model_validate_json(_value_of(record))
+        except ValidationError as error:
+            raise _unreadable_by(error) from None
+        _check_place(letter.position, letter.position.topic)
+        return SetAside(
+            origin=letter.position,
+            record_time=_in_utc(letter.timestamp),
+            failed_time=_in_utc(letter.failed_time),
+            consumer=storable(letter.consumer),
+            error_class=letter.error_class,
+            reason=storable(letter.reason),
+            policy_version=storable(letter.policy_version) if letter.policy_version else None,
+            kept=Position(topic=record.topic, partition=record.partition, offset=record.offset),
+            digest=_digest(letter),
+            raw_origin=_raw_origin(letter, raw_topic),
+        )
+    except _UnreadableError as error:
+        return _unreadable(record, error, now)
+
+
+def _digest(letter: DeadLetter) -> bytes | None:
+    if letter.error_class in (ErrorClass.TOO_LARGE, ErrorClass.UNDECODABLE):
+        return None
+    timestamp_ms: int = (letter.timestamp - _EPOCH) // timedelta(milliseconds=1)
+    return whole_digest(timestamp_ms, letter.key, letter.value)
+
+
+def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
+    """The raw record that the letter is about, or that the event which it is about came from."""
+    if letter.position.topic == raw_topic:
+        return letter.position
+    try:
+        origin = msgspec.json.decode(letter.value or b"", type=_Origin).origin
+        topic, partition, offset = origin.rsplit("/", 2)
+        place = Position(topic=topic, partition=int(partition), offset=int(offset))
+        _check_place(place, raw_topic)
+    except (ValueError, _UnreadableError):
+        return None  # no canonical event, or one that came by HTTP
+    return place
+
+
+def _value_of(record: Record) -> bytes:
+    if isinstance(record, RejectedRecord):
+        raise _UnreadableError(record.error_class, record.reason)
+    value: bytes | None = record.value
+    if not value:
+        raise _UnreadableError(ErrorClass.EMPTY, "the record is empty")
+    return value
+
+
+def _unreadable_by(error: ValidationError) -> _UnreadableError:
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    if problems[0]["type"] == "json_invalid":
+        return _UnreadableError(ErrorClass.NOT_JSON, "the record is not JSON")
+    return _UnreadableError(ErrorClass.INTERNAL, _name_fields([item["loc"] for item in problems]))
+
+
+def _name_fields(places: Sequence[tuple[int | str, ...]]) -> str:
+    # Only the first step of a path is a declared field for certain; what lies below may have been
+    # named by whoever wrote the record.
+    fields = sorted({str(place[0]) if place else "the record" for place in places})
+    return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
+
+
+def _check_place(place: Position | WireVerdict, topic: str) -> None:
+    if place.topic != topic:
+        reason = f"the record is about another topic than `{topic}`"
+        raise _UnreadableError(ErrorClass.INTERNAL, reason)
+    if place.offset >= _LARGEST_OFFSET or place.partition > _LARGEST_PARTITION:
+        reason = "the record names a position that Kafka can't have"
+        raise _UnreadableError(ErrorClass.INTERNAL, reason)
+
+
+def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is UTC:
+        return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        reason = "the record names a time that UTC can't express"
+        raise _UnreadableError(ErrorClass.INTERNAL, reason) from None
+
+
+def _unreadable(record: Record, error: _UnreadableError, now: datetime) -> SetAside:
+    return SetAside(
+        origin=Position(topic=record.topic, partition=record.partition, offset=record.offset),
+        record_time=written_at(record),
+        failed_time=now,
+        consumer="reporter",
+        error_class=error.error_class,
+        reason=error.reason,
+        policy_version=None,
+        kept=None,
+    )

@@ -1,0 +1,117 @@
+"""The rows that a verdict or dead letter becomes. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from purposewatch_contract.codec import WireVerdict
+from purposewatch_policy.decision import CategoryDecision
+from purposewatch_reporter.findings.record import Judged
+from purposewatch_reporter.ledger.identity import Conflict, place_id
+from purposewatch_reporter.ledger.read import ReadVerdict, SetAside, storable
+
+
+def deciding(verdict: WireVerdict) -> CategoryDecision:
+    """The category decision that the verdict's outcome and kind come from."""
+    for decision in verdict.categories:
+        if decision.outcome is verdict.outcome and decision.kind is verdict.kind:
+            return decision
+    return verdict.categories[0]
+
+
+def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str, Any]:
+    """The row of a verdict that is not «permitted»."""
+    verdict = read.verdict
+    decision = deciding(verdict)
+    return {
+        **_place(read),
+        "event_time": verdict.event_time,
+        "booked_time": now,
+        "origin": storable(verdict.origin),
+        "subject": verdict.subject,
+        "controller": verdict.data.controller,
+        "role": verdict.data.role,
+        "operation": verdict.data.operation,
+        "purpose": verdict.data.purpose,
+        "recipient": verdict.data.recipient,
+        "outcome": str(verdict.outcome),
+        "kind": _or_none(verdict.kind),
+        "policy_version": _or_none(verdict.policy.version if verdict.policy else None),
+        "statement": _or_none(decision.statement),
+        "clause": _or_none(decision.clause),
+        "grade": _or_none(decision.grade),
+        "summary": storable(decision.sentence),
+        "verdict": read.text,
+        "severity": str(judged.severity),
+        "suppressed": judged.suppressed,
+    }
+
+
+def category_rows(violation: Mapping[str, Any], judged: Judged) -> Iterator[dict[str, Any]]:
+    """One row for each data category that was not permitted, given the violation's row."""
+    for category, mark in sorted(judged.categories.items()):
+        yield {
+            "violation_id": violation["id"],
+            "data_category": category,
+            "kind": mark.kind,
+            "fingerprint": mark.fingerprint,
+            "event_time": violation["event_time"],
+        }
+
+
+def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
+    """The row of a verdict whose event's id was used before with other content."""
+    verdict = conflict.read.verdict
+    first = conflict.first
+    return {
+        **_place(conflict.read),
+        "first_partition": first.partition,
+        "first_offset": first.offset,
+        "event_time": verdict.event_time,
+        "booked_time": now,
+        "controller": verdict.data.controller,
+        "outcome": str(verdict.outcome),
+        "kind": _or_none(verdict.kind),
+        "summary": (
+            f"Event `{verdict.event_id}` of `{verdict.event_source}` was published again with "
+            f"other content; the first stands at partition {first.partition}, "
+            f"offset {first.offset}."
+        ),
+        "verdict": conflict.read.text,
+    }
+
+
+def dead_letter_row(letter: SetAside, now: datetime) -> dict[str, Any]:
+    """The row of a record that was set aside."""
+    return {
+        "id": place_id(letter.origin, letter.page),
+        "origin_topic": letter.origin.topic,
+        "origin_partition": letter.origin.partition,
+        "origin_offset": letter.origin.offset,
+        "record_time": letter.record_time,
+        "failed_time": letter.failed_time,
+        "booked_time": now,
+        "consumer": letter.consumer,
+        "error_class": str(letter.error_class),
+        "reason": letter.reason,
+        "policy_version": letter.policy_version,
+        "kept_partition": letter.kept.partition if letter.kept else None,
+        "kept_offset": letter.kept.offset if letter.kept else None,
+    }
+
+
+def _place(read: ReadVerdict) -> dict[str, Any]:
+    verdict = read.verdict
+    return {
+        "id": place_id(verdict, read.page),
+        "topic": verdict.topic,
+        "partition": verdict.partition,
+        "event_offset": verdict.offset,
+        "event_id": verdict.event_id,
+        "event_source": verdict.event_source,
+        "publisher": verdict.publisher,
+    }
+
+
+def _or_none(value: str | None) -> str | None:
+    return None if value is None else storable(str(value))

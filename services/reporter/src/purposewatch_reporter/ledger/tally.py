@@ -1,0 +1,103 @@
+"""What is counted: pure, from verdicts to increments of counters."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from purposewatch_reporter.ledger.read import ReadVerdict, storable
+from purposewatch_reporter.store.tables import NO_KIND
+
+DecisionKey: TypeAlias = tuple[datetime, str, str, str, str, str, str, str]
+StatementKey: TypeAlias = tuple[str, str, str, str]
+EventKey: TypeAlias = tuple[datetime, str, str, str, str]
+
+DECISION_COLUMNS = (
+    "hour",
+    "controller",
+    "role",
+    "data_category",
+    "purpose",
+    "recipient",
+    "outcome",
+    "kind",
+)
+STATEMENT_COLUMNS = ("controller", "version", "statement", "outcome")
+NEAREST_MISS = "nearest_miss"
+"""Stands for the outcome where a statement did not decide but came nearest."""
+EVENT_COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Increments, by the columns of the hourly tables."""
+
+    decisions: Counter[DecisionKey] = field(default_factory=Counter)
+    """Decisions about data categories."""
+    events: Counter[EventKey] = field(default_factory=Counter)
+    statements: Counter[StatementKey] = field(default_factory=Counter)
+    """Decisions by the statement that decided, or that was the nearest miss."""
+
+
+class Sort(NamedTuple):
+    """Verdicts that agree in everything that is counted by: one of them, and how many."""
+
+    read: ReadVerdict
+    number: int
+
+
+def sort_out(verdicts: Iterable[ReadVerdict]) -> Sequence[Sort]:
+    """Put together what can be counted together.
+
+    The reader shares equal flows, and categories between verdicts whose whole decision is equal,
+    so that they are compared by being the same ones; equal ones that are not shared only make two
+    sorts of what could be one.
+    """
+    sorts: dict[tuple[Any, ...], list[ReadVerdict]] = {}
+    for read in verdicts:
+        verdict = read.verdict
+        time = verdict.event_time
+        sort = (
+            time.toordinal(),
+            time.hour,
+            verdict.publisher,
+            id(verdict.data),
+            id(verdict.categories),
+        )
+        alike = sorts.get(sort)
+        if alike is None:
+            sorts[sort] = [read]
+        else:
+            alike.append(read)
+    return tuple(Sort(alike[0], len(alike)) for alike in sorts.values())
+
+
+def tally(sorts: Iterable[Sort]) -> Tally:
+    """Count verdicts about events that were not counted before, by the hour of the event."""
+    counted = Tally()
+    for read, number in sorts:
+        verdict = read.verdict
+        data = verdict.data
+        hour = verdict.event_time.replace(minute=0, second=0, microsecond=0)
+        outcome, kind = str(verdict.outcome), str(verdict.kind or NO_KIND)
+        counted.events[hour, data.controller, verdict.publisher, outcome, kind] += number
+        for decision in verdict.categories:
+            counted.decisions[
+                hour,
+                data.controller,
+                data.role,
+                storable(decision.data_category),
+                data.purpose,
+                data.recipient,
+                str(decision.outcome),
+                str(decision.kind or NO_KIND),
+            ] += number
+            if verdict.policy is not None and decision.statement is not None:
+                counted.statements[
+                    data.controller,
+                    storable(verdict.policy.version),
+                    storable(decision.statement),
+                    NEAREST_MISS if decision.failed else str(decision.outcome),
+                ] += number
+    return counted

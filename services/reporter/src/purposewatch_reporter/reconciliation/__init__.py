@@ -1,0 +1,1 @@
+"""Whether every event in Kafka is accounted for in the ledger."""

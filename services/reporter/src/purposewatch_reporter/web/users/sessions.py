@@ -1,0 +1,100 @@
+"""Who is signed in: a random token in the browser, its hash in the database."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_reporter.store.tables import accounts, sessions
+from purposewatch_reporter.web.users.roles import Role
+
+_TOUCH = timedelta(minutes=1)
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long somebody stays signed in."""
+
+    idle: timedelta
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A valid session's account, with the role that it has now."""
+
+    username: str
+    role: Role
+    token: str
+    seen_time: datetime
+
+    @property
+    def csrf_token(self) -> str:
+        """What a form of this session must carry; another site can't read it."""
+        return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def open_session(
+    connection: AsyncConnection, username: str, policy: SessionPolicy, now: datetime
+) -> str:
+    """Begin a session with a token that was never used before; returns the token."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    await connection.execute(
+        sessions.insert().values(
+            token_hash=_hash(token),
+            username=username,
+            created_time=now,
+            seen_time=now,
+            expires_time=now + policy.longest,
+        )
+    )
+    return token
+
+
+async def read_session(
+    connection: AsyncConnection, token: str, policy: SessionPolicy, now: datetime
+) -> SignedIn | None:
+    """Whose session it is, unless it has expired."""
+    query = (
+        select(sessions.c.username, sessions.c.seen_time, accounts.c.role)
+        .join(accounts, accounts.c.username == sessions.c.username)
+        .where(
+            sessions.c.token_hash == _hash(token),
+            sessions.c.expires_time > now,
+            sessions.c.seen_time > now - policy.idle,
+        )
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else SignedIn(row.username, Role(row.role), token, row.seen_time)
+
+
+def is_due(session: SignedIn, now: datetime) -> bool:
+    """Whether its use should be noted: not at every click."""
+    return now - session.seen_time >= _TOUCH
+
+
+async def touch_session(connection: AsyncConnection, token: str, now: datetime) -> None:
+    """Note that it is in use."""
+    await connection.execute(
+        update(sessions).where(sessions.c.token_hash == _hash(token)).values(seen_time=now)
+    )
+
+
+async def close_session(connection: AsyncConnection, token: str) -> None:
+    """End a session."""
+    await connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
+
+
+async def prune_sessions(connection: AsyncConnection, policy: SessionPolicy, now: datetime) -> None:
+    """Forget the sessions that have expired."""
+    expired = or_(sessions.c.expires_time <= now, sessions.c.seen_time <= now - policy.idle)
+    await connection.execute(delete(sessions).where(expired))

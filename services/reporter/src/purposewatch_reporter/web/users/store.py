@@ -1,0 +1,89 @@
+"""The accounts in the database."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.tables import accounts, sessions
+from purposewatch_reporter.web.users.roles import Role
+
+USERNAME_PATTERN = r"[a-z0-9][a-z0-9._@-]{0,63}"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may sign in."""
+
+    username: str
+    role: Role
+    password_hash: str | None = None
+    """`None` for an account that signs in through another identity provider."""
+
+
+def normalised(username: str) -> str:
+    """The name as it is stored: people type capitals and spaces."""
+    return username.strip().lower()
+
+
+def is_username(text: str) -> bool:
+    """Whether an account can have this name."""
+    return re.fullmatch(USERNAME_PATTERN, text) is not None
+
+
+async def find_account(connection: AsyncConnection, username: str) -> Account | None:
+    """The account of that name."""
+    query = select(accounts).where(accounts.c.username == username)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else Account(row.username, Role(row.role), row.password_hash)
+
+
+async def list_accounts(connection: AsyncConnection) -> list[Account]:
+    """All accounts, by name."""
+    rows = await connection.execute(select(accounts).order_by(accounts.c.username))
+    return [Account(row.username, Role(row.role), row.password_hash) for row in rows]
+
+
+async def count_accounts(connection: AsyncConnection) -> int:
+    """How many there are."""
+    return (await connection.execute(select(func.count()).select_from(accounts))).scalar_one()
+
+
+async def add_account(connection: AsyncConnection, account: Account, now: datetime) -> bool:
+    """Add an account; False if the name is taken."""
+    added = await connection.execute(
+        insert_into(connection, accounts)
+        .values(
+            username=account.username,
+            role=str(account.role),
+            password_hash=account.password_hash,
+            created_time=now,
+            password_time=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(accounts.c.username)
+    )
+    return added.scalar_one_or_none() is not None
+
+
+async def set_password(
+    connection: AsyncConnection, username: str, password_hash: str, now: datetime
+) -> bool:
+    """Set a password and end the account's sessions; False if there is no such account."""
+    changed = await connection.execute(
+        update(accounts)
+        .where(accounts.c.username == username)
+        .values(password_hash=password_hash, password_time=now)
+    )
+    await connection.execute(delete(sessions).where(sessions.c.username == username))
+    return changed.rowcount > 0
+
+
+async def remove_account(connection: AsyncConnection, username: str) -> bool:
+    """Remove an account and end its sessions; what it did stays in the trail."""
+    await connection.execute(delete(sessions).where(sessions.c.username == username))
+    removed = await connection.execute(delete(accounts).where(accounts.c.username == username))
+    return removed.rowcount > 0

@@ -1,0 +1,101 @@
+"""Composition of the books: who writes them, who compares them with Kafka, who turns pages."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_reporter.epochs.detector import BookTopics, EpochDetector
+from purposewatch_reporter.epochs.log_reader import LogReader
+from purposewatch_reporter.epochs.monitor import EpochMonitor
+from purposewatch_reporter.epochs.opening import RawLedgerOpening
+from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_reporter.log_offsets import LogOffsets
+from purposewatch_reporter.periodic import Periodic
+from purposewatch_reporter.reconciliation.reconciler import Reconciler
+from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.store.engine import Database
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.service import Part
+
+_PAGES_SECONDS = 10.0
+_CHECK_SHARE = 0.3
+"""Of a session: how long the pages may be looked at when partitions are assigned."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerComponents:
+    """What keeps the books, and what of it has to be started."""
+
+    topics: BookTopics
+    bookkeeper: LedgerWriter
+    watch: Reconciler
+    before: tuple[Part, ...]
+    """To be started before anything is booked."""
+    pages: Callable[[Mapping[str, Callable[[], Awaitable[None]]]], Part]
+    """What turns pages meanwhile, given whom to tell of it by topic."""
+
+
+def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
+    settings: ReporterSettings,
+    database: Database,
+    findings: Findings,
+    metric_set: m.MetricSet,
+    *,
+    client_id: str,
+    clock: Callable[[], datetime],
+) -> LedgerComponents:
+    """Put it together; nothing connects before start."""
+    topics = BookTopics(
+        *(topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS))
+    )
+    events_log = LogOffsets(settings, topic=topics.events, client_id=client_id)
+    raw_log = LogOffsets(settings, topic=topics.raw, client_id=client_id)
+    reader = LogReader(settings, client_id=client_id)
+    keeper = EpochDetector(database, reader, topics, clock=clock)
+    bookkeeper = LedgerWriter(
+        database,
+        events_topic=topics.events,
+        raw_topic=topics.raw,
+        findings=findings,
+        log_start=events_log.log_start,
+        clock=clock,
+        pages=keeper,
+        check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,
+    )
+    partitions = range(settings.topic_partitions)
+    watch = Reconciler(
+        database,
+        events_log,
+        raw_log,
+        partitions=settings.topic_partitions,
+        metric_set=metric_set,
+        clock=clock,
+    )
+
+    def pages(turned: Mapping[str, Callable[[], Awaitable[None]]]) -> Part:
+        look = EpochMonitor(
+            database,
+            keeper,
+            watch,
+            topics,
+            partitions=settings.topic_partitions,
+            alert_after=timedelta(seconds=settings.reporter_reconcile_alert_seconds),
+            clock=clock,
+            turned=turned,
+        )
+        return Periodic("pages", _PAGES_SECONDS, look.look)
+
+    return LedgerComponents(
+        topics=topics,
+        bookkeeper=bookkeeper,
+        watch=watch,
+        before=(
+            events_log,
+            raw_log,
+            reader,
+            RawLedgerOpening(database, reader, topics, partitions=partitions),
+        ),
+        pages=pages,
+    )

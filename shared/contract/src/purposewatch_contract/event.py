@@ -1,0 +1,84 @@
+"""The data-access event: what a platform service says it did with personal data.
+
+On the wire it is a CloudEvents 1.0 JSON object. Publishers send a `SubmittedEvent`; the gate
+turns it into a `CanonicalEvent`, in which the data subject is a keyed pseudonym. Neither has a
+field where a personal value belongs, and unknown fields are refused.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from purposewatch_contract.terms import (
+    ORIGIN_PATTERN,
+    Digest,
+    Identifier,
+    Pseudonym,
+    Publisher,
+    Source,
+    TraceParent,
+)
+from purposewatch_policy.flow import Flow
+
+EVENT_TYPE = "purposewatch.data_access.v1"
+SUBMITTED_SCHEMA = "urn:purposewatch:schema:submitted-event:1.0"
+CANONICAL_SCHEMA = "urn:purposewatch:schema:canonical-event:1.0"
+
+MAX_ORIGIN = 300
+
+
+class SubmittedData(Flow):
+    """The `data` of an event as a publisher sends it."""
+
+    subject_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        description="The publisher's identifier of the data subject. Leaves the gate only as a "
+        "keyed pseudonym."
+    )
+
+
+class CanonicalData(Flow):
+    """The `data` of an event as the gate passes it on."""
+
+    subject: Pseudonym = Field(description="Keyed pseudonym of the data subject.")
+
+
+class _Envelope(BaseModel):
+    """The CloudEvents 1.0 context attributes that both forms share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    specversion: Literal["1.0"]
+    id: Identifier = Field(description="Unique within `source`; a repeat is booked once.")
+    source: Source
+    type: Literal["purposewatch.data_access.v1"]
+    time: AwareDatetime = Field(description="When the access happened, RFC 3339 with zone.")
+    datacontenttype: Literal["application/json"] = "application/json"
+    traceparent: TraceParent | None = None
+
+
+class SubmittedEvent(_Envelope):
+    """A data-access event as a platform service publishes it."""
+
+    dataschema: Literal["urn:purposewatch:schema:submitted-event:1.0"] = (
+        "urn:purposewatch:schema:submitted-event:1.0"
+    )
+    data: SubmittedData
+
+
+class CanonicalEvent(_Envelope):
+    """A data-access event as the gate passes it on: validated, authenticated, pseudonymous."""
+
+    dataschema: Literal["urn:purposewatch:schema:canonical-event:1.0"] = (
+        "urn:purposewatch:schema:canonical-event:1.0"
+    )
+    publisher: Publisher = Field(description="Registered name of the publisher.")
+    acceptedtime: AwareDatetime = Field(description="When the gate accepted the event.")
+    contentdigest: Digest = Field(
+        description="128-bit digest of type, time and data: equal for a repeat of the same event."
+    )
+    origin: str = Field(
+        max_length=MAX_ORIGIN,
+        pattern=ORIGIN_PATTERN,
+        description="`http`, or `<topic>/<partition>/<offset>` of the raw record.",
+    )
+    data: CanonicalData

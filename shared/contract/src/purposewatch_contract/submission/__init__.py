@@ -1,0 +1,23 @@
+"""Reading submitted events: what is accepted, and the words for what is not.
+
+The gate and everything that checks events before they get there read them through this.
+"""
+
+from purposewatch_contract.submission.contract import (
+    MAX_ERRORS,
+    SUBJECT_PATTERN,
+    TIME_PATTERN,
+    read_event,
+)
+from purposewatch_contract.submission.json_text import parse_json
+from purposewatch_contract.submission.refusal import FieldError, RefusedError
+
+__all__ = [
+    "MAX_ERRORS",
+    "SUBJECT_PATTERN",
+    "TIME_PATTERN",
+    "FieldError",
+    "RefusedError",
+    "parse_json",
+    "read_event",
+]

@@ -1,0 +1,153 @@
+"""The contract check: plain JSON objects in, a `SubmittedEvent` or a readable refusal out."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract.event import SUBMITTED_SCHEMA, SubmittedEvent
+from purposewatch_contract.submission.refusal import FieldError, RefusedError
+from purposewatch_policy.flow import MAX_DATA_CATEGORIES, MAX_FACTS
+from purposewatch_policy.terms import TERM_PATTERN
+
+MAX_ERRORS = 16
+"""Faults reported for one event; mending these shows the rest."""
+
+TIME_PATTERN = r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})?"
+"""RFC 3339 in ASCII; whether the calendar has it is another matter, and the zone may be missing."""
+
+_CONTROL_PATTERN = r"[\x00-\x1f\x7f-\x9f]"
+SUBJECT_PATTERN = f"[^{_CONTROL_PATTERN[1:-1]}]{{1,256}}"
+"""A publisher's identifier of a data subject."""
+
+_MAX_FIELDS = 64
+_MAX_NAME_LENGTH = 64
+_TERM = re.compile(TERM_PATTERN.removesuffix("$"))
+_RFC_3339 = re.compile(TIME_PATTERN, re.ASCII)
+_CONTROL = re.compile(_CONTROL_PATTERN)
+
+_TIME = "must be an RFC 3339 date-time with its zone, such as `2026-03-02T08:15:00Z`"
+_TERM_RULE = (
+    "must be a vocabulary term: lower-case letters, digits and `_`, joined by dots, at most 128"
+)
+_SUBJECT = "must be text of 1 to 256 characters, none of them a control character"
+_RULES = {
+    "": "must be a JSON object with the CloudEvents 1.0 attributes and `data`",
+    "/specversion": "must be `1.0`",
+    "/id": "must be text of 1 to 128 letters, digits, `.`, `_`, `:` or `-`, the first a letter or "
+    "digit",
+    "/source": "must be `/<publisher>`, optionally with up to four more segments of letters, "
+    "digits, `.`, `_`, `:` or `-`",
+    "/type": "must be `purposewatch.data_access.v1`",
+    "/time": _TIME,
+    "/datacontenttype": "must be `application/json` or left out",
+    "/dataschema": f"must be `{SUBMITTED_SCHEMA}` or left out",
+    "/traceparent": "must be a W3C Trace Context `traceparent` or left out",
+    "/data": "must be a JSON object",
+    "/data/controller": "must be the controller's name: lower-case letters, digits and `-`, at "
+    "most 63, such as `wework-labs`",
+    "/data/subject_id": _SUBJECT,
+    "/data/data_categories": f"must be a list of 1 to {MAX_DATA_CATEGORIES} vocabulary terms",
+    "/data/retention_days": "must be a whole number of days from 0 to 36525, or left out",
+    "/data/facts": f"must be an object of at most {MAX_FACTS} names of facts, each true or false",
+}
+
+
+def read_event(document: object) -> SubmittedEvent:
+    """Check a parsed JSON value against the contract. Takes the document over; do not reuse it.
+
+    Raises `RefusedError` with every fault, up to `MAX_ERRORS`. Types are checked as JSON has
+    them: no text is taken for a number, no number for a time or a truth value.
+    """
+    if not isinstance(document, dict):
+        raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", f"the event {_RULES['']}"))
+    early = _prepare(document)
+    if early:
+        raise RefusedError(ErrorClass.INVALID_EVENT, *early)
+    try:
+        return SubmittedEvent.model_validate(document, strict=True)
+    except ValidationError as error:
+        raise RefusedError(ErrorClass.INVALID_EVENT, *_explain(error)) from None
+
+
+def _prepare(document: dict[str, object]) -> list[FieldError]:
+    """Turn what JSON can't express into Python's types, as strict validation wants them.
+
+    What has the wrong shape is left as it is, for the validation to refuse.
+    """
+    errors = []
+    time = document.get("time")
+    if isinstance(time, str):
+        try:
+            if _RFC_3339.fullmatch(time):
+                document["time"] = datetime.fromisoformat(time.upper())
+        except ValueError:
+            errors.append(FieldError("/time", "is no date and time of the calendar; correct it"))
+    data = document.get("data")
+    if len(document) > _MAX_FIELDS:
+        errors.append(FieldError("", f"the event has more than {_MAX_FIELDS} fields; remove some"))
+    if isinstance(data, dict):
+        if len(data) > _MAX_FIELDS:
+            errors.append(FieldError("/data", f"has more than {_MAX_FIELDS} fields; remove some"))
+        if isinstance(data.get("facts"), dict) and len(data["facts"]) > MAX_FACTS:
+            errors.append(FieldError("/data/facts", _RULES["/data/facts"]))
+        categories = data.get("data_categories")
+        if isinstance(categories, list):
+            # one more than allowed is enough to be refused
+            data["data_categories"] = tuple(categories[: MAX_DATA_CATEGORIES + 1])
+        subject_id = data.get("subject_id")
+        if isinstance(subject_id, str) and _CONTROL.search(subject_id):
+            errors.append(FieldError("/data/subject_id", _SUBJECT))
+    return errors
+
+
+def _explain(error: ValidationError) -> list[FieldError]:
+    problems = error.errors(include_input=False, include_url=False)
+    explained = dict.fromkeys(_explain_one(problem) for problem in problems)
+    return list(explained)[:MAX_ERRORS]
+
+
+def _explain_one(problem: ErrorDetails) -> FieldError:
+    location = problem["loc"]
+    kind = problem["type"]
+    pointer = _pointer(location)
+    if kind == "missing":
+        return FieldError(pointer, "is missing; add it")
+    if kind == "extra_forbidden":
+        return _unknown_field(location)
+    if kind == "timezone_aware":
+        return FieldError(pointer, "has no zone; append `Z` or an offset such as `+08:00`")
+    if kind == "value_error" and pointer == "/data":
+        # the model's only rule across fields; its message is fixed text
+        return FieldError("/data/data_categories", "names a category twice; name each once")
+    if location[:2] == ("data", "facts"):
+        return FieldError(pointer, _RULES["/data/facts"])
+    return FieldError(pointer, _RULES.get(pointer, _TERM_RULE))
+
+
+def _unknown_field(location: Sequence[str | int]) -> FieldError:
+    """An unknown field's name is the sender's free text: shown only if it could be a term."""
+    parent = _pointer(location[:-1])
+    what = "an event" if not parent else "the data of an event"
+    detail = f"is no field of {what}; remove it: events name categories of data, never values"
+    name = str(location[-1])
+    if _is_plain(name):
+        return FieldError(f"{parent}/{name}", detail)
+    return FieldError(parent, f"has a field whose name is not shown here; it {detail}")
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """A JSON pointer of the parts that are safe to show; it ends before the first that is not."""
+    pointer = ""
+    for part in location:
+        if isinstance(part, str) and not _is_plain(part):
+            break
+        pointer += f"/{part}"
+    return pointer
+
+
+def _is_plain(name: str) -> bool:
+    return len(name) <= _MAX_NAME_LENGTH and _TERM.fullmatch(name) is not None

@@ -1,0 +1,61 @@
+"""The verdict: what the auditor publishes about one event.
+
+The verdict for the event at offset `o` of partition `p` goes to partition `p` of the verdicts
+topic and carries both numbers, so that whoever keeps the books can tell a repeat from news.
+"""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from purposewatch_contract.event import CanonicalData
+from purposewatch_contract.terms import Digest, Identifier, Publisher, Source, TraceParent
+from purposewatch_policy.decision import CategoryDecision, Kind, Outcome
+
+VERDICT_SCHEMA = "urn:purposewatch:schema:verdict:1.0"
+
+
+class Position(BaseModel):
+    """Where a record stands in Kafka."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    topic: str = Field(min_length=1, max_length=249)
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+
+
+class PolicyReference(BaseModel):
+    """The policy version that a verdict was reached under."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str
+    digest: str = Field(description="SHA-256 (hex) of the policy version and its vocabulary.")
+
+
+class Verdict(BaseModel):
+    """The outcome of auditing one event, with the reasons and what is needed to reproduce it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    dataschema: Literal["urn:purposewatch:schema:verdict:1.0"] = (
+        "urn:purposewatch:schema:verdict:1.0"
+    )
+    position: Position = Field(description="The event's position in the events topic.")
+    origin: str = Field(max_length=300, description="The canonical event's `origin`.")
+    event_id: Identifier
+    event_source: Source
+    event_time: AwareDatetime
+    accepted_time: AwareDatetime
+    decided_time: AwareDatetime
+    publisher: Publisher
+    content_digest: Digest
+    traceparent: TraceParent | None = None
+    data: CanonicalData = Field(description="What the event said.")
+    outcome: Outcome
+    kind: Kind | None = None
+    policy: PolicyReference | None = Field(
+        default=None, description="Absent when no version was in force or the event is unknown."
+    )
+    categories: tuple[CategoryDecision, ...] = Field(min_length=1)

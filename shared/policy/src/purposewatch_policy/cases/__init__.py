@@ -1,0 +1,1 @@
+"""The cases beside a policy: expected verdicts as data."""

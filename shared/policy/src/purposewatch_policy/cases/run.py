@@ -1,0 +1,82 @@
+"""Runs the cases of one controller."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from purposewatch_policy import (
+    Case,
+    Difference,
+    decide,
+    deciding_category,
+    differences,
+    load_cases,
+)
+from purposewatch_policy.cases.coverage import Coverage, measure
+from purposewatch_policy.decision import Decision
+from purposewatch_policy.tree import Controller
+
+CASES = "cases.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case and how it was decided."""
+
+    case: Case
+    decision: Decision
+    differences: tuple[Difference, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the case expects something, and all of it came true."""
+        return self.case.expect is not None and not self.differences
+
+    @property
+    def sentence(self) -> str:
+        """The reason for the decision."""
+        return deciding_category(self.decision).sentence
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerResult:
+    """All cases of one controller."""
+
+    controller: str
+    path: Path
+    has_file: bool
+    """Whether there is a case file at all."""
+    results: tuple[CaseResult, ...]
+    coverage: tuple[Coverage, ...]
+    """One for each version, in the order of their time."""
+
+    @property
+    def failed(self) -> tuple[CaseResult, ...]:
+        """The cases that are not decided as expected."""
+        return tuple(each for each in self.results if not each.passed)
+
+
+def run_controller(controller: Controller) -> ControllerResult:
+    """Decide every case and measure what the cases touch.
+
+    Raises `InvalidSourceError` when the case file has faults.
+    """
+    path = controller.home / CASES
+    has_file = path.exists()
+    cases = load_cases(path).cases if has_file else ()
+    results = []
+    for case in cases:
+        decision = decide(case.flow, case.at, controller.policies)
+        found = differences(case.expect, decision) if case.expect else ()
+        results.append(CaseResult(case, decision, found))
+    coverage = [
+        measure(
+            compiled,
+            [
+                (each.case.flow, each.decision)
+                for each in results
+                if controller.policies.in_force(controller.name, each.case.at) is compiled
+            ],
+        )
+        for compiled in controller.policies.versions(controller.name)
+    ]
+    return ControllerResult(controller.name, path, has_file, tuple(results), tuple(coverage))

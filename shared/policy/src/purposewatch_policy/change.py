@@ -1,0 +1,154 @@
+"""Small changes of an event or of a policy, and what comes of making them. Pure data."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from purposewatch_policy.decision import Dimension
+from purposewatch_policy.model import Policy, Statement
+from purposewatch_policy.vocabulary import FlowTerms
+
+
+@dataclass(frozen=True, slots=True)
+class EventChange:
+    """Another value in one dimension of an event; for facts, one of them."""
+
+    dimension: Dimension
+    value: str | int
+    """The term, the number of days, or the fact."""
+    before: str | int | None
+    """What the event states of it; `None` if nothing. Of a fact, `true` or `false`."""
+    holds: bool | None = None
+    """Whether the fact has to hold; `None` for everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFlow:
+    """What a flow would be after a change, for one of its data categories."""
+
+    controller: str
+    role: str
+    operation: str
+    purpose: str
+    recipient: str
+    data_categories: tuple[str, ...]
+    source: str | None = None
+    location: str | None = None
+    retention_days: int | None = None
+    legal_basis: str | None = None
+    facts: Mapping[str, bool] = field(default_factory=dict)
+
+
+class Action(StrEnum):
+    """What is done to a statement: the first four widen a permit, the rest narrow a prohibition."""
+
+    ADD = "add"
+    """Name the flow's term, too."""
+    LIFT = "lift"
+    """Restrict the dimension no more, since the flow states nothing there."""
+    RAISE = "raise"
+    """Allow as many days as the flow states."""
+    DROP = "drop"
+    """Ask no more for a condition that the flow does not meet."""
+    REMOVE = "remove"
+    """Name no more the terms that cover the flow's; others remain."""
+    WITHDRAW = "withdraw"
+    """Take the whole statement back, since nothing would be left of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """One edit of one statement."""
+
+    action: Action
+    statement: str
+    clause: str
+    dimension: Dimension | None = None
+    """`None` when the statement is withdrawn."""
+    terms: tuple[str, ...] = ()
+    """The terms that are added or removed, or the fact that is asked for no more."""
+    days: int | None = None
+    holds: bool | None = None
+    """Whether the dropped condition asked for the fact to hold."""
+    defined_terms: tuple[str, ...] = ()
+    """The defined terms by which the statement names the removed categories."""
+
+
+STATEMENT_FIELDS: Mapping[Dimension, str] = {
+    Dimension.ROLE: "roles",
+    Dimension.DATA_CATEGORY: "data_categories",
+    Dimension.PURPOSE: "purposes",
+    Dimension.RECIPIENT: "recipients",
+    Dimension.OPERATION: "operations",
+    Dimension.SOURCE: "sources",
+    Dimension.LOCATION: "locations",
+    Dimension.RETENTION: "retention_days",
+    Dimension.LEGAL_BASIS: "legal_bases",
+}
+"""Where a statement says what it says of a dimension; of the terms, where a vocabulary does."""
+
+
+def change_flow(flow: FlowTerms, category: str, changes: Iterable[EventChange]) -> ChangedFlow:
+    """Return the part of a flow that is about one data category, with changes made."""
+    stated: dict[str, object] = {}
+    facts = dict(flow.facts)
+    for change in changes:
+        if change.dimension is Dimension.FACTS:
+            facts[str(change.value)] = bool(change.holds)
+        elif change.dimension is Dimension.DATA_CATEGORY:
+            category = str(change.value)
+        elif change.dimension is Dimension.RETENTION:
+            stated["retention_days"] = change.value
+        else:
+            stated[change.dimension] = change.value
+    changed = ChangedFlow(
+        controller=flow.controller,
+        role=flow.role,
+        operation=flow.operation,
+        purpose=flow.purpose,
+        recipient=flow.recipient,
+        data_categories=(category,),
+        source=flow.source,
+        location=flow.location,
+        retention_days=flow.retention_days,
+        legal_basis=flow.legal_basis,
+        facts=facts,
+    )
+    return replace(changed, **stated)  # type: ignore[arg-type]  # the names are those of its fields
+
+
+def change_policy(policy: Policy, changes: Iterable[PolicyChange]) -> Policy:
+    """Return a policy with changes made. Raises `KeyError` for a statement it does not have.
+
+    Changes of several categories of one event can be made together, each of them once: widening
+    never takes away what another one widened.
+    """
+    statements = {each.id: each for each in policy.statements}
+    for change in dict.fromkeys(changes):
+        if change.action is Action.WITHDRAW:
+            del statements[change.statement]
+        else:
+            statements[change.statement] = _changed(statements[change.statement], change)
+    return replace(policy, statements=tuple(statements.values()))
+
+
+def _changed(statement: Statement, change: PolicyChange) -> Statement:
+    if change.action is Action.DROP:
+        return replace(
+            statement,
+            when=tuple(fact for fact in statement.when if fact not in change.terms),
+            unless=tuple(fact for fact in statement.unless if fact not in change.terms),
+        )
+    if change.dimension is None or change.dimension is Dimension.FACTS:
+        message = f"can't {change.action} `{change.dimension}`"
+        raise ValueError(message)
+    name = STATEMENT_FIELDS[change.dimension]
+    named = getattr(statement, name)
+    value: object = None
+    if change.action is Action.RAISE:
+        value = None if named is None or change.days is None else max(named, change.days)
+    elif change.action is Action.ADD:
+        value = None if named is None else tuple(dict.fromkeys((*named, *change.terms)))
+    elif change.action is Action.REMOVE:
+        value = tuple(term for term in named if term not in change.terms)
+    return replace(statement, **{name: value})  # type: ignore[arg-type]  # a field of its own

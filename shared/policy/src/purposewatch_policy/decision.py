@@ -1,0 +1,122 @@
+"""What the auditor decides about an event: the outcome, its kind, and the reasons.
+
+These are plain dataclasses because the policy core builds several of them per event. The verdict
+message (`purposewatch_contract.verdict`) embeds them unchanged.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar, dataclass_transform
+
+_T = TypeVar("_T")
+
+
+@dataclass_transform(frozen_default=True)
+def _frozen(cls: type[_T]) -> type[_T]:
+    """Make a dataclass that the type checker holds to be frozen.
+
+    Python itself would enforce it field by field, which costs five times as much as the rest of
+    making an instance.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+class Outcome(StrEnum):
+    """What the audit found. An event's outcome is the worst of its data categories'."""
+
+    PERMITTED = "permitted"
+    UNKNOWN = "unknown"
+    VIOLATION = "violation"
+
+
+class Kind(StrEnum):
+    """Why a flow is a violation, in order of precedence: the first that is true names it."""
+
+    POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    PROHIBITED = "prohibited"
+    UNDECLARED_ROLE = "undeclared_role"
+    UNDECLARED_THIRD_PARTY_SHARING = "undeclared_third_party_sharing"
+    UNDECLARED_CATEGORY = "undeclared_category"
+    UNDECLARED_PURPOSE = "undeclared_purpose"
+    UNDECLARED_OPERATION = "undeclared_operation"
+    UNDECLARED_SOURCE = "undeclared_source"
+    UNDECLARED_LOCATION = "undeclared_location"
+    EXCESSIVE_RETENTION = "excessive_retention"
+    LEGAL_BASIS_MISMATCH = "legal_basis_mismatch"
+    CONDITION_NOT_MET = "condition_not_met"
+
+
+class Grade(StrEnum):
+    """How well the policy discloses the flow to the people it concerns.
+
+    `clear`: a permitting statement names the very terms. `vague`: only ancestors of them.
+    `omitted`: the policy does not speak of it. `incorrect`: it prohibits it.
+    `ambiguous`: it permits and prohibits it at once.
+    """
+
+    CLEAR = "clear"
+    VAGUE = "vague"
+    OMITTED = "omitted"
+    INCORRECT = "incorrect"
+    AMBIGUOUS = "ambiguous"
+
+
+class Dimension(StrEnum):
+    """What a statement is tested on, in order of significance."""
+
+    ROLE = "role"
+    DATA_CATEGORY = "data_category"
+    PURPOSE = "purpose"
+    RECIPIENT = "recipient"
+    OPERATION = "operation"
+    SOURCE = "source"
+    LOCATION = "location"
+    RETENTION = "retention"
+    LEGAL_BASIS = "legal_basis"
+    FACTS = "facts"
+
+
+@_frozen
+class FailedDimension:
+    """One dimension in which the nearest statement does not cover the flow."""
+
+    dimension: Dimension
+    expected: tuple[str, ...]
+    """What the statement names, in its own order."""
+    actual: str | None
+    """What the event states; `None` when it states nothing."""
+
+
+@_frozen
+class CategoryDecision:
+    """The decision about one data category of an event."""
+
+    data_category: str
+    outcome: Outcome
+    kind: Kind | None
+    """Set exactly when the outcome is a violation."""
+    grade: Grade | None
+    """`None` exactly when the outcome is unknown."""
+    distance: int | None
+    """Steps from the event's category, purpose and recipient up to the deciding statement's."""
+    statement: str | None
+    """Id of the deciding statement, or of the nearest miss."""
+    clause: str | None
+    """Where that statement stands in the source document."""
+    failed: tuple[FailedDimension, ...]
+    """Empty unless the statement is a nearest miss."""
+    sentence: str
+    """The reason, in one plain English sentence."""
+
+
+@_frozen
+class Decision:
+    """The decision about one event, with what is needed to reproduce it."""
+
+    outcome: Outcome
+    kind: Kind | None
+    policy_version: str | None
+    policy_digest: str | None
+    """SHA-256 (hex) of the policy version together with its vocabulary."""
+    categories: tuple[CategoryDecision, ...]
+    """One per data category, in the event's order."""

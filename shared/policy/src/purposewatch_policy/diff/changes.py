@@ -1,0 +1,213 @@
+"""What changes for the data subjects between two versions of a policy, and by which statements."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from purposewatch_policy import CompiledPolicy, Statement, decide_under
+from purposewatch_policy.decision import CategoryDecision, Dimension
+from purposewatch_policy.diff.compare import Box, Cause, ChangeKind, compare
+from purposewatch_policy.diff.region import Region, example, region
+from purposewatch_policy.diff.space import Space, build_space
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.nearest import nearest_miss
+from purposewatch_policy.vocabulary import NOUNS, Taxonomy
+
+_PERMISSIONS = (ChangeKind.PERMITTED, ChangeKind.WITHDRAWN)
+
+ERASE = "erase"
+"""The operation that data subjects ask for: declaring it gives them a right, and not a loss."""
+
+_NOUNS = {
+    Dimension.ROLE: "role",
+    Dimension.DATA_CATEGORY: "category of data",
+    Dimension.PURPOSE: "purpose",
+    Dimension.RECIPIENT: "recipient",
+    Dimension.OPERATION: "operation",
+    Dimension.SOURCE: "source",
+    Dimension.LOCATION: "place of storage",
+    Dimension.LEGAL_BASIS: "legal basis",
+}
+_MANY = 3
+"""Where so many dimensions are new, it is not the old statement in another form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closest:
+    """The permit of the side that does not permit a flow which comes closest to it."""
+
+    statement: Statement
+    lacks: tuple[Dimension, ...]
+    """The dimensions in which it does not cover the flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Flows that are judged differently, all by the same statement."""
+
+    kind: ChangeKind
+    rights_shrink: bool
+    reason: str
+    """In a few words, what is new or gone."""
+    statement: Statement
+    """The first statement that permits on one side only, or the prohibition that came or went."""
+    prohibition: Statement | None
+    """The prohibition that stood, or now stands, against the permission."""
+    region: Region
+    box: Box
+    example: Flow
+    before: CategoryDecision
+    """What the old version says about the example."""
+    after: CategoryDecision
+    closest: Closest | None
+    """`None` unless the example is permitted on one side, and undeclared on the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWords:
+    """How the two vocabularies differ in one dimension."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    moved: tuple[str, ...]
+    """In both, but below another parent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything in which two versions differ."""
+
+    space: Space
+    changes: tuple[Change, ...]
+    """The kinds in their order; within them, shrinking rights first, then by statement."""
+    vocabulary: Mapping[str, NewWords]
+    """By the name that vocabulary files give to the dimension. A flow that names such a term is
+    `unknown` to the version that lacks it."""
+
+    @property
+    def rights_shrink(self) -> bool:
+        return any(change.rights_shrink for change in self.changes)
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.vocabulary)
+
+
+def differences(old: CompiledPolicy, new: CompiledPolicy) -> Difference:
+    """Compare what two versions mean; neither has to be in force."""
+    space = build_space(old, new)
+    kinds = list(ChangeKind)
+    changes = sorted(
+        (_change(space, box) for box in compare(space)),
+        key=lambda each: (
+            kinds.index(each.kind),
+            not each.rights_shrink,
+            each.box.cause.statement,
+            each.box.sides,
+        ),
+    )
+    return Difference(space, tuple(changes), _new_words(old, new))
+
+
+def _change(space: Space, box: Box) -> Change:
+    flow = example(space, box.sides)
+    [before] = decide_under(flow, space.old).categories
+    [after] = decide_under(flow, space.new).categories
+    cause = box.cause
+    closest = None
+    if cause.kind in _PERMISSIONS and cause.prohibition is None:
+        closest = _closest(space, flow, gained=cause.kind is ChangeKind.PERMITTED)
+    return Change(
+        kind=cause.kind,
+        rights_shrink=_shrinks(space, box),
+        reason=_reason(cause, closest),
+        statement=space.statement(cause.statement),
+        prohibition=None if cause.prohibition is None else space.statement(cause.prohibition),
+        region=region(space, box.sides),
+        box=box,
+        example=flow,
+        before=before,
+        after=after,
+        closest=closest,
+    )
+
+
+def _closest(space: Space, flow: Flow, *, gained: bool) -> Closest | None:
+    """Find the permit of the side that lacks one; unlike a verdict's nearest miss, among all."""
+    split = len(space.old.statements)
+    permits = space.old.permits if gained else space.new.permits << split
+    if not permits:
+        return None
+    covering = space.covering(flow)
+    bit = nearest_miss(permits, covering)
+    lacks = [
+        dimension
+        for dimension, statements in zip(Dimension, covering, strict=True)
+        if not statements >> bit & 1
+    ]
+    return Closest(space.statement(bit), tuple(lacks))
+
+
+def _reason(cause: Cause, closest: Closest | None) -> str:
+    match cause.kind:
+        case ChangeKind.LIFTED:
+            return "a prohibition was removed"
+        case ChangeKind.PROHIBITED:
+            return "a prohibition was added"
+        case ChangeKind.PERMITTED:
+            if cause.prohibition is not None:
+                return "a prohibition no longer stands in the way"
+            return _said(closest, "a new {}", "longer retention", "a condition was dropped", "new")
+        case ChangeKind.WITHDRAWN:
+            if cause.prohibition is not None:
+                return "a prohibition stands in the way"
+            return _said(
+                closest, "a {} was removed", "shorter retention", "a condition was added", "removed"
+            )
+
+
+def _said(closest: Closest | None, term: str, retention: str, facts: str, whole: str) -> str:
+    """Say in which dimensions the closest permit of the other side falls short."""
+    if closest is None or len(closest.lacks) >= _MANY:
+        return f"{whole} altogether"
+    special = {Dimension.RETENTION: retention, Dimension.FACTS: facts}
+    parts = [special.get(each) or term.format(_NOUNS[each]) for each in closest.lacks]
+    return " and ".join(parts).replace("a operation", "an operation")
+
+
+def _shrinks(space: Space, box: Box) -> bool:
+    """Whether data subjects lose by it: anything more is done with their data, or less is erased.
+
+    A prohibition of erasing takes something away as well.
+    """
+    [(axis, side)] = (
+        (axis, side)
+        for axis, side in zip(space.axes, box.sides, strict=True)
+        if axis.dimension is Dimension.OPERATION
+    )
+    operations = space.taxonomies[Dimension.OPERATION]
+    erasing = [
+        ERASE in operations.lineage(str(value))
+        for index, value in enumerate(axis.values)
+        if side >> index & 1
+    ]
+    if box.cause.kind in {ChangeKind.PERMITTED, ChangeKind.LIFTED}:
+        return not all(erasing)
+    return any(erasing)
+
+
+def _new_words(old: CompiledPolicy, new: CompiledPolicy) -> dict[str, NewWords]:
+    found = {}
+    for name in NOUNS:
+        before: Taxonomy = getattr(old.vocabulary, name)
+        after: Taxonomy = getattr(new.vocabulary, name)
+        words = NewWords(
+            added=tuple(term for term in after if term not in before),
+            removed=tuple(term for term in before if term not in after),
+            moved=tuple(
+                term
+                for term in before
+                if term in after and before[term].parent != after[term].parent
+            ),
+        )
+        if words.added or words.removed or words.moved:
+            found[name] = words
+    return found

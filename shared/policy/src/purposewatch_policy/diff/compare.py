@@ -1,0 +1,184 @@
+"""Finds the flows that two versions judge differently, without enumerating flows.
+
+The space is cut along one axis after the other. On each axis, values that the same of the
+remaining statements cover are taken together; a part in which no statement differs between the
+versions is left at once. Equal parts are computed once. What remains are boxes: for each axis, a
+set of values.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from purposewatch_policy import Effect
+from purposewatch_policy.diff.space import Space
+
+
+class ChangeKind(StrEnum):
+    """How the judgement of a flow changes."""
+
+    PERMITTED = "newly_permitted"
+    """It is permitted and was not."""
+    LIFTED = "no_longer_prohibited"
+    """It was prohibited; now the policy does not speak of it. It is a violation before and after,
+    but the promise is gone."""
+    WITHDRAWN = "no_longer_permitted"
+    """It was permitted and is not."""
+    PROHIBITED = "newly_prohibited"
+    """It was not declared, and is now prohibited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What changes and by which statements (bits of the space): of several, the first."""
+
+    kind: ChangeKind
+    statement: int
+    """The permit that now allows or no longer allows it, or the prohibition that came or went."""
+    prohibition: int | None = None
+    """The prohibition that stood before a new permission, or stands against a former one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Flows that change for one cause: for each axis, a set of values as bits in their order."""
+
+    cause: Cause
+    sides: tuple[int, ...]
+
+
+def compare(space: Space) -> tuple[Box, ...]:
+    """Return the flows that are judged differently.
+
+    INVARIANT: no flow lies in two boxes, and none that is judged alike lies in any.
+    """
+    return _Comparison(space).boxes()
+
+
+class _Comparison:
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._axes = space.axes
+        split = len(space.old.statements)
+        statements = (*space.old.statements, *space.new.statements)
+        self._old = (1 << split) - 1
+        self._permits = sum(
+            1 << bit for bit, each in enumerate(statements) if each.effect is Effect.PERMIT
+        )
+        self._changed = self._changed_statements(len(statements), split)
+        self._classes = [_grouped(axis.masks) for axis in self._axes]
+        # Parts of the space, each known by its number. A part is a cause, or an axis with the
+        # values that lead to further parts. Number 0 is a part without a difference.
+        self._parts: list[Cause | tuple[int, tuple[tuple[int, int], ...]] | None] = [None]
+        self._numbers: dict[Cause | tuple[int, tuple[tuple[int, int], ...]], int] = {}
+        self._done: dict[tuple[int, int], int] = {}
+
+    def boxes(self) -> tuple[Box, ...]:
+        everything = (1 << len(self._space.old.statements) + len(self._space.new.statements)) - 1
+        whole = tuple((1 << len(axis.values)) - 1 for axis in self._axes)
+        found = [
+            Box(cause, sides) for cause, sides in self._paths(self._part(0, everything), whole)
+        ]
+        return tuple(_joined(found, len(self._axes)))
+
+    def _changed_statements(self, count: int, split: int) -> int:
+        """Return the statements that the other version does not have with the same meaning."""
+        meanings = [
+            (bool(self._permits >> bit & 1), *(axis.extension(bit) for axis in self._axes))
+            for bit in range(count)
+        ]
+        old, new = set(meanings[:split]), set(meanings[split:])
+        return sum(
+            1 << bit
+            for bit, meaning in enumerate(meanings)
+            if meaning not in (new if bit < split else old)
+        )
+
+    def _part(self, axis: int, statements: int) -> int:
+        """Return the part from an axis on in which only some statements remain."""
+        if not statements & self._changed:
+            return 0
+        if axis == len(self._axes):
+            cause = self._cause(statements)
+            return self._number(cause) if cause else 0
+        if (axis, statements) in self._done:
+            return self._done[axis, statements]
+        remaining: dict[int, int] = defaultdict(int)
+        for mask, values in self._classes[axis].items():
+            remaining[statements & mask] |= values
+        leading: dict[int, int] = defaultdict(int)
+        for mask, values in remaining.items():
+            leading[self._part(axis + 1, mask)] |= values
+        if len(leading) == 1:
+            [part] = leading
+        else:
+            part = self._number((axis, tuple(sorted(leading.items()))))
+        self._done[axis, statements] = part
+        return part
+
+    def _number(self, part: Cause | tuple[int, tuple[tuple[int, int], ...]]) -> int:
+        if part not in self._numbers:
+            self._numbers[part] = len(self._parts)
+            self._parts.append(part)
+        return self._numbers[part]
+
+    def _cause(self, statements: int) -> Cause | None:
+        """Tell how a flow changes that exactly these statements cover."""
+        old, new = statements & self._old, statements & ~self._old
+        forbade, forbids = old & ~self._permits, new & ~self._permits
+        permitted = old & self._permits if not forbade else 0
+        permits = new & self._permits if not forbids else 0
+        if permits and not permitted:
+            return Cause(
+                ChangeKind.PERMITTED, _first(permits), _first(forbade) if forbade else None
+            )
+        if permitted and not permits:
+            return Cause(
+                ChangeKind.WITHDRAWN, _first(permitted), _first(forbids) if forbids else None
+            )
+        if forbade and not forbids and not permits:
+            return Cause(ChangeKind.LIFTED, _first(forbade))
+        if forbids and not forbade and not permitted:
+            return Cause(ChangeKind.PROHIBITED, _first(forbids))
+        return None
+
+    def _paths(
+        self, number: int, sides: tuple[int, ...]
+    ) -> Iterator[tuple[Cause, tuple[int, ...]]]:
+        part = self._parts[number]
+        if isinstance(part, Cause):
+            yield part, sides
+        elif part is not None:
+            axis, leading = part
+            for further, values in leading:
+                yield from self._paths(further, (*sides[:axis], values, *sides[axis + 1 :]))
+
+
+def _grouped(masks: tuple[int, ...]) -> dict[int, int]:
+    """Return the values with each mask, as bits in their order."""
+    grouped: dict[int, int] = defaultdict(int)
+    for index, mask in enumerate(masks):
+        grouped[mask] |= 1 << index
+    return grouped
+
+
+def _joined(boxes: list[Box], axes: int) -> list[Box]:
+    """Join boxes of one cause that differ on one axis only, until none is left."""
+    while True:
+        before = len(boxes)
+        for axis in reversed(range(axes)):
+            joined: dict[tuple[Cause, tuple[int, ...]], int] = defaultdict(int)
+            for box in boxes:
+                others = (*box.sides[:axis], *box.sides[axis + 1 :])
+                joined[box.cause, others] |= box.sides[axis]
+            boxes = [
+                Box(cause, (*others[:axis], values, *others[axis:]))
+                for (cause, others), values in joined.items()
+            ]
+        if len(boxes) == before:
+            return boxes
+
+
+def _first(statements: int) -> int:
+    return (statements & -statements).bit_length() - 1

@@ -1,0 +1,290 @@
+"""Finds the smallest change of an event that a permit covers and no prohibition does.
+
+The search is exact. For one permit, each dimension either stays or takes one of a few values; what
+matters of a value is which prohibitions still cover the event with it. So the search goes through
+the dimensions and keeps, for each set of prohibitions that is left, the cheapest way to get there.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from purposewatch_policy.change import STATEMENT_FIELDS, EventChange
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.covering import covering_term, stated_term, taxonomy_of
+from purposewatch_policy.decision import Dimension
+from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.model import Statement
+from purposewatch_policy.read import MAX_RETENTION_DAYS
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy
+
+_DIMENSIONS = tuple(Dimension)
+_SUBJECT_MATTER = (Dimension.ROLE, Dimension.DATA_CATEGORY)
+"""Whose data and which: another one would be another event. It can be named more precisely."""
+
+
+class Cost(NamedTuple):
+    """What a change costs; the lowest is the smallest change."""
+
+    dimensions: int = 0
+    significance: int = 0
+    """Bit set of the changed dimensions, in which earlier ones weigh more."""
+    strangeness: int = 0
+    """How far the new values are from the stated ones."""
+
+    def plus(self, other: "Cost") -> "Cost":
+        """Return both together."""
+        return Cost(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to deal with one dimension."""
+
+    prohibiting: int
+    """The prohibitions that cover the event in this dimension."""
+    changes: tuple[EventChange, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What can be done to be under one permit."""
+
+    prohibiting: int
+    """The prohibitions that can cover the event at all then."""
+    options: list[list[Option]]
+    """For each dimension, of which one has to be taken."""
+
+    def smallest(self, most: int) -> Option | None:
+        """Return the cheapest change of at most so many dimensions that no prohibition covers."""
+        fewest = [min(each.cost.dimensions for each in options) for options in self.options]
+        inevitable = sum(fewest)
+        left = {self.prohibiting: Option(self.prohibiting)}
+        for options, number in zip(self.options, fewest, strict=True):
+            inevitable -= number
+            left = _combined(left, options, most - inevitable)
+        return left.get(0)
+
+
+class EventSearch:
+    """Looks for the smallest change of one data category's flow, permit by permit."""
+
+    def __init__(
+        self,
+        flow: FlowTerms,
+        category: str,
+        compiled: CompiledPolicy,
+        covering: Sequence[int],
+        prohibits: int,
+    ) -> None:
+        """Take the flow and the prohibitions that count.
+
+        `covering` has for each dimension the statements that cover the flow in it.
+        """
+        self._flow = flow
+        self._category = category
+        self._compiled = compiled
+        self._covering = dict(zip(_DIMENSIONS, covering, strict=True))
+        self._prohibits = prohibits
+        self._prohibitions = [
+            each for index, each in enumerate(compiled.statements) if prohibits >> index & 1
+        ]
+
+    def ways(self, index: int) -> Ways | None:
+        """Return what can be done to be under a permit.
+
+        `None` when some prohibition covers the event whatever is done.
+        """
+        permit = self._compiled.statements[index]
+        ways = [
+            list(self._options(dimension, index))
+            for dimension in _DIMENSIONS
+            if dimension is not Dimension.FACTS
+        ]
+        conceivable = self._prohibits
+        for options in ways:
+            conceivable &= _any_of(options)
+        facts = self._fact_options(permit, conceivable)
+        ways.append(list(facts))
+        unavoidable = conceivable
+        for options in ways:
+            unavoidable &= _all_of(options)
+        if unavoidable or not all(ways):
+            return None
+        return Ways(conceivable, [_distinct(options, conceivable) for options in ways])
+
+    def _options(self, dimension: Dimension, index: int) -> Iterator[Option]:
+        permit = self._compiled.statements[index]
+        covered = self._covering[dimension] >> index & 1
+        if covered:
+            yield Option(self._covering[dimension] & self._prohibits)
+        if dimension is Dimension.RETENTION:
+            yield from self._retention_options(permit, covered=bool(covered))
+        else:
+            yield from self._term_options(dimension, permit)
+
+    def _term_options(self, dimension: Dimension, permit: Statement) -> Iterator[Option]:
+        taxonomy = taxonomy_of(self._compiled.vocabulary, dimension)
+        named: tuple[str, ...] | None = getattr(permit, STATEMENT_FIELDS[dimension])
+        stated = stated_term(self._flow, self._category, dimension)
+        terms = highest_other_terms(taxonomy, named, stated)
+        if dimension in _SUBJECT_MATTER and stated is not None:
+            terms = [term for term in terms if taxonomy.covers(stated, term)]
+        if stated is not None:
+            terms.sort(key=lambda term: steps_between(taxonomy, stated, term))
+        options: dict[int, Option] = {}
+        for rank, term in enumerate(terms):
+            sets = covering_term(self._compiled, dimension, term) & self._prohibits
+            change = EventChange(dimension, term, stated)
+            _keep_cheapest(options, Option(sets, (change,), _cost(dimension, rank)))
+        yield from options.values()
+
+    def _retention_options(self, permit: Statement, *, covered: bool) -> Iterator[Option]:
+        stated = self._flow.retention_days
+        limit = MAX_RETENTION_DAYS if permit.retention_days is None else permit.retention_days
+        if not covered:
+            lengths = [limit]  # any shorter, and more prohibitions with a limit might cover it
+        elif stated is None:
+            return
+        else:
+            lengths = sorted(
+                {
+                    each.retention_days + 1
+                    for each in self._prohibitions
+                    if each.retention_days is not None and stated <= each.retention_days < limit
+                }
+            )
+        for rank, days in enumerate(lengths):
+            sets = self._compiled.retention(days) & self._prohibits
+            change = EventChange(Dimension.RETENTION, days, stated)
+            yield Option(sets, (change,), _cost(Dimension.RETENTION, rank))
+
+    def _fact_options(self, permit: Statement, prohibits: int) -> Iterator[Option]:
+        """Return how the facts can be; only some prohibitions can stand in the way."""
+        stated = self._flow.facts
+        needed = dict(unmet(permit, self._flow))
+        pinned = {*permit.when, *permit.unless}
+        tested = (
+            fact
+            for index, each in enumerate(self._compiled.statements)
+            if prohibits >> index & 1
+            for fact in (*each.when, *each.unless)
+        )
+        left = {prohibits: Option(prohibits)}
+        for fact in dict.fromkeys((*needed, *tested)):
+            holds = stated.get(fact, False)
+            options = []
+            if fact not in needed:
+                options.append(Option(self._covering_fact(fact, holds=holds)))
+            if fact in needed or fact not in pinned:
+                change = EventChange(Dimension.FACTS, fact, stated.get(fact), not holds)
+                sets = self._covering_fact(fact, holds=not holds)
+                options.append(Option(sets, (change,), Cost(strangeness=1)))
+            left = _combined(left, options, 0)
+        for option in left.values():
+            cost = option.cost
+            if option.changes:
+                cost = _cost(Dimension.FACTS, cost.strangeness)
+            yield Option(option.prohibiting, option.changes, cost)
+
+    def _covering_fact(self, fact: str, *, holds: bool) -> int:
+        """Return the prohibitions that one fact does not keep from covering the event."""
+        compiled = self._compiled
+        failing = compiled.facts_excluded[fact] if holds else compiled.facts_required.get(fact, 0)
+        return self._prohibits & ~failing
+
+
+def highest_other_terms(
+    taxonomy: Taxonomy, named: Sequence[str] | None, stated: str | None
+) -> list[str]:
+    """Return the highest terms that a statement covers and that do not hide what is stated.
+
+    `named` is what the statement names, `None` for everything. An ancestor of the stated term
+    would only hide it, so in its place come the highest terms below it that are no such ancestor.
+    INVARIANT: a term below one of these is covered by every prohibition that covers the latter.
+    """
+    above = taxonomy.lineage(stated) if stated is not None else ()
+    terms: list[str] = []
+    waiting = list(reversed(_roots(taxonomy) if named is None else named))
+    while waiting:
+        term = waiting.pop()
+        if term == stated:
+            continue
+        if term in above:
+            waiting.extend(reversed([each for each in taxonomy if taxonomy[each].parent == term]))
+        else:
+            terms.append(term)
+    return list(dict.fromkeys(terms))
+
+
+def steps_between(taxonomy: Taxonomy, one: str, other: str) -> int:
+    """Return the steps from one term to another, over a root above all roots."""
+    theirs = taxonomy.lineage(other)
+    for up, term in enumerate(taxonomy.lineage(one)):
+        if term in theirs:
+            return up + theirs.index(term)
+    return len(taxonomy.lineage(one)) + len(theirs)
+
+
+def _roots(taxonomy: Taxonomy) -> tuple[str, ...]:
+    return tuple(term for term in taxonomy if taxonomy[term].parent is None)
+
+
+def _cost(dimension: Dimension, strangeness: int) -> Cost:
+    weight = 1 << (len(_DIMENSIONS) - _DIMENSIONS.index(dimension))
+    return Cost(1, weight, strangeness)
+
+
+def _combined(left: dict[int, Option], options: Iterable[Option], most: int) -> dict[int, Option]:
+    """Return the ways to go on within so many dimensions, for each set that is then left."""
+    reached: dict[int, Option] = {}
+    for option in options:
+        for before in left.values():
+            if before.cost.dimensions + option.cost.dimensions <= most:
+                both = Option(
+                    before.prohibiting & option.prohibiting,
+                    before.changes + option.changes,
+                    before.cost.plus(option.cost),
+                )
+                _keep_cheapest(reached, both)
+    return _undominated(reached)
+
+
+def _any_of(options: Iterable[Option]) -> int:
+    """Return the prohibitions that cover the event by one option or another."""
+    covering = 0
+    for option in options:
+        covering |= option.prohibiting
+    return covering
+
+
+def _all_of(options: Iterable[Option]) -> int:
+    """Return the prohibitions that cover the event by every option."""
+    covering = -1
+    for option in options:
+        covering &= option.prohibiting
+    return covering
+
+
+def _distinct(options: Iterable[Option], prohibits: int) -> list[Option]:
+    """Return the options that are worth a try, as far as some prohibitions go."""
+    kept: dict[int, Option] = {}
+    for option in options:
+        _keep_cheapest(kept, replace(option, prohibiting=option.prohibiting & prohibits))
+    return list(_undominated(kept).values())
+
+
+def _keep_cheapest(options: dict[int, Option], option: Option) -> None:
+    known = options.get(option.prohibiting)
+    if known is None or option.cost < known.cost:
+        options[option.prohibiting] = option
+
+
+def _undominated(options: dict[int, Option]) -> dict[int, Option]:
+    """Leave out what is neither cheaper nor rid of more prohibitions than something else."""
+    kept: dict[int, Option] = {}
+    for option in sorted(options.values(), key=lambda each: each.cost):
+        if all(each & ~option.prohibiting for each in kept):
+            kept[option.prohibiting] = option
+    return kept

@@ -1,0 +1,251 @@
+"""Chinese, put into words on demand. Terms appear with their labels, since those are readable."""
+
+# ruff: noqa: RUF001 - the punctuation of Chinese is no mistake
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from purposewatch_policy.change import Action, EventChange, PolicyChange
+from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
+from purposewatch_policy.explain.account import Account
+from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.model import Statement
+from purposewatch_policy.vocabulary import (
+    FIRST_PARTY,
+    FlowTerms,
+    Taxonomy,
+    UnknownTerm,
+    Vocabulary,
+)
+
+OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.PERMITTED: "允许",
+    Outcome.UNKNOWN: "无法判断",
+    Outcome.VIOLATION: "违规",
+}
+KINDS: Mapping[Kind, str] = {
+    Kind.POLICY_NOT_IN_FORCE: "政策未生效",
+    Kind.PROHIBITED: "政策禁止",
+    Kind.UNDECLARED_ROLE: "角色未声明",
+    Kind.UNDECLARED_THIRD_PARTY_SHARING: "未声明的对外提供",
+    Kind.UNDECLARED_CATEGORY: "数据类别未声明",
+    Kind.UNDECLARED_PURPOSE: "用途未声明",
+    Kind.UNDECLARED_OPERATION: "操作未声明",
+    Kind.UNDECLARED_SOURCE: "来源未声明",
+    Kind.UNDECLARED_LOCATION: "存储地点未声明",
+    Kind.EXCESSIVE_RETENTION: "保留期限过长",
+    Kind.LEGAL_BASIS_MISMATCH: "法律依据不符",
+    Kind.CONDITION_NOT_MET: "条件未满足",
+}
+GRADES: Mapping[Grade, str] = {
+    Grade.CLEAR: "明确",
+    Grade.VAGUE: "笼统",
+    Grade.OMITTED: "未提及",
+    Grade.INCORRECT: "与声明相反",
+    Grade.AMBIGUOUS: "自相矛盾",
+}
+DIMENSIONS: Mapping[Dimension, str] = {
+    Dimension.ROLE: "角色",
+    Dimension.DATA_CATEGORY: "数据类别",
+    Dimension.PURPOSE: "用途",
+    Dimension.RECIPIENT: "接收方",
+    Dimension.OPERATION: "操作",
+    Dimension.SOURCE: "来源",
+    Dimension.LOCATION: "存储地点",
+    Dimension.RETENTION: "保留期限",
+    Dimension.LEGAL_BASIS: "法律依据",
+    Dimension.FACTS: "条件",
+}
+
+_VERBS = {"collect": "收集", "use": "使用", "store": "存储", "share": "共享", "erase": "删除"}
+_NOUNS = {
+    "role": "角色",
+    "operation": "操作",
+    "purpose": "用途",
+    "recipient": "接收方",
+    "data_categories": "数据类别",
+    "source": "来源",
+    "location": "存储地点",
+    "legal_basis": "法律依据",
+    "facts": "事实",
+}
+"""What the fields of a flow are called."""
+
+_LACKS = {
+    Kind.UNDECLARED_ROLE: "没有任何声明允许处理该角色的数据",
+    Kind.UNDECLARED_THIRD_PARTY_SHARING: "没有针对该角色的声明允许把该类数据提供给该接收方",
+    Kind.UNDECLARED_CATEGORY: "没有针对该角色的声明涵盖该类数据",
+    Kind.UNDECLARED_PURPOSE: "没有针对该角色、该类数据和该接收方的声明涵盖该用途",
+}
+_NOT_BY_ITSELF = "没有针对该角色的声明允许控制者自行处理该类数据"
+
+_MORE_PRECISE = (Dimension.ROLE, Dimension.DATA_CATEGORY)
+"""What a change never swaps for something else."""
+
+_MAX_LISTED = 3
+
+
+def sentence(account: Account) -> str:
+    """Say what happened to a data category, and what the policy says about it."""
+    flow = account.flow
+    decided = account.decided
+    vocabulary = account.vocabulary
+    if vocabulary is None:
+        return f"控制者 `{flow.controller}` 没有任何政策，因此无法判断。"
+    if account.unknown:
+        return _unknown_terms(flow.controller, account.unknown)
+    happened = _event(flow, decided.data_category, vocabulary)
+    if decided.kind is Kind.POLICY_NOT_IN_FORCE:
+        moment = account.at.isoformat()
+        return f"{happened}；在 {moment}，`{flow.controller}` 的政策没有任何版本生效。"
+    if decided.kind is not None and decided.kind is not Kind.PROHIBITED:
+        return happened + _omission(
+            decided.kind, account.statement, decided.failed, flow, vocabulary
+        )
+    if account.statement is None:
+        message = "a permission or prohibition has a statement"
+        raise ValueError(message)
+    if decided.kind is Kind.PROHIBITED:
+        although = f"，尽管{_cited(account.permit)}允许" if account.permit else ""
+        return f"{happened}；{_cited(account.statement)}禁止这样做{although}。"
+    return f"{happened}；{_cited(account.statement)}允许这样做。"
+
+
+def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
+    """Say what would have to be done or stated instead."""
+    if isinstance(change.value, int):
+        return _retention_change(change.value, change.before)
+    value = _term(change.value, _taxonomy(vocabulary, change.dimension))
+    if change.dimension is Dimension.FACTS:
+        return f"须满足{value}" if change.holds else f"须不存在{value}的情形"
+    noun = DIMENSIONS[change.dimension]
+    if change.dimension in _MORE_PRECISE:
+        return f"写明更具体的{noun}：{value}"
+    if change.before is None:
+        return f"写明{noun}为{value}"
+    before = _term(str(change.before), _taxonomy(vocabulary, change.dimension))
+    if change.dimension is Dimension.RECIPIENT:
+        inside = vocabulary.recipients.covers(FIRST_PARTY, change.value)
+        verb = "数据只留在" if inside else "改为提供给"
+        return f"{verb}{value}，而不是{before}"
+    return f"{noun}改为{value}，而不是{before}"
+
+
+def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
+    """Say how a statement would have to read."""
+    cited = _cited_as(change.statement, change.clause)
+    if change.dimension is None:
+        return f"撤回禁止性{cited}"
+    noun = DIMENSIONS[change.dimension]
+    if change.action is Action.RAISE:
+        return f"把{cited}的保留期限放宽到 {change.days} 天"
+    if change.action is Action.LIFT:
+        return f"{cited}不再限定{noun}"
+    terms = "和".join(_term(term, _taxonomy(vocabulary, change.dimension)) for term in change.terms)
+    if change.action is Action.ADD:
+        return f"在{cited}的{noun}中加入{terms}"
+    if change.action is Action.DROP:
+        return f"{cited}不再要求{terms}{'成立' if change.holds else '不成立'}"
+    by = "、".join(f"`{term}`" for term in change.defined_terms)
+    named = f"（经由定义词 {by} 列入）" if by else ""
+    return f"从{cited}所禁止的{noun}中去掉{terms}{named}"
+
+
+def _retention_change(days: int, before: object) -> str:
+    if isinstance(before, int) and before < days:
+        return f"保留至少 {days} 天"
+    return f"{'' if isinstance(before, int) else '写明'}保留不超过 {days} 天"
+
+
+def _event(flow: FlowTerms, category: str, vocabulary: Vocabulary) -> str:
+    """Say what happened to one data category."""
+    role = _term(flow.role, vocabulary.roles)
+    recipient = _term(flow.recipient, vocabulary.recipients)
+    operation = _term(flow.operation, vocabulary.operations)
+    root = next(
+        (each for each in vocabulary.operations.lineage(flow.operation) if each in _VERBS), ""
+    )
+    detail = f"（{operation}）" if root != flow.operation else ""
+    if not root:
+        done = f"由{recipient}进行{operation}"
+    elif root == "share":
+        done = f"被共享{detail}给{recipient}"
+    else:
+        done = f"被{recipient}{_VERBS[root]}{detail}"
+    data = _term(category, vocabulary.data_categories)
+    purpose = _term(flow.purpose, vocabulary.purposes)
+    return f"{role}的{data}{done}，用途为{purpose}"
+
+
+def _unknown_terms(controller: str, terms: Iterable[UnknownTerm]) -> str:
+    listed = "、".join(f"{_NOUNS[each.field]} `{each.term}`" for each in terms)
+    return f"`{controller}` 的词汇表中没有{listed}，因此无法判断。"
+
+
+def _omission(
+    kind: Kind,
+    nearest: Statement | None,
+    failed: Sequence[FailedDimension],
+    flow: FlowTerms,
+    vocabulary: Vocabulary,
+) -> str:
+    """Say what the policy does not declare, and what the nearest statement lacks."""
+    if nearest is None:
+        return f"；{_LACKS[kind]}。"
+    terms = "，".join(_lack(each, nearest, flow, vocabulary) for each in failed)
+    if kind not in _LACKS:
+        return f"；最接近的是{_cited(nearest)}，但{terms}。"
+    lack = _LACKS[kind]
+    if kind is Kind.UNDECLARED_PURPOSE and any(
+        each.dimension is Dimension.RECIPIENT for each in failed
+    ):
+        lack = _NOT_BY_ITSELF
+    return f"；{lack}。最接近的是{_cited(nearest)}，{terms}。"
+
+
+def _lack(
+    failed: FailedDimension, statement: Statement, flow: FlowTerms, vocabulary: Vocabulary
+) -> str:
+    """Say what a statement names in a dimension that the flow fails."""
+    if failed.dimension is Dimension.RETENTION:
+        stated = "未说明" if failed.actual is None else f"为 {failed.actual} 天"
+        return f"其保留期限不超过 {failed.expected[0]} 天（事件{stated}）"
+    if failed.dimension is Dimension.FACTS:
+        conditions = "且".join(
+            f"{_term(fact, vocabulary.facts)}{'成立' if holds else '不成立'}"
+            for fact, holds in unmet(statement, flow)
+        )
+        return f"其要求{conditions}"
+    taxonomy = _taxonomy(vocabulary, failed.dimension)
+    listed = "、".join(_term(term, taxonomy) for term in failed.expected[:_MAX_LISTED])
+    more = len(failed.expected) - _MAX_LISTED
+    rest = f"等 {len(failed.expected)} 项" if more > 0 else ""
+    stated = "" if failed.actual else "（事件未说明）"
+    return f"其{DIMENSIONS[failed.dimension]}限于{listed}{rest}{stated}"
+
+
+def _taxonomy(vocabulary: Vocabulary, dimension: Dimension) -> Taxonomy:
+    return {
+        Dimension.ROLE: vocabulary.roles,
+        Dimension.DATA_CATEGORY: vocabulary.data_categories,
+        Dimension.PURPOSE: vocabulary.purposes,
+        Dimension.RECIPIENT: vocabulary.recipients,
+        Dimension.OPERATION: vocabulary.operations,
+        Dimension.SOURCE: vocabulary.sources,
+        Dimension.LOCATION: vocabulary.locations,
+        Dimension.LEGAL_BASIS: vocabulary.legal_bases,
+        Dimension.FACTS: vocabulary.facts,
+    }[dimension]
+
+
+def _term(term: str, taxonomy: Taxonomy) -> str:
+    """Return the Chinese label and the term, or the term alone."""
+    label = taxonomy[term].label.get("zh")
+    return f"「{label}」（`{term}`）" if label else f"`{term}`"
+
+
+def _cited(statement: Statement) -> str:
+    return _cited_as(statement.id, statement.clause)
+
+
+def _cited_as(statement: str, clause: str) -> str:
+    return f"声明 `{statement}`（{clause}）"

@@ -1,0 +1,247 @@
+"""English, the language that every decision carries.
+
+Every sentence first says what happened, then what the policy says about it. `decide` puts it
+together from the pieces; `sentence` does the same afterwards, as other languages do.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from purposewatch_policy.change import Action, EventChange, PolicyChange
+from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
+from purposewatch_policy.explain.account import Account
+from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.model import Statement
+from purposewatch_policy.vocabulary import (
+    FIRST_PARTY,
+    FlowTerms,
+    Taxonomy,
+    UnknownTerm,
+    Vocabulary,
+)
+
+OUTCOMES: Mapping[Outcome, str] = {each: each.value for each in Outcome}
+KINDS: Mapping[Kind, str] = {each: each.replace("_", " ") for each in Kind} | {
+    Kind.UNDECLARED_THIRD_PARTY_SHARING: "undeclared third-party sharing",
+}
+GRADES: Mapping[Grade, str] = {each: each.value for each in Grade}
+DIMENSIONS: Mapping[Dimension, str] = {each: each.replace("_", " ") for each in Dimension}
+
+_PHRASES = {
+    "collect": ("was collected", "by"),
+    "use": ("was used", "by"),
+    "store": ("was stored", "by"),
+    "share": ("was shared", "with"),
+    "erase": ("was erased", "by"),
+}
+
+_LACKS = {
+    Kind.UNDECLARED_ROLE: "no statement permits anything for this role",
+    Kind.UNDECLARED_THIRD_PARTY_SHARING: (
+        "no statement for this role lets that category go to that recipient"
+    ),
+    Kind.UNDECLARED_CATEGORY: "no statement for this role covers that category",
+    Kind.UNDECLARED_PURPOSE: (
+        "no statement for this role, category and recipient covers that purpose"
+    ),
+}
+
+_GROUPS: Mapping[Dimension | None, str] = {
+    Dimension.ROLE: "roles",
+    Dimension.DATA_CATEGORY: "data categories",
+    Dimension.PURPOSE: "purposes",
+    Dimension.RECIPIENT: "recipients",
+    Dimension.OPERATION: "operations",
+    Dimension.SOURCE: "sources",
+    Dimension.LOCATION: "locations",
+    Dimension.RETENTION: "retention",
+    Dimension.LEGAL_BASIS: "legal bases",
+}
+
+_INSTEAD: Mapping[Dimension, str] = {
+    Dimension.ROLE: "name the role more precisely: {value}",
+    Dimension.DATA_CATEGORY: "name the data category more precisely: {value}",
+    Dimension.PURPOSE: "do it for {value} instead of {before}",
+    Dimension.RECIPIENT: "share with {value} instead of {before}",
+    Dimension.OPERATION: "let the operation be {value} instead of {before}",
+    Dimension.SOURCE: "obtain it from {value} instead of {before}",
+    Dimension.LOCATION: "store it in {value} instead of {before}",
+    Dimension.LEGAL_BASIS: "rely on {value} instead of {before}",
+}
+
+_MAX_LISTED = 3
+
+
+def operation_phrase(operation: str, operations: Taxonomy) -> str:
+    """Return an operation as a verb that a recipient can follow, such as `was shared with`."""
+    for above in operations.lineage(operation):
+        if above in _PHRASES:
+            verb, preposition = _PHRASES[above]
+            detail = "" if above == operation else f" (`{operation}`)"
+            return f"{verb}{detail} {preposition}"
+    return f"underwent `{operation}` by"
+
+
+def event(flow: FlowTerms, category: str, phrase: str) -> str:
+    """Say what happened to one data category."""
+    return f"`{flow.role}` data in `{category}` {phrase} `{flow.recipient}` for `{flow.purpose}`"
+
+
+def permission(statement: Statement) -> str:
+    """Say that a statement permits the flow; follows what happened."""
+    return f"; {_cited(statement)} permits it."
+
+
+def prohibition(statement: Statement, permit: Statement | None) -> str:
+    """Say that a statement prohibits the flow, even if another one permits it."""
+    although = f", although {_cited(permit)} permits it" if permit else ""
+    return f"; {_cited(statement)} prohibits it{although}."
+
+
+def not_in_force(controller: str, at: datetime) -> str:
+    """Say that there was no policy that could have declared the flow."""
+    return f"; no version of the policy of `{controller}` was in force at {at.isoformat()}."
+
+
+def unknown_controller(controller: str) -> str:
+    """Say that there is nothing to judge the flow by."""
+    return f"there is no policy for the controller `{controller}`, so this can't be judged."
+
+
+def unknown_terms(controller: str, terms: Iterable[UnknownTerm]) -> str:
+    """Say which words of the flow mean nothing."""
+    listed = _joined([f"`{each.term}` is no {each.noun}" for each in terms], "and")
+    return f"{listed} in the vocabulary of `{controller}`, so this can't be judged."
+
+
+def omission(
+    kind: Kind, nearest: Statement | None, failed: Sequence[FailedDimension], flow: FlowTerms
+) -> str:
+    """Say what the policy does not declare, and what the nearest statement lacks."""
+    if nearest is None:
+        return f"; {_LACKS[kind]}."
+    terms = _terms_of(nearest, failed, flow)
+    if kind not in _LACKS:
+        return f"; {_cited(nearest)} comes nearest, but it {terms}."
+    lack = _LACKS[kind]
+    if kind is Kind.UNDECLARED_PURPOSE and _fails(failed, Dimension.RECIPIENT):
+        lack = "no statement for this role lets the controller itself process that category"
+    return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
+
+
+def sentence(account: Account) -> str:
+    """Say what happened to a data category, and what the policy says about it."""
+    flow = account.flow
+    decided = account.decided
+    if account.vocabulary is None:
+        return unknown_controller(flow.controller)
+    if account.unknown:
+        return unknown_terms(flow.controller, account.unknown)
+    phrase = operation_phrase(flow.operation, account.vocabulary.operations)
+    happened = event(flow, decided.data_category, phrase)
+    if decided.kind is Kind.POLICY_NOT_IN_FORCE:
+        return happened + not_in_force(flow.controller, account.at)
+    if decided.kind is not None and decided.kind is not Kind.PROHIBITED:
+        return happened + omission(decided.kind, account.statement, decided.failed, flow)
+    if account.statement is None:
+        message = "a permission or prohibition has a statement"
+        raise ValueError(message)
+    if decided.kind is Kind.PROHIBITED:
+        return happened + prohibition(account.statement, account.permit)
+    return happened + permission(account.statement)
+
+
+def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
+    """Say what would have to be done or stated instead."""
+    value = f"`{change.value}`"
+    if change.dimension is Dimension.FACTS:
+        return f"needs {value}" if change.holds else f"needs that {value} does not hold"
+    if isinstance(change.value, int):
+        return _retention_change(change.value, change.before)
+    if change.before is None:
+        return f"state the {DIMENSIONS[change.dimension]} {value}"
+    instead = _INSTEAD[change.dimension]
+    if change.dimension is Dimension.RECIPIENT and vocabulary.recipients.covers(
+        FIRST_PARTY, change.value
+    ):
+        instead = "keep it with {value} instead of {before}"
+    return instead.format(value=value, before=f"`{change.before}`")
+
+
+def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:  # noqa: ARG001 - see Language
+    """Say how a statement would have to read."""
+    cited = f"`{change.statement}` ({change.clause})"
+    terms = _listed(change.terms)
+    group = _GROUPS.get(change.dimension, "")
+    match change.action:
+        case Action.ADD:
+            return f"add {terms} to the {group} of {cited}"
+        case Action.LIFT:
+            return f"do not restrict the {group} of {cited}"
+        case Action.RAISE:
+            return f"raise the retention of {cited} to {_days(change.days)}"
+        case Action.DROP:
+            holds = "holds" if change.holds else "does not hold"
+            return f"do not require in {cited} that {terms} {holds}"
+        case Action.REMOVE:
+            by = _listed(change.defined_terms)
+            named = f" by way of {by}" if by else ""
+            return f"take {terms} out of the {group} that {cited} prohibits{named}"
+        case Action.WITHDRAW:
+            return f"withdraw the prohibition {cited}"
+
+
+def _retention_change(days: int, before: object) -> str:
+    if isinstance(before, int) and before < days:
+        return f"keep it for at least {_days(days)}"
+    what = "keep it" if isinstance(before, int) else "state that it is kept"
+    return f"{what} for at most {_days(days)}"
+
+
+def _listed(terms: Sequence[str]) -> str:
+    return _joined([f"`{term}`" for term in terms], "and") if terms else ""
+
+
+def _days(days: object) -> str:
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+def _terms_of(statement: Statement, failed: Sequence[FailedDimension], flow: FlowTerms) -> str:
+    """Say what a statement names in the dimensions that the flow fails."""
+    named = []
+    others = []
+    for each in failed:
+        if each.dimension is Dimension.RETENTION:
+            stated = each.actual or "none"
+            others.append(f"allows at most {each.expected[0]} days (the event states {stated})")
+        elif each.dimension is Dimension.FACTS:
+            conditions = [
+                f"`{fact}` {'holds' if holds else 'does not hold'}"
+                for fact, holds in unmet(statement, flow)
+            ]
+            others.append(f"requires that {_joined(conditions, 'and')}")
+        else:
+            noun = each.dimension.replace("_", " ")
+            stated = "" if each.actual else " (the event states none)"
+            named.append(f"{_alternatives(each.expected)} as {noun}{stated}")
+    return _joined(([f"names {_joined(named, 'and')}"] if named else []) + others, "and")
+
+
+def _fails(failed: Iterable[FailedDimension], dimension: Dimension) -> bool:
+    return any(each.dimension is dimension for each in failed)
+
+
+def _cited(statement: Statement) -> str:
+    return f"`{statement.id}` ({statement.clause})"
+
+
+def _alternatives(terms: Sequence[str]) -> str:
+    listed = [f"`{term}`" for term in terms[:_MAX_LISTED]]
+    if len(terms) > _MAX_LISTED:
+        listed.append(f"{len(terms) - _MAX_LISTED} more")
+    return _joined(listed, "or")
+
+
+def _joined(parts: Sequence[str], word: str) -> str:
+    *others, last = parts
+    return f"{', '.join(others)} {word} {last}" if others else last

@@ -1,0 +1,218 @@
+"""A decision with everything that a person wants to know about it. Pure, in one language."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from purposewatch_policy import CompiledPolicy, PolicySet, Statement, decide
+from purposewatch_policy.change import STATEMENT_FIELDS
+from purposewatch_policy.covering import covering_sets, stated_term, taxonomy_of
+from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Kind, Outcome
+from purposewatch_policy.explain.lacks import conditions
+from purposewatch_policy.explain.language import sentence
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.remedy import Remedies, find_remedies
+from purposewatch_policy.vocabulary import Vocabulary, find_unknown_terms
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A term, a fact with whether it holds, or a number of days; and how people call it."""
+
+    term: str
+    label: str | None = None
+    holds: bool | None = None
+    """Set for facts alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a statement names in one dimension, against what the event states."""
+
+    dimension: Dimension
+    expected: tuple[Named, ...] | None
+    """What covers the event first. `None` when the statement does not restrict the dimension."""
+    actual: tuple[Named, ...]
+    """Empty when the event states nothing."""
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A word that means nothing here, and the one that was most likely meant."""
+
+    field: str
+    term: str
+    meant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryExplanation:
+    """Why one data category was decided as it was, and what would change it."""
+
+    decided: CategoryDecision
+    label: str | None
+    sentence: str
+    """In the language asked for."""
+    statement: Statement | None
+    section: str | None
+    """What the section of the statement's clause is called."""
+    comparisons: tuple[Comparison, ...]
+    """One for each dimension; empty without a statement."""
+    remedies: Remedies | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an event was decided as it was, and what would change it."""
+
+    flow: Flow
+    at: datetime
+    language: str
+    decision: Decision
+    vocabulary: Vocabulary | None
+    """`None` when no such controller is known."""
+    categories: tuple[CategoryExplanation, ...]
+    leave_out: tuple[str, ...]
+    """The categories without which the event would be permitted; empty if that needs more."""
+    hints: tuple[Hint, ...]
+    """What to correct when the event can't be judged."""
+    versions: tuple[CompiledPolicy, ...]
+    """The versions there are, when none was in force."""
+
+
+def explain(flow: Flow, at: datetime, policies: PolicySet, language: str) -> Explanation:
+    """Decide a flow and explain the decision. Raises `KeyError` for an unknown language."""
+    decision = decide(flow, at, policies)
+    vocabulary = policies.vocabularies.get(flow.controller)
+    compiled = policies.in_force(flow.controller, at) if vocabulary is not None else None
+    return Explanation(
+        flow=flow,
+        at=at,
+        language=language,
+        decision=decision,
+        vocabulary=vocabulary,
+        categories=tuple(
+            _Category(flow, decided, vocabulary, compiled, language).explained(
+                sentence(language, decided, flow, at, policies)
+            )
+            for decided in decision.categories
+        ),
+        leave_out=_leave_out(decision),
+        hints=_hints(flow, policies, vocabulary),
+        versions=policies.versions(flow.controller)
+        if decision.kind is Kind.POLICY_NOT_IN_FORCE
+        else (),
+    )
+
+
+def _leave_out(decision: Decision) -> tuple[str, ...]:
+    """Return the categories that are not permitted, if others are: each is decided by itself."""
+    failing = tuple(
+        each.data_category for each in decision.categories if each.outcome is not Outcome.PERMITTED
+    )
+    return failing if len(failing) < len(decision.categories) else ()
+
+
+def _hints(flow: Flow, policies: PolicySet, vocabulary: Vocabulary | None) -> tuple[Hint, ...]:
+    if vocabulary is None:
+        meant = get_close_matches(flow.controller, policies.controllers, n=1)
+        return (Hint("controller", flow.controller, meant[0] if meant else None),)
+    taxonomies = {taxonomy.noun: taxonomy for taxonomy in vocabulary.taxonomies().values()}
+    return tuple(
+        Hint(each.field, each.term, taxonomies[each.noun].closest(each.term))
+        for each in find_unknown_terms(vocabulary, flow)
+    )
+
+
+class _Category:
+    def __init__(
+        self,
+        flow: Flow,
+        decided: CategoryDecision,
+        vocabulary: Vocabulary | None,
+        compiled: CompiledPolicy | None,
+        language: str,
+    ) -> None:
+        self._flow = flow
+        self._decided = decided
+        self._vocabulary = vocabulary
+        self._compiled = compiled
+        self._language = language
+
+    def explained(self, words: str) -> CategoryExplanation:
+        decided = self._decided
+        statement = section = remedies = None
+        if self._compiled is not None:
+            remedies = find_remedies(self._flow, decided, self._compiled)
+            if decided.statement is not None:
+                statement = self._compiled.statement(decided.statement)
+                labels = self._compiled.policy.sections.get(statement.clause.partition(".")[0], {})
+                section = labels.get(self._language) or labels.get("en")
+        return CategoryExplanation(
+            decided=decided,
+            label=self._label(Dimension.DATA_CATEGORY, decided.data_category),
+            sentence=words,
+            statement=statement,
+            section=section,
+            comparisons=self._comparisons(statement) if statement is not None else (),
+            remedies=remedies,
+        )
+
+    def _comparisons(self, statement: Statement) -> tuple[Comparison, ...]:
+        if self._compiled is None:
+            return ()
+        bit = 1 << self._compiled.statements.index(statement)
+        sets = covering_sets(self._compiled, self._flow, self._decided.data_category)
+        return tuple(
+            Comparison(
+                dimension,
+                self._expected(dimension, statement),
+                self._actual(dimension, statement),
+                bool(covered & bit),
+            )
+            for dimension, covered in zip(Dimension, sets, strict=True)
+        )
+
+    def _expected(self, dimension: Dimension, statement: Statement) -> tuple[Named, ...] | None:
+        if dimension is Dimension.FACTS:
+            facts = conditions(statement)
+            return tuple(self._fact(fact, holds=holds) for fact, holds in facts) or None
+        if dimension is Dimension.RETENTION:
+            days = statement.retention_days
+            return None if days is None else (Named(str(days)),)
+        terms: tuple[str, ...] | None = getattr(statement, STATEMENT_FIELDS[dimension])
+        if terms is None:
+            return None
+        # what covers the event comes first, so that no abbreviation hides it
+        ordered = sorted(terms, key=lambda term: not self._covers(dimension, term))
+        return tuple(self._named(dimension, term) for term in ordered)
+
+    def _covers(self, dimension: Dimension, term: str) -> bool:
+        stated = stated_term(self._flow, self._decided.data_category, dimension)
+        if stated is None or self._vocabulary is None:
+            return False
+        return taxonomy_of(self._vocabulary, dimension).covers(term, stated)
+
+    def _actual(self, dimension: Dimension, statement: Statement) -> tuple[Named, ...]:
+        flow = self._flow
+        if dimension is Dimension.FACTS:
+            asked = {fact for fact, _ in conditions(statement)}
+            facts = {fact: holds for fact, holds in flow.facts.items() if holds or fact in asked}
+            return tuple(self._fact(fact, holds=holds) for fact, holds in facts.items())
+        if dimension is Dimension.RETENTION:
+            return () if flow.retention_days is None else (Named(str(flow.retention_days)),)
+        term = stated_term(flow, self._decided.data_category, dimension)
+        return () if term is None else (self._named(dimension, term),)
+
+    def _fact(self, fact: str, *, holds: bool) -> Named:
+        return Named(fact, self._label(Dimension.FACTS, fact), holds)
+
+    def _named(self, dimension: Dimension, term: str) -> Named:
+        return Named(term, self._label(dimension, term))
+
+    def _label(self, dimension: Dimension, term: str) -> str | None:
+        if self._vocabulary is None:
+            return None
+        entry = taxonomy_of(self._vocabulary, dimension).get(term)
+        return (entry.label.get(self._language) or entry.label.get("en")) if entry else None

@@ -1,0 +1,97 @@
+"""Lints a tree of policies, or one controller's part of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from purposewatch_policy.lint.acceptance import accept
+from purposewatch_policy.lint.contradictions import find_contradictions
+from purposewatch_policy.lint.finding import Finding, Severity
+from purposewatch_policy.lint.flow_space import FlowSpace
+from purposewatch_policy.lint.risks import find_risks
+from purposewatch_policy.lint.rules import LOAD_ERROR
+from purposewatch_policy.lint.shadowing import find_shadowed
+from purposewatch_policy.lint.subject import Subject, locate
+from purposewatch_policy.lint.timeline import find_gaps
+from purposewatch_policy.lint.unused import (
+    find_impossible_conditions,
+    find_unused_defined_terms,
+    find_unused_facts,
+)
+from purposewatch_policy.tree import Controller, load_tree
+from purposewatch_policy.yaml_reader.source import InvalidSourceError, Location, SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class LintResult:
+    """What was found under a path."""
+
+    findings: tuple[Finding, ...]
+    """In the order of the files and their lines."""
+    policies: tuple[tuple[str, str, int], ...] = ()
+    """Controller, version and number of statements of what could be loaded."""
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings of a severity are not accepted."""
+        return sum(each.severity is severity and each.accepted is None for each in self.findings)
+
+    @property
+    def accepted(self) -> int:
+        """How many findings the policies accept."""
+        return sum(each.accepted is not None for each in self.findings)
+
+    def fails(self, threshold: Severity) -> bool:
+        """Whether there is a finding at least as grave, not counting what is accepted."""
+        return any(
+            each.accepted is None and each.severity.reaches(threshold) for each in self.findings
+        )
+
+
+def lint_path(path: Path) -> LintResult:
+    """Check a tree of policies, or one controller's directory with the common vocabulary.
+
+    Faults of a controller's neighbours never keep it from being checked, and are not reported when
+    only that controller is asked for.
+    """
+    tree = load_tree(path)
+    errors = list(tree.errors)
+    findings: list[Finding] = []
+    policies: list[tuple[str, str, int]] = []
+    for controller in tree.controllers:
+        try:
+            versions = [
+                locate(compiled, file)
+                for compiled, file in zip(
+                    controller.policies.versions(controller.name), controller.files, strict=True
+                )
+            ]
+        except InvalidSourceError as error:
+            errors.extend(error.errors)
+            continue
+        findings.extend(_check(controller, versions))
+        policies.extend(
+            (controller.name, each.policy.version, len(each.policy.statements)) for each in versions
+        )
+    findings.extend(_load_error(error) for error in errors)
+    return LintResult(tuple(sorted(findings, key=lambda each: each.order)), tuple(policies))
+
+
+def _check(controller: Controller, versions: list[Subject]) -> Iterator[Finding]:
+    for subject in versions:
+        yield from accept(_check_version(subject), subject)
+    yield from find_gaps(versions)
+    yield from find_unused_facts(controller.name, controller.home, versions)
+
+
+def _check_version(subject: Subject) -> Iterator[Finding]:
+    space = FlowSpace(subject.compiled)
+    yield from find_contradictions(subject, space)
+    yield from find_shadowed(subject, space)
+    yield from find_risks(subject)
+    yield from find_unused_defined_terms(subject)
+    yield from find_impossible_conditions(subject)
+
+
+def _load_error(error: SourceError) -> Finding:
+    at = Location(error.path, error.line, error.column)
+    return Finding(LOAD_ERROR, Severity.ERROR, at, error.message)

@@ -1,0 +1,62 @@
+"""Finds permits and prohibitions that speak of the same flows."""
+
+from collections.abc import Iterator
+
+from purposewatch_policy import Effect
+from purposewatch_policy.lint.finding import Finding, Related, Severity, cited
+from purposewatch_policy.lint.flow_space import Box, FlowSpace, contains
+from purposewatch_policy.lint.rules import CONTRADICTION
+from purposewatch_policy.lint.subject import Subject
+
+
+def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
+    """Yield each pair with the flows on which it disagrees, and one event that shows it.
+
+    INVARIANT: that event is decided as `prohibited`, graded `ambiguous`.
+    """
+    statements = subject.policy.statements
+    boxes = [(index, box) for index, box in enumerate(space.boxes) if box is not None]
+    for forbidden, prohibition in boxes:
+        if statements[forbidden].effect is not Effect.PROHIBIT:
+            continue
+        for allowed, permit in boxes:
+            if statements[allowed].effect is not Effect.PERMIT:
+                continue
+            overlap = space.meet(prohibition, permit)
+            if overlap is not None:
+                severity, message = _judged(
+                    prohibition,
+                    permit,
+                    cited(statements[forbidden]),
+                    cited(statements[allowed]),
+                )
+                example = space.example(overlap).model_dump(mode="json", exclude_defaults=True)
+                yield Finding(
+                    rule=CONTRADICTION,
+                    severity=severity,
+                    at=subject.statement(forbidden),
+                    message=message,
+                    controller=subject.policy.controller,
+                    version=subject.policy.version,
+                    statements=(statements[forbidden].id, statements[allowed].id),
+                    details=(f"on which flows: {space.sentence(overlap)}",),
+                    evidence={"flows": space.described(overlap), "example": example},
+                    related=(Related(subject.statement(allowed), "the permit"),),
+                )
+
+
+def _judged(prohibition: Box, permit: Box, forbids: str, permits: str) -> tuple[Severity, str]:
+    if contains(prohibition, permit):
+        message = (
+            f"{forbids} prohibits everything that {permits} permits, so that the permit never "
+            "applies; remove one of them, or narrow the prohibition"
+        )
+        return Severity.ERROR, message
+    if contains(permit, prohibition):
+        message = (
+            f"{forbids} is an exception to {permits}, which permits all that it prohibits; take "
+            "that out of the permit's terms, or accept the finding with the reason"
+        )
+        return Severity.WARNING, message
+    message = f"{forbids} prohibits some of what {permits} permits; narrow one of the two"
+    return Severity.ERROR, message

@@ -1,0 +1,289 @@
+"""Reads one policy file. Adds every fault to a list, with its line and what to do about it."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from purposewatch_policy.defined_terms import (
+    DefinedTermDraft,
+    distinct,
+    expand_defined_terms,
+    unknown_defined_term,
+)
+from purposewatch_policy.instant import parse_instant
+from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
+from purposewatch_policy.terms import TERM_PATTERN
+from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
+from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean, read_labels
+from purposewatch_policy.yaml_reader.source import (
+    Location,
+    MappingNode,
+    SourceError,
+    read_mapping,
+)
+
+MAX_RETENTION_DAYS = 36_525
+
+_SECTION = r"[a-z0-9][a-z0-9_]*"
+_CLAUSE = rf"{_SECTION}(\.[a-z0-9_]+){{1,2}}"
+_RULE = r"[a-z]+(-[a-z]+)*"
+_DOCUMENT_FIELDS = ("language", "title", "note")
+_DEFINED_TERM_FIELDS = ("label", "data_categories", "defined_terms", "note")
+_POLICY_FIELDS = (
+    "controller",
+    "version",
+    "in_force_from",
+    "in_force_until",
+    "title",
+    "document",
+    "sections",
+    "defined_terms",
+    "statements",
+)
+_STATEMENT_FIELDS = (
+    "id",
+    "clause",
+    "effect",
+    "roles",
+    "data_categories",
+    "defined_terms",
+    "operations",
+    "purposes",
+    "recipients",
+    "legal_bases",
+    "sources",
+    "locations",
+    "retention_days",
+    "when",
+    "unless",
+    "note",
+    "accepted_findings",
+)
+_ACCEPTED_FINDING_FIELDS = ("rule", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy and the places that checks across files point at."""
+
+    policy: Policy
+    version_at: Location
+    in_force_from_at: Location
+
+
+def read_policy(
+    path: Path, controller: str, vocabulary: Vocabulary, errors: list[SourceError]
+) -> PolicyFile | None:
+    """Read one version of a controller's policy.
+
+    Returns `None` when nothing can be made of the file. What is returned may be used only if no
+    error was added.
+    """
+    root = read_mapping(path, errors)
+    if root is None:
+        return None
+    return _PolicyReader(vocabulary, errors).policy(root, controller)
+
+
+class _PolicyReader:
+    def __init__(self, vocabulary: Vocabulary, errors: list[SourceError]) -> None:
+        self._vocabulary = vocabulary
+        self._errors = errors
+        self._sections: dict[str, dict[str, str]] = {}
+        self._defined: dict[str, DefinedTerm] = {}
+
+    def policy(self, root: MappingNode, controller: str) -> PolicyFile:
+        fields = Fields(root, _POLICY_FIELDS, "a policy", self._errors)
+        stated = fields.text("controller", required=True)
+        if stated and stated != controller:
+            message = f"`controller` is `{stated}`, but the directory is `{controller}`; align them"
+            fields.error(message, fields.location("controller"))
+        begins = self._instant(fields, "in_force_from", required=True)
+        until = self._instant(fields, "in_force_until")
+        if begins and until and until <= begins:
+            message = "`in_force_until` is not after `in_force_from`; correct one of them"
+            fields.error(message, fields.location("in_force_until"))
+        self._sections = self._read_sections(fields)
+        self._defined = self._read_defined_terms(fields)
+        policy = Policy(
+            controller=controller,
+            version=fields.text("version", required=True),
+            in_force_from=begins or datetime.min.replace(tzinfo=UTC),
+            in_force_until=until,
+            statements=self._statements(fields),
+            title=fields.labels("title"),
+            document=self._document(fields),
+            sections=self._sections,
+            defined_terms=self._defined,
+        )
+        return PolicyFile(policy, fields.location("version"), fields.location("in_force_from"))
+
+    def _instant(self, fields: Fields, name: str, *, required: bool = False) -> datetime | None:
+        text = fields.text(name, required=required)
+        if not text:
+            return None
+        try:
+            return parse_instant(text)
+        except ValueError as error:
+            fields.error(f"`{name}`: {error}", fields.location(name))
+            return None
+
+    def _document(self, fields: Fields) -> dict[str, str]:
+        node = fields.mapping("document")
+        if node is None:
+            return {}
+        document = Fields(node, _DOCUMENT_FIELDS, "a document", self._errors)
+        return {name: document.text(name) for name in _DOCUMENT_FIELDS if document.states(name)}
+
+    def _read_sections(self, fields: Fields) -> dict[str, dict[str, str]]:
+        node = fields.mapping("sections", required=True)
+        sections: dict[str, dict[str, str]] = {}
+        for name, value in node.entries.items() if node else ():
+            if node and not re.fullmatch(_SECTION, name):
+                message = f"`{name}` is no section; write lower-case letters, digits and `_`"
+                fields.error(message, node.key_at[name])
+            labels = as_mapping(value, f"the label of `{name}`", self._errors)
+            sections[name] = read_labels(labels, self._errors) if labels else {}
+        return sections
+
+    def _read_defined_terms(self, fields: Fields) -> dict[str, DefinedTerm]:
+        node = fields.mapping("defined_terms")
+        drafts: dict[str, DefinedTermDraft] = {}
+        for name, value in node.entries.items() if node else ():
+            if node and not re.fullmatch(TERM_PATTERN, name):
+                message = f"`{name}` is no defined term; write lower-case words such as `contact`"
+                fields.error(message, node.key_at[name])
+            body = as_mapping(value, f"the defined term `{name}`", self._errors)
+            if body is not None:
+                drafts[name] = self._draft(body)
+        return expand_defined_terms(drafts, self._errors)
+
+    def _draft(self, body: MappingNode) -> DefinedTermDraft:
+        fields = Fields(body, _DEFINED_TERM_FIELDS, "a defined term", self._errors)
+        nested = fields.names("defined_terms") or ()
+        if not fields.states("data_categories") and not nested:
+            fields.error("a defined term must name data; add `data_categories`")
+        return DefinedTermDraft(
+            own=self._terms(fields, "data_categories", self._vocabulary.data_categories) or (),
+            nested=nested,
+            label=fields.labels("label"),
+            note=fields.text("note"),
+        )
+
+    def _statements(self, fields: Fields) -> tuple[Statement, ...]:
+        statements: list[Statement] = []
+        places: dict[str, Location] = {}
+        nodes = fields.items("statements", required=True)
+        if fields.states("statements") and not nodes:
+            fields.error("`statements` is empty; state at least one", fields.location("statements"))
+        for node in nodes:
+            body = as_mapping(node, "a statement", self._errors)
+            if body is None:
+                continue
+            each = Fields(body, _STATEMENT_FIELDS, "a statement", self._errors)
+            statement = self._statement(each)
+            if statement.id in places:
+                message = (
+                    f"the statement `{statement.id}` is already in line "
+                    f"{places[statement.id].line}; give one of the two another `id`"
+                )
+                each.error(message, each.location("id"))
+            elif statement.id:
+                places[statement.id] = each.location("id")
+            statements.append(statement)
+        return tuple(statements)
+
+    def _statement(self, fields: Fields) -> Statement:
+        effect = self._effect(fields)
+        permits = effect is Effect.PERMIT
+        prohibits = effect is Effect.PROHIBIT
+        vocabulary = self._vocabulary
+        defined = self._defined_terms_of(fields)
+        if not fields.states("data_categories") and not fields.states("defined_terms"):
+            fields.error(
+                "a statement names no data; add `data_categories`, if need be a root such as `user`"
+            )
+        if prohibits and fields.states("legal_bases"):
+            message = "a prohibition has no legal basis; remove `legal_bases`"
+            fields.error(message, fields.location("legal_bases"))
+        own = self._terms(fields, "data_categories", vocabulary.data_categories) or ()
+        recipients = self._terms(fields, "recipients", vocabulary.recipients)
+        when = self._terms(fields, "when", vocabulary.facts) or ()
+        unless = self._terms(fields, "unless", vocabulary.facts) or ()
+        for fact in when:
+            if fact in unless:
+                message = f"`{fact}` is in `when` and in `unless`, so it never applies; keep one"
+                fields.error(message, fields.location("unless"))
+        return Statement(
+            id=fields.name("id", TERM_PATTERN, "members.contact.identify", required=True),
+            clause=self._clause(fields),
+            effect=effect or Effect.PERMIT,
+            roles=self._terms(fields, "roles", vocabulary.roles),
+            data_categories=distinct(own, *(term.data_categories for term in defined)),
+            defined_terms=tuple(term.name for term in defined),
+            operations=self._terms(fields, "operations", vocabulary.operations, required=True)
+            or (),
+            purposes=self._terms(fields, "purposes", vocabulary.purposes, required=permits),
+            recipients=recipients or (None if prohibits else (FIRST_PARTY,)),
+            legal_bases=self._terms(fields, "legal_bases", vocabulary.legal_bases),
+            sources=self._terms(fields, "sources", vocabulary.sources),
+            locations=self._terms(fields, "locations", vocabulary.locations),
+            retention_days=fields.integer("retention_days", 0, MAX_RETENTION_DAYS),
+            when=when,
+            unless=unless,
+            note=fields.text("note"),
+            accepted_findings=self._accepted_findings(fields),
+        )
+
+    def _accepted_findings(self, fields: Fields) -> tuple[AcceptedFinding, ...]:
+        accepted: dict[str, AcceptedFinding] = {}
+        for node in fields.items("accepted_findings"):
+            body = as_mapping(node, "an accepted finding", self._errors)
+            if body is None:
+                continue
+            each = Fields(body, _ACCEPTED_FINDING_FIELDS, "an accepted finding", self._errors)
+            rule = each.name("rule", _RULE, "public-disclosure", required=True)
+            if rule and rule in accepted:
+                message = f"`{rule}` is accepted twice; keep one of the two"
+                each.error(message, each.location("rule"))
+            accepted[rule] = AcceptedFinding(rule, each.text("reason", required=True))
+        return tuple(accepted.values())
+
+    def _effect(self, fields: Fields) -> Effect | None:
+        text = fields.text("effect", required=True)
+        if text in set(Effect):
+            return Effect(text)
+        if text:
+            message = f"`effect` is `{text}`; write `permit` or `prohibit`"
+            fields.error(message, fields.location("effect"))
+        return None
+
+    def _clause(self, fields: Fields) -> str:
+        clause = fields.name("clause", _CLAUSE, "members.1", required=True)
+        section = clause.partition(".")[0]
+        if re.fullmatch(_CLAUSE, clause) and section not in self._sections:
+            hint = did_you_mean(section, self._sections) or "; declare it in `sections`"
+            fields.error(f"unknown section `{section}`{hint}", fields.location("clause"))
+        return clause
+
+    def _defined_terms_of(self, fields: Fields) -> list[DefinedTerm]:
+        terms = []
+        for node in fields.names("defined_terms") or ():
+            if node.text in self._defined:
+                terms.append(self._defined[node.text])
+            else:
+                self._errors.append(unknown_defined_term(node, self._defined))
+        return terms
+
+    def _terms(
+        self, fields: Fields, name: str, taxonomy: Taxonomy, *, required: bool = False
+    ) -> tuple[str, ...] | None:
+        nodes = fields.names(name, required=required)
+        if nodes is None:
+            return None
+        for node in nodes:
+            if node.text not in taxonomy:
+                hint = did_you_mean(node.text, taxonomy) or "; declare it in the vocabulary"
+                fields.error(f"unknown {taxonomy.noun} `{node.text}`{hint}", node.at)
+        return tuple(node.text for node in nodes)

@@ -1,0 +1,224 @@
+"""The smallest change, of an event or of a policy, that would make a violation permitted.
+
+A change is true: made to the event or to the policy, `decide` permits the data category.
+
+Of an **event**, a change gives some dimensions another value. It never withholds: no stated value
+is taken away or made vaguer, and neither role nor data category is swapped for another one, since
+that would be another event; they may be named more precisely. Minimal means that no such change
+touches fewer dimensions. All facts together are one dimension.
+
+Of a **policy**, a change widens one permit and narrows every prohibition that covers the event.
+Minimal means that no widening of any one permit touches fewer dimensions of it; each prohibition
+in the way is narrowed in one dimension, or withdrawn where nothing would be left of it.
+
+Of several that are as small, the one under the nearest miss is taken, then the one that leaves
+earlier dimensions alone, then the first in file order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from purposewatch_policy.change import (
+    STATEMENT_FIELDS,
+    Action,
+    EventChange,
+    PolicyChange,
+    change_flow,
+)
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.covering import covering_sets, stated_term, taxonomy_of
+from purposewatch_policy.decision import CategoryDecision, Dimension, Kind, Outcome
+from purposewatch_policy.event_remedy import EventSearch, Option
+from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.model import Statement
+from purposewatch_policy.nearest import first
+from purposewatch_policy.vocabulary import FlowTerms
+
+_DIMENSIONS = tuple(Dimension)
+
+_NARROWED = (
+    Dimension.DATA_CATEGORY,
+    Dimension.PURPOSE,
+    Dimension.RECIPIENT,
+    Dimension.OPERATION,
+    Dimension.ROLE,
+    Dimension.SOURCE,
+    Dimension.LOCATION,
+)
+"""The dimensions in which a prohibition can be narrowed, in order of preference."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRemedy:
+    """The smallest change of the event."""
+
+    statement: Statement
+    """The permit that would cover it."""
+    changes: tuple[EventChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRemedy:
+    """The smallest change of the policy."""
+
+    changes: tuple[PolicyChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What would make a violation permitted."""
+
+    event: EventRemedy | None
+    obstacle: Statement | None
+    """Where the event has no remedy: the prohibition in its way; `None` if it is that no statement
+    for the role permits anything with that data category."""
+    policy: PolicyRemedy | None
+    """`None` when the policy has no permit that could be widened."""
+
+
+def find_remedies(
+    flow: FlowTerms, decided: CategoryDecision, compiled: CompiledPolicy
+) -> Remedies | None:
+    """Return the smallest changes for one category, decided by this version of the policy.
+
+    `None` for what is permitted, can't be judged, or happened when no version was in force: no
+    small change helps there, or none is needed.
+    """
+    if decided.outcome is not Outcome.VIOLATION or decided.kind is Kind.POLICY_NOT_IN_FORCE:
+        return None
+    return _Search(flow, decided, compiled).remedies()
+
+
+class _Search:
+    def __init__(
+        self, flow: FlowTerms, decided: CategoryDecision, compiled: CompiledPolicy
+    ) -> None:
+        self._flow = flow
+        self._decided = decided
+        self._category = decided.data_category
+        self._compiled = compiled
+        self._covering = covering_sets(compiled, flow, decided.data_category)
+        self._permits = [
+            index for index in range(len(compiled.statements)) if compiled.permits >> index & 1
+        ]
+
+    def remedies(self) -> Remedies:
+        compiled = self._compiled
+        found = self._cheapest(compiled.prohibits)
+        event = obstacle = None
+        if found is not None:
+            event = EventRemedy(compiled.statements[found[0]], found[1].changes)
+        elif self._decided.kind is Kind.PROHIBITED and self._decided.statement is not None:
+            obstacle = compiled.statement(self._decided.statement)
+        elif (ideal := self._cheapest(0)) is not None:
+            obstacle = self._obstacle(ideal[1])
+        return Remedies(event, obstacle, self._policy_remedy())
+
+    def _cheapest(self, prohibits: int) -> tuple[int, Option] | None:
+        """Return the permit and the changes under it, as if only some prohibitions existed."""
+        search = EventSearch(self._flow, self._category, self._compiled, self._covering, prohibits)
+        ways = {index: search.ways(index) for index in self._permits}
+        for most in range(len(_DIMENSIONS) + 1):  # the bound keeps the search narrow
+            found = [
+                (not self._is_nearest(index), option.cost, index, option)
+                for index, each in ways.items()
+                if each is not None
+                and self._failures(index) <= most
+                and (option := each.smallest(most)) is not None
+            ]
+            if found:
+                _, _, index, option = min(found, key=lambda each: (each[0], each[1][:2], each[2]))
+                return index, option
+        return None
+
+    def _obstacle(self, change: Option) -> Statement:
+        """Return the first prohibition that covers the event after a change."""
+        changed = change_flow(self._flow, self._category, change.changes)
+        covering = self._compiled.prohibits
+        for covered in covering_sets(self._compiled, changed, changed.data_categories[0]):
+            covering &= covered
+        return self._compiled.statements[first(covering)]
+
+    def _failures(self, index: int) -> int:
+        return sum(not covered >> index & 1 for covered in self._covering)
+
+    def _is_nearest(self, index: int) -> bool:
+        nearest = self._compiled.statements[index].id == self._decided.statement
+        return nearest and self._decided.kind is not Kind.PROHIBITED
+
+    def _policy_remedy(self) -> PolicyRemedy | None:
+        if not self._permits:
+            return None
+
+        def rank(index: int) -> tuple[int, bool, Sequence[bool], int]:
+            failed = [not covered >> index & 1 for covered in self._covering]
+            return sum(failed), not self._is_nearest(index), failed, index
+
+        chosen = min(self._permits, key=rank)
+        permit = self._compiled.statements[chosen]
+        changes: list[PolicyChange] = []
+        for dimension, covered in zip(_DIMENSIONS, self._covering, strict=True):
+            if not covered >> chosen & 1:
+                changes += self._widening(permit, dimension)
+        everywhere = self._compiled.prohibits
+        for covered in self._covering:
+            everywhere &= covered
+        changes += [
+            self._narrowing(statement)
+            for index, statement in enumerate(self._compiled.statements)
+            if everywhere >> index & 1
+        ]
+        return PolicyRemedy(tuple(changes))
+
+    def _widening(self, permit: Statement, dimension: Dimension) -> list[PolicyChange]:
+        place = (permit.id, permit.clause, dimension)
+        if dimension is Dimension.FACTS:
+            return [
+                PolicyChange(Action.DROP, *place, terms=(fact,), holds=holds)
+                for fact, holds in unmet(permit, self._flow)
+            ]
+        if dimension is Dimension.RETENTION:
+            days = self._flow.retention_days
+            if days is not None:
+                return [PolicyChange(Action.RAISE, *place, days=days)]
+        elif (term := stated_term(self._flow, self._category, dimension)) is not None:
+            return [PolicyChange(Action.ADD, *place, terms=(term,))]
+        return [PolicyChange(Action.LIFT, *place)]
+
+    def _narrowing(self, prohibition: Statement) -> PolicyChange:
+        """Return the edit that releases the flow, if possible the stated term and no other."""
+        options: list[tuple[bool, PolicyChange]] = []
+        for dimension in _NARROWED:
+            named: tuple[str, ...] | None = getattr(prohibition, STATEMENT_FIELDS[dimension])
+            stated = stated_term(self._flow, self._category, dimension)
+            if named is None or stated is None:
+                continue
+            taxonomy = taxonomy_of(self._compiled.vocabulary, dimension)
+            covering = tuple(term for term in named if taxonomy.covers(term, stated))
+            if len(covering) < len(named):
+                by: tuple[str, ...] = ()
+                if dimension is Dimension.DATA_CATEGORY:
+                    by = self._defined_terms_with(covering, prohibition)
+                change = PolicyChange(
+                    Action.REMOVE,
+                    prohibition.id,
+                    prohibition.clause,
+                    dimension,
+                    terms=covering,
+                    defined_terms=by,
+                )
+                options.append((covering != (stated,), change))
+        if not options:
+            return PolicyChange(Action.WITHDRAW, prohibition.id, prohibition.clause)
+        return min(options, key=lambda option: option[0])[1]
+
+    def _defined_terms_with(
+        self, categories: tuple[str, ...], statement: Statement
+    ) -> tuple[str, ...]:
+        """Return the defined terms by which a statement names categories."""
+        defined = self._compiled.policy.defined_terms
+        return tuple(
+            name
+            for name in statement.defined_terms
+            if not set(categories).isdisjoint(defined[name].data_categories)
+        )

@@ -1,0 +1,185 @@
+"""Statements as bit sets, so that deciding is a handful of integer operations.
+
+Statement number *i* is bit *i* of every set. For each dimension, a term maps to the set of
+statements that cover it, the statements about its ancestors included. Within a set, the lowest
+bit is the first statement in file order.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+
+from purposewatch_policy.explain import permission
+from purposewatch_policy.model import Effect, Statement
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
+
+_Names = Callable[[Statement], tuple[str, ...] | None]
+
+
+class StatementSets:
+    """Which of some statements cover what. Immutable by convention.
+
+    Mappings from terms to sets hold every term of the vocabulary, and no other: a missing key is
+    an unknown term. Where a flow may leave a dimension out, the key `None` holds the statements
+    that cover such a flow.
+    """
+
+    __slots__ = (
+        "_retention_limits",
+        "_retention_sets",
+        "category",
+        "category_levels",
+        "everything",
+        "facts_excluded",
+        "facts_required",
+        "legal_basis",
+        "location",
+        "no_facts",
+        "operation",
+        "permissions",
+        "permits",
+        "prohibits",
+        "purpose",
+        "purpose_levels",
+        "recipient",
+        "recipient_levels",
+        "source",
+        "statements",
+    )
+
+    def __init__(self, statements: tuple[Statement, ...], vocabulary: Vocabulary) -> None:
+        """Compile. Raises `KeyError` for a statement with a term outside the vocabulary."""
+        self.statements = statements
+        self.everything = (1 << len(statements)) - 1
+        self.permits = _set(each.effect is Effect.PERMIT for each in statements)
+        self.prohibits = _set(each.effect is Effect.PROHIBIT for each in statements)
+        self.category_levels = _levels(
+            statements, vocabulary.data_categories, lambda each: each.data_categories
+        )
+        self.purpose_levels = _levels(statements, vocabulary.purposes, lambda each: each.purposes)
+        self.recipient_levels = _levels(
+            statements, vocabulary.recipients, lambda each: each.recipients
+        )
+        self.category = _flattened(self.category_levels)
+        self.purpose = _flattened(self.purpose_levels)
+        self.recipient = _flattened(self.recipient_levels)
+        self.operation = covering(statements, vocabulary.operations, lambda each: each.operations)
+
+        # What a flow leaves out can't be shown to comply with a restriction ...
+        self.source = _covering_optional(statements, vocabulary.sources, lambda each: each.sources)
+        self.location = _covering_optional(
+            statements, vocabulary.locations, lambda each: each.locations
+        )
+        # ... except for the legal basis: it is the controller's declaration, which an event may
+        # repeat, and then has to agree with.
+        self.legal_basis = _covering_optional(
+            statements, vocabulary.legal_bases, lambda each: each.legal_bases
+        )
+        self.legal_basis[None] = self.everything
+        self._retention_limits, self._retention_sets = _retention(statements)
+        self.facts_required = {
+            fact: required
+            for fact in vocabulary.facts
+            if (required := _set(fact in each.when for each in statements))
+        }
+        self.facts_excluded = {
+            fact: _set(fact in each.unless for each in statements) for fact in vocabulary.facts
+        }
+        self.no_facts = _set(not each.when for each in statements)
+        self.permissions = tuple(permission(each) for each in statements)
+        """What explanations say of each permit."""
+
+    def retention(self, days: int | None) -> int:
+        """Return the statements that allow keeping data for so many days."""
+        if days is None:
+            return self._retention_sets[-1]
+        return self._retention_sets[bisect_left(self._retention_limits, days)]
+
+    def facts(self, facts: Mapping[str, bool]) -> int:
+        """Return the statements whose conditions hold. Raises `KeyError` for an unknown fact.
+
+        A fact that is not stated does not hold.
+        """
+        if not facts:
+            return self.no_facts
+        failed = 0
+        for fact, required in self.facts_required.items():
+            if not facts.get(fact):
+                failed |= required
+        for fact, holds in facts.items():
+            excluded = self.facts_excluded[fact]
+            if holds:
+                failed |= excluded
+        return self.everything ^ failed
+
+
+def covering(
+    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+) -> dict[str, int]:
+    """Return for each term the statements that cover it by what they name in its dimension."""
+    return _flattened(_levels(statements, taxonomy, names))
+
+
+def _set(members: Iterable[bool]) -> int:
+    bits = "".join("1" if member else "0" for member in members)
+    return int(bits[::-1], 2) if bits else 0
+
+
+def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
+    """Return the statements that name each term, without regard to ancestors."""
+    members: dict[str, bytearray] = {
+        term: bytearray((len(statements) + 7) // 8) for term in taxonomy
+    }
+    for index, statement in enumerate(statements):
+        for term in names(statement) or ():
+            members[term][index >> 3] |= 1 << (index & 7)
+    return {term: int.from_bytes(bits, "little") for term, bits in members.items()}
+
+
+def _levels(
+    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+) -> dict[str, tuple[int, ...]]:
+    """Return for each term the statements that cover it, by the steps up to what they name.
+
+    A statement that does not restrict the dimension names, as it were, one root above all roots.
+    """
+    named = _named(statements, taxonomy, names)
+    unrestricted = _set(names(each) is None for each in statements)
+    levels = {}
+    for term in taxonomy:
+        nearer = 0
+        steps = []
+        for above in (*(named[each] for each in taxonomy.lineage(term)), unrestricted):
+            steps.append(above & ~nearer)
+            nearer |= above
+        levels[term] = tuple(steps)
+    return levels
+
+
+def _flattened(levels: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    return {term: sum(steps) for term, steps in levels.items()}  # the steps are disjoint
+
+
+def _covering_optional(
+    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+) -> dict[str | None, int]:
+    sets: dict[str | None, int] = {None: _set(names(each) is None for each in statements)}
+    sets.update(covering(statements, taxonomy, names))
+    return sets
+
+
+def _retention(statements: tuple[Statement, ...]) -> tuple[list[int], list[int]]:
+    """Return the distinct limits in order, and the statements that allow up to each of them.
+
+    The last set, one more than there are limits, holds the statements without a limit.
+    """
+    limits = sorted({each.retention_days for each in statements if each.retention_days is not None})
+    allowed = _set(each.retention_days is None for each in statements)
+    sets = [allowed]
+    at_limit: dict[int, int] = dict.fromkeys(limits, 0)
+    for index, each in enumerate(statements):
+        if each.retention_days is not None:
+            at_limit[each.retention_days] |= 1 << index
+    for limit in reversed(limits):
+        allowed |= at_limit[limit]
+        sets.append(allowed)
+    return limits, sets[::-1]

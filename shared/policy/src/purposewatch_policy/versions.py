@@ -1,0 +1,108 @@
+"""Finds and reads the version of a policy that the user names on the command line."""
+
+from pathlib import Path
+
+from purposewatch_policy import CompiledPolicy, PolicySet, load_policies
+from purposewatch_policy.read import read_policy
+from purposewatch_policy.vocabulary import read_vocabularies
+from purposewatch_policy.vocabulary.load import COMMON
+from purposewatch_policy.yaml_reader.source import (
+    InvalidSourceError,
+    Location,
+    ScalarNode,
+    SourceError,
+    read_mapping,
+)
+
+
+class UnusableVersionError(Exception):
+    """A version can't be read. Each line of the message says what to do."""
+
+
+def read_two_versions(
+    old: str, new: str, policies: Path, controller: str | None
+) -> tuple[CompiledPolicy, CompiledPolicy]:
+    """Read two versions of one controller's policy. Raises `UnusableVersionError`."""
+    before, after = (read_version(named, policies, controller) for named in (old, new))
+    whose, other = before.policy.controller, after.policy.controller
+    if whose != other:
+        message = f"`{whose}` is not `{other}`; name two versions of one controller's policy"
+        raise UnusableVersionError(message)
+    return before, after
+
+
+def read_version(named: str, policies: Path, controller: str | None) -> CompiledPolicy:
+    """Read the version that the user named: a file, or a directory and maybe `@VERSION`.
+
+    A file is read in the vocabulary of the tree that it stands in; one that stands in none, in
+    that of the tree `policies`. Of a directory, it is the latest version unless one is named.
+    Raises `UnusableVersionError`.
+    """
+    path, _, version = named.rpartition("@")
+    if not path or Path(named).exists():
+        path, version = named, ""
+    place = Path(path)
+    try:
+        if place.is_file():
+            if version:
+                message = f"`{named}`: a file holds one version; leave out `@{version}`"
+                raise UnusableVersionError(message)
+            return _read_file(place, policies)
+        if not place.is_dir():
+            message = f"`{path}` does not exist; name a policy file or a directory of policies"
+            raise UnusableVersionError(message)
+        if any(place.glob("policy*.yaml")):
+            home = place.resolve()
+            return _chosen(load_policies(home.parent), home.name, version)
+        return _chosen(load_policies(place), controller, version)
+    except InvalidSourceError as error:
+        raise UnusableVersionError(str(error)) from error
+
+
+def _chosen(policies: PolicySet, controller: str | None, version: str) -> CompiledPolicy:
+    if controller is None and len(policies.controllers) == 1:
+        [controller] = policies.controllers
+    if controller not in policies.controllers:
+        wrong = f"no controller `{controller}`; " if controller else ""
+        message = f"{wrong}choose one with `--controller`: `{'`, `'.join(policies.controllers)}`"
+        raise UnusableVersionError(message)
+    versions = policies.versions(controller)
+    if not version:
+        return versions[-1]
+    for compiled in versions:
+        if compiled.policy.version == version:
+            return compiled
+    known = "`, `".join(each.policy.version for each in versions)
+    message = f"`{controller}` has no version `{version}`; name one of `{known}`"
+    raise UnusableVersionError(message)
+
+
+def _read_file(path: Path, policies: Path) -> CompiledPolicy:
+    """Read a file by itself, so that a draft may overlap the version that it is to follow."""
+    errors: list[SourceError] = []
+    controller = _controller_of(path, errors)
+    home = path.resolve().parent
+    in_tree = home.name == controller and (
+        (home.parent / COMMON).is_dir() or (home / "vocabulary.yaml").exists()
+    )
+    tree = home.parent if in_tree else policies
+    vocabularies = read_vocabularies(tree, errors)
+    if not errors and controller not in vocabularies:
+        message = f"`{tree}` has no vocabulary for `{controller}`; name its tree with `--policies`"
+        errors.append(Location(str(path)).error(message))
+    if errors:
+        raise InvalidSourceError(errors)
+    file = read_policy(path, controller, vocabularies[controller], errors)
+    if errors or file is None:
+        raise InvalidSourceError(errors)
+    return CompiledPolicy(file.policy, vocabularies[controller])
+
+
+def _controller_of(path: Path, errors: list[SourceError]) -> str:
+    root = read_mapping(path, errors)
+    stated = root.entries.get("controller") if root else None
+    if not isinstance(stated, ScalarNode):
+        if root:
+            errors.append(Location(str(path)).error("a policy lacks `controller`; add it"))
+        raise InvalidSourceError(errors)
+    return stated.text

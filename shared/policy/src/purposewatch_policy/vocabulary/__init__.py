@@ -1,0 +1,31 @@
+"""What a term is and what lies below it: the vocabulary that events and policies are written in."""
+
+from purposewatch_policy.vocabulary.load import (
+    find_controllers,
+    load_vocabularies,
+    read_vocabularies,
+)
+from purposewatch_policy.vocabulary.model import (
+    FIRST_PARTY,
+    NOUNS,
+    PUBLIC,
+    Taxonomy,
+    TermEntry,
+    Vocabulary,
+)
+from purposewatch_policy.vocabulary.unknown import FlowTerms, UnknownTerm, find_unknown_terms
+
+__all__ = [
+    "FIRST_PARTY",
+    "NOUNS",
+    "PUBLIC",
+    "FlowTerms",
+    "Taxonomy",
+    "TermEntry",
+    "UnknownTerm",
+    "Vocabulary",
+    "find_controllers",
+    "find_unknown_terms",
+    "load_vocabularies",
+    "read_vocabularies",
+]

@@ -1,0 +1,1 @@
+"""Reads YAML with positions, and says where a fault is."""

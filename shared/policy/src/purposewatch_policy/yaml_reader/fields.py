@@ -1,0 +1,178 @@
+"""Reads the fields of a YAML mapping in their expected shapes.
+
+Every method returns a usable placeholder when the field is absent or wrong and adds the fault to
+the list that it was given, so that one run shows all the faults of a file. A caller must not use
+what it built when that list is not empty.
+"""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TypeVar
+
+from purposewatch_policy.yaml_reader.source import (
+    ListNode,
+    Location,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SourceError,
+)
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+_Node = TypeVar("_Node", ListNode, MappingNode, ScalarNode)
+_SHAPES: dict[type[Node], str] = {
+    ListNode: "a list such as `[a, b]`",
+    MappingNode: "a mapping of fields",
+    ScalarNode: "a single value",
+}
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return `; did you mean ...?` with the candidate most like `word`, or nothing."""
+    close = get_close_matches(word, candidates, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+class Fields:
+    """The fields of one mapping."""
+
+    def __init__(
+        self, node: MappingNode, known: Iterable[str], what: str, errors: list[SourceError]
+    ) -> None:
+        """Report the fields that are not `known`. `what` names the thing in errors."""
+        self.at = node.at
+        self._node = node
+        self._what = what
+        self._errors = errors
+        known = tuple(known)
+        for name in node.entries:
+            if name not in known:
+                hint = did_you_mean(name, known) or f"; {what} has {_listed(known)}"
+                self.error(f"unknown field `{name}`{hint}", node.key_at[name])
+
+    def error(self, message: str, at: Location | None = None) -> None:
+        """Record a fault of this mapping, or of a place in it."""
+        self._errors.append((at or self.at).error(message))
+
+    def location(self, name: str) -> Location:
+        """Return where the value of the field stands, or the mapping if it is absent."""
+        node = self._node.entries.get(name)
+        return self.at if node is None else node.at
+
+    def states(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        node = self._node.entries.get(name)
+        return node is not None and not (isinstance(node, ScalarNode) and node.is_null)
+
+    def text(self, name: str, *, required: bool = False) -> str:
+        """Return the text of the field, or an empty string."""
+        node = self._shaped(name, ScalarNode, required=required)
+        if node is None:
+            return ""
+        if required and not node.text.strip():
+            self.error(f"`{name}` is empty; fill it in", node.at)
+        return node.text
+
+    def name(self, name: str, pattern: str, example: str, *, required: bool = False) -> str:
+        """Return a text that must match a pattern."""
+        text = self.text(name, required=required)
+        if text and not re.fullmatch(pattern, text):
+            message = f"`{name}` is `{text}`; write a name such as `{example}`"
+            self.error(message, self.location(name))
+        return text
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean; absent is false."""
+        node = self._shaped(name, ScalarNode)
+        value = False if node is None else node.plain()
+        if isinstance(value, bool):
+            return value
+        self.error(f"`{name}` must be `true` or `false`", self.location(name))
+        return False
+
+    def integer(self, name: str, low: int, high: int) -> int | None:
+        """Return a whole number within bounds, or `None` when absent."""
+        node = self._shaped(name, ScalarNode)
+        if node is None:
+            return None
+        value = node.plain()
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        message = f"`{name}` is `{node.text}`; write a whole number from {low} to {high}, unquoted"
+        self.error(message, node.at)
+        return None
+
+    def names(self, name: str, *, required: bool = False) -> tuple[ScalarNode, ...] | None:
+        """Return the items of a list of distinct texts, or `None` when absent.
+
+        An empty list is a fault: whether it means all or none would be anyone's guess.
+        """
+        node = self._shaped(name, ListNode, required=required)
+        if node is None:
+            return None
+        if not node.items:
+            self.error(f"`{name}` is empty; name at least one or leave the field out", node.at)
+        items: dict[str, ScalarNode] = {}
+        for item in node.items:
+            if not isinstance(item, ScalarNode) or item.is_null:
+                self.error(f"an item of `{name}` must be a single value", item.at)
+            elif item.text in items:
+                self.error(f"`{name}` names `{item.text}` twice; keep one of the two", item.at)
+            else:
+                items[item.text] = item
+        return tuple(items.values())
+
+    def items(self, name: str, *, required: bool = False) -> list[Node]:
+        """Return the items of a list of anything."""
+        node = self._shaped(name, ListNode, required=required)
+        return [] if node is None else node.items
+
+    def mapping(self, name: str, *, required: bool = False) -> MappingNode | None:
+        """Return a nested mapping, or `None` when absent."""
+        return self._shaped(name, MappingNode, required=required)
+
+    def labels(self, name: str, *, required: bool = False) -> dict[str, str]:
+        """Return a mapping from language tags to texts."""
+        node = self.mapping(name, required=required)
+        return {} if node is None else read_labels(node, self._errors)
+
+    def _shaped(self, name: str, shape: type[_Node], *, required: bool = False) -> _Node | None:
+        if not self.states(name):
+            if required:
+                self.error(f"{self._what} lacks `{name}`; add it", self.location(name))
+            return None
+        node = self._node.entries[name]
+        if isinstance(node, shape):
+            return node
+        self.error(f"`{name}` must be {_SHAPES[shape]}", node.at)
+        return None
+
+
+def as_mapping(node: Node, what: str, errors: list[SourceError]) -> MappingNode | None:
+    """Return the node if it is a mapping, an empty mapping for null, else `None` with a fault."""
+    if isinstance(node, MappingNode):
+        return node
+    if isinstance(node, ScalarNode) and node.is_null:
+        return MappingNode(node.at)
+    errors.append(node.at.error(f"{what} must be a mapping of fields"))
+    return None
+
+
+def read_labels(node: MappingNode, errors: list[SourceError]) -> dict[str, str]:
+    """Return a mapping from language tags to texts."""
+    labels: dict[str, str] = {}
+    for language, value in node.entries.items():
+        if not _LANGUAGE.fullmatch(language):
+            message = f"`{language}` is no language tag; write one such as `en` or `zh-Hant`"
+            errors.append(node.key_at[language].error(message))
+        elif not isinstance(value, ScalarNode) or not value.text.strip() or value.is_null:
+            errors.append(value.at.error(f"the label in `{language}` must be a text"))
+        else:
+            labels[language] = value.text
+    return labels
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,150 @@
+"""Brokers, producers and admin clients, built from settings with safe defaults."""
+
+import ssl
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from faststream.kafka import KafkaBroker
+from faststream.security import (
+    BaseSecurity,
+    SASLPlaintext,
+    SASLScram256,
+    SASLScram512,
+)
+
+from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.settings import KafkaSettings
+
+_SASL = {
+    "PLAIN": SASLPlaintext,
+    "SCRAM-SHA-256": SASLScram256,
+    "SCRAM-SHA-512": SASLScram512,
+}
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""As large as the largest `max.message.bytes` of a declared topic; compared before compression."""
+
+MAX_BATCH_BYTES = 960 * 1024
+"""Below the smallest `max.message.bytes` of a declared topic, which Kafka holds batches to.
+
+Compared before compression, so that it bounds what a batch takes when it is read, too.
+"""
+
+METADATA_MAX_AGE_MS = 10_000
+"""How long a client may go on believing who leads a partition.
+
+Not every answer "I don't lead it" makes aiokafka ask who does: with its default, to look for a
+partition's beginning or end could be in vain for five minutes.
+"""
+
+_log = get_logger(__name__)
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(
+        cafile=str(settings.kafka_ssl_cafile) if settings.kafka_ssl_cafile else None
+    )
+    if settings.kafka_ssl_certfile:
+        context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+    return context
+
+
+def security(settings: KafkaSettings) -> BaseSecurity | None:
+    """FastStream's description of the connection's security; `None` for plaintext."""
+    context = _ssl_context(settings)
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return BaseSecurity(ssl_context=context, use_ssl=True) if context else None
+    if context is None:
+        _log.warning("SASL without TLS: the password's exchange and all data are unencrypted")
+    password = settings.kafka_sasl_password
+    return _SASL[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username or "",
+        password=password.get_secret_value() if password else "",
+        ssl_context=context,
+        use_ssl=context is not None,
+    )
+
+
+def build_broker(settings: KafkaSettings, *, client_id: str) -> KafkaBroker:
+    """The FastStream broker that a service's subscribers hang on.
+
+    It only consumes: what a service produces goes through `build_producer`, whose confirmations
+    can be awaited per record. It never creates topics; `provision` does, from declarations.
+    """
+    return KafkaBroker(
+        settings.kafka_bootstrap_servers.split(","),
+        client_id=client_id,
+        security=security(settings),
+        request_timeout_ms=settings.kafka_request_timeout_ms,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        allow_auto_create_topics=False,
+        consumer_only=True,
+        logger=None,
+        apply_types=False,
+        acks="all",
+        graceful_timeout=30.0,
+    )
+
+
+def _client_options(settings: KafkaSettings) -> dict[str, Any]:
+    password = settings.kafka_sasl_password
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
+        "request_timeout_ms": settings.kafka_request_timeout_ms,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": _ssl_context(settings),
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+        }
+    return options
+
+
+def build_producer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaProducer:
+    """A producer whose confirmations mean «on all in-sync replicas». Not yet started."""
+    compression = settings.kafka_compression
+    return AIOKafkaProducer(
+        **_client_options(settings),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=settings.kafka_enable_idempotence,
+        compression_type=None if compression == "none" else compression,
+        max_request_size=MAX_REQUEST_BYTES,
+        max_batch_size=MAX_BATCH_BYTES,
+        linger_ms=2,
+    )
+
+
+def build_admin(settings: KafkaSettings, *, client_id: str) -> AIOKafkaAdminClient:
+    """An admin client. Not yet started."""
+    return AIOKafkaAdminClient(**_client_options(settings), client_id=client_id)
+
+
+def build_observer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer:
+    """A consumer without a group, for looking at partitions. Not yet started."""
+    return AIOKafkaConsumer(
+        **_client_options(settings),
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="latest",
+        fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
+        max_partition_fetch_bytes=1,
+    )
+
+
+def build_reader(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer:
+    """A consumer without a group, for reading partitions from their beginning. Not yet started."""
+    return AIOKafkaConsumer(
+        **_client_options(settings),
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
+    )

@@ -1,0 +1,64 @@
+"""Dead letters of Kafka records: whole, and never too large or too strange to be published."""
+
+from datetime import UTC, datetime
+
+from pydantic_core import to_json
+
+from purposewatch_contract.dead_letter import DeadLetter, ErrorClass, Header
+from purposewatch_contract.verdict import Position
+from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
+
+MAX_ORIGINAL_BYTES = 3 * 1024 * 1024 - 64 * 1024
+"""What fits, in base64 and with everything else, into a record of the dead-letters topic."""
+
+_MAX_REASON = 2_000
+_LATEST_MS = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+def written_at(record: Record) -> datetime:
+    """The record's timestamp; Kafka takes any number for one, and the nearest date is given."""
+    return datetime.fromtimestamp(min(max(0, record.timestamp), _LATEST_MS) / 1000, UTC)
+
+
+def dead_letter_of(  # noqa: PLR0913 - what a letter says
+    record: Record,
+    *,
+    consumer: str,
+    error_class: ErrorClass,
+    reason: str,
+    now: datetime,
+    policy_version: str | None = None,
+) -> DeadLetter:
+    """The dead letter that keeps the record whole. Never raises, whatever the record is.
+
+    Only a record too large for the dead-letters topic is left where it is: its dead letter says
+    so and names its position, but has neither key, value nor headers.
+    """
+    key, value, headers = record.key, record.value, record.headers
+    raw = record.raw if isinstance(record, RejectedRecord) else None
+    if raw and _size(record) + len(raw) > MAX_ORIGINAL_BYTES:
+        raw = None
+    if _size(record) > MAX_ORIGINAL_BYTES:
+        reason = f"too large to be kept here, look it up where it stands; {reason}"
+        error_class = ErrorClass.TOO_LARGE
+        key, value, headers = None, None, ()
+    # Built without validation, which would take raw bytes for base64.
+    return DeadLetter.model_construct(
+        position=Position(topic=record.topic, partition=record.partition, offset=record.offset),
+        timestamp=written_at(record),
+        key=key,
+        value=value,
+        headers=tuple(Header.model_construct(name=name, value=header) for name, header in headers),
+        raw=raw,
+        consumer=consumer,
+        error_class=error_class,
+        reason=reason[:_MAX_REASON],
+        policy_version=policy_version,
+        failed_time=now,
+    )
+
+
+def _size(record: Record) -> int:
+    # names stand there as JSON text, in which a control character takes six bytes
+    headers = sum(len(to_json(name)) + len(value or b"") + 40 for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

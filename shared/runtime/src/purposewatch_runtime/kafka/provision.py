@@ -1,0 +1,114 @@
+"""Create the declared topics, or verify that the ones there match the declaration."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from purposewatch_contract.topics import TopicName, declared_topics, topic_name
+from purposewatch_runtime.kafka.connection import build_admin
+from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.service import FatalError
+from purposewatch_runtime.settings import KafkaSettings
+
+_DESCRIBE_ATTEMPTS = 8
+"""With doubling pauses from 50 ms: about 13 s."""
+
+_log = get_logger(__name__)
+
+
+class TopicProvisioner:
+    """Makes sure that topics exist as declared before anything else of a service starts.
+
+    Raises `FatalError` for a topic whose partitions or configuration differ: changing a topic
+    that holds data is a person's decision. Any other error means that Kafka is away.
+    """
+
+    name = "kafka topics"
+
+    def __init__(
+        self, settings: KafkaSettings, topics: Sequence[TopicName], *, client_id: str
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._client_id = client_id
+
+    async def start(self) -> None:
+        """Create what is missing and verify the rest."""
+        admin = build_admin(self._settings, client_id=self._client_id)
+        try:
+            await admin.start()
+            await self._create(admin)
+            for name in self._topics:
+                await self._verify(admin, name)
+        finally:
+            await admin.close()
+
+    async def stop(self) -> None:
+        """Nothing to let go of."""
+
+    async def _create(self, admin: AIOKafkaAdminClient) -> None:
+        # INVARIANT: create before describing. Some brokers create a topic, with their own
+        # defaults, as soon as a metadata request names it.
+        wanted = [self._new_topic(name) for name in self._topics]
+        answer = (await admin.create_topics(wanted)).to_object()
+        for result in answer["topic_errors"]:
+            code = result["error_code"]
+            if not code:
+                _log.info("topic created", topic=result["topic"])
+                continue
+            kind = for_code(code)
+            if kind is TopicAlreadyExistsError:
+                continue
+            message = f"cannot create topic `{result['topic']}`: {result['error_message'] or kind}"
+            if getattr(kind, "retriable", False):
+                raise kind(message)
+            raise FatalError(message)
+
+    def _new_topic(self, name: TopicName) -> NewTopic:
+        topic = NewTopic(
+            topic_name(self._settings.topic_prefix, name),
+            num_partitions=self._settings.topic_partitions,
+            replication_factor=1,
+            topic_configs=dict(declared_topics()[name].config),
+        )
+        # the constructor refuses -1, by which Kafka takes the broker's default
+        topic.replication_factor = self._settings.topic_replication_factor
+        return topic
+
+    async def _verify(self, admin: AIOKafkaAdminClient, name: TopicName) -> None:
+        full = topic_name(self._settings.topic_prefix, name)
+        partitions = await self._partitions(admin, full)
+        if partitions != self._settings.topic_partitions:
+            message = (
+                f"topic `{full}` has {partitions} partitions, not the "
+                f"{self._settings.topic_partitions} of PURPOSEWATCH_TOPIC_PARTITIONS; set the "
+                "variable to the topic's number, or use another PURPOSEWATCH_TOPIC_PREFIX"
+            )
+            raise FatalError(message)
+        actual = await self._configuration(admin, full)
+        for key, declared in declared_topics()[name].config.items():
+            if key in actual and actual[key] != declared:
+                message = (
+                    f"topic `{full}` has {key}={actual[key]}, declared is {declared}; alter the "
+                    "topic with Kafka's own tools, or change the declaration"
+                )
+                raise FatalError(message)
+
+    async def _partitions(self, admin: AIOKafkaAdminClient, topic: str) -> int:
+        """The topic's number of partitions; a new topic takes a moment to be known everywhere."""
+        for attempt in range(_DESCRIBE_ATTEMPTS):
+            [found] = await admin.describe_topics([topic])
+            if not found["error_code"]:
+                return len(found["partitions"])
+            await asyncio.sleep(0.05 * 2**attempt)
+        raise for_code(found["error_code"])(topic)
+
+    async def _configuration(self, admin: AIOKafkaAdminClient, topic: str) -> Mapping[str, Any]:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, None)
+        answers = await admin.describe_configs([resource])
+        entries = answers[0].to_object()["resources"][0]["config_entries"]
+        return {entry["config_names"]: entry["config_value"] for entry in entries}

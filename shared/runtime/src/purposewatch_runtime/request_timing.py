@@ -1,0 +1,40 @@
+"""Measures requests. Labels are route templates, so that no path makes a new one."""
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from purposewatch_runtime import metrics as m
+
+_NOT_MEASURED = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestTiming:
+    """ASGI middleware that observes the duration of HTTP requests by route and status.
+
+    Probes and scrapes are left out: a 503 of `/readyz` is an answer, not a failure.
+    """
+
+    def __init__(self, app: ASGIApp, *, metric_set: m.MetricSet) -> None:
+        self._app = app
+        self._seconds = metric_set.histogram(m.HTTP_REQUEST_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and measure until it is answered."""
+        if scope["type"] != "http" or scope["path"] in _NOT_MEASURED:
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._seconds.labels(route, str(status)).observe(time.perf_counter() - started)

@@ -1,0 +1,137 @@
+"""Settings that several services share; each is an environment variable.
+
+The variable's name is the field's in upper case behind `PURPOSEWATCH_`.
+
+A service's own settings class inherits the groups it needs, so that one process reads one
+validated object at start and nothing reads the environment later.
+"""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def faults(error: ValidationError) -> Iterator[str]:
+    """Say for each faulty variable what is wrong with it, never what its value is."""
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        message = problem["msg"].removeprefix("Value error, ").replace("Input ", "input ", 1)
+        if problem["type"] == "missing":
+            message = "is missing; set it"
+        yield f"PURPOSEWATCH_{name}: {message}" if name else f"settings: {message}"
+
+
+_PREFIX = "PURPOSEWATCH_"
+_ALIKE = 0.86
+"""As alike as a variable and its misspelling are; the services' own variables are less so."""
+
+
+def misspelt(kind: type[BaseSettings], names: Iterable[str]) -> Iterator[str]:
+    """Say for each variable that nothing reads, but that looks like one that is, which it may be.
+
+    What looks like none of them may belong to another service, which shares the environment.
+    """
+    known = [field.upper() for field in kind.model_fields]
+    for name in names:
+        rest = name.upper().removeprefix(_PREFIX)
+        if rest != name.upper() and rest not in known:
+            for near in get_close_matches(rest, known, n=1, cutoff=_ALIKE):
+                yield f"{name}: is not read; is {_PREFIX}{near} meant?"
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
+
+
+class LogSettings(_Settings):
+    """How a process logs."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` is console on a terminal and JSON lines elsewhere."
+    )
+
+
+class KafkaSettings(_Settings):
+    """How to reach Kafka, and the shape of the topics."""
+
+    kafka_bootstrap_servers: str = "localhost:9092"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_cafile: Path | None = Field(default=None, description="CA bundle; default: system.")
+    kafka_ssl_certfile: Path | None = Field(default=None, description="Client certificate.")
+    kafka_ssl_keyfile: Path | None = Field(default=None, description="The certificate's key.")
+    kafka_enable_idempotence: bool = Field(
+        default=True, description="Off only for the embedded broker, which lacks it."
+    )
+    kafka_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="zstd", description="Of what is published. Whoever reads finds out by itself."
+    )
+    kafka_request_timeout_ms: int = Field(default=15_000, ge=1_000)
+    kafka_session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    kafka_max_batch_records: int = Field(default=1_000, ge=1, le=50_000)
+    kafka_batch_timeout_ms: int = Field(
+        default=20, ge=1, description="Idle wait for a batch; bounds the latency it adds."
+    )
+    kafka_fetch_max_wait_ms: int = Field(default=100, ge=1)
+    kafka_undecodable_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long a record that can't be decoded is tried before it is set aside.",
+    )
+    kafka_poison_max_crashes: int = Field(
+        default=3,
+        ge=1,
+        description="Processes in a row that end with one record alone in hand before it is "
+        "set aside.",
+    )
+    topic_prefix: str = Field(default="data-access", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
+    topic_partitions: int = Field(
+        default=6, ge=1, le=10_000, description="Of every topic; they must be equal."
+    )
+    topic_replication_factor: int = Field(
+        default=-1, ge=-1, description="-1 takes the broker's default."
+    )
+
+    @model_validator(mode="after")
+    def _credentials_are_complete(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_sasl_username and self.kafka_sasl_password
+        ):
+            message = (
+                "SASL needs both PURPOSEWATCH_KAFKA_SASL_USERNAME and "
+                "PURPOSEWATCH_KAFKA_SASL_PASSWORD; set them"
+            )
+            raise ValueError(message)
+        if self.kafka_ssl_keyfile and not self.kafka_ssl_certfile:
+            message = "a client key needs its certificate; set PURPOSEWATCH_KAFKA_SSL_CERTFILE"
+            raise ValueError(message)
+        return self
+
+
+class PolicySettings(_Settings):
+    """Where the declared policies and vocabularies are."""
+
+    policies_dir: Path = Field(default=Path("policies"), description="See docs/policy-files.md.")
+    policies_reload_seconds: float = Field(default=2.0, gt=0)
+
+
+class DeadLetterSettings(_Settings):
+    """When a consumer stops instead of draining its topic into the dead letters.
+
+    A stopped consumer keeps its position: nothing is lost, and it resumes after a restart.
+    """
+
+    dead_letter_max_consecutive: int = Field(
+        default=1_000, ge=1, description="Bad records in a row in one partition."
+    )
+    dead_letter_max_ratio: float = Field(
+        default=0.5, gt=0, le=1, description="Share of bad records in the last window."
+    )
+    dead_letter_window: int = Field(default=10_000, ge=1, description="Records in the window.")

@@ -1,0 +1,167 @@
+"""Delivering consignments to the gate."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_demo.deliver import Courier
+from purposewatch_demo.flows import Transport
+from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Unforeseen
+from purposewatch_demo.traffic import Consignment, Item
+from purposewatch_policy.decision import Outcome
+
+EVENT = json.dumps(
+    {"specversion": "1.0", "id": "1", "datacontenttype": "application/json", "data": {"role": "x"}}
+).encode()
+GOOD = Item(EVENT, Booked(Outcome.PERMITTED))
+
+Gate = Callable[[httpx.Request], httpx.Response]
+
+
+class FakeProducer:
+    """Confirms records, or fails the first `failures` of them."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.records: list[bytes] = []
+
+    async def send(
+        self, topic: str, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[None]:
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.failures:
+            self.failures -= 1
+            confirmed.set_exception(KafkaTimeoutError())
+        else:
+            self.records.append(value)
+            confirmed.set_result(None)
+        return confirmed
+
+
+@asynccontextmanager
+async def courier(gate: Gate, producer: FakeProducer | None = None) -> AsyncIterator[Courier]:
+    transport = httpx.MockTransport(gate)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
+        yield Courier(
+            client,
+            producer or FakeProducer(),
+            raw_topic="raw",
+            keys={"crm": "key"},
+        )
+
+
+def consignment(*items: Item, transport: Transport = Transport.BATCH) -> Consignment:
+    return Consignment("crm", transport, items)
+
+
+@pytest.mark.parametrize(
+    ("transport", "content_type", "body"),
+    [
+        (Transport.SINGLE, "application/cloudevents+json", EVENT),
+        (Transport.BATCH, "application/cloudevents-batch+json", b"[" + EVENT + b"]"),
+        (Transport.BINARY, "application/json", b'{"role": "x"}'),
+    ],
+)
+async def test_each_content_mode_is_laid_out_as_cloudevents_has_it(
+    transport: Transport, content_type: str, body: bytes
+) -> None:
+    """Structured, batched and binary mode."""
+    seen: list[httpx.Request] = []
+
+    def gate(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(202)
+
+    async with courier(gate) as sender:
+        await sender.deliver(consignment(GOOD, transport=transport))
+
+    [request] = seen
+    assert content_type == request.headers["content-type"]
+    assert request.headers["authorization"] == "Bearer key"
+    assert body == request.content
+    assert ("1" if transport is Transport.BINARY else None) == request.headers.get("ce-id")
+
+
+async def test_a_lost_answer_is_tried_again_and_counted() -> None:
+    """The events may be there twice now, which the books must recognise."""
+    answers: list[Gate] = [
+        lambda request: (_ for _ in ()).throw(httpx.ConnectError("refused")),
+        lambda request: (_ for _ in ()).throw(httpx.ReadError("reset")),
+        lambda request: httpx.Response(503),
+        lambda request: httpx.Response(202),
+    ]
+
+    def gate(request: httpx.Request) -> httpx.Response:
+        return answers.pop(0)(request)
+
+    async with courier(gate) as sender:
+        await sender.deliver(consignment(GOOD, GOOD))
+
+    assert sender.deliveries.resent == 4  # refused connections can't have taken anything
+    assert sender.deliveries.tally.outcomes == {Outcome.PERMITTED: 2}
+
+
+async def test_an_expected_refusal_is_tallied() -> None:
+    """The gate answered as it must."""
+    async with courier(lambda request: httpx.Response(422)) as sender:
+        await sender.deliver(consignment(Item(b"{}", Rejected(422)), transport=Transport.SINGLE))
+
+    assert sender.deliveries.tally.rejected == {422: 1}
+    assert sender.deliveries.unexpected == {}
+
+
+async def test_another_answer_than_expected_is_held_against_the_run() -> None:
+    """A refusal of good events is no success, and neither is accepting bad ones."""
+    problem = {"detail": "the event has no zone"}
+    async with courier(lambda request: httpx.Response(422, json=problem)) as sender:
+        await sender.deliver(consignment(GOOD, GOOD))
+    assert sender.deliveries.unexpected == {"422 the event has no zone": 2}
+
+    async with courier(lambda request: httpx.Response(202)) as sender:
+        await sender.deliver(consignment(Item(b"{}", Rejected(422)), transport=Transport.SINGLE))
+    assert sender.deliveries.unexpected == {"202 Accepted": 1}
+
+
+async def test_a_bad_event_among_somebodys_own_is_found_by_halving() -> None:
+    """The other events of its batch are accepted all the same."""
+
+    def gate(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(422 if b"bad" in request.content else 202)
+
+    items = [Item(b'"bad"' if number == 5 else b"{}", Unforeseen()) for number in range(8)]
+    async with courier(gate) as sender:
+        await sender.deliver(consignment(*items))
+
+    tally = sender.deliveries.tally
+    assert (tally.unforeseen, tally.rejected) == (7, {422: 1})
+
+
+async def test_raw_records_that_kafka_does_not_confirm_are_sent_again() -> None:
+    """Those that it did confirm are not."""
+    producer = FakeProducer(failures=2)
+    items = [GOOD, Item(b"x", DeadLettered(ErrorClass.NOT_JSON)), GOOD]
+    async with courier(lambda request: httpx.Response(500), producer) as sender:
+        await sender.deliver(consignment(*items, transport=Transport.RAW))
+
+    assert producer.records == [EVENT, EVENT, b"x"]
+    tally = sender.deliveries.tally
+    assert (tally.distinct, tally.dead_letters) == (2, {ErrorClass.NOT_JSON: 1})
+    assert sender.deliveries.resent == 2
+
+
+async def test_giving_up_leaves_events_in_doubt() -> None:
+    """A run that ends without an answer can't claim to know."""
+    async with courier(lambda request: httpx.Response(503)) as sender:
+        task = asyncio.create_task(sender.deliver(consignment(GOOD, GOOD)))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert sender.deliveries.in_doubt == 2

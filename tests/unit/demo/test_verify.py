@@ -1,0 +1,150 @@
+"""The books held against what was sent."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_demo.account import Account, PartitionLedgerReport, ServiceState
+from purposewatch_demo.deliver import Deliveries
+from purposewatch_demo.settle import Settling
+from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Repeated, Unforeseen
+from purposewatch_demo.verify import faults
+from purposewatch_policy.decision import Kind, Outcome
+
+
+def deliveries() -> Deliveries:
+    """Ten permitted events, two violations, a repeat, a refusal and a dead letter."""
+    sent = Deliveries()
+    sent.tally.add([Booked(Outcome.PERMITTED)] * 10)
+    sent.tally.add([Booked(Outcome.VIOLATION, Kind.PROHIBITED)] * 2)
+    sent.tally.add([Repeated(), Rejected(422), DeadLettered(ErrorClass.NOT_JSON)])
+    return sent
+
+
+def books(**changes: Any) -> PartitionLedgerReport:
+    right: dict[str, Any] = {
+        "partition": 0,
+        "events": 13,
+        "verdicts": 13,
+        "dead_letters": 0,
+        "unaccounted": 0,
+        "pending": 0,
+        "duplicates": 1,
+        "conflicts": 0,
+        "balanced": True,
+    }
+    return PartitionLedgerReport(**right | changes)
+
+
+def account(**changes: Any) -> Account:
+    """Books that show just that."""
+    right: dict[str, Any] = {
+        "at": 1.0,
+        "books": (books(),),
+        "outcomes": Counter({"permitted": 10, "violation": 2}),
+        "kinds": Counter({"prohibited": 2}),
+        "set_aside": Counter({"not_json": 1}),
+    }
+    return Account(**right | changes)
+
+
+def test_matching_books_are_a_success() -> None:
+    """Nothing is wrong."""
+    assert list(faults(deliveries(), account())) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "complaint"),
+    [
+        (account(books=()), "no books"),
+        (account(books=(books(balanced=False, pending=3),)), "do not balance"),
+        (account(books=(books(balanced=None),)), "do not balance"),
+        (account(books=(books(events=14, verdicts=14),)), "events in the books"),
+        (account(outcomes=Counter({"permitted": 9})), "permitted: expected 10, found 9"),
+        (account(kinds=Counter({"prohibited": 1, "undeclared_role": 1})), "undeclared_role"),
+        (account(books=(books(duplicates=0),)), "duplicates recognised: expected 1, found 0"),
+        (account(books=(books(conflicts=1),)), "ids with other content"),
+        (account(set_aside=Counter()), "dead letters: not_json"),
+        (account(outcomes=Counter({"permitted": 10, "unknown": 1})), "unknown: expected 0"),
+    ],
+)
+def test_each_difference_is_named(found: Account, complaint: str) -> None:
+    """The run fails, and says by what."""
+    assert complaint in "; ".join(faults(deliveries(), found))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda sent: sent.unexpected.update({"422 no zone": 3}), "3 events were answered"),
+        (lambda sent: setattr(sent, "in_doubt", 2), "2 events were given up"),
+    ],
+)
+def test_deliveries_that_went_wrong_fail_the_run(
+    spoil: Callable[[Deliveries], object], complaint: str
+) -> None:
+    """Whatever the books say."""
+    sent = deliveries()
+    spoil(sent)
+
+    assert complaint in "; ".join(faults(sent, account()))
+
+
+def test_after_a_lost_answer_more_repeats_are_right_and_fewer_are_not() -> None:
+    """What was sent again may be there twice; counted it must be once."""
+    sent = deliveries()
+    more = account(books=(books(events=15, verdicts=15, duplicates=3),))
+    assert list(faults(sent, more)) != []
+
+    sent.resent = 2
+
+    assert list(faults(sent, more)) == []
+    assert list(faults(sent, account(books=(books(duplicates=0),)))) != []
+
+
+def test_a_restarted_gate_may_repeat_itself() -> None:
+    """It commits the raw topic's offsets after the events; a crash between repeats them."""
+    gate = ServiceState("ingest", "http://127.0.0.1", answers=True, restarts=1)
+    more = account(books=(books(events=15, verdicts=15, duplicates=3),), services=(gate,))
+
+    assert list(faults(deliveries(), more)) == []
+    auditor = replace(gate, name="auditor")
+    assert list(faults(deliveries(), replace(more, services=(auditor,)))) != []
+
+
+def test_of_somebodys_own_events_only_the_books_are_checked() -> None:
+    """Nothing is known of what they should be."""
+    sent = Deliveries()
+    sent.tally.add([Unforeseen()] * 13)
+
+    assert list(faults(sent, account(set_aside=Counter()))) == []
+    assert list(faults(sent, account(books=(books(events=12),), set_aside=Counter()))) != []
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_settling_ends_as_soon_as_all_is_well() -> None:
+    """Nobody waits for nothing."""
+    assert Settling(deliveries(), Clock()).done(account())
+
+
+def test_settling_waits_as_long_as_the_books_move() -> None:
+    """A backlog takes the time that it takes; standing still does not."""
+    clock = Clock()
+    settling = Settling(deliveries(), clock)
+    for step in range(10):
+        clock.now = step * 20.0
+        behind = account(books=(books(balanced=False, verdicts=step),))
+        assert not settling.done(behind)
+
+    clock.now += 31.0
+    assert settling.done(behind)

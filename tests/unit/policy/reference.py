@@ -1,0 +1,203 @@
+"""A deliberately naive checker: walks the statements and tests each dimension, as the rules say.
+
+It shares only the model's types with the product. Where the two differ, one of them is wrong.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from purposewatch_policy.model import Effect, Policy, Statement
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
+
+KINDS = [
+    "policy_not_in_force",
+    "prohibited",
+    "undeclared_role",
+    "undeclared_third_party_sharing",
+    "undeclared_category",
+    "undeclared_purpose",
+    "undeclared_operation",
+    "undeclared_source",
+    "undeclared_location",
+    "excessive_retention",
+    "legal_basis_mismatch",
+    "condition_not_met",
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the checker says about one data category."""
+
+    outcome: str
+    kind: str | None = None
+    grade: str | None = None
+    distance: int | None = None
+    statement: str | None = None
+    clause: str | None = None
+    failed: tuple[str, ...] = ()
+
+
+UNKNOWN = Finding("unknown")
+
+
+def check(
+    flow: FlowTerms,
+    at: datetime,
+    vocabularies: dict[str, Vocabulary],
+    policies: list[Policy],
+) -> tuple[str, str | None, str | None, list[Finding]]:
+    """Return outcome, kind and policy version of the event, and a finding for each category."""
+    if flow.controller not in vocabularies:
+        return conclude(None, [UNKNOWN for _ in flow.data_categories])
+    vocabulary = vocabularies[flow.controller]
+    policy = next((each for each in policies if is_in_force(each, flow.controller, at)), None)
+    findings = []
+    for category in flow.data_categories:
+        if not is_known(flow, category, vocabulary):
+            findings.append(UNKNOWN)
+        elif policy is None:
+            findings.append(Finding("violation", "policy_not_in_force", "omitted"))
+        else:
+            findings.append(check_category(flow, category, policy, vocabulary))
+    return conclude(policy, findings)
+
+
+def is_in_force(policy: Policy, controller: str, at: datetime) -> bool:
+    if policy.controller != controller or at < policy.in_force_from:
+        return False
+    return policy.in_force_until is None or at < policy.in_force_until
+
+
+def is_known(flow: FlowTerms, category: str, vocabulary: Vocabulary) -> bool:
+    return (
+        flow.role in vocabulary.roles
+        and category in vocabulary.data_categories
+        and flow.operation in vocabulary.operations
+        and flow.purpose in vocabulary.purposes
+        and flow.recipient in vocabulary.recipients
+        and (flow.source is None or flow.source in vocabulary.sources)
+        and (flow.location is None or flow.location in vocabulary.locations)
+        and (flow.legal_basis is None or flow.legal_basis in vocabulary.legal_bases)
+        and all(fact in vocabulary.facts for fact in flow.facts)
+    )
+
+
+def conclude(
+    policy: Policy | None, findings: list[Finding]
+) -> tuple[str, str | None, str | None, list[Finding]]:
+    outcomes = {finding.outcome for finding in findings}
+    outcome = next(each for each in ("violation", "unknown", "permitted") if each in outcomes)
+    kinds = {finding.kind for finding in findings}
+    kind = next((each for each in KINDS if each in kinds), None)
+    return outcome, kind, policy.version if policy else None, findings
+
+
+def check_category(  # noqa: PLR0911  # one return for each rule, in the rules' order
+    flow: FlowTerms, category: str, policy: Policy, vocabulary: Vocabulary
+) -> Finding:
+    def failed(statement: Statement) -> dict[str, bool]:
+        return failures(statement, flow, category, vocabulary)
+
+    permits = [each for each in policy.statements if each.effect is Effect.PERMIT]
+    prohibits = [each for each in policy.statements if each.effect is Effect.PROHIBIT]
+    covering = [each for each in permits if not any(failed(each).values())]
+    forbidding = [each for each in prohibits if not any(failed(each).values())]
+    if forbidding:
+        chosen, steps = closest(forbidding, flow, category, vocabulary)
+        grade = "ambiguous" if covering else "incorrect"
+        return Finding("violation", "prohibited", grade, steps, chosen.id, chosen.clause)
+    if covering:
+        chosen, steps = closest(covering, flow, category, vocabulary)
+        grade = "vague" if steps else "clear"
+        return Finding("permitted", None, grade, steps, chosen.id, chosen.clause)
+
+    def passing(*dimensions: str) -> list[Statement]:
+        return [
+            each for each in permits if not any(failed(each)[dimension] for dimension in dimensions)
+        ]
+
+    outside = vocabulary.recipients.lineage(flow.recipient)[-1] != "first_party"
+    if not passing("role"):
+        return omitted("undeclared_role", permits, failed)
+    if outside and not passing("role", "data_category", "recipient"):
+        return omitted("undeclared_third_party_sharing", passing("role"), failed)
+    if not passing("role", "data_category"):
+        return omitted("undeclared_category", passing("role"), failed)
+    if not passing("role", "data_category", "recipient", "purpose"):
+        candidates = passing("role", "data_category", "recipient")
+        candidates = candidates or passing("role", "data_category")
+        return omitted("undeclared_purpose", candidates, failed)
+    return omitted(None, passing("role", "data_category", "recipient", "purpose"), failed)
+
+
+def omitted(
+    kind: str | None, candidates: list[Statement], failed: Callable[[Statement], dict[str, bool]]
+) -> Finding:
+    if not candidates:
+        return Finding("violation", kind, "omitted")
+    fewest = min(sum(failed(each).values()) for each in candidates)
+    best = [each for each in candidates if sum(failed(each).values()) == fewest]
+    nearest = min(best, key=lambda each: tuple(failed(each).values()))  # the first of equals
+    lacks = tuple(dimension for dimension, fails in failed(nearest).items() if fails)
+    kind = kind or {
+        "operation": "undeclared_operation",
+        "source": "undeclared_source",
+        "location": "undeclared_location",
+        "retention": "excessive_retention",
+        "legal_basis": "legal_basis_mismatch",
+        "facts": "condition_not_met",
+    }.get(lacks[0])
+    return Finding("violation", kind, "omitted", None, nearest.id, nearest.clause, lacks)
+
+
+def failures(
+    statement: Statement, flow: FlowTerms, category: str, vocabulary: Vocabulary
+) -> dict[str, bool]:
+    """Return for each dimension, in order of significance, whether the statement fails it."""
+    kept = flow.retention_days
+    limit = statement.retention_days
+    return {
+        "role": not names(statement.roles, flow.role, vocabulary.roles),
+        "data_category": not names(statement.data_categories, category, vocabulary.data_categories),
+        "purpose": not names(statement.purposes, flow.purpose, vocabulary.purposes),
+        "recipient": not names(statement.recipients, flow.recipient, vocabulary.recipients),
+        "operation": not names(statement.operations, flow.operation, vocabulary.operations),
+        "source": not names(statement.sources, flow.source, vocabulary.sources),
+        "location": not names(statement.locations, flow.location, vocabulary.locations),
+        "retention": limit is not None and (kept is None or kept > limit),
+        "legal_basis": flow.legal_basis is not None
+        and not names(statement.legal_bases, flow.legal_basis, vocabulary.legal_bases),
+        "facts": not (
+            all(flow.facts.get(fact, False) for fact in statement.when)
+            and not any(flow.facts.get(fact, False) for fact in statement.unless)
+        ),
+    }
+
+
+def names(terms: Iterable[str] | None, stated: str | None, taxonomy: Taxonomy) -> bool:
+    if terms is None:
+        return True
+    return stated is not None and any(taxonomy.covers(term, stated) for term in terms)
+
+
+def closest(
+    statements: list[Statement], flow: FlowTerms, category: str, vocabulary: Vocabulary
+) -> tuple[Statement, int]:
+    def distance(statement: Statement) -> int:
+        return (
+            steps(statement.data_categories, category, vocabulary.data_categories)
+            + steps(statement.purposes, flow.purpose, vocabulary.purposes)
+            + steps(statement.recipients, flow.recipient, vocabulary.recipients)
+        )
+
+    chosen = min(statements, key=distance)  # the first of equals
+    return chosen, distance(chosen)
+
+
+def steps(terms: tuple[str, ...] | None, stated: str, taxonomy: Taxonomy) -> int:
+    lineage = taxonomy.lineage(stated)
+    if terms is None:  # the dimension's root above all roots
+        return len(lineage)
+    return next(step for step, term in enumerate(lineage) if term in terms)

@@ -1,0 +1,43 @@
+"""A policy compiled into sets of statements, of all of them and role by role."""
+
+from dataclasses import replace
+
+import pytest
+
+from purposewatch_policy import CompiledPolicy
+from tests.unit.policy.library import POLICY, STATEMENTS, VOCABULARY, policy
+
+COMPILED = CompiledPolicy(POLICY, VOCABULARY)
+
+
+def test_role_has_the_statements_that_cover_it() -> None:
+    """The sets for a role hold its own statements and those about every role, in file order."""
+    expected = ["nobody.health", "visitors.wellbeing"]
+    assert expected == [each.id for each in COMPILED.for_role["visitor"].statements]
+
+
+def test_every_known_role_has_sets() -> None:
+    """A role without a statement of its own is known, an undefined one is not."""
+    assert set(VOCABULARY.roles) == set(COMPILED.for_role)
+
+
+def test_sets_for_a_role_agree_with_those_of_all_statements() -> None:
+    """What covers a term among a role's statements is what covers it among all that are its."""
+    sets = COMPILED.for_role["reader"]
+    among_all = COMPILED.role["reader"] & COMPILED.purpose["service.loans"]
+    expected = [each.id for bit, each in enumerate(STATEMENTS) if among_all >> bit & 1]
+    covering = sets.purpose["service.loans"]
+    assert expected == [each.id for bit, each in enumerate(sets.statements) if covering >> bit & 1]
+
+
+def test_roles_with_the_same_statements_share_sets() -> None:
+    """Many roles don't take many times the memory when the policy doesn't tell them apart."""
+    one_for_all = [replace(each, roles=None) for each in STATEMENTS]
+    compiled = CompiledPolicy(policy(*one_for_all), VOCABULARY)
+    assert {id(compiled)} == {id(sets) for sets in compiled.for_role.values()}
+
+
+def test_term_outside_the_vocabulary_is_refused() -> None:
+    """A statement can't be compiled with a term that the vocabulary lacks."""
+    with pytest.raises(KeyError):
+        CompiledPolicy(policy(replace(STATEMENTS[0], roles=("stranger",))), VOCABULARY)

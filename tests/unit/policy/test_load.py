@@ -1,0 +1,91 @@
+"""Loading a directory of policies: sound ones compile, every fault is shown where it is."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from purposewatch_policy import AcceptedFinding, Effect, load_policies
+from purposewatch_policy.read import MAX_RETENTION_DAYS
+from purposewatch_policy.yaml_reader.source import InvalidSourceError
+
+HERE = Path(__file__).parent
+SOUND = HERE / "sound"
+FAULTS = sorted(path for path in (HERE / "broken").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda path: path.name)
+def test_fault_is_reported_where_it_is(fault: Path, tmp_path: Path) -> None:
+    """A sound tree with one faulty file is refused with exactly the expected lines."""
+    shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(
+        fault, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("expected.txt")
+    )
+    expected = (fault / "expected.txt").read_text(encoding="utf-8")
+    with pytest.raises(InvalidSourceError) as refused:
+        load_policies(tmp_path)
+    assert expected.splitlines() == str(refused.value).replace(f"{tmp_path}/", "").splitlines()
+
+
+def test_sound_policy_is_read_completely() -> None:
+    """What the file says is what the policy holds, with defaults and defined terms filled in."""
+    (compiled,) = load_policies(SOUND).versions("acme")
+    policy = compiled.policy
+    contact, health = policy.statements
+    assert (policy.controller, policy.version) == ("acme", "1")
+    assert datetime(2019, 12, 31, 16, tzinfo=UTC) == policy.in_force_from
+    assert datetime(2021, 12, 31, 16, tzinfo=UTC) == policy.in_force_until
+    assert policy.document == {"language": "en", "title": "Privacy policy"}
+    assert policy.sections == {"members": {"en": "Members"}}
+    assert (
+        contact.data_categories,
+        contact.defined_terms,
+    ) == (("user.contact",), ("contact_information",))
+    assert contact.recipients == ("first_party",)
+    assert (health.effect, health.purposes, health.recipients) == (Effect.PROHIBIT, None, None)
+
+
+def test_nested_defined_terms_are_expanded(tmp_path: Path) -> None:
+    """A statement by a defined term names the categories of the terms inside it, each once."""
+    shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "acme" / "policy.1.yaml"
+    text = path.read_text(encoding="utf-8")
+    nested = "  details:\n    data_categories: [user.health, user.contact]\nstatements:"
+    text = text.replace("data_categories: [user.contact]\n", "defined_terms: [details]\n")
+    path.write_text(text.replace("statements:", nested, 1), encoding="utf-8")
+    policies = load_policies(tmp_path)
+    statement = policies.versions("acme")[0].statement("members.contact")
+    assert statement.data_categories == ("user.health", "user.contact")
+
+
+def test_accepted_findings_are_read_each_once(tmp_path: Path) -> None:
+    """They stand in the statement that they are about; naming a rule twice is a fault."""
+    shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "acme" / "policy.1.yaml"
+    accepted = "    accepted_findings:\n      - {rule: contradiction, reason: As written.}\n"
+    path.write_text(path.read_text(encoding="utf-8") + accepted, encoding="utf-8")
+    statement = load_policies(tmp_path).versions("acme")[0].statement("members.health")
+    assert statement.accepted_findings == (AcceptedFinding("contradiction", "As written."),)
+
+    again = "      - {rule: contradiction, reason: Again.}\n"
+    path.write_text(path.read_text(encoding="utf-8") + again, encoding="utf-8")
+    with pytest.raises(InvalidSourceError, match="`contradiction` is accepted twice; keep one"):
+        load_policies(tmp_path)
+
+
+def test_missing_directory_is_refused(tmp_path: Path) -> None:
+    """A directory that does not exist is an error that names it."""
+    with pytest.raises(InvalidSourceError, match="is no directory"):
+        load_policies(tmp_path / "nowhere")
+
+
+def test_empty_directory_is_refused(tmp_path: Path) -> None:
+    """A directory without any policy is an error: nothing could be judged by it."""
+    with pytest.raises(InvalidSourceError, match="holds no policy"):
+        load_policies(tmp_path)
+
+
+def test_longest_retention_is_what_an_event_may_state() -> None:
+    """A policy may state any retention that an event may state, and no longer one."""
+    assert MAX_RETENTION_DAYS == 36_525

@@ -1,0 +1,186 @@
+"""Looking after the pages: who is told, what is remembered, what alerts."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from sqlalchemy import select
+
+from purposewatch_reporter.epochs.monitor import EpochMonitor
+from purposewatch_reporter.epochs.opening import RawLedgerOpening
+from purposewatch_reporter.reconciliation.reconciler import Reconciler
+from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.raw_ledgers import load_raw_pages
+from purposewatch_runtime import metrics as m
+from tests.unit.reporter.logs import TOPICS, Pipeline
+
+if TYPE_CHECKING:
+    from purposewatch_reporter.log_offsets import LogOffsets
+
+PATIENCE = timedelta(minutes=5)
+
+
+class Ends:
+    """One topic's log ends; every record was written when the pipeline began."""
+
+    def __init__(self, pipeline: Pipeline, topic: str) -> None:
+        self.topic = topic
+        self._logs = pipeline.logs
+        self._written = pipeline.now
+
+    async def ends(self) -> Mapping[int, int]:
+        """Stand in for `LogOffsets.ends`."""
+        return {n: end for n, (_, end) in (await self._logs.spans(self.topic, [0, 1])).items()}
+
+    async def log_start(self, topic: str, partition: int) -> int:
+        """Stand in for `LogOffsets.log_start`."""
+        return await self._logs.log_start(topic, partition)
+
+    async def written_at(self, _: int, __: int) -> datetime:
+        """Stand in for `LogOffsets.written_at`."""
+        return self._written
+
+
+class Bench:
+    """A pipeline with all that looks after its books."""
+
+    def __init__(self, database: Database) -> None:
+        self.pipeline = Pipeline(database)
+        self.metrics = m.MetricSet("reporter", version="0")
+        self.told: list[str] = []
+        self.books = Reconciler(
+            database,
+            cast("LogOffsets", Ends(self.pipeline, TOPICS.events)),
+            cast("LogOffsets", Ends(self.pipeline, TOPICS.raw)),
+            partitions=2,
+            metric_set=self.metrics,
+            clock=lambda: self.pipeline.now,
+        )
+        self.pages = EpochMonitor(
+            database,
+            self.pipeline.keeper,
+            self.books,
+            TOPICS,
+            partitions=2,
+            alert_after=PATIENCE,
+            clock=lambda: self.pipeline.now,
+            turned={TOPICS.verdicts: self._tell},
+        )
+
+    async def _tell(self) -> None:
+        self.told.append(TOPICS.verdicts)
+
+    async def look(self) -> None:
+        """Compare, then look after the pages, then compare again."""
+        await self.books.refresh()
+        await self.pages.look()
+        await self.books.refresh()
+
+    async def firing(self) -> set[str]:
+        """The notices that hold."""
+        async with self.pipeline.database.reading() as connection:
+            rows = await connection.execute(
+                select(tables.notices.c.key).where(tables.notices.c.state == "firing")
+            )
+            return set(rows.scalars())
+
+    def gauge(self, spec: Any, *labels: str) -> float:
+        """A gauge's value."""
+        return float(self.metrics.gauge(spec).labels(*labels)._value.get())
+
+
+@pytest.fixture
+def bench(database: Database) -> Bench:
+    """An empty one."""
+    return Bench(database)
+
+
+async def test_the_consumer_is_told_that_reading_begins_anew(bench: Bench) -> None:
+    """Once, by the look after the one that found it, whoever turned the page."""
+    await bench.pipeline.run(3)
+    await bench.look()
+    bench.pipeline.logs.recreate(TOPICS.verdicts)
+    for _ in range(5):
+        bench.pipeline.judge(bench.pipeline.accept())
+    await bench.look()
+    await bench.look()
+    assert bench.told == [TOPICS.verdicts]
+    assert bench.gauge(m.LOG_EPOCHS_STARTED, "verdicts") == 1
+
+
+async def test_events_that_went_with_their_log_are_lost_and_alert(bench: Bench) -> None:
+    """Those that were seen in Kafka and never got a verdict; for a day, the number stays."""
+    await bench.pipeline.run(3)
+    for _ in range(2):
+        bench.pipeline.accept()
+    await bench.look()
+    bench.pipeline.logs.recreate(TOPICS.events)
+    for _ in range(6):
+        bench.pipeline.accept()
+    await bench.look()
+    await bench.look()
+    assert {f"page/{TOPICS.events}/0", "lost/events"} <= await bench.firing()
+    assert bench.books.latest is not None
+    [closed] = bench.books.latest.events.closed
+    assert (closed.events, closed.verdicts, closed.unaccounted) == (5, 3, 2)
+    assert bench.gauge(m.LEDGER_LOST, "events") == 2
+    assert bench.gauge(m.LEDGER_EVENTS, "0") == 11
+    assert bench.gauge(m.LEDGER_VERDICTS, "0") == 3
+    bench.pipeline.later(timedelta(days=1))
+    await bench.look()
+    assert not {f"page/{TOPICS.events}/0", "lost/events"} & await bench.firing()
+    assert bench.gauge(m.LEDGER_LOST, "events") == 2
+
+
+async def test_an_event_unaccounted_for_alerts_after_a_while(bench: Bench) -> None:
+    """And the notice ends when its verdict comes."""
+    await bench.pipeline.run(1)
+    missing = bench.pipeline.accept()
+    await bench.pipeline.run(1)
+    await bench.look()
+    assert await bench.firing() == set()
+    bench.pipeline.later(PATIENCE)
+    await bench.look()
+    assert await bench.firing() == {"unaccounted/events"}
+    bench.pipeline.judge(missing)
+    await bench.pipeline.book()
+    await bench.look()
+    assert await bench.firing() == set()
+
+
+async def test_a_short_log_alerts_until_its_page_is_turned(bench: Bench) -> None:
+    """On-call hears of it before it is certain."""
+    await bench.pipeline.run(3)
+    await bench.look()
+    bench.pipeline.logs.cut(TOPICS.events, 0, 1)
+    await bench.look()
+    await bench.look()
+    assert await bench.firing() == {"short/events"}
+    bench.pipeline.later(timedelta(minutes=1))
+    await bench.look()
+    await bench.look()
+    assert await bench.firing() == {f"page/{TOPICS.events}/0"}
+
+
+@pytest.mark.parametrize(("booked_before", "base"), [(False, 4), (True, 7)])
+async def test_raw_books_begin_with_what_can_be_accounted_for(
+    bench: Bench,
+    booked_before: bool,  # noqa: FBT001 - a table
+    base: int,
+) -> None:
+    """At the log's start; in an older database, which did not book origins, at its end."""
+    pipeline = bench.pipeline
+    pipeline.logs.starts[TOPICS.raw, 0] = 4
+    for _ in range(3):
+        pipeline.raw()
+    if booked_before:
+        await pipeline.run(1)
+    opening = RawLedgerOpening(pipeline.database, pipeline.logs, TOPICS, partitions=range(2))
+    await opening.start()
+    pipeline.raw()
+    await opening.start()
+    async with pipeline.database.reading() as connection:
+        pages = await load_raw_pages(connection, TOPICS.raw)
+    assert [page.base for page in pages[0]] == [base]

@@ -1,0 +1,241 @@
+"""The books of the raw topic: every record came through the gate, or is missing."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from purposewatch_reporter.ledger import raw as raw_module
+from purposewatch_reporter.ledger.raw import RawLedger
+from purposewatch_reporter.reconciliation.balance import Books, balance_raw
+from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.raw_ledgers import load_raw_pages
+from tests.unit.reporter.logs import TOPICS, Pipeline
+from tests.unit.reporter.records import dead_letter
+
+
+@pytest.fixture
+async def pipeline(database: Database) -> Pipeline:
+    """A pipeline whose raw books are open."""
+    made = Pipeline(database)
+    await made.open_raw()
+    return made
+
+
+async def books(pipeline: Pipeline, partition: int = 0) -> list[Books]:
+    """The pages of a raw partition, compared with its log."""
+    async with pipeline.database.reading() as connection:
+        pages = (await load_raw_pages(connection, TOPICS.raw))[partition]
+    end = (await pipeline.logs.spans(TOPICS.raw, [partition]))[partition][1]
+    return [balance_raw(partition, page, end) for page in pages]
+
+
+async def numbers(pipeline: Pipeline) -> tuple[int, ...]:
+    """Records, accepted, dead letters, repeats, unaccounted and pending of the current page."""
+    one = (await books(pipeline))[-1]
+    assert one.events is not None
+    assert one.pending is not None
+    return (
+        one.events,
+        one.verdicts,
+        one.dead_letters,
+        one.duplicates,
+        one.unaccounted,
+        one.pending,
+    )
+
+
+def refuse(pipeline: Pipeline, offset: int, **more: Any) -> None:
+    """The gate sets the raw record at that offset aside."""
+    value = pipeline.logs.of(TOPICS.raw)[offset].value or b""
+    letter = {**dead_letter(0, offset, topic="raw"), "value": base64.b64encode(value).decode()}
+    pipeline.logs.append(TOPICS.dead_letters, 0, {**letter, "consumer": "ingest", **more})
+
+
+async def test_verdicts_and_dead_letters_account_for_raw_records(pipeline: Pipeline) -> None:
+    """What has neither is unaccounted, or still under way behind the last booked one."""
+    records = [pipeline.raw() for _ in range(6)]
+    pipeline.judge(pipeline.accept(origin=records[0]))
+    refuse(pipeline, 1)
+    pipeline.judge(pipeline.accept(origin=records[3]))
+    await pipeline.book()
+    assert await numbers(pipeline) == (6, 2, 1, 0, 1, 2)
+    [shown] = await books(pipeline)
+    assert (shown.oldest_open, shown.balanced) == (2, False)
+    for one in (2, 4, 5):
+        pipeline.judge(pipeline.accept(origin=records[one]))
+    await pipeline.book()
+    assert await numbers(pipeline) == (6, 5, 1, 0, 0, 0)
+    assert (await books(pipeline))[0].balanced is True
+
+
+async def test_an_event_sent_twice_for_one_record_is_a_repeat(pipeline: Pipeline) -> None:
+    """The gate crashed between sending it and committing the record's offset."""
+    first = pipeline.raw()
+    for _ in range(2):
+        pipeline.judge(pipeline.accept(origin=first))
+        await pipeline.book()
+    assert await numbers(pipeline) == (1, 1, 0, 1, 0, 0)
+    assert len(await books(pipeline)) == 1
+
+
+async def test_a_dead_letter_of_the_canonical_event_accounts_for_its_record(
+    pipeline: Pipeline,
+) -> None:
+    """The auditor keeps the event whole, and the event names the record."""
+    pipeline.accept(origin=pipeline.raw())
+    [event] = pipeline.logs.of(TOPICS.events)
+    letter = {**dead_letter(0, 0), "value": base64.b64encode(event.value or b"").decode()}
+    pipeline.logs.append(TOPICS.dead_letters, 0, letter)
+    await pipeline.book()
+    assert await numbers(pipeline) == (1, 0, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "not base64 of json",
+        {"origin": "http"},
+        {"origin": 7},
+        {"origin": "other/0/0"},
+        {"origin": "data-access.raw/0/-1"},
+        {"origin": f"data-access.raw/0/{2**63}"},
+    ],
+)
+async def test_a_letter_that_names_no_record_accounts_for_none(
+    pipeline: Pipeline, value: Any
+) -> None:
+    """Nobody can say then which record it came from; that one stays open, and shows."""
+    pipeline.raw()
+    kept = None if value is None else base64.b64encode(json.dumps(value).encode()).decode()
+    pipeline.logs.append(TOPICS.dead_letters, 0, {**dead_letter(0, 0), "value": kept})
+    await pipeline.book()
+    assert await numbers(pipeline) == (1, 0, 0, 0, 0, 1)
+
+
+async def test_events_by_http_and_of_unknown_partitions_are_nobodys_business(
+    pipeline: Pipeline,
+) -> None:
+    """They are in no raw partition that the books know."""
+    pipeline.judge(pipeline.accept())
+    said = pipeline.accept()
+    pipeline.judge({**said, "origin": f"{TOPICS.raw}/77/3"})
+    await pipeline.book()
+    assert await numbers(pipeline) == (0, 0, 0, 0, 0, 0)
+
+
+async def test_a_recreated_raw_topic_gets_a_new_page(pipeline: Pipeline) -> None:
+    """Events of the old log that come late are booked on the old page, and none twice."""
+    old = [pipeline.raw() for _ in range(4)]
+    said = [pipeline.accept(origin=record) for record in old]
+    for one in said[:2]:
+        pipeline.judge(one)
+    await pipeline.book()
+    pipeline.logs.recreate(TOPICS.raw)
+    new = [pipeline.raw() for _ in range(3)]
+    await pipeline.keeper.check(TOPICS.raw, [0])
+    late = [*said[2:], *(pipeline.accept(origin=record) for record in new[:2])]
+    for one in (late[2], late[0], late[3], late[1]):
+        pipeline.judge(one)
+    refuse(pipeline, 2)
+    await pipeline.book()
+    before, now = await books(pipeline)
+    assert (before.is_closed, before.verdicts, before.unaccounted) == (True, 4, 0)
+    assert (now.verdicts, now.dead_letters, now.duplicates) == (2, 1, 0)
+
+
+async def test_a_refusal_may_be_the_first_from_a_recreated_topic(pipeline: Pipeline) -> None:
+    """At an offset that the old page has booked, or never reached."""
+    old = [pipeline.raw() for _ in range(3)]
+    for record in old:
+        pipeline.judge(pipeline.accept(origin=record))
+    await pipeline.book()
+    pipeline.logs.recreate(TOPICS.raw)
+    for _ in range(6):
+        pipeline.raw()
+    refuse(pipeline, 1)
+    refuse(pipeline, 5)
+    await pipeline.book()
+    assert [(one.verdicts, one.dead_letters) for one in await books(pipeline)] == [(3, 0), (0, 2)]
+
+
+async def test_dead_letters_at_the_same_place_of_two_logs_are_two(pipeline: Pipeline) -> None:
+    """The page is part of what they are known by."""
+    for _ in range(2):
+        record = pipeline.raw()
+        pipeline.judge(pipeline.accept(origin=record))
+        pipeline.raw(no=len(record.value or b""))
+        refuse(pipeline, 1, timestamp="2026-03-02T08:15:00Z", failed_time="2026-03-02T08:16:00Z")
+        await pipeline.book()
+        pipeline.logs.recreate(TOPICS.raw)
+        await pipeline.keeper.check(TOPICS.raw, [0])
+        pipeline.raw()
+        await pipeline.keeper.check(TOPICS.raw, [0])
+        pipeline.logs.recreate(TOPICS.raw)
+    async with pipeline.database.reading() as connection:
+        count = await connection.scalar(select(func.count()).select_from(tables.dead_letters))
+    assert count == 2
+
+
+async def test_full_chunks_are_not_kept(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is settled needs no bits; the rows don't grow with the number of records."""
+    monkeypatch.setattr(raw_module, "CHUNK", 16)
+    monkeypatch.setattr("purposewatch_reporter.store.raw_ledgers.CHUNK", 16)
+    monkeypatch.setattr("purposewatch_reporter.store.raw_ledgers._BYTES", 2)
+    records = [pipeline.raw() for _ in range(100)]
+    for one in records[1:]:
+        pipeline.judge(pipeline.accept(origin=one))
+        await pipeline.book()
+    assert await chunk_count(pipeline) == 7
+    pipeline.judge(pipeline.accept(origin=records[0]))
+    await pipeline.book()
+    for _ in range(8):  # a chunk a batch
+        pipeline.judge(pipeline.accept(origin=pipeline.raw()))
+        await pipeline.book()
+    assert await numbers(pipeline) == (108, 108, 0, 0, 0, 0)
+    assert await chunk_count(pipeline) == 1
+
+
+async def chunk_count(pipeline: Pipeline) -> int:
+    """How many chunks are stored."""
+    async with pipeline.database.reading() as connection:
+        rows = select(func.count()).select_from(tables.raw_chunks)
+        return int(await connection.scalar(rows) or 0)
+
+
+@given(
+    st.integers(0, 40),
+    st.lists(st.lists(st.tuples(st.integers(0, 120), st.booleans()), max_size=30), max_size=8),
+)
+def test_bits_count_as_a_set_does(base: int, batches: list[list[tuple[int, bool]]]) -> None:
+    """Whatever comes in whatever order, against a plain set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raw_module, "CHUNK", 16)
+        account = RawLedger.opened_at(base)
+        account.chunks = dict.fromkeys(range(9), 0)
+        seen: set[int] = set()
+        accepted = repeats = dead = 0
+        for batch in batches:
+            for offset in [offset for offset, letter in batch if letter and offset >= base]:
+                dead += offset not in seen
+                seen.add(offset)
+            account.book_dead_letters(offset for offset, letter in batch if letter)
+            for offset in [offset for offset, letter in batch if not letter and offset >= base]:
+                accepted += offset not in seen
+                repeats += offset in seen
+                seen.add(offset)
+            account.book_accepted(offset for offset, letter in batch if not letter)
+            account.settle()
+        holes = set(range(base, max(seen, default=base - 1) + 1)) - seen
+        assert (account.accepted, account.dead_letters) == (accepted, dead)
+        assert account.repeats == repeats
+        assert account.unaccounted == len(holes)
+        assert account.settled == min(holes, default=account.booked_end)

@@ -1,0 +1,126 @@
+"""Comparing the books with Kafka."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_reporter.reconciliation.reconciler import Reconciler
+from purposewatch_reporter.store.engine import Database
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.metric_specs import GaugeSpec
+from tests.unit.reporter.conftest import NOW
+from tests.unit.reporter.records import PREFIX, in_topic, verdict
+
+if TYPE_CHECKING:
+    from purposewatch_reporter.log_offsets import LogOffsets
+
+WRITTEN = NOW - timedelta(minutes=5)
+
+
+class Kafka:
+    """Log ends as the test sets them."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = f"{PREFIX}.{topic}"
+        self.log_ends: Mapping[int, int] = {0: 0, 1: 0}
+        self.away = False
+        self.fetches = 0
+
+    async def ends(self) -> Mapping[int, int]:
+        """Stand in for `LogOffsets.ends`."""
+        if self.away:
+            raise TimeoutError
+        return self.log_ends
+
+    async def log_start(self, _: str, partition: int) -> int:
+        """Partition 1 has lost its first ten events to the retention."""
+        return 10 * partition
+
+    async def written_at(self, _: int, __: int) -> datetime:
+        """All events are five minutes old."""
+        self.fetches += 1
+        return WRITTEN
+
+
+class Bench:
+    """A watch over a Kafka that the test moves."""
+
+    def __init__(self, database: Database) -> None:
+        self.kafka = Kafka("events")
+        self.raw = Kafka("raw")
+        self.metrics = m.MetricSet("reporter", version="0")
+        self.watch = Reconciler(
+            database,
+            cast("LogOffsets", self.kafka),
+            cast("LogOffsets", self.raw),
+            partitions=2,
+            metric_set=self.metrics,
+            clock=lambda: NOW,
+        )
+
+    async def look(self, *ends: int) -> Any:
+        """Refresh with these log ends; the books of all partitions."""
+        self.kafka.log_ends = dict(enumerate(ends))
+        await self.watch.refresh()
+        assert self.watch.latest is not None
+        return self.watch.latest.partitions
+
+    def gauge(self, spec: GaugeSpec, *labels: str) -> float:
+        """A gauge's value."""
+        return float(self.metrics.gauge(spec).labels(*labels)._value.get())
+
+
+@pytest.fixture
+async def bench(database: Database, bookkeeper: LedgerWriter) -> Bench:
+    """Offsets 0, 1 and 3 of partition 0 are booked, one of them as a violation."""
+    values = [verdict(0, 0), verdict(0, 1, outcome="violation"), verdict(0, 3)]
+    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    return Bench(database)
+
+
+async def test_gauges_show_the_books(bench: Bench) -> None:
+    """Per partition, with what is missing and what is under way."""
+    first, second = await bench.look(6, 12)
+    assert (first.events, first.unaccounted, first.pending) == (6, 1, 2)
+    assert (second.base, second.events, second.pending) == (10, 2, 2)
+    assert bench.gauge(m.LEDGER_UNACCOUNTED, "0") == 1
+    assert bench.gauge(m.LEDGER_PENDING, "0") == 2
+    assert bench.gauge(m.LEDGER_VERDICTS, "0") == 3
+
+
+async def test_the_oldest_open_event_has_the_age_of_its_record(bench: Bench) -> None:
+    """Asked for once, and not for an event that has only just come."""
+    await bench.look(4, 10)
+    await bench.look(4, 10)
+    assert bench.gauge(m.LEDGER_OLDEST_SECONDS, "0") == 300
+    await bench.look(4, 11)
+    assert bench.kafka.fetches == 1
+    assert bench.gauge(m.LEDGER_OLDEST_SECONDS, "1") == 0
+    await bench.look(4, 11)
+    assert bench.gauge(m.LEDGER_OLDEST_SECONDS, "1") == 300
+
+
+async def test_what_is_not_seen_is_unknown(bench: Bench) -> None:
+    """Without Kafka no number is made up, and the service isn't ready."""
+    assert not (await bench.watch.check()).ok
+    await bench.look(4, 10)
+    assert (await bench.watch.check()).ok
+    bench.kafka.away = True
+    with pytest.raises(TimeoutError):
+        await bench.watch.refresh()
+    assert bench.watch.latest is not None
+    assert [book.balanced for book in bench.watch.latest.partitions] == [None, None]
+    assert math.isnan(bench.gauge(m.LEDGER_EVENTS, "0"))
+    assert bench.gauge(m.LEDGER_VERDICTS, "0") == 3
+    assert not (await bench.watch.check()).ok
+
+
+async def test_a_recreated_topic_is_seen(bench: Bench) -> None:
+    """Its events would be taken for repeats; the books must not claim balance."""
+    first, _ = await bench.look(2, 10)
+    assert first.log_is_short
+    assert first.balanced is False

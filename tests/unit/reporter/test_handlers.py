@@ -1,0 +1,62 @@
+"""What a booked batch shows in the metrics."""
+
+from purposewatch_reporter.handlers import Intake
+from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_runtime import metrics as m
+from tests.unit.reporter.records import in_topic, verdict
+
+TOPIC = "data-access.verdicts"
+
+
+async def test_invented_controllers_share_one_label(bookkeeper: LedgerWriter) -> None:
+    """Names that no policy is known of do not become label values, however many there are."""
+    unknown = [verdict(offset=number, outcome="unknown") for number in range(50)]
+    for number, each in enumerate(unknown):
+        each["data"]["controller"] = f"invented-{number}"
+        each["policy"] = None
+    metric_set = m.MetricSet("reporter", version="0")
+
+    await Intake(bookkeeper, metric_set).verdicts(
+        in_topic(TOPIC, [*unknown, verdict(offset=50), verdict(offset=50)])
+    )
+
+    def booked(**labels: str) -> float | None:
+        return metric_set.registry.get_sample_value("purposewatch_recorded_verdicts_total", labels)
+
+    assert booked(controller="_unjudged", outcome="unknown", kind="none") == 50
+    assert booked(controller="wework-labs", outcome="permitted", kind="none") == 1
+    assert booked(controller="invented-0", outcome="unknown", kind="none") is None
+    assert metric_set.registry.get_sample_value("purposewatch_recorded_redeliveries_total") == 1
+
+
+async def test_violations_and_statements_are_counted_by_what_they_are_about(
+    bookkeeper: LedgerWriter,
+) -> None:
+    """A violation by its dimensions; every decision by the statement and the grade."""
+    metric_set = m.MetricSet("reporter", version="0")
+    values = [
+        verdict(offset=0, outcome="violation", kind="prohibited", publisher="web"),
+        verdict(offset=1, outcome="violation", kind="prohibited", publisher="web"),
+        verdict(offset=2, outcome="unknown"),
+        verdict(
+            offset=3,
+            outcome="violation",
+            categories={"user.name": "permitted", "user.contact": "violation"},
+        ),
+    ]
+
+    await Intake(bookkeeper, metric_set).verdicts(in_topic(TOPIC, values))
+
+    def sample(name: str, **labels: str) -> float | None:
+        return metric_set.registry.get_sample_value(name, {"controller": "wework-labs", **labels})
+
+    violations, decisions = m.RECORDED_VIOLATIONS.exported_name, m.STATEMENT_DECISIONS.exported_name
+    about = {"role": "member", "recipient": "first_party"}
+    found = {"outcome": "violation", "kind": "prohibited", "publisher": "web"}
+    unknown = {"role": "_unjudged", "recipient": "_unjudged", "publisher": "crm"}
+    statement = "members.contact.use"
+    assert sample(violations, **found, **about) == 2
+    assert sample(violations, outcome="unknown", kind="none", **unknown) == 1
+    assert sample(decisions, statement=statement, grade="omitted") == 3
+    assert sample(decisions, statement=statement, grade="clear") == 1
+    assert sample(decisions, statement=statement, grade="none") == 1

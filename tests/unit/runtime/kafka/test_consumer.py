@@ -1,0 +1,86 @@
+"""The batch consumer's part in the suspicion against records; real brokers are tested elsewhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+
+from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka import consumer as consumer_module
+from purposewatch_runtime.kafka.consumer import BatchConsumer
+from purposewatch_runtime.settings import KafkaSettings
+
+PLACE = TopicPartition("t", 0)
+Leave = Callable[[BatchConsumer], Awaitable[None]]
+
+
+class Fake:
+    """Stands for aiokafka's consumer, and keeps what is committed as Kafka does."""
+
+    def __init__(self) -> None:
+        self.kept = (7, "")
+        self._coordinator = SimpleNamespace(fetch_committed_offsets=self._fetch)
+
+    async def _fetch(self, _: Any) -> dict[TopicPartition, tuple[int, str]]:
+        return {PLACE: self.kept}
+
+    async def commit(self, offsets: dict[TopicPartition, tuple[int, str]]) -> None:
+        """Keep it."""
+        self.kept = offsets[PLACE]
+
+    def pause(self, *_: TopicPartition) -> None:
+        """Nothing is fetched anyway."""
+
+    resume = pause
+
+    async def stop(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.mark.parametrize("leave", [BatchConsumer.stop, BatchConsumer.revoked])
+async def test_leaving_alive_holds_nothing_against_what_is_in_hand(
+    leave: Leave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many processes are stopped while Kafka keeps a batch waiting: it stays innocent."""
+    monkeypatch.setattr(consumer_module, "_STOP_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(consumer_module, "_REVOKE_WAIT_SHARE", 0.001)
+    kafka: Any = Fake()
+    marks = []
+    for _ in range(6):
+        begun = asyncio.Event()
+
+        async def wait(_: Any, begun: asyncio.Event = begun) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        consumer = BatchConsumer(
+            KafkaSettings(),
+            topic="t",
+            group_id="g",
+            client_id="c",
+            handle=wait,
+            metric_set=m.MetricSet("auditor", version="0"),
+        )
+        consumer._subscriber.consumer = kafka
+        await consumer.assigned([0])
+        consumer._idle.clear()
+        record = ConsumerRecord("t", 0, 7, 0, 0, None, b"v", None, -1, 1, ())
+        message: Any = SimpleNamespace(raw_message=[record])
+        in_hand = asyncio.create_task(consumer._on_batch(message))
+        await begun.wait()
+        marks.append(kafka.kept[1])
+        await leave(consumer)
+        in_hand.cancel()
+        marks.append(kafka.kept[1])
+
+    assert marks[1::2] == [""] * 6
+    assert "" not in marks[::2]
+    assert kafka.kept[0] == 7
+
+
+def test_a_rebalance_ends_before_the_requests_to_join_do() -> None:
+    """A member whose request ended first would come back as another, and delay everybody again."""
+    assert consumer_module._REVOKE_WAIT_SHARE < consumer_module._REBALANCE_SHARE < 1

@@ -1,0 +1,269 @@
+"""What polling takes from a consumer that is in trouble; real brokers are tested elsewhere."""
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
+
+from purposewatch_runtime.kafka import polling as polling_module
+from purposewatch_runtime.kafka.polling import Polling, Watch
+
+
+class Fake:
+    """Stands for aiokafka's consumer: hands out records once, or raises as it is told."""
+
+    def __init__(self, fetched: Mapping[int, Sequence[int] | Exception]) -> None:
+        self.states = {
+            TopicPartition("t", partition): SimpleNamespace(position=0, has_valid_position=True)
+            for partition in fetched
+        }
+        self._fetched = {TopicPartition("t", number): what for number, what in fetched.items()}
+        assignment = SimpleNamespace(tps=list(self.states), state_value=self.states.__getitem__)
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+        self._fetcher = SimpleNamespace(
+            _create_fetch_waiter=lambda: asyncio.get_running_loop().create_future()
+        )
+        self.still: set[TopicPartition] = set()
+
+    def paused(self) -> set[TopicPartition]:
+        """What nothing is to be taken from."""
+        return self.still
+
+    def seek(self, position: TopicPartition, offset: int) -> None:
+        """Go there."""
+        self.states[position].position = offset
+
+    async def getmany(
+        self, *wanted: TopicPartition, **_: Any
+    ) -> dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
+        """What has been fetched of these, once."""
+        taken = {}
+        for position in wanted or self.states:
+            found = self._fetched.pop(position, ())
+            if isinstance(found, Exception):
+                raise found
+            if found and position not in self.still:
+                taken[position] = [record(position, offset) for offset in found]
+                self.states[position].position = found[-1] + 1
+        return taken
+
+
+def record(position: TopicPartition, offset: int) -> ConsumerRecord[bytes, bytes]:
+    """A record at a place."""
+    return ConsumerRecord(
+        position.topic, position.partition, offset, 0, 0, None, b"v", None, -1, 1, ()
+    )
+
+
+def polling_under_suspicion(partition: int) -> Polling:
+    """Polling that takes partition by partition, because one is under suspicion."""
+    watch = Watch(
+        unreadable=lambda *_: None, limit=lambda number, _: 1 if number == partition else None
+    )
+    return Polling(watch, patience_seconds=0)
+
+
+async def places(polling: Polling, consumer: Any) -> list[tuple[int, int]]:
+    """Partition and offset of what polling takes."""
+    taken = await polling.take(consumer, max_records=10, idle_seconds=0.01)
+    return [(each.partition, each.offset) for each in taken]
+
+
+async def test_refusal_of_one_partition_drops_nothing_taken_from_another() -> None:
+    """What is in hand when Kafka refuses a later partition is handed over, not passed by."""
+    consumer: Any = Fake({0: (0, 1), 1: TopicAuthorizationFailedError("t"), 2: ()})
+    polling = polling_under_suspicion(2)
+
+    assert await places(polling, consumer) == [(0, 0), (0, 1)]
+
+
+async def test_refusal_with_nothing_in_hand_is_told() -> None:
+    """The consumer has to know that Kafka does not let it read."""
+    consumer: Any = Fake({0: (), 1: TopicAuthorizationFailedError("t"), 2: ()})
+
+    with pytest.raises(TopicAuthorizationFailedError):
+        await polling_under_suspicion(2).take(consumer, max_records=10, idle_seconds=0.01)
+
+
+async def test_nothing_is_set_aside_while_the_consumer_holds_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A record that can't be decoded and is due stays where it is in a paused partition."""
+
+    async def rescue(*_: Any, **__: Any) -> Sequence[Any]:
+        return [record(TopicPartition("t", 0), 0)]
+
+    monkeypatch.setattr(polling_module, "rescue", rescue)
+    monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.01)
+    polling = polling_under_suspicion(1)
+    unreadable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")
+    consumer: Any = Fake({0: unreadable, 1: ()})
+    assert await places(polling, consumer) == []
+    consumer = Fake({0: unreadable, 1: (0,)})
+    assert await places(polling, consumer) == [(1, 0)]
+    await asyncio.sleep(0.02)
+    consumer = Fake({0: unreadable, 2: (5,)})
+    assert await places(polling, consumer) == [(2, 5)]
+
+    consumer.still = set(consumer.states)
+    held = await places(polling, consumer)
+    consumer.still = set()
+
+    assert (held, await places(polling, consumer)) == ([], [(0, 0)])
+
+
+class Log(Fake):
+    """Stands for a consumer that can go back: every call takes from where it stands."""
+
+    def __init__(self, values: Mapping[int, Sequence[bytes | Exception]]) -> None:
+        super().__init__(dict.fromkeys(values, ()))
+        self._values = {TopicPartition("t", number): what for number, what in values.items()}
+        self.calls = 0
+
+    async def getmany(
+        self, *wanted: TopicPartition, max_records: int, **_: Any
+    ) -> dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
+        """What stands there, up to what can't be decoded."""
+        self.calls += 1
+        taken: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {}
+        for position in wanted or self.states:
+            at = self.states[position].position
+            values = self._values[position][at:][:max_records]
+            for value in values:
+                if isinstance(value, Exception):
+                    raise value  # stays where it was; the partitions before it have moved
+            if values:
+                taken[position] = [
+                    dataclasses.replace(record(position, offset), value=value)
+                    for offset, value in enumerate(values, at)
+                ]
+            self.states[position].position += len(values)
+            max_records -= len(values)
+            if not max_records:
+                break
+        return taken
+
+
+def polling_at_ease(*, patience_seconds: float = 0) -> Polling:
+    """Polling without a suspicion."""
+    watch = Watch(unreadable=lambda *_: None, limit=lambda *_: None)
+    return Polling(watch, patience_seconds=patience_seconds)
+
+
+async def test_what_is_in_hand_is_bounded_in_bytes() -> None:
+    """A fetch of well compressed records may unpack to more than there is memory."""
+    megabyte = bytes(2**20)
+    consumer: Any = Log({0: [megabyte] * 200, 1: [megabyte] * 200})
+    polling = polling_at_ease()
+
+    found = [await polling.take(consumer, max_records=5_000, idle_seconds=0.01) for _ in range(4)]
+
+    assert [len(each) for each in found] == [128, 128, 128, 16]
+    places = [(each.partition, each.offset) for records in found for each in records]
+    assert places == [(partition, offset) for partition in (0, 1) for offset in range(200)]
+
+
+async def test_small_records_come_all_at_once() -> None:
+    """The bound costs nothing where a batch is as small as usual."""
+    consumer: Any = Log({0: [b"v"] * 700, 1: [b"v"] * 700})
+
+    found = await polling_at_ease().take(consumer, max_records=1_000, idle_seconds=0.01)
+
+    assert len(found) == 1_000
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), TopicAuthorizationFailedError("t")]
+)
+async def test_failure_after_some_steps_drops_nothing(error: Exception) -> None:
+    """What was taken before is handed over once, and what the failed step took is taken anew."""
+    values: list[bytes | Exception] = [b"v"] * 90
+    consumer: Any = Log({0: [b"v"] * 100, 1: [*values, error]})
+    polling = polling_at_ease(patience_seconds=60)
+
+    found = list(await polling.take(consumer, max_records=1_000, idle_seconds=0.01))
+    assert len(found) == 128
+    with contextlib.suppress(TopicAuthorizationFailedError):
+        for _ in range(100):
+            found += await polling.take(consumer, max_records=1_000, idle_seconds=0.001)
+
+    seen = {
+        number: [each.offset for each in found if each.partition == number] for number in (0, 1)
+    }
+    assert seen[0] == list(range(100))
+    assert seen[1] == list(range(len(seen[1])))
+    if isinstance(error, UnicodeDecodeError):
+        assert len(seen[1]) == 90
+
+
+def trouble_at(first: int, behind: int) -> list[bytes | Exception]:
+    """A partition in which a batch of the client's can't be decoded from `first` on."""
+    bad = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")
+    return [*([b"v"] * first), *([bad] * (behind - first)), b"v"]
+
+
+async def test_large_batch_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What doesn't come with the first part of a strange batch comes at once, not a minute later.
+
+    A partition whose strange part was handed over is no longer reported.
+    """
+    asked: list[tuple[int, int]] = []
+
+    async def rescue(_: Any, position: TopicPartition, offset: int, *, most: int) -> Sequence[Any]:
+        asked.append((offset, most))
+        return [record(position, each) for each in range(offset, min(offset + most, 26))]
+
+    monkeypatch.setattr(polling_module, "rescue", rescue)
+    monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.001)
+    polling = polling_at_ease(patience_seconds=0.3)
+    consumer: Any = Log({0: trouble_at(5, 26)})
+
+    async def offsets() -> list[int]:
+        taken = await polling.take(consumer, max_records=10, idle_seconds=0.01)
+        return [each.offset for each in taken]
+
+    begun = time.monotonic()
+    parts = []
+    reports = set()
+    while not asked:
+        reports.add(polling.unreadable)
+        parts.append(await offsets())
+    waited = time.monotonic() - begun
+    while consumer.states[TopicPartition("t", 0)].position < 26:
+        parts.append(await offsets())
+    assert polling.unreadable is None
+    parts.append(await offsets())
+
+    assert [each for part in parts for each in part] == list(range(27))
+    assert asked == [(5, 11), (15, 11), (25, 11)]
+    assert waited > 0.3
+    assert time.monotonic() - begun < waited + 0.3
+    assert "partition 0 can't be decoded from offset 5 on (UnicodeDecodeError)" in reports
+
+
+async def test_under_suspicion_a_strange_batch_comes_in_small_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The good ones behind a strange one may be what ends the process: each is in hand alone."""
+
+    async def rescue(_: Any, position: TopicPartition, offset: int, *, most: int) -> Sequence[Any]:
+        return [record(position, each) for each in range(offset, min(offset + most, 3))]
+
+    monkeypatch.setattr(polling_module, "rescue", rescue)
+    monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.001)
+    polling = polling_under_suspicion(0)
+    consumer: Any = Log({0: trouble_at(0, 3)})
+
+    found: list[list[tuple[int, int]]] = []
+    while len(found) < 4:
+        taken = await places(polling, consumer)
+        found += [taken] if taken else []
+
+    assert found == [[(0, 0)], [(0, 1)], [(0, 2)], [(0, 3)]]

@@ -1,0 +1,104 @@
+"""Settings come from the environment, whole and validated."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from purposewatch_auditor.settings import AuditorSettings
+from purposewatch_ingest.settings import IngestSettings
+from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_runtime.service import load_settings
+from purposewatch_runtime.settings import KafkaSettings, misspelt
+
+
+def test_defaults_are_safe() -> None:
+    """Without any variable a producer is idempotent and topics take the broker's replication."""
+    settings = KafkaSettings()
+
+    assert settings.kafka_enable_idempotence
+    assert settings.topic_replication_factor == -1
+
+
+def test_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field is the variable of the same name behind PURPOSEWATCH_."""
+    monkeypatch.setenv("PURPOSEWATCH_TOPIC_PREFIX", "acme.audit")
+
+    assert KafkaSettings().topic_prefix == "acme.audit"
+
+
+def test_sasl_needs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SASL without user name and password is refused with the variables' names."""
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+
+    with pytest.raises(ValidationError, match="PURPOSEWATCH_KAFKA_SASL_PASSWORD"):
+        KafkaSettings()
+
+
+def test_faulty_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process with a faulty variable ends with status 2 and says which variable it is."""
+    monkeypatch.setenv("PURPOSEWATCH_TOPIC_PARTITIONS", "many")
+
+    with pytest.raises(SystemExit) as ended:
+        load_settings(KafkaSettings)
+
+    assert ended.value.code == 2
+    assert "PURPOSEWATCH_TOPIC_PARTITIONS" in capsys.readouterr().err
+
+
+class _Needy(KafkaSettings):
+    publishers_file: Path
+
+
+def test_a_missing_variable_and_a_rule_are_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No words of the library that reads the variables."""
+    with pytest.raises(SystemExit):
+        load_settings(_Needy)
+    assert capsys.readouterr().err == "PURPOSEWATCH_PUBLISHERS_FILE: is missing; set it\n"
+
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    with pytest.raises(SystemExit):
+        load_settings(KafkaSettings)
+    assert capsys.readouterr().err.startswith("settings: SASL needs both ")
+
+
+def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing the settings does not print the password."""
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SASL_USERNAME", "auditor")
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_SASL_PASSWORD", "hunter2")
+
+    assert "hunter2" not in repr(KafkaSettings())
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVER", "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS"),
+        ("PURPOSEWATCH_KAKFA_SASL_PASSWORD", "PURPOSEWATCH_KAFKA_SASL_PASSWORD"),
+        ("PURPOSEWATCH_TOPIC_PREFX", "PURPOSEWATCH_TOPIC_PREFIX"),
+        ("purposewatch_topic_partition", "PURPOSEWATCH_TOPIC_PARTITIONS"),
+    ],
+)
+def test_misspelt_variable_is_named_with_the_one_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, near: str
+) -> None:
+    """A variable that nothing reads is named, never with its value, and the start goes on."""
+    monkeypatch.setenv(name, "secret")
+
+    load_settings(KafkaSettings)
+
+    assert capsys.readouterr().err == f"{name}: is not read; is {near} meant?\n"
+
+
+def test_variables_of_other_services_are_no_misspellings() -> None:
+    """Services may share one environment: no variable of one looks like another's."""
+    kinds = (IngestSettings, AuditorSettings, ReporterSettings)
+    names = [f"PURPOSEWATCH_{field.upper()}" for kind in kinds for field in kind.model_fields]
+
+    for kind in kinds:
+        assert list(misspelt(kind, names)) == []
