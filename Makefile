@@ -38,10 +38,11 @@ demo: install  ## Everything at once on this machine: SECONDS=20 EVENTS=file.jso
 test: lint  ## Everything: lint, unit, cases, packaging, integration, deploy, end to end, chaos
 	$(BIN)/pytest
 
-lint: install-dev  ## ruff, mypy strict, and the schemas' freshness
+lint: install-dev  ## ruff, mypy strict, the import contracts, the schemas' freshness
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m purposewatch_contract.schema --check
 
 format: install-dev  ## Let ruff lay the code out
@@ -121,7 +122,7 @@ docs: install-dev  ## Write the generated pages of docs anew
 	$(BIN)/python docs/generate.py
 
 clean:  ## Remove the environment and everything built
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/pip.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
