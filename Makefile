@@ -43,7 +43,7 @@ lint: install-dev  ## ruff, mypy strict, the import contracts, the schemas' fres
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m purposewatch_contract.schema --check
+	$(BIN)/python -m purposewatch_contract --check
 
 format: install-dev  ## Let ruff lay the code out
 	$(BIN)/ruff format .
@@ -68,7 +68,7 @@ chaos: install-dev  ## Kill, pause and cut everything under load, then check the
 	@$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)
 
 schemas: install-dev  ## Write the JSON Schemas from the models
-	$(BIN)/python -m purposewatch_contract.schema
+	$(BIN)/python -m purposewatch_contract
 
 lock: install-dev  ## Write the hash-pinned requirement files anew
 	$(BIN)/python requirements/lock.py

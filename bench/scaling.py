@@ -20,8 +20,8 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from bench.pipeline.events import canonical
 from bench.pipeline.report import rewrite
 from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
+from purposewatch_contract import EVENTS, VERDICTS, declared_topics
 from purposewatch_contract.codec import VerdictWriter
-from purposewatch_contract.topics import EVENTS, VERDICTS, declared_topics
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka.connection import MAX_BATCH_BYTES
 from purposewatch_runtime.settings import KafkaSettings

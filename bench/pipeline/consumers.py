@@ -6,7 +6,7 @@ from bench.pipeline.contestant import Contestant, Figure
 from bench.pipeline.events import canonical
 from bench.pipeline.processes import running
 from bench.pipeline.stage import Stage
-from purposewatch_contract.topics import EVENTS
+from purposewatch_contract import EVENTS
 
 _ONE_MESSAGE_SHARE = 0.1
 """The one-message handler would take minutes for what the others finish in seconds."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import SubmittedEvent
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Booked
 from purposewatch_demo.traffic import Traffic

@@ -15,7 +15,7 @@ from bench.pipeline.contestant import Contestant, Figure
 from bench.pipeline.events import Sent, submitted
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes, running
 from bench.pipeline.stage import WARM_SHARE, Stage
-from purposewatch_contract.topics import RAW
+from purposewatch_contract import RAW
 from purposewatch_demo.embedded_broker import free_port
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_ingest.admission.canonical import AdmittedEvent

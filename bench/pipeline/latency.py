@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import PARTITIONS, Stage, send
-from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_ingest.admission.canonical import AdmittedEvent
 
 WARM_SECONDS = 5.0

@@ -22,7 +22,7 @@ from bench.pipeline.events import submitted
 from bench.pipeline.ingest import gate_files
 from bench.pipeline.processes import Measured, rss_bytes, running
 from bench.pipeline.stage import Stage, send
-from purposewatch_contract.topics import RAW, topic_name
+from purposewatch_contract import RAW, topic_name
 from purposewatch_ingest.admission.canonical import AdmittedEvent
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.postgres import PostgreSQL, binaries

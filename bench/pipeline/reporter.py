@@ -18,8 +18,8 @@ from bench.pipeline.events import canonical
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import Stage, partition_of
 from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
+from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_contract.codec import VerdictWriter
-from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
 from purposewatch_ingest.admission.canonical import AdmittedEvent
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord

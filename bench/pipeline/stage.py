@@ -15,14 +15,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from bench.pipeline.batches import send_in_batches
 from bench.pipeline.contestant import Figure
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
-from purposewatch_contract.topics import (
-    DEAD_LETTERS,
-    EVENTS,
-    RAW,
-    VERDICTS,
-    TopicName,
-    topic_name,
-)
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
 from purposewatch_ingest.admission.canonical import AdmittedEvent
 from purposewatch_runtime.kafka.connection import build_admin, build_producer
 from purposewatch_runtime.kafka.provision import TopicProvisioner

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
-from purposewatch_contract.verdict import Verdict
+from purposewatch_contract import EVENTS, VERDICTS, Verdict, topic_name
 from purposewatch_policy import decide, load_policies
 
 if TYPE_CHECKING:

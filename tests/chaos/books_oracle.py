@@ -6,13 +6,13 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_contract.topics import EVENTS, RAW, topic_name
+from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_policy.decision import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from purposewatch_contract.event import CanonicalEvent
+    from purposewatch_contract import CanonicalEvent
     from tests.chaos.audit_oracle import Audited
     from tests.chaos.differences import Differences
     from tests.chaos.evidence import BooksFound, Place

@@ -11,14 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from purposewatch_contract.topics import (
-    DEAD_LETTERS,
-    EVENTS,
-    RAW,
-    VERDICTS,
-    TopicName,
-    topic_name,
-)
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
 from purposewatch_reporter.store import tables
 from tests.chaos.world import PARTITIONS
 

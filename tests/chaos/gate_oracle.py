@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_contract.dead_letter import DeadLetter
-from purposewatch_contract.event import CanonicalEvent
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, CanonicalEvent, DeadLetter, topic_name
 from purposewatch_demo.tally import DeadLettered
 from tests.chaos.world import PSEUDONYM_KEY
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW
 from tests.chaos.audit_oracle import Audited, check_verdicts
 from tests.chaos.books_oracle import as_numbers, check_books
 from tests.chaos.differences import Differences

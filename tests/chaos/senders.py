@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from aiokafka.errors import KafkaError
 
-from purposewatch_contract.topics import EVENTS, RAW, topic_name
+from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_demo.flows import Transport
 from purposewatch_runtime.kafka.connection import build_producer
 

@@ -8,7 +8,7 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_demo.flows import Shares, Transport, planned_traffic
 from purposewatch_demo.tally import Booked, DeadLettered
 from purposewatch_demo.traffic import Consignment, Item, Traffic

@@ -12,7 +12,7 @@ from threading import Thread
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from purposewatch_contract.topics import RAW, topic_name
+from purposewatch_contract import RAW, topic_name
 from purposewatch_demo.deliver import Courier
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.feed import Feeder, Pace

@@ -20,8 +20,14 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser, async_playwright
 
-from purposewatch_contract.event import EVENT_TYPE, CanonicalEvent
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    EVENT_TYPE,
+    EVENTS,
+    VERDICTS,
+    CanonicalEvent,
+    topic_name,
+)
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Booked

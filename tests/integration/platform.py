@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
-from purposewatch_contract.schema import EXAMPLE_DIR
-from purposewatch_contract.topics import (
+from purposewatch_contract import (
     DEAD_LETTERS,
     EVENTS,
+    EXAMPLE_DIR,
     RAW,
     VERDICTS,
     TopicName,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.positions import load_positions

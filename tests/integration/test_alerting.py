@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 from purposewatch_runtime.kafka.provision import TopicProvisioner

@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.schema import EXAMPLE_DIR
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
-from purposewatch_contract.verdict import Verdict
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    EVENTS,
+    EXAMPLE_DIR,
+    VERDICTS,
+    DeadLetter,
+    ErrorClass,
+    Verdict,
+    topic_name,
+)
 from purposewatch_runtime.kafka.connection import build_producer
 from purposewatch_runtime.kafka.provision import TopicProvisioner
 from purposewatch_runtime.settings import KafkaSettings

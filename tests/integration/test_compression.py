@@ -9,7 +9,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from purposewatch_contract.topics import EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_contract import EVENTS, RAW, VERDICTS, topic_name
 from purposewatch_runtime.kafka.connection import build_reader
 from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 from purposewatch_runtime.kafka.provision import TopicProvisioner

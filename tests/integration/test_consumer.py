@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import pytest
 
-from purposewatch_contract.topics import EVENTS, topic_name
+from purposewatch_contract import EVENTS, topic_name
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import consumer as consumer_module
 from purposewatch_runtime.kafka.consumer import BatchConsumer, Record, StopConsumingError

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_contract.dead_letter import DeadLetter
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, DeadLetter
 from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings

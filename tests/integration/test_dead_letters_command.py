@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_contract.dead_letter_action import REPLAY_HEADER
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, REPLAY_HEADER, VERDICTS
 from purposewatch_runtime.kafka.connection import build_producer
 from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker

@@ -15,8 +15,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract import CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 from tests.integration.brokers.apache_kafka import ApacheKafka

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_contract.topics import EVENTS, topic_name
+from purposewatch_contract import EVENTS, topic_name
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_runtime.kafka.connection import build_producer
 from purposewatch_runtime.kafka.provision import TopicProvisioner

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.platform import TOPICS, Platform, platform_on
 from tests.integration.scrape import get, metric

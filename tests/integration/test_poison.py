@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, DeadLetter, ErrorClass
 from purposewatch_runtime.kafka.connection import build_admin
 from purposewatch_runtime.kafka.provision import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker

@@ -4,7 +4,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
-from purposewatch_contract.topics import EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_contract import EVENTS, RAW, VERDICTS, topic_name
 from purposewatch_runtime.kafka.producer import (
     AcknowledgedProducer,
     NoSuchPartitionError,

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from purposewatch_contract.topics import EVENTS
+from purposewatch_contract import EVENTS
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database

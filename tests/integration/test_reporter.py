@@ -16,7 +16,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_reporter.alerts.webhook import sign
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.settings import ReporterSettings

@@ -11,7 +11,7 @@ from aiokafka.producer import producer as producer_module
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 
-from purposewatch_contract.topics import EVENTS, RAW, topic_name
+from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import consumer as consumer_module
 from purposewatch_runtime.kafka import polling

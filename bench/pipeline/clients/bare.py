@@ -12,7 +12,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from bench.pipeline.batches import send_in_batches
-from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
+from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_runtime.kafka.connection import build_producer
 from purposewatch_runtime.settings import KafkaSettings
 

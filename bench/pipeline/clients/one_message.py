@@ -14,9 +14,15 @@ import uvloop
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from purposewatch_contract.event import CanonicalEvent
-from purposewatch_contract.topics import EVENTS, VERDICTS, topic_name
-from purposewatch_contract.verdict import PolicyReference, Position, Verdict
+from purposewatch_contract import (
+    EVENTS,
+    VERDICTS,
+    CanonicalEvent,
+    PolicyReference,
+    Position,
+    Verdict,
+    topic_name,
+)
 from purposewatch_policy import CachedDecider, load_policies
 from purposewatch_runtime.settings import KafkaSettings
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.terms import Publisher
+from purposewatch_contract import ErrorClass, Publisher
 from purposewatch_policy.decision import Kind
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.terms import Controller

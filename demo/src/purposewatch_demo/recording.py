@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from purposewatch_cli.check.lines import EventLine, read_lines
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import SubmittedEvent
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Unforeseen
 from purposewatch_demo.traffic import Consignment, Item

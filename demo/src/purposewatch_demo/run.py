@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from purposewatch_cli.terminal import console, counted, errors_console, printable
-from purposewatch_contract.topics import RAW, topic_name
+from purposewatch_contract import RAW, topic_name
 from purposewatch_demo.account import Account
 from purposewatch_demo.deliver import Courier
 from purposewatch_demo.embedded_broker import EmbeddedBroker, EmbeddedBrokerError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_demo.account import Account
 from purposewatch_demo.deliver import Deliveries
 from purposewatch_policy.decision import Kind, Outcome

@@ -10,10 +10,8 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge, judge_by
+from purposewatch_contract import EXAMPLE_DIR, DeadLetter, ErrorClass, Position, Verdict
 from purposewatch_contract.codec import VerdictWriter
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.schema import EXAMPLE_DIR
-from purposewatch_contract.verdict import Position, Verdict
 from purposewatch_policy import load_policies
 from purposewatch_policy.decision import Kind, Outcome
 from purposewatch_runtime.kafka.rejected import Record, condemned

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 
 from purposewatch_auditor.audit import Judge, judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
-from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract import EXAMPLE_DIR
 from purposewatch_policy import load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka.consumer import Record, StopConsumingError

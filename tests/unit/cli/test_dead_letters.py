@@ -10,9 +10,7 @@ import pytest
 from purposewatch_cli.dead_letters.acting import Desk, NotReplayableError, check_replayable
 from purposewatch_cli.dead_letters.letters import Filter, Letter, Place, parse_time
 from purposewatch_cli.dead_letters.shown import as_json
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.dead_letter_action import Act
-from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract import EXAMPLE_DIR, DeadLetter, DeadLetterAction, ErrorClass
 from purposewatch_runtime.settings import KafkaSettings
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -121,5 +119,5 @@ async def test_letter_from_a_partition_that_is_gone_stops_no_other() -> None:
     letters = [Letter(Place(1, 0), gone), Letter(Place(1, 1), EXAMPLE)]
     done = [each async for each in desk.replay(letters, reinsert=False)]
 
-    assert [each.act for each in done] == [None, Act.REPLAYED]
+    assert [each.act for each in done] == [None, DeadLetterAction.REPLAYED]
     assert done[0].problem == "`data-access.raw` has no partition 7 any more"

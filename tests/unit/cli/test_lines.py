@@ -14,8 +14,7 @@ from purposewatch_cli.check.lines import (
     parse_line,
     read_lines,
 )
-from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
-from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract import EXAMPLE_DIR, CanonicalEvent, SubmittedEvent
 from purposewatch_contract.submission import FieldError
 
 SUBMITTED = json.loads((EXAMPLE_DIR / "submitted-event.json").read_text())

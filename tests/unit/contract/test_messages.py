@@ -7,9 +7,14 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from purposewatch_contract.event import SubmittedEvent
-from purposewatch_contract.schema import EXAMPLE_DIR, MESSAGES, SCHEMA_DIR, render
-from purposewatch_contract.topics import declared_topics
+from purposewatch_contract import (
+    EXAMPLE_DIR,
+    MESSAGES,
+    SCHEMA_DIR,
+    SubmittedEvent,
+    declared_topics,
+    render_schema,
+)
 
 ESC = "\x1b"
 
@@ -26,7 +31,7 @@ def submitted(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize("name", MESSAGES)
 def test_committed_schema_is_what_the_model_says(name: str) -> None:
     """A committed schema that differs from its model fails; `make schemas` writes it anew."""
-    assert (SCHEMA_DIR / f"{name}.json").read_text(encoding="utf-8") == render(name)
+    assert (SCHEMA_DIR / f"{name}.json").read_text(encoding="utf-8") == render_schema(name)
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -35,7 +40,7 @@ def test_example_is_valid_for_model_and_schema(name: str) -> None:
     text = (EXAMPLE_DIR / f"{name}.json").read_text(encoding="utf-8")
 
     MESSAGES[name].model_validate_json(text)
-    jsonschema.validate(json.loads(text), json.loads(render(name)))
+    jsonschema.validate(json.loads(text), json.loads(render_schema(name)))
 
 
 def test_no_orphans() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_demo.deliver import Courier
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Unforeseen

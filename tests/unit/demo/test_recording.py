@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_contract.event import SubmittedEvent
-from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract import EXAMPLE_DIR, SubmittedEvent
 from purposewatch_demo.recording import Recording, UnusableRecordingError
 from purposewatch_demo.tally import Unforeseen
 

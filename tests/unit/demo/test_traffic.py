@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import ErrorClass, SubmittedEvent
 from purposewatch_demo.fit import misfits
 from purposewatch_demo.flows import Transport, planned_traffic
 from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Repeated, Tally, Unforeseen

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_demo.account import Account, PartitionLedgerReport, ServiceState
 from purposewatch_demo.deliver import Deliveries
 from purposewatch_demo.settle import Settling

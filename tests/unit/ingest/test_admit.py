@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract import CanonicalEvent, ErrorClass
 from purposewatch_contract.submission import RefusedError, read_event
 from purposewatch_ingest.admission import AdmissionRules, AdmittedEvent, Pseudonymiser, admit
 from purposewatch_ingest.publishers import Publisher

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from purposewatch_contract import CanonicalEvent, SubmittedData, SubmittedEvent
 from purposewatch_contract.codec import EventReader
-from purposewatch_contract.event import CanonicalEvent, SubmittedData, SubmittedEvent
 from purposewatch_ingest.admission.canonical import write_canonical
 
 _ACCEPTED = datetime(2026, 3, 2, 8, 15, 1, tzinfo=UTC)

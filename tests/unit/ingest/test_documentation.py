@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 import purposewatch_contract
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import SubmittedData, SubmittedEvent
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    RAW,
+    ErrorClass,
+    SubmittedData,
+    SubmittedEvent,
+    topic_name,
+)
 from purposewatch_contract.submission import parse_json, read_event
-from purposewatch_contract.topics import DEAD_LETTERS, RAW, topic_name
 from purposewatch_ingest.http.problems import Problem, ProblemKind
 
 ROOT = Path(purposewatch_contract.__file__).parents[4]

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract import CanonicalEvent
 from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.http import events as events_module
 from purposewatch_ingest.http.api import build_api

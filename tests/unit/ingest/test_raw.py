@@ -10,8 +10,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from structlog.testing import capture_logs
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.event import CanonicalEvent
+from purposewatch_contract import CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_ingest import raw
 from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.raw import RawTopicHandler

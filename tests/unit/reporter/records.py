@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from purposewatch_contract.verdict import VERDICT_SCHEMA
+from purposewatch_contract import VERDICT_SCHEMA
 from purposewatch_reporter.store.event_ids import FirstUse, Uses
 from purposewatch_runtime.kafka.consumer import Record
 

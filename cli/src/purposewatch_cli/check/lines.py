@@ -6,8 +6,7 @@ from typing import BinaryIO, TypeAlias
 
 from pydantic import ValidationError
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_contract import CanonicalEvent, ErrorClass, SubmittedEvent
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json, read_event
 
 Event: TypeAlias = SubmittedEvent | CanonicalEvent

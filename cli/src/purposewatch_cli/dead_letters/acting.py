@@ -11,10 +11,19 @@ from aiokafka.errors import KafkaError
 
 from purposewatch_cli.dead_letters.letters import Letter
 from purposewatch_cli.dead_letters.reading import CLIENT_ID
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.dead_letter_action import REPLAY_HEADER, Act, Disposition
-from purposewatch_contract.topics import DEAD_LETTERS, DISPOSITIONS, EVENTS, RAW, topic_name
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    DISPOSITIONS,
+    EVENTS,
+    RAW,
+    REPLAY_HEADER,
+    DeadLetter,
+    DeadLetterAction,
+    Disposition,
+    ErrorClass,
+    Position,
+    topic_name,
+)
 from purposewatch_runtime.kafka.connection import build_producer
 from purposewatch_runtime.kafka.provision import TopicProvisioner
 from purposewatch_runtime.settings import KafkaSettings
@@ -37,7 +46,7 @@ class Done:
     """What became of one letter."""
 
     letter: Letter
-    act: Act | None
+    act: DeadLetterAction | None
     """`None` when nothing was done with it."""
     result: Position | None = None
     problem: str | None = None
@@ -86,14 +95,14 @@ class Desk:
                 else:
                     yield Done(letter, None, problem=str(error))
                 continue
-            await self._write_down(letter, Act.REPLAYED, result=result)
-            yield Done(letter, Act.REPLAYED, result)
+            await self._write_down(letter, DeadLetterAction.REPLAYED, result=result)
+            yield Done(letter, DeadLetterAction.REPLAYED, result)
 
     async def drop(self, letters: Iterable[Letter], *, reason: str) -> AsyncIterator[Done]:
         """Mark letters as not worth replaying; they stay until their retention ends."""
         for letter in letters:
-            await self._write_down(letter, Act.DROPPED, reason=reason)
-            yield Done(letter, Act.DROPPED)
+            await self._write_down(letter, DeadLetterAction.DROPPED, reason=reason)
+            yield Done(letter, DeadLetterAction.DROPPED)
 
     async def _produce_original(self, letter: Letter) -> Position:
         headers = [
@@ -145,13 +154,13 @@ class Desk:
             partition=letter.place.partition,
             headers=_JSON,
         )
-        await self._write_down(letter, Act.REINSERTED, reason=problem, result=result)
-        return Done(letter, Act.REINSERTED, result, problem)
+        await self._write_down(letter, DeadLetterAction.REINSERTED, reason=problem, result=result)
+        return Done(letter, DeadLetterAction.REINSERTED, result, problem)
 
     async def _write_down(
         self,
         letter: Letter,
-        act: Act,
+        act: DeadLetterAction,
         *,
         reason: str | None = None,
         result: Position | None = None,

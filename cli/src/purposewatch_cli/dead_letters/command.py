@@ -32,8 +32,7 @@ from purposewatch_cli.dead_letters.shown import (
     show_list,
 )
 from purposewatch_cli.terminal import console, counted, errors_console, printable
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.dead_letter_action import Act
+from purposewatch_contract import DeadLetterAction, ErrorClass
 from purposewatch_runtime.logs import configure_logs
 from purposewatch_runtime.service import FatalError, load_settings
 from purposewatch_runtime.settings import KafkaSettings
@@ -219,7 +218,7 @@ def drop(  # noqa: PLR0913 - one for each filter
     async def run(settings: KafkaSettings) -> int:
         chosen, left = await _chosen(settings, places, wanted, again=again, most=most)
         if dry_run:
-            results = _each([Done(letter, Act.DROPPED) for letter in chosen])
+            results = _each([Done(letter, DeadLetterAction.DROPPED) for letter in chosen])
             return await _report(results, left, as_lines=as_lines, would=True)
         desk = Desk(settings, author=_author(author), clock=lambda: datetime.now(UTC))
         async with desk.open():
@@ -290,7 +289,7 @@ async def _rehearsed(letters: list[Letter], settings: KafkaSettings) -> AsyncIte
         except NotReplayableError as error:
             yield Done(letter, None, problem=str(error))
         else:
-            yield Done(letter, Act.REPLAYED)
+            yield Done(letter, DeadLetterAction.REPLAYED)
 
 
 async def _each(results: list[Done]) -> AsyncIterator[Done]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.dead_letter_action import Disposition
+from purposewatch_contract import DeadLetter, Disposition, ErrorClass
 
 _RELATIVE = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -10,9 +10,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from purposewatch_cli.dead_letters.letters import Dispositions, Letter, Place
-from purposewatch_contract.dead_letter import DeadLetter
-from purposewatch_contract.dead_letter_action import Disposition
-from purposewatch_contract.topics import DEAD_LETTERS, DISPOSITIONS, topic_name
+from purposewatch_contract import DEAD_LETTERS, DISPOSITIONS, DeadLetter, Disposition, topic_name
 from purposewatch_runtime.kafka.connection import build_admin, build_reader
 from purposewatch_runtime.settings import KafkaSettings, LogSettings
 

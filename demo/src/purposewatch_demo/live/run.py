@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from rich.text import Text
 
 from purposewatch_cli.terminal import console, counted, printable
-from purposewatch_contract.topics import RAW, topic_name
+from purposewatch_contract import RAW, topic_name
 from purposewatch_demo.deliver import Courier
 from purposewatch_demo.feed import Feeder, Pace
 from purposewatch_demo.flows import planned_traffic

@@ -11,8 +11,7 @@ from starlette.applications import Starlette
 from purposewatch_auditor.audit import judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_auditor.settings import AuditorSettings
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, ErrorClass, topic_name
 from purposewatch_policy import PolicySet, load_policies
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Outcome

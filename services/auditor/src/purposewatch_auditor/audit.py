@@ -8,9 +8,8 @@ from typing import TypeAlias
 import msgspec
 from pydantic import ValidationError
 
-from purposewatch_contract.codec import EventReader, VerdictWriter, WireEvent, encode_reasons
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.event import CanonicalData, CanonicalEvent
+from purposewatch_contract import CanonicalData, CanonicalEvent, DeadLetter, ErrorClass
+from purposewatch_contract.codec import DecodedEvent, EventReader, VerdictWriter, encode_reasons
 from purposewatch_policy import DecisionCache, PolicySet
 from purposewatch_policy.decision import Decision
 from purposewatch_policy.vocabulary import FlowTerms
@@ -35,7 +34,7 @@ class Judgement(msgspec.Struct, frozen=True, eq=False, gc=False):
 class AuditedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event and the verdict about it."""
 
-    event: WireEvent
+    event: DecodedEvent
     judgement: Judgement
     value: bytes
     """A `Verdict` in JSON."""

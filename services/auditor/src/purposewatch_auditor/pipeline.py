@@ -6,8 +6,8 @@ from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
 from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge
+from purposewatch_contract import DeadLetter
 from purposewatch_contract.codec import VerdictWriter
-from purposewatch_contract.dead_letter import DeadLetter
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
 from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit

@@ -10,8 +10,7 @@ from typing import get_args
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_name
 from purposewatch_ingest.acceptance import Gate, Transport
 from purposewatch_ingest.admission import Pseudonymiser
 from purposewatch_ingest.http.api import build_api

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 from urllib.parse import unquote
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json
 
 STRUCTURED = "application/cloudevents+json"

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
-from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_policy.yaml_reader.fields import Fields, as_mapping
 from purposewatch_policy.yaml_reader.source import (

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import TRACEPARENT_PATTERN, ErrorClass, SubmittedEvent
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json, read_event
-from purposewatch_contract.terms import TRACEPARENT_PATTERN
 from purposewatch_ingest.acceptance import UNREGISTERED, Gate
 from purposewatch_ingest.admission import AdmissionCache, AdmissionRules, AdmittedEvent, admit
 from purposewatch_ingest.content_modes import (

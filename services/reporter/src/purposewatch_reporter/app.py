@@ -9,12 +9,12 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.topics import (
+from purposewatch_contract import (
     DEAD_LETTERS,
     EVENTS,
     RAW,
     VERDICTS,
+    ErrorClass,
     TopicName,
     topic_name,
 )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from purposewatch_contract.codec import WireVerdict
+from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy.decision import Outcome
 from purposewatch_reporter.ledger.tally import Sort
 from purposewatch_reporter.ledger.writer import LedgerWriter, Receipt
@@ -89,7 +89,7 @@ def _decisions(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
     return counted
 
 
-def _label(verdict: WireVerdict) -> str:
+def _label(verdict: DecodedVerdict) -> str:
     """The controller as a label: only names that the auditor knows, so that they are bounded."""
     unjudged = verdict.outcome is Outcome.UNKNOWN and verdict.policy is None
     return m.UNJUDGED if unjudged else verdict.data.controller

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS
 from purposewatch_reporter.alerts.from_settings import routing_of
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.findings.record import Findings

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from purposewatch_contract.topics import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
 from purposewatch_reporter.epochs.detector import BookTopics, EpochDetector
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.epochs.monitor import EpochMonitor

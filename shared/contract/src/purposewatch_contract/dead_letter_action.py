@@ -1,4 +1,4 @@
-"""What a person has done with a dead letter. The letter itself stays until its retention ends."""
+"""What a person did with a dead letter. The letter itself stays until its retention ends."""
 
 from enum import StrEnum
 from typing import Literal
@@ -8,10 +8,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from purposewatch_contract.verdict import Position
 
 REPLAY_HEADER = "purposewatch-replay-of"
-"""Header of a replayed record; its value is the dead letter's place, for example `2/17`."""
+"""Header of a replayed record; its value is the dead letter's position, for example `2/17`."""
 
 
-class Act(StrEnum):
+class DeadLetterAction(StrEnum):
     """What was done."""
 
     REPLAYED = "replayed"
@@ -20,7 +20,7 @@ class Act(StrEnum):
 
 
 class Disposition(BaseModel):
-    """One act on one dead letter; the latest counts."""
+    """One action on one dead letter; the latest counts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ class Disposition(BaseModel):
         "urn:purposewatch:schema:disposition:1.0"
     )
     letter: Position = Field(description="Where the dead letter stands.")
-    act: Act
+    act: DeadLetterAction
     author: str = Field(min_length=1, max_length=200, description="Who did it.")
     reason: str | None = Field(default=None, max_length=2000, description="Why, in their words.")
     time: AwareDatetime

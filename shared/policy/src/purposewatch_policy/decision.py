@@ -1,7 +1,7 @@
 """What the auditor decides about an event: the outcome, its kind, and the reasons.
 
 These are plain dataclasses because the policy core builds several of them per event. The verdict
-message (`purposewatch_contract.verdict`) embeds them unchanged.
+message (`purposewatch_contract`) embeds them unchanged.
 """
 
 from dataclasses import dataclass

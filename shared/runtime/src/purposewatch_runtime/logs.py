@@ -2,7 +2,7 @@
 
 Standard-library loggers (uvicorn, aiokafka, SQLAlchemy) are rendered the same way. Control
 characters never reach the output: JSON escapes them, and names from the wire are drawn from an
-alphabet without them (`purposewatch_contract.terms`).
+alphabet without them (`purposewatch_contract`).
 """
 
 import logging

@@ -20,7 +20,7 @@ from purposewatch_cli.policy.explain.words import WORDS
 from purposewatch_cli.policy.explain.wrapping import wrapped
 from purposewatch_cli.policy.explain_command import LanguageTag, explain
 from purposewatch_cli.terminal import console
-from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract import EXAMPLE_DIR
 from purposewatch_policy import (
     CompiledPolicy,
     PolicySet,

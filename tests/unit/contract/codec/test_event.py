@@ -10,15 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from purposewatch_contract.codec import EventReader, WireEvent
-from purposewatch_contract.codec.flow import write_data
-from purposewatch_contract.event import (
+from purposewatch_contract import (
     CANONICAL_SCHEMA,
     EVENT_TYPE,
+    EXAMPLE_DIR,
     CanonicalData,
     CanonicalEvent,
 )
-from purposewatch_contract.schema import EXAMPLE_DIR
+from purposewatch_contract.codec import DecodedEvent, EventReader
+from purposewatch_contract.codec.flow import write_data
 from tests.unit.contract.codec.mutations import texts
 
 _STATED: dict[str, Any] = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
@@ -48,7 +48,7 @@ _READER = EventReader()
 """One for all examples: what was read before must not change what is read now."""
 
 
-def as_model(event: WireEvent) -> dict[str, object]:
+def as_model(event: DecodedEvent) -> dict[str, object]:
     """What the fast reader read, in the model's terms; the data as whoever gets it will see it."""
     data = CanonicalData.model_validate_json(write_data(event.flow, event.subject))
     flow = event.flow.terms

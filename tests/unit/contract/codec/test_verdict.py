@@ -10,16 +10,22 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from purposewatch_contract import (
+    EXAMPLE_DIR,
+    VERDICT_SCHEMA,
+    CanonicalData,
+    PolicyReference,
+    Position,
+    Verdict,
+    render_schema,
+)
 from purposewatch_contract.codec import (
+    DecodedVerdict,
     EventReader,
     VerdictReader,
     VerdictWriter,
-    WireVerdict,
     encode_reasons,
 )
-from purposewatch_contract.event import CanonicalData
-from purposewatch_contract.schema import EXAMPLE_DIR, render
-from purposewatch_contract.verdict import VERDICT_SCHEMA, PolicyReference, Position, Verdict
 from purposewatch_policy.decision import CategoryDecision, Decision, Grade, Kind, Outcome
 from tests.unit.contract.codec.mutations import texts
 
@@ -38,7 +44,7 @@ _READER = VerdictReader()
 """One for all examples: what was read before must not change what is read now."""
 
 
-def as_model(verdict: WireVerdict) -> dict[str, object]:
+def as_model(verdict: DecodedVerdict) -> dict[str, object]:
     """What the fast reader read, in the model's terms."""
     policy = verdict.policy
     fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__}
@@ -132,7 +138,7 @@ def test_what_is_written_is_read_back(
 
     text = writer.write(read, encode_reasons(decision), partition=partition, offset=offset)
 
-    Draft202012Validator(json.loads(render("verdict"))).validate(json.loads(text))
+    Draft202012Validator(json.loads(render_schema("verdict"))).validate(json.loads(text))
     verdict = Verdict.model_validate_json(text)
     policy = None
     if decision.policy_version is not None and decision.policy_digest is not None:

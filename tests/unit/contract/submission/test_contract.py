@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import purposewatch_contract
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import ErrorClass, SubmittedEvent
 from purposewatch_contract.submission import RefusedError, parse_json, read_event
 from purposewatch_contract.submission.contract import MAX_ERRORS
 

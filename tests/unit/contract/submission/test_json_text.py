@@ -2,7 +2,7 @@
 
 import pytest
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_contract.submission import RefusedError, parse_json
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_reporter.ledger.read import (
     ReadVerdict,
     SetAside,

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import Position
 from purposewatch_reporter.findings.record import Judged, Mark
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.ledger.identity import place_id

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka.commit_metadata import Marks
 from purposewatch_runtime.kafka.poison_pill import Mark, Step
 from purposewatch_runtime.kafka.rejected import RejectedRecord, condemned

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from purposewatch_contract.topics import declared_topics
+from purposewatch_contract import declared_topics
 from purposewatch_runtime.kafka import connection
 from purposewatch_runtime.kafka.connection import (
     MAX_BATCH_BYTES,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
+from purposewatch_contract import DeadLetter, ErrorClass
 from purposewatch_runtime.kafka.connection import MAX_REQUEST_BYTES
 from purposewatch_runtime.kafka.consumer import Record
 from purposewatch_runtime.kafka.dead_letters import MAX_ORIGINAL_BYTES, dead_letter_of

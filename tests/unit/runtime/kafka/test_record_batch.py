@@ -10,7 +10,7 @@ from aiokafka.record.default_records import (
 )
 from aiokafka.record.util import calc_crc32c
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka.record_batch import take_apart
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_contract import CanonicalEvent, SubmittedEvent
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.instant import parse_instant
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import ErrorClass, SubmittedEvent
 from purposewatch_contract.submission import MAX_ERRORS, FieldError, RefusedError
 from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
 from purposewatch_ingest.admission.rules import EARLIEST, AdmissionRules, is_own, is_plausible

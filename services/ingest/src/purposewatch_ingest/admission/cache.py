@@ -16,10 +16,13 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from purposewatch_contract import terms
-from purposewatch_contract.codec.cache import BoundedCache
-from purposewatch_contract.codec.texts import body
-from purposewatch_contract.event import SubmittedEvent
+from purposewatch_contract import (
+    IDENTIFIER_PATTERN,
+    SOURCE_PATTERN,
+    TRACEPARENT_PATTERN,
+    SubmittedEvent,
+)
+from purposewatch_contract.codec import BoundedCache, body
 from purposewatch_contract.submission import SUBJECT_PATTERN, TIME_PATTERN
 from purposewatch_ingest.admission.canonical import (
     AdmittedEvent,
@@ -34,10 +37,10 @@ from purposewatch_policy.vocabulary import Vocabulary
 
 # One match is several times as fast as three. INVARIANT: none of the three matches a line break.
 _ENVELOPE = re.compile(
-    "\n".join((body(terms.IDENTIFIER_PATTERN), body(terms.SOURCE_PATTERN), TIME_PATTERN)),
+    "\n".join((body(IDENTIFIER_PATTERN), body(SOURCE_PATTERN), TIME_PATTERN)),
     re.ASCII,
 )
-_TRACEPARENT = re.compile(body(terms.TRACEPARENT_PATTERN))
+_TRACEPARENT = re.compile(body(TRACEPARENT_PATTERN))
 _SUBJECT_KEY = b'"subject_id"'
 _SUBJECT_FIELD = re.compile(rb'"subject_id"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
 _SUBJECT = re.compile(SUBJECT_PATTERN)

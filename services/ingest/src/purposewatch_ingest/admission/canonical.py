@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from purposewatch_contract.event import CANONICAL_SCHEMA, EVENT_TYPE, SubmittedEvent
+from purposewatch_contract import CANONICAL_SCHEMA, EVENT_TYPE, SubmittedEvent
 from purposewatch_policy.flow import Flow
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from importlib.resources import files
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
@@ -11,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from purposewatch_contract.event import SubmittedData, SubmittedEvent
+from purposewatch_contract import EXAMPLE_DIR, SubmittedData, SubmittedEvent
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
 from purposewatch_ingest.http.events import EventsEndpoint
 from purposewatch_ingest.http.problems import (
@@ -136,7 +135,7 @@ def _request_body() -> dict[str, Any]:
 
 def example_event() -> dict[str, Any]:
     """The submitted event that ships with the contract."""
-    path = files("purposewatch_contract") / "examples" / "submitted-event.json"
+    path = EXAMPLE_DIR / "submitted-event.json"
     example: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return example
 

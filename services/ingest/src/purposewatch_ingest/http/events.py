@@ -9,9 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import TRACEPARENT_PATTERN, ErrorClass
 from purposewatch_contract.submission import RefusedError, parse_json, read_event
-from purposewatch_contract.terms import TRACEPARENT_PATTERN
 from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.admission import AdmittedEvent, admit
 from purposewatch_ingest.content_modes import (

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_contract.submission import RefusedError
 from purposewatch_runtime.logs import get_logger
 

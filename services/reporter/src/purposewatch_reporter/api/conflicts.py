@@ -9,8 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, select
 
-from purposewatch_contract.terms import PUBLISHER_PATTERN
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import PUBLISHER_PATTERN, Position
 from purposewatch_policy.decision import Kind, Outcome
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name

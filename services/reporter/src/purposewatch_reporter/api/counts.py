@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import BigInteger, Column, Table, cast, func, select
 
-from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy.decision import Kind, Outcome
 from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_reporter.api.parameters import TermName, TimeRange

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, select
 
-from purposewatch_contract.dead_letter import ErrorClass
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import ErrorClass, Position
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name
 from purposewatch_reporter.store.engine import Database

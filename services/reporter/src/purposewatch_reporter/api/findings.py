@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 
-from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy.decision import Kind, Outcome
 from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from purposewatch_contract.terms import PUBLISHER_PATTERN
+from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy.decision import Kind
 from purposewatch_policy.terms import CONTROLLER_PATTERN
 from purposewatch_reporter.api.parameters import TermName, Time

@@ -4,22 +4,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from purposewatch_contract.codec import WireVerdict
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import Position
+from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_reporter.ledger.read import ReadVerdict
 from purposewatch_reporter.store.event_ids import HASH_SIZE, FirstUse, Uses
 
 _NO_HASH = hashlib.blake2b(digest_size=HASH_SIZE)
 
 
-def id_hash(verdict: WireVerdict) -> bytes:
+def id_hash(verdict: DecodedVerdict) -> bytes:
     """128 bits for an event's id, which is unique within its source."""
     hashed = _NO_HASH.copy()  # quicker than to make one
     hashed.update(f"{verdict.event_source}\0{verdict.event_id}".encode())
     return hashed.digest()
 
 
-def place_id(place: Position | WireVerdict, page: int = 0) -> str:
+def place_id(place: Position | DecodedVerdict, page: int = 0) -> str:
     """128 bits in hex for a place in Kafka: the same however often the books are written.
 
     The page keeps the places of a recreated topic apart from those before.

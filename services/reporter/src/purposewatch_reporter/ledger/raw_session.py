@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import Position
 from purposewatch_reporter.epochs.digests import raw_digest, submitted_digest
 from purposewatch_reporter.epochs.lookup import Claim, Known
 from purposewatch_reporter.ledger.fingerprint import Mark

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from pydantic import ValidationError
 
-from purposewatch_contract.codec.verdict import VerdictReader, WireVerdict
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import DeadLetter, ErrorClass, Position
+from purposewatch_contract.codec import DecodedVerdict, VerdictReader
 from purposewatch_reporter.epochs.digests import whole_digest
 from purposewatch_runtime.kafka.consumer import Record
 from purposewatch_runtime.kafka.dead_letters import written_at
@@ -24,7 +23,7 @@ _ERRORS_NAMED = 5
 class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
     """A verdict, its event's time in UTC, and the record that it was read from."""
 
-    verdict: WireVerdict
+    verdict: DecodedVerdict
     record: Record
     page: int = 0
     """The page of the events topic's books that its event belongs to."""
@@ -106,7 +105,7 @@ class VerdictRecords:
         return good, bad
 
 
-def _checked(verdict: WireVerdict, topic: str) -> WireVerdict:
+def _checked(verdict: DecodedVerdict, topic: str) -> DecodedVerdict:
     _check_place(verdict, topic)
     return msgspec.structs.replace(verdict, event_time=_in_utc(verdict.event_time))
 
@@ -179,7 +178,7 @@ def _name_fields(places: Sequence[tuple[int | str, ...]]) -> str:
     return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
 
 
-def _check_place(place: Position | WireVerdict, topic: str) -> None:
+def _check_place(place: Position | DecodedVerdict, topic: str) -> None:
     if place.topic != topic:
         reason = f"the record is about another topic than `{topic}`"
         raise _UnreadableError(ErrorClass.INTERNAL, reason)

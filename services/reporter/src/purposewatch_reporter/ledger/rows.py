@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from purposewatch_contract.codec import WireVerdict
+from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy.decision import CategoryDecision
 from purposewatch_reporter.findings.record import Judged
 from purposewatch_reporter.ledger.identity import Conflict, place_id
 from purposewatch_reporter.ledger.read import ReadVerdict, SetAside, storable
 
 
-def deciding(verdict: WireVerdict) -> CategoryDecision:
+def deciding(verdict: DecodedVerdict) -> CategoryDecision:
     """The category decision that the verdict's outcome and kind come from."""
     for decision in verdict.categories:
         if decision.outcome is verdict.outcome and decision.kind is verdict.kind:

@@ -9,22 +9,26 @@ What repeats is read once: services do the same few things over and over, so the
 event states, and the reasons that a verdict gives, are mostly texts that were met before.
 """
 
-from purposewatch_contract.codec.event import EventReader, WireEvent
+from purposewatch_contract.codec.cache import BoundedCache
+from purposewatch_contract.codec.event import DecodedEvent, EventReader
 from purposewatch_contract.codec.flow import Flow, ReadFlow
+from purposewatch_contract.codec.texts import body
 from purposewatch_contract.codec.verdict import (
+    DecodedVerdict,
     VerdictReader,
     VerdictWriter,
-    WireVerdict,
     encode_reasons,
 )
 
 __all__ = [
+    "BoundedCache",
+    "DecodedEvent",
+    "DecodedVerdict",
     "EventReader",
     "Flow",
     "ReadFlow",
     "VerdictReader",
     "VerdictWriter",
-    "WireEvent",
-    "WireVerdict",
+    "body",
     "encode_reasons",
 ]

@@ -35,7 +35,7 @@ _EVENT = re.compile(
 ).fullmatch
 
 
-class WireEvent(msgspec.Struct, frozen=True, gc=False):
+class DecodedEvent(msgspec.Struct, frozen=True, gc=False):
     """A canonical event. Valid, and safe to put into JSON text without escapes."""
 
     flow: ReadFlow
@@ -61,14 +61,14 @@ class EventReader:
         self._moments = Moments()
         self._senders = Senders()
 
-    def read(self, value: bytes) -> WireEvent:
+    def read(self, value: bytes) -> DecodedEvent:
         """The event; raises `pydantic.ValidationError` for what `CanonicalEvent` refuses."""
         try:
             return self._read(value)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return self._from_model(CanonicalEvent.model_validate_json(value))
 
-    def _read(self, value: bytes) -> WireEvent:
+    def _read(self, value: bytes) -> DecodedEvent:
         whole = value.decode("ascii")
         match = _EVENT(whole)
         if match is None:
@@ -82,7 +82,7 @@ class EventReader:
             raise ValueError(message)
         if (source, publisher) not in self._senders:
             self._senders.meet(source, publisher)
-        return WireEvent(
+        return DecodedEvent(
             self._flows.recognise(text) or self._flows.read(text, subject),
             subject,
             name,
@@ -97,8 +97,8 @@ class EventReader:
             accepted,
         )
 
-    def _from_model(self, event: CanonicalEvent) -> WireEvent:
-        return WireEvent(
+    def _from_model(self, event: CanonicalEvent) -> DecodedEvent:
+        return DecodedEvent(
             self._flows.from_model(event.data),
             event.data.subject,
             event.id,

@@ -8,7 +8,7 @@ import msgspec
 
 from purposewatch_contract import terms
 from purposewatch_contract.codec.cache import BoundedCache
-from purposewatch_contract.codec.event import WireEvent
+from purposewatch_contract.codec.event import DecodedEvent
 from purposewatch_contract.codec.flow import Flow, FlowReader
 from purposewatch_contract.codec.repeats import Moments, Senders
 from purposewatch_contract.codec.texts import INSTANT, body
@@ -46,7 +46,7 @@ _SUBJECT = ',"subject":"'
 _SUBJECT_ENDS = re.compile(rf'({body(terms.PSEUDONYM_PATTERN)})"\}},').match
 
 
-class WirePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class DecodedPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The policy version that a verdict was reached under."""
 
     version: str
@@ -94,7 +94,7 @@ class _StatedReasons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome: Outcome
     categories: Annotated[tuple[_Category, ...], msgspec.Meta(min_length=1)]
     kind: Kind | None = None
-    policy: WirePolicy | None = None
+    policy: DecodedPolicy | None = None
 
 
 class _Reasons(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ class _Reasons(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     kind: Kind | None
-    policy: WirePolicy | None
+    policy: DecodedPolicy | None
     categories: tuple[CategoryDecision, ...]
 
 
@@ -117,7 +117,7 @@ class _Usual(msgspec.Struct, frozen=True):
     reasons: _Reasons
 
 
-class WireVerdict(msgspec.Struct, frozen=True, gc=False):
+class DecodedVerdict(msgspec.Struct, frozen=True, gc=False):
     """A valid verdict."""
 
     topic: str
@@ -141,7 +141,7 @@ class WireVerdict(msgspec.Struct, frozen=True, gc=False):
     """
     outcome: Outcome
     kind: Kind | None
-    policy: WirePolicy | None
+    policy: DecodedPolicy | None
     categories: tuple[CategoryDecision, ...]
 
 
@@ -156,14 +156,14 @@ class VerdictReader:
         self._known: BoundedCache[_Reasons] = BoundedCache()
         self._usual: BoundedCache[_Usual] = BoundedCache()
 
-    def read(self, value: bytes) -> WireVerdict:
+    def read(self, value: bytes) -> DecodedVerdict:
         """The verdict; raises `pydantic.ValidationError` for what `Verdict` refuses."""
         try:
             return self._read(value)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return self._from_model(Verdict.model_validate_json(value))
 
-    def _read(self, value: bytes) -> WireVerdict:
+    def _read(self, value: bytes) -> DecodedVerdict:
         text = value.decode()
         head = _HEAD(text)
         if head is None:
@@ -185,7 +185,7 @@ class VerdictReader:
         if usual is None or text[named.end() :] != usual.text:
             usual = self._meet(flow_text, subject, text[named.end() :])
         reasons = usual.reasons
-        return WireVerdict(
+        return DecodedVerdict(
             topic,
             int(partition),
             int(offset),
@@ -222,9 +222,9 @@ class VerdictReader:
         self._known.keep(text, reasons)
         return reasons
 
-    def _from_model(self, verdict: Verdict) -> WireVerdict:
+    def _from_model(self, verdict: Verdict) -> DecodedVerdict:
         position, policy = verdict.position, verdict.policy
-        return WireVerdict(
+        return DecodedVerdict(
             position.topic,
             position.partition,
             position.offset,
@@ -241,7 +241,7 @@ class VerdictReader:
             self._flows.from_model(verdict.data).terms,
             verdict.outcome,
             verdict.kind,
-            None if policy is None else WirePolicy(policy.version, policy.digest),
+            None if policy is None else DecodedPolicy(policy.version, policy.digest),
             verdict.categories,
         )
 
@@ -250,7 +250,7 @@ def encode_reasons(decision: Decision) -> bytes:
     """The decision as the end of a verdict, in JSON: what can be remembered with it."""
     policy = None
     if decision.policy_version is not None and decision.policy_digest is not None:
-        policy = WirePolicy(decision.policy_version, decision.policy_digest)
+        policy = DecodedPolicy(decision.policy_version, decision.policy_digest)
     reasons = _Reasons(decision.outcome, decision.kind, policy, decision.categories)
     return msgspec.json.encode(reasons)[1:]
 
@@ -264,11 +264,11 @@ class VerdictWriter:
         self._start = f'{{"dataschema":"{VERDICT_SCHEMA}","position":{position},"partition":'
         self._decided = f'"decided_time":{msgspec.json.encode(decided_time).decode()}'
 
-    def write(self, event: WireEvent, reasons: bytes, *, partition: int, offset: int) -> bytes:
+    def write(self, event: DecodedEvent, reasons: bytes, *, partition: int, offset: int) -> bytes:
         """The verdict in JSON; `reasons` come from `encode_reasons`.
 
         INVARIANT: what is put between quotes here comes out of alphabets without quotes,
-        backslashes and control characters: `WireEvent` holds nothing else.
+        backslashes and control characters: `DecodedEvent` holds nothing else.
         """
         trace = "" if event.traceparent is None else f',"traceparent":"{event.traceparent}"'
         start = (

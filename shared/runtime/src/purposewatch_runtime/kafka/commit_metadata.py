@@ -9,7 +9,7 @@ from typing import TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka.poison_pill import Mark, PoisonPillDetector
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord, condemned
 

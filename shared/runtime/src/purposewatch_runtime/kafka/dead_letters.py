@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 from pydantic_core import to_json
 
-from purposewatch_contract.dead_letter import DeadLetter, ErrorClass, Header
-from purposewatch_contract.verdict import Position
+from purposewatch_contract import DeadLetter, ErrorClass, Header, Position
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 MAX_ORIGINAL_BYTES = 3 * 1024 * 1024 - 64 * 1024

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from purposewatch_contract.topics import TopicName, declared_topics, topic_name
+from purposewatch_contract import TopicName, declared_topics, topic_name
 from purposewatch_runtime.kafka.connection import build_admin
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import FatalError

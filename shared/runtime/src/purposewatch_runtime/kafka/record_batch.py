@@ -13,7 +13,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy as Batch
 from aiokafka.record.util import calc_crc32c, decode_varint
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka.rejected import Record, condemned
 
 _LOG_OVERHEAD = 12  # a batch's first offset and its length

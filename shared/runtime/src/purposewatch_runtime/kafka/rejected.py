@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from aiokafka import ConsumerRecord
 
-from purposewatch_contract.dead_letter import ErrorClass
+from purposewatch_contract import ErrorClass
 
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
