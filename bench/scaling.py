@@ -23,7 +23,7 @@ from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
 from purposewatch_contract import EVENTS, VERDICTS, declared_topics
 from purposewatch_contract.codec import VerdictWriter
 from purposewatch_policy import load_policies
-from purposewatch_runtime.kafka.connection import MAX_BATCH_BYTES
+from purposewatch_runtime.kafka import MAX_BATCH_BYTES
 from purposewatch_runtime.settings import KafkaSettings
 
 ROOT = Path(__file__).resolve().parents[1]

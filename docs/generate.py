@@ -24,8 +24,7 @@ from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
-from purposewatch_runtime.metric_specs import CounterSpec, HistogramSpec, MetricSpec
-from purposewatch_runtime.metrics import DECLARED, EVERY
+from purposewatch_runtime.metrics import DECLARED, EVERY, CounterSpec, HistogramSpec, MetricSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = Path("docs") / "policies"

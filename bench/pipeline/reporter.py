@@ -22,7 +22,7 @@ from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_contract.codec import VerdictWriter
 from purposewatch_ingest.admission.canonical import AdmittedEvent
 from purposewatch_policy import load_policies
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
 from tests.integration.postgres import PostgreSQL, binaries
 
 _AT_ONCE = 5_000

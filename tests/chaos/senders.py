@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_demo.flows import Transport
-from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka import build_producer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,8 +2,7 @@
 
 import re
 
-from purposewatch_runtime.metric_specs import HistogramSpec
-from purposewatch_runtime.metrics import DECLARED
+from purposewatch_runtime.metrics import DECLARED, HistogramSpec
 from tests.deploy.rules import RECORDED
 
 _STANDARD_LABELS = {"job", "instance", "le"}

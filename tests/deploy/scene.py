@@ -20,7 +20,7 @@ from purposewatch_demo.fleet import running, wait_until_ready
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.stage import Stage, prepare
 from purposewatch_demo.traffic import Traffic
-from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka import build_producer
 from tests.deploy.alertmanager import Alertmanager
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.tools import ROOT

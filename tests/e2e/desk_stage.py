@@ -32,8 +32,7 @@ from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Booked
 from purposewatch_demo.traffic import Traffic
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess

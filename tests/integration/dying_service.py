@@ -9,9 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from purposewatch_runtime.kafka import BatchConsumer, Handler, Record, RejectedRecord
 from purposewatch_runtime.kafka import consumer as consumer_module
-from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler, Record
-from purposewatch_runtime.kafka.rejected import RejectedRecord
 
 MARKER = b"ends-the-process"
 STATUS = 139

@@ -14,8 +14,7 @@ from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.positions import load_positions
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess

@@ -14,8 +14,7 @@ import pytest
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
 from purposewatch_demo.embedded_broker import EmbeddedBroker
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.integration.alertmanager import Alertmanager, Team, require_alertmanager
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings

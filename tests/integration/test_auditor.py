@@ -22,8 +22,7 @@ from purposewatch_contract import (
     Verdict,
     topic_name,
 )
-from purposewatch_runtime.kafka.connection import build_producer
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings

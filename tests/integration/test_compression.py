@@ -10,9 +10,12 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from purposewatch_contract import EVENTS, RAW, VERDICTS, topic_name
-from purposewatch_runtime.kafka.connection import build_reader
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    OutgoingRecord,
+    TopicProvisioner,
+    build_reader,
+)
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker

@@ -9,10 +9,15 @@ import pytest
 
 from purposewatch_contract import EVENTS, topic_name
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    BatchConsumer,
+    OutgoingRecord,
+    Record,
+    StopConsumingError,
+    TopicProvisioner,
+)
 from purposewatch_runtime.kafka import consumer as consumer_module
-from purposewatch_runtime.kafka.consumer import BatchConsumer, Record, StopConsumingError
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.provision import TopicProvisioner
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, DeadLetter
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess

@@ -13,8 +13,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, REPLAY_HEADER, VERDICTS
-from purposewatch_runtime.kafka.connection import build_producer
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess

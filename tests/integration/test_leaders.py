@@ -11,7 +11,7 @@ from aiokafka.admin import NewTopic
 
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.log_offsets import LogOffsets
-from purposewatch_runtime.kafka.connection import build_admin, build_producer
+from purposewatch_runtime.kafka import build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.conftest import require_apache_kafka

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from purposewatch_contract import EVENTS, topic_name
 from purposewatch_reporter.epochs.log_reader import LogReader
-from purposewatch_runtime.kafka.connection import build_producer
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from tests.integration.kafka_settings import kafka_settings
 
 if TYPE_CHECKING:

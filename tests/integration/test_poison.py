@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, DeadLetter, ErrorClass
-from purposewatch_runtime.kafka.connection import build_admin
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import TopicProvisioner, build_admin
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.dying_service import MARKER, STATUS
 from tests.integration.kafka_settings import kafka_environment, kafka_settings

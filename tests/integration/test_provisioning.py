@@ -5,12 +5,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from purposewatch_contract import EVENTS, RAW, VERDICTS, topic_name
-from purposewatch_runtime.kafka.producer import (
+from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
     NoSuchPartitionError,
     OutgoingRecord,
+    TopicProvisioner,
 )
-from purposewatch_runtime.kafka.provision import TopicProvisioner
 from purposewatch_runtime.service import FatalError
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka

@@ -13,13 +13,17 @@ from aiokafka.record.util import calc_crc32c
 
 from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    BatchConsumer,
+    OutgoingRecord,
+    Record,
+    RejectedRecord,
+    TopicProvisioner,
+    build_producer,
+    polling,
+)
 from purposewatch_runtime.kafka import consumer as consumer_module
-from purposewatch_runtime.kafka import polling
-from purposewatch_runtime.kafka.connection import build_producer
-from purposewatch_runtime.kafka.consumer import BatchConsumer, Record
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.provision import TopicProvisioner
-from purposewatch_runtime.kafka.rejected import RejectedRecord
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker

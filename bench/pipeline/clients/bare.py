@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from bench.pipeline.batches import send_in_batches
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
-from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka import build_producer
 from purposewatch_runtime.settings import KafkaSettings
 
 _MILLISECONDS_BETWEEN_COMMITS = 20

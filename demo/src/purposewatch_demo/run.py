@@ -39,7 +39,7 @@ from purposewatch_demo.topics import CLIENT_ID, ClusterAwayError, delete_topics,
 from purposewatch_demo.traffic import Consignment, Traffic
 from purposewatch_demo.verify import faults
 from purposewatch_demo.watch import ServiceWatch
-from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka import build_producer
 from purposewatch_runtime.settings import faults as settings_faults
 
 SUCCESS, FAILURE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130

@@ -6,7 +6,7 @@ from aiokafka.errors import KafkaError
 
 from purposewatch_contract import declared_topics, topic_name
 from purposewatch_demo.stage import KAFKA_VARIABLE
-from purposewatch_runtime.kafka.connection import build_admin
+from purposewatch_runtime.kafka import build_admin
 from purposewatch_runtime.settings import KafkaSettings
 
 CLIENT_ID = "purposewatch-demo"

@@ -7,12 +7,12 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from purposewatch_ingest.__main__ import main
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer
+from purposewatch_runtime.kafka import AcknowledgedProducer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from purposewatch_runtime.kafka.producer import OutgoingRecord
+    from purposewatch_runtime.kafka import OutgoingRecord
 
 _WINDOW_SECONDS = 0.5
 """Before anything is sent, so that a short run is sure to kill inside it."""

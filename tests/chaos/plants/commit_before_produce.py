@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from purposewatch_auditor.__main__ import main
-from purposewatch_runtime.kafka.consumer import BatchConsumer
+from purposewatch_runtime.kafka import BatchConsumer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from purposewatch_runtime.kafka.consumer import Record
+    from purposewatch_runtime.kafka import Record
 
 _WINDOW_SECONDS = 1.5
 """Between commit and verdicts, so that a short run is sure to kill inside it."""

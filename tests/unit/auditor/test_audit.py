@@ -14,7 +14,7 @@ from purposewatch_contract import EXAMPLE_DIR, DeadLetter, ErrorClass, Position,
 from purposewatch_contract.codec import VerdictWriter
 from purposewatch_policy import load_policies
 from purposewatch_policy.decision import Kind, Outcome
-from purposewatch_runtime.kafka.rejected import Record, condemned
+from purposewatch_runtime.kafka import Record, RejectedRecord
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = "someone@example.org"
@@ -89,7 +89,7 @@ def test_equal_flows_are_told_apart_by_all_else(judge: Judge) -> None:
 
 def test_condemned_record_is_set_aside_unread(judge: Judge) -> None:
     """What was found to be unfit before is not looked at, however sound it seems."""
-    unfit = condemned(record(canonical()), ErrorClass.INTERNAL, "ended three processes")
+    unfit = RejectedRecord.of(record(canonical()), ErrorClass.INTERNAL, "ended three processes")
     letter = audit(unfit, judge)
 
     assert isinstance(letter, DeadLetter)

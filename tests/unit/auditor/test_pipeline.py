@@ -14,9 +14,14 @@ from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_contract import EXAMPLE_DIR
 from purposewatch_policy import load_policies
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    DeadLetterLimit,
+    DeadLetterPolicy,
+    OutgoingRecord,
+    Record,
+    StopConsumingError,
+)
 
 POLICIES = Path(__file__).parents[3] / "policies"
 

@@ -10,7 +10,7 @@ from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_policy.vocabulary import Vocabulary
-from purposewatch_runtime.kafka.producer import OutgoingRecord
+from purposewatch_runtime.kafka import OutgoingRecord
 from purposewatch_runtime.metrics import MetricSet
 
 KEY = "pwk_a-key-for-tests"

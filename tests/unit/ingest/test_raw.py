@@ -14,9 +14,13 @@ from purposewatch_contract import CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_ingest import raw
 from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.raw import RawTopicHandler
-from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_runtime.kafka.rejected import condemned
+from purposewatch_runtime.kafka import (
+    DeadLetterLimit,
+    DeadLetterPolicy,
+    Record,
+    RejectedRecord,
+    StopConsumingError,
+)
 from tests.unit.conftest import SUBJECT_ID
 from tests.unit.ingest.conftest import FakeProducer
 
@@ -288,7 +292,7 @@ async def test_condemned_record_is_set_aside_unread(
 ) -> None:
     """A record that ended other processes becomes a dead letter, though it could be admitted."""
     good = record(json.dumps(event()).encode())
-    unfit = condemned(good, ErrorClass.POISON, "three processes ended")
+    unfit = RejectedRecord.of(good, ErrorClass.POISON, "three processes ended")
     unfit.raw = b"in the log"
 
     letter = await dead_letter(handler, producer, unfit)

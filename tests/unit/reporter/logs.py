@@ -12,7 +12,7 @@ from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.raw_ledgers import open_raw_pages
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, record, verdict
 

@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 
 from purposewatch_contract import VERDICT_SCHEMA
 from purposewatch_reporter.store.event_ids import FirstUse, Uses
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 
 PREFIX = "data-access"
 SUBJECT = "psn:1:3f5a9c0e7b1d48266a4f8e2b9d7c1350"

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.bounded_metrics import BoundedHistogram
-from purposewatch_runtime.metric_specs import (
+from purposewatch_runtime.metrics import (
     OPEN_LABELS,
     CounterSpec,
     GaugeSpec,
     HistogramSpec,
     MetricSpec,
 )
+from purposewatch_runtime.metrics.bounded import BoundedHistogram
 
 if TYPE_CHECKING:
     from prometheus_client.metrics import MetricWrapperBase

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.event_loop import EventLoopWatch
+from purposewatch_runtime.service import EventLoopWatch
 
 
 async def test_a_blocked_loop_is_seen() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_runtime.file_reloader import FileReloader
+from purposewatch_runtime.service import FileReloader
 
 
 def load(directory: Path) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.metric_specs import HistogramSpec, MetricSpec
+from purposewatch_runtime.metrics import HistogramSpec, MetricSpec
+from purposewatch_runtime.metrics import declared as declared_module
 
 
 def test_names_are_unique_and_prefixed() -> None:
@@ -45,3 +46,10 @@ def test_service_exports_only_its_own() -> None:
     with pytest.raises(KeyError):
         auditor.counter(m.INGEST_ACCEPTED)
     assert auditor.registry.get_sample_value("purposewatch_build_info", {"version": "1"}) == 1
+
+
+def test_every_declaration_is_listed() -> None:
+    """A metric that is declared but not listed would be exported by no service."""
+    declared = [value for value in vars(declared_module).values() if isinstance(value, MetricSpec)]
+
+    assert list(m.DECLARED) == declared

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.request_timing import RequestTiming
+from purposewatch_runtime.service import RequestTiming
 
 
 async def _answer(_: Request) -> PlainTextResponse:

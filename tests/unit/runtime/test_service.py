@@ -10,9 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from purposewatch_runtime import service
-from purposewatch_runtime.health import Check, health_routes
-from purposewatch_runtime.service import FatalError, Supervisor, run
+from purposewatch_runtime.service import Check, FatalError, Supervisor, health_routes, run
+from purposewatch_runtime.service import supervisor as supervisor_module
 
 
 class Part:
@@ -63,7 +62,7 @@ async def test_parts_start_in_order_and_stop_in_reverse() -> None:
 
 async def test_absent_dependency_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part whose dependency is away is tried again, and the check says what is waited for."""
-    monkeypatch.setattr(service, "_RETRY_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor_module, "_RETRY_FIRST_SECONDS", 0.05)
     seen: list[str] = []
 
     async with Supervisor([Part("kafka", seen, failures=2)]) as supervisor:

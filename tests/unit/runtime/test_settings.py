@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_runtime.service import load_settings
-from purposewatch_runtime.settings import KafkaSettings, misspelt
+from purposewatch_runtime.settings import KafkaSettings, load_settings, misspelt
 
 
 def test_defaults_are_safe() -> None:

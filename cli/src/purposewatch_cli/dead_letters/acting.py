@@ -24,8 +24,7 @@ from purposewatch_contract import (
     Position,
     topic_name,
 )
-from purposewatch_runtime.kafka.connection import build_producer
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 
 if TYPE_CHECKING:

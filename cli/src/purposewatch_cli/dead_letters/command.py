@@ -34,8 +34,8 @@ from purposewatch_cli.dead_letters.shown import (
 from purposewatch_cli.terminal import console, counted, errors_console, printable
 from purposewatch_contract import DeadLetterAction, ErrorClass
 from purposewatch_runtime.logs import configure_logs
-from purposewatch_runtime.service import FatalError, load_settings
-from purposewatch_runtime.settings import KafkaSettings
+from purposewatch_runtime.service import FatalError
+from purposewatch_runtime.settings import KafkaSettings, load_settings
 
 UNUSABLE = 2
 """Exit status when nothing could be begun, or Kafka went away."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from purposewatch_cli.dead_letters.letters import Dispositions, Letter, Place
 from purposewatch_contract import DEAD_LETTERS, DISPOSITIONS, DeadLetter, Disposition, topic_name
-from purposewatch_runtime.kafka.connection import build_admin, build_reader
+from purposewatch_runtime.kafka import build_admin, build_reader
 from purposewatch_runtime.settings import KafkaSettings, LogSettings
 
 CLIENT_ID = "purposewatch-cli"

@@ -20,7 +20,7 @@ from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.interrupts import Interrupts
 from purposewatch_demo.live.supply import over_http
 from purposewatch_demo.traffic import Consignment, Traffic
-from purposewatch_runtime.kafka.connection import build_producer
+from purposewatch_runtime.kafka import build_producer
 from purposewatch_runtime.settings import KafkaSettings
 
 _CLIENT_ID = "purposewatch-traffic"

@@ -4,7 +4,8 @@ from purposewatch_auditor.app import build_app
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import load_settings, run
+from purposewatch_runtime.service import run
+from purposewatch_runtime.settings import load_settings
 
 
 def main() -> None:

@@ -16,14 +16,14 @@ from purposewatch_policy import PolicySet, load_policies
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Outcome
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.event_loop import EventLoopWatch
-from purposewatch_runtime.file_reloader import FileReloader
-from purposewatch_runtime.health import health_routes
-from purposewatch_runtime.kafka.consumer import BatchConsumer
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer
-from purposewatch_runtime.kafka.provision import TopicProvisioner
-from purposewatch_runtime.service import Supervisor
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    BatchConsumer,
+    DeadLetterLimit,
+    DeadLetterPolicy,
+    TopicProvisioner,
+)
+from purposewatch_runtime.service import EventLoopWatch, FileReloader, Supervisor, health_routes
 
 _CLIENT_ID = "purposewatch-auditor"
 

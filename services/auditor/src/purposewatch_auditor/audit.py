@@ -13,8 +13,7 @@ from purposewatch_contract.codec import DecodedEvent, EventReader, VerdictWriter
 from purposewatch_policy import DecisionCache, PolicySet
 from purposewatch_policy.decision import Decision
 from purposewatch_policy.vocabulary import FlowTerms
-from purposewatch_runtime.kafka.dead_letters import dead_letter_of
-from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
+from purposewatch_runtime.kafka import Record, RejectedRecord, dead_letter_of
 
 _NOT_JSON = "json_invalid"
 _VERSIONS_NAMED = 10

@@ -9,9 +9,13 @@ from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge
 from purposewatch_contract import DeadLetter
 from purposewatch_contract.codec import VerdictWriter
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    DeadLetterLimit,
+    OutgoingRecord,
+    Record,
+    StopConsumingError,
+)
 from purposewatch_runtime.logs import get_logger
 
 JSON_HEADERS = (("content-type", b"application/json"),)

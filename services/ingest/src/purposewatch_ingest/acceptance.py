@@ -16,7 +16,7 @@ from purposewatch_ingest.admission import (
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka.producer import OutgoingRecord
+from purposewatch_runtime.kafka import OutgoingRecord
 
 Transport = Literal["http", "kafka"]
 

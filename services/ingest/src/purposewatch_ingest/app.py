@@ -22,14 +22,14 @@ from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.settings import IngestSettings, decode_key
 from purposewatch_policy.vocabulary import load_vocabularies
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.event_loop import EventLoopWatch
-from purposewatch_runtime.file_reloader import FileReloader
-from purposewatch_runtime.health import health_routes
-from purposewatch_runtime.kafka.consumer import BatchConsumer
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer
-from purposewatch_runtime.kafka.provision import TopicProvisioner
-from purposewatch_runtime.service import Supervisor
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    BatchConsumer,
+    DeadLetterLimit,
+    DeadLetterPolicy,
+    TopicProvisioner,
+)
+from purposewatch_runtime.service import EventLoopWatch, FileReloader, Supervisor, health_routes
 
 _CLIENT_ID = "purposewatch-ingest"
 

@@ -18,11 +18,15 @@ from purposewatch_ingest.content_modes import (
 )
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka.consumer import Record, StopConsumingError
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit
-from purposewatch_runtime.kafka.dead_letters import dead_letter_of
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.kafka.rejected import RejectedRecord
+from purposewatch_runtime.kafka import (
+    AcknowledgedProducer,
+    DeadLetterLimit,
+    OutgoingRecord,
+    Record,
+    RejectedRecord,
+    StopConsumingError,
+    dead_letter_of,
+)
 from purposewatch_runtime.logs import get_logger
 
 _MAX_SUGGESTING = 8

@@ -12,7 +12,8 @@ from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.web.users.command import run_command
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import FatalError, load_settings, run
+from purposewatch_runtime.service import FatalError, run
+from purposewatch_runtime.settings import load_settings
 
 
 def main() -> None:

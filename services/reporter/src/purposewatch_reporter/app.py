@@ -45,12 +45,14 @@ from purposewatch_reporter.web.compose import desk_parts, make_desk
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.wiring import build_ledger
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.event_loop import EventLoopWatch
-from purposewatch_runtime.health import health_routes
-from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler
-from purposewatch_runtime.kafka.provision import TopicProvisioner
-from purposewatch_runtime.request_timing import RequestTiming
-from purposewatch_runtime.service import Part, Supervisor
+from purposewatch_runtime.kafka import BatchConsumer, Handler, TopicProvisioner
+from purposewatch_runtime.service import (
+    Component,
+    EventLoopWatch,
+    RequestTiming,
+    Supervisor,
+    health_routes,
+)
 
 _CLIENT_ID = "purposewatch-reporter"
 _VERSION = version("purposewatch-reporter")
@@ -109,7 +111,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     # A group each: in one group, every change in either topic would deal out both anew.
     verdicts = consumer(VERDICTS, intake.verdicts, "reporter")
     dead_letters = consumer(DEAD_LETTERS, intake.dead_letters, "reporter.dead-letters")
-    parts: list[Part] = [
+    parts: list[Component] = [
         EventLoopWatch(metric_set),
         database,
         TopicProvisioner(settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
@@ -184,7 +186,7 @@ def _alerting(
     database: Database,
     metric_set: m.MetricSet,
     severity: VocabularySeverity,
-) -> list[Part]:
+) -> list[Component]:
     """What turns findings into alerts and delivers them; it needs the database only."""
     episodes = AlertLifecycle(
         database,

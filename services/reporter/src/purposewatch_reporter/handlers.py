@@ -9,7 +9,7 @@ from purposewatch_reporter.ledger.tally import Sort
 from purposewatch_reporter.ledger.writer import LedgerWriter, Receipt
 from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 from purposewatch_runtime.logs import get_logger
 
 _NO_STATEMENT = "none"

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from purposewatch_runtime.kafka.connection import build_observer
-from purposewatch_runtime.kafka.dead_letters import written_at
+from purposewatch_runtime.kafka import build_observer, written_at
 from purposewatch_runtime.settings import KafkaSettings
 
 _LOOK_SECONDS = 5.0

@@ -23,10 +23,10 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.positions import load_positions
 from purposewatch_reporter.wiring import LedgerComponents, build_ledger
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka.consumer import BatchConsumer, Record
-from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka import BatchConsumer, Record, TopicProvisioner
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import FatalError, Part, load_settings
+from purposewatch_runtime.service import Component, FatalError
+from purposewatch_runtime.settings import load_settings
 
 _CLIENT_ID = "purposewatch-reporter-rebuild"
 _LOOK_SECONDS = 0.2
@@ -104,7 +104,7 @@ async def rebuild(settings: ReporterSettings) -> str:
             return await _summary(connection)
 
 
-async def _start(running: AsyncExitStack, parts: Sequence[Part]) -> None:
+async def _start(running: AsyncExitStack, parts: Sequence[Component]) -> None:
     for part in parts:
         running.push_async_callback(part.stop)
         await part.start()

@@ -17,7 +17,7 @@ from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.service import Part
+from purposewatch_runtime.service import Component
 
 _PAGES_SECONDS = 10.0
 _CHECK_SHARE = 0.3
@@ -31,9 +31,9 @@ class LedgerComponents:
     topics: BookTopics
     bookkeeper: LedgerWriter
     watch: Reconciler
-    before: tuple[Part, ...]
+    before: tuple[Component, ...]
     """To be started before anything is booked."""
-    pages: Callable[[Mapping[str, Callable[[], Awaitable[None]]]], Part]
+    pages: Callable[[Mapping[str, Callable[[], Awaitable[None]]]], Component]
     """What turns pages meanwhile, given whom to tell of it by topic."""
 
 
@@ -74,7 +74,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         clock=clock,
     )
 
-    def pages(turned: Mapping[str, Callable[[], Awaitable[None]]]) -> Part:
+    def pages(turned: Mapping[str, Callable[[], Awaitable[None]]]) -> Component:
         look = EpochMonitor(
             database,
             keeper,

@@ -13,6 +13,8 @@ import structlog
 
 from purposewatch_runtime.settings import LogSettings
 
+__all__ = ["configure_logs", "get_logger"]
+
 
 def configure_logs(settings: LogSettings, *, service: str) -> None:
     """Set up structlog and the standard library's logging for this process. Call once."""

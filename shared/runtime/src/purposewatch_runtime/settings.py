@@ -6,13 +6,27 @@ A service's own settings class inherits the groups it needs, so that one process
 validated object at start and nothing reads the environment later.
 """
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = [
+    "DeadLetterSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "PolicySettings",
+    "faults",
+    "load_settings",
+    "misspelt",
+]
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 def faults(error: ValidationError) -> Iterator[str]:
@@ -41,6 +55,21 @@ def misspelt(kind: type[BaseSettings], names: Iterable[str]) -> Iterator[str]:
         if rest != name.upper() and rest not in known:
             for near in get_close_matches(rest, known, n=1, cutoff=_ALIKE):
                 yield f"{name}: is not read; is {_PREFIX}{near} meant?"
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read settings from the environment; on an error name each variable and exit with status 2.
+
+    A variable that is probably misspelt is named on standard error and has no effect.
+    """
+    for guess in misspelt(kind, os.environ):
+        sys.stderr.write(f"{guess}\n")
+    try:
+        return kind()
+    except ValidationError as error:
+        for fault in faults(error):
+            sys.stderr.write(f"{fault}\n")
+        raise SystemExit(2) from None
 
 
 class _Settings(BaseSettings):

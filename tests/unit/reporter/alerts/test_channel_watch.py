@@ -7,7 +7,7 @@ from purposewatch_reporter.alerts.channel_watch import ChannelWatch
 from purposewatch_reporter.alerts.routing import AppriseSpec, Routing
 from purposewatch_reporter.store import tables
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.metric_specs import GaugeSpec
+from purposewatch_runtime.metrics import GaugeSpec
 from tests.unit.reporter.alerts.conftest import Bench, FakeChannel
 
 

@@ -14,7 +14,7 @@ from purposewatch_reporter.ledger.read import (
     VerdictRecords,
     read_dead_letter,
 )
-from purposewatch_runtime.kafka.rejected import Record, condemned
+from purposewatch_runtime.kafka import Record, RejectedRecord
 from tests.unit.reporter.records import PREFIX, dead_letter, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -106,7 +106,7 @@ def test_absurd_kafka_timestamps_are_survived() -> None:
 def test_a_condemned_record_is_not_parsed(topic: str) -> None:
     """A record that ended other processes keeps its class and reason, though it could be read."""
     good = verdict(1, 7) if topic == VERDICTS else dead_letter()
-    unfit = condemned(record(topic, 2, 9, good), ErrorClass.POISON, "ended three processes")
+    unfit = RejectedRecord.of(record(topic, 2, 9, good), ErrorClass.POISON, "ended three processes")
 
     found = read_record(unfit) if topic == VERDICTS else read_dead_letter(unfit, now=NOW)
 

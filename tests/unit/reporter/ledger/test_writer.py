@@ -21,7 +21,7 @@ from purposewatch_reporter.ledger.writer import LedgerWriter, SkippedRecordsErro
 from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from purposewatch_runtime.kafka.consumer import StopConsumingError
+from purposewatch_runtime.kafka import StopConsumingError
 from tests.unit.reporter.conftest import bookkeeper_of
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
 from tests.unit.reporter.reference_ledger import PlainBooks, comparable, stored_books

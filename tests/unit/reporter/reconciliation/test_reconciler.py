@@ -11,7 +11,7 @@ from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.metric_specs import GaugeSpec
+from purposewatch_runtime.metrics import GaugeSpec
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 

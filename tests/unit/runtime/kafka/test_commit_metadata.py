@@ -6,9 +6,9 @@ from typing import Any
 from aiokafka import ConsumerRecord, TopicPartition
 
 from purposewatch_contract import ErrorClass
+from purposewatch_runtime.kafka import RejectedRecord
 from purposewatch_runtime.kafka.commit_metadata import Marks
 from purposewatch_runtime.kafka.poison_pill import Mark, Step
-from purposewatch_runtime.kafka.rejected import RejectedRecord, condemned
 
 DEATHS = 3
 
@@ -39,6 +39,6 @@ async def test_what_is_condemned_already_stays_as_it_is() -> None:
     """A record that can't be decoded may have processes end with it in hand, too."""
     marks = await marks_after_deaths()
     record = ConsumerRecord("t", 0, 0, 0, 0, None, b"v", None, -1, 1, ())
-    undecodable = condemned(record, ErrorClass.UNDECODABLE, "it can't be decoded")
+    undecodable = RejectedRecord.of(record, ErrorClass.UNDECODABLE, "it can't be decoded")
 
     assert list(marks.judge([undecodable])) == [undecodable]

@@ -7,18 +7,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from purposewatch_contract import declared_topics
-from purposewatch_runtime.kafka import connection
-from purposewatch_runtime.kafka.connection import (
+from purposewatch_runtime.kafka import (
     MAX_BATCH_BYTES,
-    METADATA_MAX_AGE_MS,
     build_admin,
-    build_broker,
     build_observer,
     build_producer,
     build_reader,
+    connection,
 )
-from purposewatch_runtime.service import load_settings
-from purposewatch_runtime.settings import KafkaSettings
+from purposewatch_runtime.kafka.connection import METADATA_MAX_AGE_MS, build_broker
+from purposewatch_runtime.settings import KafkaSettings, load_settings
 
 Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 

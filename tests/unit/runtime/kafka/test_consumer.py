@@ -9,8 +9,8 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.kafka import BatchConsumer
 from purposewatch_runtime.kafka import consumer as consumer_module
-from purposewatch_runtime.kafka.consumer import BatchConsumer
 from purposewatch_runtime.settings import KafkaSettings
 
 PLACE = TopicPartition("t", 0)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka import DeadLetterLimit, DeadLetterPolicy
 
 
 def limit(max_consecutive: int = 3, max_ratio: float = 0.5, window: int = 10) -> DeadLetterLimit:

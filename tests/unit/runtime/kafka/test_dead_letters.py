@@ -6,10 +6,8 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from purposewatch_contract import DeadLetter, ErrorClass
-from purposewatch_runtime.kafka.connection import MAX_REQUEST_BYTES
-from purposewatch_runtime.kafka.consumer import Record
-from purposewatch_runtime.kafka.dead_letters import MAX_ORIGINAL_BYTES, dead_letter_of
-from purposewatch_runtime.kafka.rejected import condemned
+from purposewatch_runtime.kafka import MAX_REQUEST_BYTES, Record, RejectedRecord, dead_letter_of
+from purposewatch_runtime.kafka.dead_letters import MAX_ORIGINAL_BYTES
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -87,7 +85,7 @@ def test_absurd_timestamps_become_dates(timestamp: int, year: int) -> None:
 @pytest.mark.parametrize(("size", "kept"), [(10, True), (MAX_ORIGINAL_BYTES, False)])
 def test_bytes_in_the_log_are_kept_where_they_fit(size: int, *, kept: bool) -> None:
     """Of a record that could not be decoded the rest is kept even when its bytes don't fit."""
-    unfit = condemned(record(b"value"), ErrorClass.UNDECODABLE, "strange")
+    unfit = RejectedRecord.of(record(b"value"), ErrorClass.UNDECODABLE, "strange")
     unfit.raw = b"\xff" * size
 
     letter = DeadLetter.model_validate_json(written(unfit))

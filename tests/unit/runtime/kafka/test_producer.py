@@ -15,9 +15,8 @@ from aiokafka.errors import (
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.record.memory_records import MemoryRecords
 
+from purposewatch_runtime.kafka import MAX_REQUEST_BYTES, AcknowledgedProducer, OutgoingRecord
 from purposewatch_runtime.kafka import producer as producer_module
-from purposewatch_runtime.kafka.connection import MAX_REQUEST_BYTES
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer, OutgoingRecord
 from purposewatch_runtime.settings import KafkaSettings
 
 RECORD = OutgoingRecord("t", b"v")

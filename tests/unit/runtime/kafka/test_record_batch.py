@@ -11,8 +11,8 @@ from aiokafka.record.default_records import (
 from aiokafka.record.util import calc_crc32c
 
 from purposewatch_contract import ErrorClass
+from purposewatch_runtime.kafka import Record, RejectedRecord
 from purposewatch_runtime.kafka.record_batch import take_apart
-from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 PLACE = TopicPartition("raw", 3)
 BASE = 100

@@ -24,7 +24,7 @@ from purposewatch_ingest.http.problems import (
 )
 from purposewatch_ingest.http.vocabulary import VocabularyAnswer, VocabularyEndpoint
 from purposewatch_runtime.metrics import MetricSet
-from purposewatch_runtime.request_timing import RequestTiming
+from purposewatch_runtime.service import RequestTiming
 
 _BEARER = {"bearer": {"type": "http", "scheme": "bearer", "description": "The publisher's key."}}
 _SUMMARY = "Tell what a platform service does with personal data."

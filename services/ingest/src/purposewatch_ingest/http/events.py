@@ -25,7 +25,7 @@ from purposewatch_ingest.content_modes import (
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind, refusal_problem
 from purposewatch_ingest.http.requests import RETRY_SECONDS, InFlight, authenticate, read_body
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_runtime.kafka.producer import AcknowledgedProducer
+from purposewatch_runtime.kafka import AcknowledgedProducer
 from purposewatch_runtime.logs import get_logger
 
 _MAX_SUGGESTING = 8

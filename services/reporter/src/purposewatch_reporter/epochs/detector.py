@@ -25,7 +25,7 @@ from purposewatch_reporter.store.epochs import (
 from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.positions import load_places
 from purposewatch_reporter.store.raw_ledgers import load_raw_pages
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 from purposewatch_runtime.logs import get_logger
 
 SURE_AFTER = timedelta(seconds=20)

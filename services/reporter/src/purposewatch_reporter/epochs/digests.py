@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 
 _SIZE = 16
 

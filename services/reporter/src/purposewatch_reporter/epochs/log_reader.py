@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from purposewatch_runtime.kafka.connection import build_observer
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record, build_observer
 from purposewatch_runtime.settings import KafkaSettings
 
 _LOOK_SECONDS = 5.0

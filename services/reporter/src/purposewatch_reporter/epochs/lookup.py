@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from purposewatch_policy.vocabulary.model import Vocabulary
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity, severity_table
-from purposewatch_runtime.file_reloader import FileReloader
 from purposewatch_runtime.logs import get_logger
-from purposewatch_runtime.service import FatalError
+from purposewatch_runtime.service import FatalError, FileReloader
 
 Vocabularies: TypeAlias = Mapping[str, Vocabulary]
 

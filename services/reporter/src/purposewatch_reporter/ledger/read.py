@@ -10,9 +10,7 @@ from pydantic import ValidationError
 from purposewatch_contract import DeadLetter, ErrorClass, Position
 from purposewatch_contract.codec import DecodedVerdict, VerdictReader
 from purposewatch_reporter.epochs.digests import whole_digest
-from purposewatch_runtime.kafka.consumer import Record
-from purposewatch_runtime.kafka.dead_letters import written_at
-from purposewatch_runtime.kafka.rejected import RejectedRecord
+from purposewatch_runtime.kafka import Record, RejectedRecord, written_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = 2**63 - 1

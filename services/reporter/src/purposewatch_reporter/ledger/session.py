@@ -15,7 +15,7 @@ from purposewatch_reporter.ledger.offsets import TooManyIntervalsError
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.read import ReadVerdict, SetAside
 from purposewatch_reporter.store.ledgers import lock_ledgers, lock_old_pages, save_ledgers
-from purposewatch_runtime.kafka.consumer import StopConsumingError
+from purposewatch_runtime.kafka import StopConsumingError
 
 DOUBT = timedelta(minutes=15)
 """How far the clocks of different machines may be apart, with room."""

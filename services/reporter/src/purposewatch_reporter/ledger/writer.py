@@ -54,7 +54,7 @@ from purposewatch_reporter.store.positions import (
     lock_places,
     save_places,
 )
-from purposewatch_runtime.kafka.consumer import Record
+from purposewatch_runtime.kafka import Record
 
 LogStart: TypeAlias = Callable[[str, int], Awaitable[int]]
 Book: TypeAlias = Callable[[Sequence[Record], Known | None], Awaitable["Receipt"]]

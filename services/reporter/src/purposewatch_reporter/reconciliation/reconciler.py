@@ -15,8 +15,8 @@ from purposewatch_reporter.store.epochs import EpochNote, load_epoch_notes
 from purposewatch_reporter.store.ledgers import load_pages
 from purposewatch_reporter.store.raw_ledgers import load_raw_pages
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.health import Check
-from purposewatch_runtime.metric_specs import GaugeSpec
+from purposewatch_runtime.metrics import GaugeSpec
+from purposewatch_runtime.service import Check
 
 _STALE = timedelta(seconds=60)
 

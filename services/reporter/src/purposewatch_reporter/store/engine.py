@@ -14,8 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from purposewatch_reporter.store.migrate import SchemaError, upgrade
-from purposewatch_runtime.health import Check
-from purposewatch_runtime.service import FatalError
+from purposewatch_runtime.service import Check, FatalError
 
 _MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
 _READERS = 4

@@ -11,7 +11,7 @@ from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.declared.directory import DeclaredDirectory
 from purposewatch_reporter.web.users.first import FirstAccount
 from purposewatch_reporter.web.users.sessions import SessionPolicy
-from purposewatch_runtime.service import Part
+from purposewatch_runtime.service import Component
 
 _PRUNE_SECONDS = 300.0
 
@@ -39,7 +39,7 @@ def make_desk(
     )
 
 
-def desk_parts(desk: Desk, settings: ReporterSettings) -> list[Part]:
+def desk_parts(desk: Desk, settings: ReporterSettings) -> list[Component]:
     """What has to be started for it, behind the database."""
     return [
         FirstAccount(desk.database, desk.passwords, desk.clock),

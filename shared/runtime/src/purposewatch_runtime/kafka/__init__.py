@@ -1,1 +1,43 @@
-"""How Purposewatch talks to Kafka: connection, topics, producing and consuming."""
+"""Kafka clients: connections, topics, an at-least-once consumer, an acknowledged producer."""
+
+from purposewatch_runtime.kafka.connection import (
+    MAX_BATCH_BYTES,
+    MAX_REQUEST_BYTES,
+    build_admin,
+    build_observer,
+    build_producer,
+    build_reader,
+)
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler, Resume, StopConsumingError
+from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
+from purposewatch_runtime.kafka.dead_letters import dead_letter_of, written_at
+from purposewatch_runtime.kafka.producer import (
+    AcknowledgedProducer,
+    NoSuchPartitionError,
+    OutgoingRecord,
+)
+from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
+
+__all__ = [
+    "MAX_BATCH_BYTES",
+    "MAX_REQUEST_BYTES",
+    "AcknowledgedProducer",
+    "BatchConsumer",
+    "DeadLetterLimit",
+    "DeadLetterPolicy",
+    "Handler",
+    "NoSuchPartitionError",
+    "OutgoingRecord",
+    "Record",
+    "RejectedRecord",
+    "Resume",
+    "StopConsumingError",
+    "TopicProvisioner",
+    "build_admin",
+    "build_observer",
+    "build_producer",
+    "build_reader",
+    "dead_letter_of",
+    "written_at",
+]

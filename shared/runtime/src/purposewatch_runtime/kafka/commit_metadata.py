@@ -11,7 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka.poison_pill import Mark, PoisonPillDetector
-from purposewatch_runtime.kafka.rejected import Record, RejectedRecord, condemned
+from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 _COMMIT_SECONDS = 10.0
 _CLOSE_SECONDS = 3.0
@@ -79,7 +79,7 @@ class Marks:
             f"{deaths} processes in a row ended with this record, and it alone, in hand; it was "
             "set aside unread"
         )
-        return [condemned(record, ErrorClass.POISON, reason)]
+        return [RejectedRecord.of(record, ErrorClass.POISON, reason)]
 
     async def before(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
         """Write down what is taken in hand, where that is needed.

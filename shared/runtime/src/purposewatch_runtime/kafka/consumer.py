@@ -20,7 +20,6 @@ from faststream import AckPolicy
 from faststream.kafka.message import KafkaAckableMessage
 
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.health import Check
 from purposewatch_runtime.kafka.commit_metadata import LostPartitionError, Marks
 from purposewatch_runtime.kafka.connection import build_broker
 from purposewatch_runtime.kafka.lag import Lag
@@ -28,6 +27,7 @@ from purposewatch_runtime.kafka.polling import Polling, Watch
 from purposewatch_runtime.kafka.rejected import Record
 from purposewatch_runtime.kafka.retry import retry
 from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.service.probes import Check
 from purposewatch_runtime.settings import KafkaSettings
 
 __all__ = ["BatchConsumer", "Handler", "Record", "Resume", "StopConsumingError"]

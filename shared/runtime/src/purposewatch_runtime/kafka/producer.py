@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from purposewatch_runtime.health import Check
 from purposewatch_runtime.kafka.connection import MAX_REQUEST_BYTES, build_producer
 from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.service.probes import Check
 from purposewatch_runtime.settings import KafkaSettings
 
 _CONFIRMATION_FRESH_SECONDS = 10.0

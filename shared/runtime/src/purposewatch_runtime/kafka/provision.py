@@ -11,7 +11,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from purposewatch_contract import TopicName, declared_topics, topic_name
 from purposewatch_runtime.kafka.connection import build_admin
 from purposewatch_runtime.logs import get_logger
-from purposewatch_runtime.service import FatalError
+from purposewatch_runtime.service.supervisor import FatalError
 from purposewatch_runtime.settings import KafkaSettings
 
 _DESCRIBE_ATTEMPTS = 8

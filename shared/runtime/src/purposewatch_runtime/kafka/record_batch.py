@@ -14,7 +14,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy as Batch
 from aiokafka.record.util import calc_crc32c, decode_varint
 
 from purposewatch_contract import ErrorClass
-from purposewatch_runtime.kafka.rejected import Record, condemned
+from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 _LOG_OVERHEAD = 12  # a batch's first offset and its length
 _MAX_BYTES = 8 * 1024 * 1024
@@ -237,4 +237,4 @@ def _record(position: TopicPartition, parts: _Parts) -> Record:
     if parts.fault is None:
         return record
     reason = f"it can't be decoded: {parts.fault}"
-    return condemned(record, ErrorClass.UNDECODABLE, reason, raw=parts.raw or None)
+    return RejectedRecord.of(record, ErrorClass.UNDECODABLE, reason, raw=parts.raw or None)

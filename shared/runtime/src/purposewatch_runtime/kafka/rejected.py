@@ -1,7 +1,7 @@
-"""Records that a handler must not look at: what is wrong with them was found out before."""
+"""Records that a handler must not process: what is wrong with them is known already."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from aiokafka import ConsumerRecord
 
@@ -12,20 +12,20 @@ Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 @dataclass
 class RejectedRecord(ConsumerRecord[bytes | None, bytes | None]):  # type: ignore[misc]
-    """A record to be set aside as it is.
+    """A record that is to be dead-lettered as it is.
 
-    INVARIANT: a handler makes it a dead letter without parsing it. Parsing may be what ended the
-    process (`poison`), and of an `undecodable` one the parts may be missing.
+    INVARIANT: a handler dead-letters it without parsing it. Parsing may be what crashed the process
+    (`poison`), and parts of an `undecodable` record may be missing.
     """
 
     error_class: ErrorClass
     reason: str
     raw: bytes | None = None
-    """The bytes in Kafka's log, where they could not be decoded."""
+    """The bytes in Kafka's log when they could not be decoded."""
 
-
-def condemned(
-    record: Record, error_class: ErrorClass, reason: str, *, raw: bytes | None = None
-) -> RejectedRecord:
-    """The same record, not to be looked at any more."""
-    return RejectedRecord(**vars(record), error_class=error_class, reason=reason, raw=raw)
+    @classmethod
+    def of(
+        cls, record: Record, error_class: ErrorClass, reason: str, *, raw: bytes | None = None
+    ) -> Self:
+        """The same record, rejected."""
+        return cls(**vars(record), error_class=error_class, reason=reason, raw=raw)

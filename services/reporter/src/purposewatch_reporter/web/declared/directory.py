@@ -7,7 +7,7 @@ from pathlib import Path
 from purposewatch_policy.vocabulary import read_vocabularies
 from purposewatch_reporter.web.declared.labels import Labels
 from purposewatch_reporter.web.declared.policies import DeclaredPolicy, read_declared
-from purposewatch_runtime.file_reloader import fingerprint
+from purposewatch_runtime.service import fingerprint
 
 
 @dataclass(frozen=True, slots=True)

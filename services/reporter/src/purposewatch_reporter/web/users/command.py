@@ -18,7 +18,7 @@ from purposewatch_reporter.web.users.store import (
     remove_account,
     set_password,
 )
-from purposewatch_runtime.service import load_settings
+from purposewatch_runtime.settings import load_settings
 
 _DONE, _FAILED = 0, 1
 

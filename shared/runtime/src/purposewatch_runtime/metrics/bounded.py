@@ -12,7 +12,7 @@ from typing import Any, Self
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from purposewatch_runtime.metric_specs import OPEN_LABELS
+from purposewatch_runtime.metrics.specs import OPEN_LABELS
 
 OTHER = "_other"
 """Stands for label values that are no longer kept apart."""

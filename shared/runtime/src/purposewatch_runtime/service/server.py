@@ -1,0 +1,79 @@
+"""Serve an ASGI application until the process is asked to end."""
+
+import errno
+import gc
+import signal
+import socket
+import sys
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.service.supervisor import Supervisor
+
+_NOT_SERVING = 3
+_COLLECT_EVERY = 100_000
+
+_log = get_logger(__name__)
+
+
+def _settle_memory() -> None:
+    """Spare the garbage collector what lives as long as the process, and most of its rounds.
+
+    Batches make thousands of objects at once that refer to nothing but each other's texts and die
+    young by themselves; with Python's own threshold it looks through them every 700.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
+
+
+def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Exits with status 1 after a `FatalError`, and with 3 when nothing can listen at the port.
+    """
+    listener = _listener(host, port)
+
+    # uvicorn raises the signal again once it has shut down: a clean stop is no death by signal.
+    def end(*_: object) -> None:
+        raise SystemExit(1 if supervisor.failed is not None else 0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    _settle_memory()
+    config = uvicorn.Config(
+        app,
+        loop="asyncio" if sys.platform == "win32" else "uvloop",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(_NOT_SERVING)
+    if supervisor.failed is not None:
+        raise SystemExit(1)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            what = f"port {port} of {host} is taken; end what listens there"
+        else:
+            reason = (error.strerror or type(error).__name__).lower()
+            what = f"can't listen at port {port} of {host}: {reason}; correct the host"
+        _log.critical(
+            "cannot run", error=f"{what}, or set another port in PURPOSEWATCH_…_HTTP_PORT"
+        )
+        raise SystemExit(_NOT_SERVING) from None
+    return listener
