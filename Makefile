@@ -20,10 +20,14 @@ CHAOS_OPTIONS := $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECOND
                  $(if $(RATE),--rate $(RATE)) $(if $(SCENARIO),--scenario $(SCENARIO)) \
                  $(if $(PLANT),--plant $(PLANT))
 
+# make release VERSION=0.3.0; the images carry the version that is in the file VERSION
+RELEASED = $(shell cat VERSION)
+LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD)
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-core bench-desk bench-memory bench-scaling screenshots million up down \
-        compose-check dashboards check-deploy clean
+        compose-check docs-site wheels images release dashboards check-deploy clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +39,7 @@ install-dev: $(VENV)/dev.stamp  ## Make the environment that develops and tests 
 demo: install  ## Everything at once on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
 	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
 
-test: lint  ## Everything: lint, unit, cases, packaging, integration, deploy, end to end, chaos
+test: lint docs-site  ## Everything: lint, site, unit, cases, packaging, integration, deploy, end to end, chaos
 	$(BIN)/pytest
 
 lint: install-dev  ## ruff, mypy strict, the import contracts, the schemas' freshness
@@ -121,6 +125,28 @@ screenshots: install-dev  ## Take the pictures of docs/desk.md anew
 docs: install-dev  ## Write the generated pages of docs anew
 	$(BIN)/python docs/generate.py
 
+docs-site: $(VENV)/docs.stamp  ## Build the documentation site, strict about dead links, into build/site/html
+	$(BIN)/python docs/site.py
+
+wheels: install-dev  ## Build the wheel of every distribution into dist/
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir dist $(addprefix ./,$(DISTS))
+
+images:  ## Build the images, labelled with version and revision
+	for name in ingest auditor reporter; do \
+	  docker build --file services/$$name/Dockerfile --tag purposewatch-$$name:$(RELEASED) $(LABELS) . || exit 1; \
+	done
+	docker build --file cli/Dockerfile --tag purposewatch:$(RELEASED) $(LABELS) .
+
+release:  ## Set the version, date the changelog, build the wheels, commit and tag: VERSION=0.3.0
+	@test -n "$(VERSION)" || { echo 'name the version: make release VERSION=0.3.0'; exit 1; }
+	@git diff --quiet HEAD || { echo 'commit or undo your changes first'; exit 1; }
+	$(PYTHON) release/cut.py $(VERSION)
+	$(MAKE) wheels
+	git commit --all --message 'Release $(VERSION)'
+	git tag --annotate v$(VERSION) --message 'Purposewatch $(VERSION)'
+
 clean:  ## Remove the environment and everything built
 	rm -rf $(VENV) build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -137,6 +163,10 @@ $(VENV)/run.stamp: $(VENV)/pip.stamp requirements/run.txt $(addsuffix /pyproject
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt

@@ -76,6 +76,7 @@ def main() -> None:
     for name, directories in SETS.items():
         lines = {line for directory in directories for line in _declared(directory)}
         _compile(name, lines | set(BUILD), "dev.txt")
+    _compile("docs", set(groups["docs"]), "dev.txt")
     engines = (ROOT / "requirements" / "bench.in").read_text(encoding="utf-8").splitlines()
     _compile("bench", set(engines), "dev.txt")
 

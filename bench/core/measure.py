@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bench.core.engines.engine import Engine
-from purposewatch_policy import Flow, PolicySet
+from purposewatch_policy import PolicySet
+from purposewatch_policy.flow import Flow
 
 _T = TypeVar("_T")
 

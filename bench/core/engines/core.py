@@ -5,7 +5,9 @@ from typing import cast
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from purposewatch_policy import CachedDecider, Flow, Outcome, PolicySet, decide
+from purposewatch_policy import CachedDecider, PolicySet, decide
+from purposewatch_policy.decision import Outcome
+from purposewatch_policy.flow import Flow
 
 _PERMITTED = Outcome.PERMITTED
 

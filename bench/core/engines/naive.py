@@ -2,7 +2,8 @@
 
 from typing import cast
 
-from purposewatch_policy import Flow, PolicySet
+from purposewatch_policy import PolicySet
+from purposewatch_policy.flow import Flow
 from tests.unit.policy import reference
 
 

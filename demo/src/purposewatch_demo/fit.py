@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from purposewatch_demo.flows import FlowPlan, TrafficPlan
-from purposewatch_policy import Decision, Outcome, PolicySet, decide
+from purposewatch_policy import PolicySet, decide
+from purposewatch_policy.decision import Decision, Outcome
 
 
 def misfits(plan: TrafficPlan, policies: PolicySet, now: datetime) -> Iterator[str]:

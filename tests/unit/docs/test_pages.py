@@ -13,7 +13,7 @@ from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SERVICES: tuple[type[BaseSettings], ...] = (IngestSettings, AuditorSettings, ReporterSettings)
 
 # the compose file's own, for the ports on the host

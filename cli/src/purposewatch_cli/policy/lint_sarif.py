@@ -5,8 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from purposewatch_policy.lint import RULES, Finding, LintResult, Rule, Severity
-from purposewatch_policy.yaml_reader import Location
+from purposewatch_policy.lint.check import LintResult
+from purposewatch_policy.lint.finding import Finding, Rule, Severity
+from purposewatch_policy.lint.rules import RULES
+from purposewatch_policy.yaml_reader.source import Location
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

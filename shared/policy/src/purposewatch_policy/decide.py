@@ -7,10 +7,16 @@ and no I/O. A valid flow never makes it raise: what can't be judged is decided a
 from collections.abc import Sequence
 from datetime import datetime
 
+from purposewatch_policy import explain
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
-from purposewatch_policy.languages import english
-from purposewatch_policy.languages.lacks import failed_dimension
+from purposewatch_policy.decision import (
+    CategoryDecision,
+    Decision,
+    Dimension,
+    Grade,
+    Kind,
+    Outcome,
+)
 from purposewatch_policy.nearest import closest_named, nearest_miss
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.statement_sets import StatementSets
@@ -52,15 +58,15 @@ def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
     try:
         compiled = policies.in_force(flow.controller, at)
     except KeyError:
-        sentence = english.unknown_controller(flow.controller)
+        sentence = explain.unknown_controller(flow.controller)
         return _conclude([_unknown(each, sentence) for each in flow.data_categories], None)
     if compiled is not None:
         return decide_under(flow, compiled)
     vocabulary = policies.vocabularies[flow.controller]
     if not all(map(_is_category, find_unknown_terms(vocabulary, flow))):
         return _conclude(_all_unknown(flow, vocabulary), None)
-    verdict = english.not_in_force(flow.controller, at)
-    phrase = english.operation_phrase(flow.operation, vocabulary.operations)
+    verdict = explain.not_in_force(flow.controller, at)
+    phrase = explain.operation_phrase(flow.operation, vocabulary.operations)
     return _conclude(
         [
             CategoryDecision(
@@ -72,7 +78,7 @@ def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
                 statement=None,
                 clause=None,
                 failed=(),
-                sentence=english.event(flow, category, phrase) + verdict,
+                sentence=explain.event(flow, category, phrase) + verdict,
             )
             if category in vocabulary.data_categories
             else _unknown_category(flow, category)
@@ -132,7 +138,7 @@ def _declared(
     )
     index, distance = closest_named(prohibiting or covering, levels)
     statement = sets.statements[index]
-    happened = english.event(flow, category, compiled.phrases[flow.operation])
+    happened = explain.event(flow, category, compiled.phrases[flow.operation])
     if not prohibiting:
         return CategoryDecision(
             category,
@@ -158,7 +164,7 @@ def _declared(
         statement=statement.id,
         clause=statement.clause,
         failed=(),
-        sentence=happened + english.prohibition(statement, permit),
+        sentence=happened + explain.prohibition(statement, permit),
     )
 
 
@@ -179,7 +185,7 @@ def _undeclared(
         sets = compiled
         covering = (0, sets.category[category], *_covering(flow, sets))
     kind, candidates = _first_lack(sets, covering, outside=flow.recipient in compiled.outside)
-    happened = english.event(flow, category, compiled.phrases[flow.operation])
+    happened = explain.event(flow, category, compiled.phrases[flow.operation])
     nearest = None
     failed = []
     if candidates:
@@ -187,7 +193,7 @@ def _undeclared(
         nearest = sets.statements[index]
         bit = 1 << index
         failed = [
-            failed_dimension(dimension, nearest, flow, category)
+            explain.failed_dimension(dimension, nearest, flow, category)
             for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
             if not covered & bit
         ]
@@ -201,7 +207,7 @@ def _undeclared(
         nearest.id if nearest else None,
         nearest.clause if nearest else None,
         tuple(failed),
-        happened + english.omission(kind, nearest, failed, flow),
+        happened + explain.omission(kind, nearest, failed, flow),
     )
 
 
@@ -234,7 +240,7 @@ def _all_unknown(flow: FlowTerms, vocabulary: Vocabulary) -> list[CategoryDecisi
     return [
         _unknown(
             category,
-            english.unknown_terms(
+            explain.unknown_terms(
                 flow.controller,
                 [each for each in unknown if not _is_category(each) or each.term == category],
             ),
@@ -245,7 +251,7 @@ def _all_unknown(flow: FlowTerms, vocabulary: Vocabulary) -> list[CategoryDecisi
 
 def _unknown_category(flow: FlowTerms, category: str) -> CategoryDecision:
     missing = UnknownTerm("data_categories", NOUNS["data_categories"], category)
-    return _unknown(category, english.unknown_terms(flow.controller, [missing]))
+    return _unknown(category, explain.unknown_terms(flow.controller, [missing]))
 
 
 def _unknown(category: str, sentence: str) -> CategoryDecision:

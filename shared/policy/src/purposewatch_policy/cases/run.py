@@ -3,11 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from purposewatch_policy import (
+    Case,
+    Difference,
+    decide,
+    deciding_category,
+    differences,
+    load_cases,
+)
 from purposewatch_policy.cases.coverage import Coverage, measure
-from purposewatch_policy.cases.read import Case, Mismatch, deciding_category, load_cases, mismatches
-from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Decision
-from purposewatch_policy.files.tree import LoadedController
+from purposewatch_policy.tree import Controller
 
 CASES = "cases.yaml"
 
@@ -18,12 +24,12 @@ class CaseResult:
 
     case: Case
     decision: Decision
-    mismatches: tuple[Mismatch, ...]
+    differences: tuple[Difference, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the case expects something, and all of it came true."""
-        return self.case.expect is not None and not self.mismatches
+        return self.case.expect is not None and not self.differences
 
     @property
     def sentence(self) -> str:
@@ -49,7 +55,7 @@ class ControllerResult:
         return tuple(each for each in self.results if not each.passed)
 
 
-def run_controller(controller: LoadedController) -> ControllerResult:
+def run_controller(controller: Controller) -> ControllerResult:
     """Decide every case and measure what the cases touch.
 
     Raises `InvalidSourceError` when the case file has faults.
@@ -60,7 +66,7 @@ def run_controller(controller: LoadedController) -> ControllerResult:
     results = []
     for case in cases:
         decision = decide(case.flow, case.at, controller.policies)
-        found = mismatches(case.expect, decision) if case.expect else ()
+        found = differences(case.expect, decision) if case.expect else ()
         results.append(CaseResult(case, decision, found))
     coverage = [
         measure(

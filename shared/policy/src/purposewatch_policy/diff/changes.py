@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decide import decide_under
+from purposewatch_policy import CompiledPolicy, Statement, decide_under
 from purposewatch_policy.decision import CategoryDecision, Dimension
 from purposewatch_policy.diff.compare import Box, Cause, ChangeKind, compare
 from purposewatch_policy.diff.region import Region, example, region
 from purposewatch_policy.diff.space import Space, build_space
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import nearest_miss
 from purposewatch_policy.vocabulary import NOUNS, Taxonomy
 
@@ -75,7 +73,7 @@ class NewWords:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyDiff:
+class Difference:
     """Everything in which two versions differ."""
 
     space: Space
@@ -93,7 +91,7 @@ class PolicyDiff:
         return bool(self.changes or self.vocabulary)
 
 
-def compare_versions(old: CompiledPolicy, new: CompiledPolicy) -> PolicyDiff:
+def differences(old: CompiledPolicy, new: CompiledPolicy) -> Difference:
     """Compare what two versions mean; neither has to be in force."""
     space = build_space(old, new)
     kinds = list(ChangeKind)
@@ -106,7 +104,7 @@ def compare_versions(old: CompiledPolicy, new: CompiledPolicy) -> PolicyDiff:
             each.box.sides,
         ),
     )
-    return PolicyDiff(space, tuple(changes), _new_words(old, new))
+    return Difference(space, tuple(changes), _new_words(old, new))
 
 
 def _change(space: Space, box: Box) -> Change:
