@@ -2,16 +2,20 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import create_engine
 
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.migrate import upgrade
 from tests.unit.reporter.records import PREFIX
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -33,11 +37,29 @@ def bookkeeper_of(database: Database, **options: Any) -> LedgerWriter:
     return LedgerWriter(database, **usual | options)
 
 
+@cache
+def _migrated() -> bytes:
+    """Return an empty SQLite database with the current schema, migrated once per process."""
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "template.db"
+        engine = create_engine(f"sqlite:///{file}")
+        with engine.begin() as connection:
+            upgrade(connection)
+        engine.dispose()
+        return file.read_bytes()
+
+
+def empty_database(directory: Path) -> Database:
+    """Return an empty SQLite database with the current schema, without migrating it again."""
+    file = directory / "books.db"
+    file.write_bytes(_migrated())
+    return Database(SecretStr(f"sqlite+aiosqlite:///{file}"))
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty SQLite database with the current schema."""
-    opened = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"))
-    await opened.start()
+    opened = empty_database(tmp_path)
     yield opened
     await opened.stop()
 

@@ -8,9 +8,11 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import metadata
 from purposewatch_runtime.service import FatalError
+from tests.unit.reporter.records import in_topic, verdict
 
 
 def differences(connection: Connection) -> list[object]:
@@ -19,15 +21,27 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
+def dump(connection: Connection) -> list[str]:
+    """The whole database as SQL statements."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return list(driver._connection.iterdump())
+
+
 async def test_migrations_and_tables_agree(database: Database) -> None:
     """No table, column or index is in one and not in the other."""
     async with database.writing() as connection:
         assert await connection.run_sync(differences) == []
 
 
-async def test_starting_again_changes_nothing(database: Database) -> None:
-    """Every start runs the migrations."""
+async def test_starting_again_changes_nothing(database: Database, bookkeeper: LedgerWriter) -> None:
+    """Every start runs the migrations: schema and rows stay as they are."""
+    await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 0, outcome="violation")]))
+    async with database.writing() as connection:
+        before = await connection.run_sync(dump)
     await database.start()
+    async with database.writing() as connection:
+        assert await connection.run_sync(dump) == before
 
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ import asyncio
 import base64
 import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from purposewatch_reporter.epochs.detector import SURE_AFTER, NotSureYetError
@@ -18,6 +18,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.epochs import load_epoch_notes
 from purposewatch_reporter.store.ledgers import load_pages
 from purposewatch_reporter.store.positions import load_places
+from tests.unit.reporter.conftest import empty_database
 from tests.unit.reporter.logs import TOPICS, Pipeline
 from tests.unit.reporter.records import dead_letter
 
@@ -321,8 +322,7 @@ def test_whatever_happens_every_verdict_that_was_read_counts_once(
 
     async def play() -> None:
         with tempfile.TemporaryDirectory() as directory:
-            database = Database(SecretStr(f"sqlite+aiosqlite:///{directory}/books.db"))
-            await database.start()
+            database = empty_database(Path(directory))
             try:
                 await _play(Pipeline(database), steps)
             finally:

@@ -22,7 +22,7 @@ from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime.kafka import StopConsumingError
-from tests.unit.reporter.conftest import bookkeeper_of
+from tests.unit.reporter.conftest import bookkeeper_of, empty_database
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
 from tests.unit.reporter.reference_ledger import PlainBooks, comparable, stored_books
 
@@ -266,8 +266,7 @@ def test_batches_repeats_and_crashes_make_no_difference(
 
     async def book() -> None:
         with tempfile.TemporaryDirectory() as directory:
-            database = Database(SecretStr(f"sqlite+aiosqlite:///{directory}/books.db"))
-            await database.start()
+            database = empty_database(Path(directory))
             keeper = bookkeeper_of(database)
             at = 0
             for number in range(len(values)):
