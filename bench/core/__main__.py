@@ -26,7 +26,8 @@ from bench.core.measure import (
 )
 from bench.core.report import print_comparison, print_scaling
 from bench.core.scaling import slowdown, time_sizes
-from purposewatch_policy import PolicySet, load_cases, load_policies
+from purposewatch_policy import PolicySet, load_policies
+from purposewatch_policy.cases import load_cases
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTROLLER = "wework-labs"

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from purposewatch_policy import Case, Effect, PolicySet, Statement, decide
-from purposewatch_policy.decision import Outcome
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Effect, Flow, Outcome, PolicySet, Statement, decide
+from purposewatch_policy.cases import Case
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 _SHARES = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}

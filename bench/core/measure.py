@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bench.core.engines.engine import Engine
-from purposewatch_policy import PolicySet
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow, PolicySet
 
 _T = TypeVar("_T")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from purposewatch_policy.decision import Kind
+from purposewatch_policy import Kind
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy import Case, CaseFile, check_case, decide, load_cases, load_policies
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome, decide, load_policies
+from purposewatch_policy.cases import Case, CaseFile, check_case, load_cases
 
 POLICIES_DIR = Path(__file__).parents[2] / "policies"
 POLICIES = load_policies(POLICIES_DIR)

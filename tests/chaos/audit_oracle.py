@@ -10,7 +10,7 @@ from purposewatch_policy import decide, load_policies
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from purposewatch_policy.decision import Decision
+    from purposewatch_policy import Decision
     from tests.chaos.differences import Differences
     from tests.chaos.evidence import Place, Topics
     from tests.chaos.gate_oracle import Passed

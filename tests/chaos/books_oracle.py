@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from purposewatch_contract import EVENTS, RAW, topic_name
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

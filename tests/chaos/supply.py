@@ -12,7 +12,7 @@ from purposewatch_contract import ErrorClass
 from purposewatch_demo.flows import Shares, Transport, planned_traffic
 from purposewatch_demo.tally import Booked, DeadLettered
 from purposewatch_demo.traffic import Consignment, Item, Traffic
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

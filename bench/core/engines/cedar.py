@@ -7,8 +7,7 @@ from typing import cast
 import cedarpy
 
 from bench.core.engines.engine import NO_LIMIT, UNSTATED
-from purposewatch_policy import Effect, PolicySet, Statement
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Effect, Flow, PolicySet, Statement
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 _TYPES = {

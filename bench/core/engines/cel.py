@@ -7,8 +7,7 @@ from typing import cast
 from cel_expr_python import cel
 
 from bench.core.engines.engine import as_document, covered_terms, legal_bases_covered
-from purposewatch_policy import CompiledPolicy, Effect, PolicySet, Statement
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import CompiledPolicy, Effect, Flow, PolicySet, Statement
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 _TEXT = cel.Type.STRING

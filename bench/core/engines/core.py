@@ -5,9 +5,7 @@ from typing import cast
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from purposewatch_policy import CachedDecider, PolicySet, decide
-from purposewatch_policy.decision import Outcome
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import CachedDecider, Flow, Outcome, PolicySet, decide
 
 _PERMITTED = Outcome.PERMITTED
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from purposewatch_policy import PolicySet, Statement
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow, PolicySet, Statement
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 
 UNSTATED = ""

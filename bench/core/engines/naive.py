@@ -2,8 +2,7 @@
 
 from typing import cast
 
-from purposewatch_policy import PolicySet
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow, PolicySet
 from tests.unit.policy import reference
 
 

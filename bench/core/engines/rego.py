@@ -9,8 +9,7 @@ from typing import cast
 import opa_eval
 
 from bench.core.engines.engine import as_document, covered_terms, statement_document
-from purposewatch_policy import Effect, PolicySet, Statement
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Effect, Flow, PolicySet, Statement
 from purposewatch_policy.vocabulary import Vocabulary
 
 _RULES = """\

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from purposewatch_demo.flows import FlowPlan, TrafficPlan
-from purposewatch_policy import PolicySet, decide
-from purposewatch_policy.decision import Decision, Outcome
+from purposewatch_policy import Decision, Outcome, PolicySet, decide
 
 
 def misfits(plan: TrafficPlan, policies: PolicySet, now: datetime) -> Iterator[str]:

@@ -9,9 +9,7 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_contract import ErrorClass, Publisher
-from purposewatch_policy.decision import Kind
-from purposewatch_policy.flow import Flow
-from purposewatch_policy.terms import Controller
+from purposewatch_policy import Controller, Flow, Kind
 
 Weight = Annotated[float, Field(gt=0)]
 

@@ -10,7 +10,7 @@ from purposewatch_cli.terminal import counted, printable
 from purposewatch_demo.account import Account
 from purposewatch_demo.deliver import Deliveries
 from purposewatch_demo.verify import compare
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 
 
 def show_summary(out: Console, deliveries: Deliveries, account: Account, *, seconds: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from purposewatch_contract import ErrorClass
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)

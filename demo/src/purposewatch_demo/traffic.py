@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from purposewatch_contract import EVENT_TYPE
 from purposewatch_demo.flows import Fault, FlowPlan, Malformed, Refused, TrafficPlan, Transport
 from purposewatch_demo.tally import Booked, DeadLettered, Expected, Rejected, Repeated
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from purposewatch_contract import ErrorClass
 from purposewatch_demo.account import Account
 from purposewatch_demo.deliver import Deliveries
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from purposewatch_cli.check.report import OUTCOME_STYLES
 from purposewatch_cli.terminal import printable
 from purposewatch_demo.account import Account, FoundViolation
 from purposewatch_demo.sign_in import SignIn
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 
 _RATE_WINDOW_SECONDS = 5.0
 _BAR = 9

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from purposewatch_demo.account import Account, FoundViolation, PartitionLedgerReport, ServiceState
 from purposewatch_demo.processes import Service
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 from purposewatch_runtime import metrics as m
 
 _VIOLATIONS = 20

@@ -12,8 +12,7 @@ from aiokafka import ConsumerRecord
 from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge, judge_by
 from purposewatch_contract import EXAMPLE_DIR, DeadLetter, ErrorClass, Position, Verdict
 from purposewatch_contract.codec import VerdictWriter
-from purposewatch_policy import load_policies
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome, load_policies
 from purposewatch_runtime.kafka import Record, RejectedRecord
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

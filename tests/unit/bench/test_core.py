@@ -11,9 +11,7 @@ from bench.core.engines.naive import Naive
 from bench.core.events import draw_sample
 from bench.core.measure import DisagreementError, check_agreement, quantile
 from bench.core.synthetic import draw_policy
-from purposewatch_policy import PolicySet, decide, load_policies
-from purposewatch_policy.decision import Outcome
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow, Outcome, PolicySet, decide, load_policies
 
 CONTROLLER = "wework-labs"
 POLICIES = load_policies(Path(__file__).parents[3] / "policies")

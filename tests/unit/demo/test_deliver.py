@@ -14,7 +14,7 @@ from purposewatch_demo.deliver import Courier
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Unforeseen
 from purposewatch_demo.traffic import Consignment, Item
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 
 EVENT = json.dumps(
     {"specversion": "1.0", "id": "1", "datacontenttype": "application/json", "data": {"role": "x"}}

@@ -11,8 +11,7 @@ from purposewatch_demo.fit import misfits
 from purposewatch_demo.flows import Transport, planned_traffic
 from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Repeated, Tally, Unforeseen
 from purposewatch_demo.traffic import Consignment, Traffic
-from purposewatch_policy import load_policies
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome, load_policies
 from purposewatch_policy.vocabulary import load_vocabularies
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from purposewatch_demo.deliver import Deliveries
 from purposewatch_demo.settle import Settling
 from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Repeated, Unforeseen
 from purposewatch_demo.verify import faults
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 
 
 def deliveries() -> Deliveries:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from purposewatch_ingest.publishers import load_register
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
 
 DIGESTS = [sha256(key).hexdigest() for key in (b"one", b"two", b"three")]
 

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from purposewatch_policy import Effect, Policy, PolicySet, Statement
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.model import Effect, Policy, Statement
+from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.vocabulary import Vocabulary
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

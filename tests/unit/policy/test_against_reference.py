@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from purposewatch_policy import PolicySet, decide
+from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Decision, Kind
+from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy import reference
 from tests.unit.policy.random_worlds import World, draw_world
 

@@ -7,8 +7,11 @@ from random import Random
 
 import pytest
 
-from purposewatch_policy import CachedDecider, PolicySet, decide, load_policies
+from purposewatch_policy.cached_decider import CachedDecider
+from purposewatch_policy.decide import decide
+from purposewatch_policy.files.load import load_policies
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.random_worlds import draw_world
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy import CaseFile, check_case, load_cases, load_policies
+from purposewatch_policy.cases.read import CaseFile, check_case, load_cases
+from purposewatch_policy.files.load import load_policies
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 
 SOUND = Path(__file__).parent / "sound"

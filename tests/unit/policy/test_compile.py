@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from purposewatch_policy import CompiledPolicy
+from purposewatch_policy.compile import CompiledPolicy
 from tests.unit.policy.library import POLICY, STATEMENTS, VOCABULARY, policy
 
 COMPILED = CompiledPolicy(POLICY, VOCABULARY)

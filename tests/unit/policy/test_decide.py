@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from purposewatch_policy import Effect, PolicySet, decide, decide_under
+from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import (
     CategoryDecision,
     Dimension,
@@ -14,6 +14,8 @@ from purposewatch_policy.decision import (
     Kind,
     Outcome,
 )
+from purposewatch_policy.model import Effect
+from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.library import (
     NOW,
     POLICIES,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from purposewatch_policy import decide
-from purposewatch_policy.explain import operation_phrase
+from purposewatch_policy.decide import decide
+from purposewatch_policy.languages.english import operation_phrase
 from tests.unit.policy.library import NOW, POLICIES, VOCABULARY, flow
 
 HAPPENED = "`reader` data in `user.contact` was used by `first_party` for `service`"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy import AcceptedFinding, Effect, load_policies
-from purposewatch_policy.read import MAX_RETENTION_DAYS
+from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.flow import MAX_RETENTION_DAYS
+from purposewatch_policy.model import AcceptedFinding, Effect
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from purposewatch_policy import PolicySet
+from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.library import NOW, POLICIES, VOCABULARY, policy
 
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)

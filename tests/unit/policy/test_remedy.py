@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from purposewatch_policy import Effect, Policy, PolicySet, Statement, decide
 from purposewatch_policy.change import (
     Action,
     ChangedFlow,
@@ -20,8 +19,10 @@ from purposewatch_policy.change import (
     change_policy,
 )
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decide import decide_under
+from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import Dimension, Kind, Outcome
+from purposewatch_policy.model import Effect, Policy, Statement
+from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 from tests.unit.policy import reference

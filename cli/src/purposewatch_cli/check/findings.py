@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from purposewatch_cli.check.lines import Event, FaultyLine
-from purposewatch_policy.decision import CategoryDecision, Decision, Outcome
+from purposewatch_policy import CategoryDecision, Decision, Outcome
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 

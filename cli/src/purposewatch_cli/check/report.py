@@ -7,7 +7,7 @@ from rich.text import Text
 
 from purposewatch_cli.check.findings import Audited, Findings
 from purposewatch_cli.terminal import counted, printable
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 
 OUTCOME_STYLES = {
     Outcome.PERMITTED: "green",

@@ -6,10 +6,8 @@ from rich.console import Console
 from rich.text import Text
 
 from purposewatch_cli.terminal import printable
-from purposewatch_policy import Statement
-from purposewatch_policy.cases.coverage import Coverage
-from purposewatch_policy.cases.run import CaseResult, ControllerResult
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow, Statement
+from purposewatch_policy.cases import CaseResult, ControllerResult, Coverage
 
 _LENGTH = 2_000
 
@@ -68,8 +66,8 @@ def _show_failure(console: Console, failed: CaseResult) -> None:
         outcome = failed.decision.outcome
         message = f"the case has no expectation; add `expect` (it is decided as `{outcome}`)"
         console.print(Text(f"    {message}", style="red"))
-    wide = max((len(each.name) for each in failed.differences), default=0)
-    for each in failed.differences:
+    wide = max((len(each.name) for each in failed.mismatches), default=0)
+    for each in failed.mismatches:
         console.print(Text(f"    - {each.name:<{wide}}  {each.expected or 'none'}", style="red"))
         console.print(Text(f"    + {each.name:<{wide}}  {each.actual or 'none'}", style="green"))
     console.print(Text(f"    {printable(failed.sentence, limit=_LENGTH)}"), soft_wrap=True)
@@ -122,7 +120,7 @@ def _failure(failed: CaseResult) -> dict[str, object]:
         "expects_nothing": case.expect is None,
         "differences": [
             {"name": each.name, "expected": each.expected, "actual": each.actual}
-            for each in failed.differences
+            for each in failed.mismatches
         ],
         "sentence": failed.sentence,
     }

@@ -11,8 +11,8 @@ from purposewatch_cli.policy.diff_json import as_json as difference_as_json
 from purposewatch_cli.policy.diff_report import show
 from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption
 from purposewatch_cli.terminal import console, errors_console, printable
-from purposewatch_policy.diff.changes import differences
-from purposewatch_policy.versions import UnusableVersionError, read_two_versions
+from purposewatch_policy.diff import compare_versions
+from purposewatch_policy.files import UnusableVersionError, read_two_versions
 
 DIFFERENT = 1
 RIGHTS_SHRINK = 3
@@ -48,7 +48,7 @@ def diff(
         for line in str(error).splitlines():
             errors_console().print(Text(printable(line, limit=2_000)), soft_wrap=True)
         raise typer.Exit(UNUSABLE) from error
-    difference = differences(before, after)
+    difference = compare_versions(before, after)
     if as_json:
         typer.echo(json.dumps(difference_as_json(difference), indent=2))
     else:

@@ -2,16 +2,14 @@
 
 from typing import TypeAlias
 
-from purposewatch_policy import CompiledPolicy, Statement
-from purposewatch_policy.decision import CategoryDecision
-from purposewatch_policy.diff.changes import Change, Closest, Difference
-from purposewatch_policy.diff.region import Region
-from purposewatch_policy.term_sets import Branch, TermSet
+from purposewatch_policy import CategoryDecision, CompiledPolicy, Statement
+from purposewatch_policy.diff import Change, Closest, PolicyDiff, Region
+from purposewatch_policy.flow_space import Branch, TermSet
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
-def as_json(difference: Difference) -> dict[str, JsonValue]:
+def as_json(difference: PolicyDiff) -> dict[str, JsonValue]:
     """Return the whole difference as JSON values."""
     return {
         "controller": difference.space.new.policy.controller,

@@ -9,11 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from purposewatch_cli.terminal import printable
-from purposewatch_policy import Statement
-from purposewatch_policy.decision import CategoryDecision, Dimension, Outcome
-from purposewatch_policy.diff.changes import Change, Closest, Difference
-from purposewatch_policy.diff.compare import ChangeKind
-from purposewatch_policy.diff.space import TAXONOMY_NAMES
+from purposewatch_policy import CategoryDecision, Dimension, Outcome, Statement
+from purposewatch_policy.diff import TAXONOMY_NAMES, Change, ChangeKind, Closest, PolicyDiff
 
 _HEADINGS = {
     ChangeKind.PERMITTED: "newly permitted",
@@ -26,7 +23,7 @@ _WORDS_LISTED = 12
 _LONG = 4_000
 
 
-def show(console: Console, difference: Difference) -> None:
+def show(console: Console, difference: PolicyDiff) -> None:
     """Print every change with its statement, and what follows for the data subjects."""
     old, new = difference.space.old.policy, difference.space.new.policy
     console.print(Text(printable(f"{new.controller}: {old.version} -> {new.version}"), "bold"))
@@ -115,7 +112,7 @@ def _declared(statement: Statement, dimension: Dimension) -> str:
     return ", ".join(terms[:_TERMS_LISTED]) + more
 
 
-def _show_vocabulary(console: Console, difference: Difference) -> None:
+def _show_vocabulary(console: Console, difference: PolicyDiff) -> None:
     if not difference.vocabulary:
         return
     console.print()
@@ -132,7 +129,7 @@ def _show_vocabulary(console: Console, difference: Difference) -> None:
                 console.print(Text(printable(f"- {name}, {what}: {listed}{more}", _LONG)))
 
 
-def _summary(difference: Difference) -> Text:
+def _summary(difference: PolicyDiff) -> Text:
     if not difference:
         return Text("no difference: every flow is judged alike", style="bold green")
     changes = len(difference.changes)

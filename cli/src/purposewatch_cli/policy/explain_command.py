@@ -20,8 +20,8 @@ from purposewatch_cli.policy.explain.asked import (
 from purposewatch_cli.policy.explain.report import show
 from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption, load_or_exit
 from purposewatch_cli.terminal import console, errors_console, printable
-from purposewatch_policy.decision import Outcome
-from purposewatch_policy.explanation import explain as explained
+from purposewatch_policy import Outcome
+from purposewatch_policy import explain as explained
 
 
 class LanguageTag(StrEnum):

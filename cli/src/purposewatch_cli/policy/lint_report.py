@@ -4,9 +4,8 @@ from rich.console import Console
 from rich.text import Text
 
 from purposewatch_cli.terminal import printable
-from purposewatch_policy.lint.check import LintResult
-from purposewatch_policy.lint.finding import Finding, Severity
-from purposewatch_policy.yaml_reader.source import Location
+from purposewatch_policy.lint import Finding, LintResult, Severity
+from purposewatch_policy.yaml_reader import Location
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 

@@ -5,10 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from purposewatch_policy.lint.check import LintResult
-from purposewatch_policy.lint.finding import Finding, Rule, Severity
-from purposewatch_policy.lint.rules import RULES
-from purposewatch_policy.yaml_reader.source import Location
+from purposewatch_policy.lint import RULES, Finding, LintResult, Rule, Severity
+from purposewatch_policy.yaml_reader import Location
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -7,8 +7,7 @@ import typer
 from rich.text import Text
 
 from purposewatch_cli.terminal import errors_console, printable
-from purposewatch_policy import PolicySet, load_policies
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError, PolicySet, load_policies
 
 PoliciesOption: TypeAlias = Annotated[
     Path,

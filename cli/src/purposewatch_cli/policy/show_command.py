@@ -13,7 +13,7 @@ from purposewatch_cli.policy.show.picture import as_svg
 from purposewatch_cli.policy.show.text import show_matrices
 from purposewatch_cli.policy.show.words import Language, Wording
 from purposewatch_cli.terminal import console, errors_console, printable
-from purposewatch_policy.versions import UnusableVersionError, read_version
+from purposewatch_policy.files import UnusableVersionError, read_version
 
 
 class ShowFormat(StrEnum):

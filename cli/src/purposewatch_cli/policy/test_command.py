@@ -12,8 +12,8 @@ from purposewatch_cli.policy.cases import ControllerResult, run_controller
 from purposewatch_cli.policy.cases_report import as_json, show
 from purposewatch_cli.policy.loading import UNUSABLE
 from purposewatch_cli.terminal import console, errors_console, printable
-from purposewatch_policy.tree import load_tree
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
+from purposewatch_policy.files import load_tree
 
 
 class CasesFormat(StrEnum):

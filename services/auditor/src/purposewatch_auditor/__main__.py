@@ -2,7 +2,7 @@
 
 from purposewatch_auditor.app import build_app
 from purposewatch_auditor.settings import AuditorSettings
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.service import run
 from purposewatch_runtime.settings import load_settings

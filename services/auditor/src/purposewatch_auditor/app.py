@@ -12,9 +12,7 @@ from purposewatch_auditor.audit import judge_by
 from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, ErrorClass, topic_name
-from purposewatch_policy import PolicySet, load_policies
-from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import CompiledPolicy, Outcome, PolicySet, load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,

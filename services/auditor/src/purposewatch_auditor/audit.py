@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from purposewatch_contract import CanonicalData, CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_contract.codec import DecodedEvent, EventReader, VerdictWriter, encode_reasons
-from purposewatch_policy import DecisionCache, PolicySet
-from purposewatch_policy.decision import Decision
+from purposewatch_policy import Decision, DecisionCache, PolicySet
 from purposewatch_policy.vocabulary import FlowTerms
 from purposewatch_runtime.kafka import Record, RejectedRecord, dead_letter_of
 

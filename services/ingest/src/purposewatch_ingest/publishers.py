@@ -14,13 +14,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy.terms import CONTROLLER_PATTERN
-from purposewatch_policy.yaml_reader.fields import Fields, as_mapping
-from purposewatch_policy.yaml_reader.source import (
-    InvalidSourceError,
+from purposewatch_policy import CONTROLLER_PATTERN, InvalidSourceError
+from purposewatch_policy.yaml_reader import (
+    Fields,
     MappingNode,
     ScalarNode,
     SourceError,
+    as_mapping,
     read_mapping,
 )
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from purposewatch_contract.codec import DecodedVerdict
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 from purposewatch_reporter.ledger.tally import Sort
 from purposewatch_reporter.ledger.writer import LedgerWriter, Receipt
 from purposewatch_reporter.store.tables import NO_KIND

@@ -18,7 +18,7 @@ from purposewatch_contract.terms import (
     Source,
     TraceParent,
 )
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow
 
 EVENT_TYPE = "purposewatch.data_access.v1"
 SUBMITTED_SCHEMA = "urn:purposewatch:schema:submitted-event:1.0"

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from purposewatch_contract.event import CanonicalData
 from purposewatch_contract.terms import Digest, Identifier, Publisher, Source, TraceParent
-from purposewatch_policy.decision import CategoryDecision, Kind, Outcome
+from purposewatch_policy import CategoryDecision, Kind, Outcome
 
 VERDICT_SCHEMA = "urn:purposewatch:schema:verdict:1.0"
 

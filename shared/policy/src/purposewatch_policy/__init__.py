@@ -1,39 +1,92 @@
-"""The declared policies and the decision: pure, without broker, clock, log or database."""
+"""Decides, explains and mends flows of personal data against declared policies.
+
+A library of pure functions: no broker, clock, log or database. This package holds what deciding
+needs; beside it are the public packages `vocabulary`, `yaml_reader`, `files`, `languages`,
+`flow_space`, `lint`, `diff` and `cases`. Nothing else is meant to be imported from outside.
+"""
 
 from purposewatch_policy.cached_decider import CachedDecider, DecisionCache
-from purposewatch_policy.cases.read import (
-    Case,
-    CaseFile,
-    Difference,
-    check_case,
-    deciding_category,
-    differences,
-    load_cases,
-)
+from purposewatch_policy.change import Action, EventChange, PolicyChange, change_flow, change_policy
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide, decide_under
-from purposewatch_policy.load import load_policies
+from purposewatch_policy.decision import (
+    CategoryDecision,
+    Decision,
+    Dimension,
+    FailedDimension,
+    Grade,
+    Kind,
+    Outcome,
+)
+from purposewatch_policy.explanation import (
+    CategoryExplanation,
+    Comparison,
+    Explanation,
+    Hint,
+    Named,
+    explain,
+)
+from purposewatch_policy.files import load_policies
+from purposewatch_policy.flow import (
+    CONTROLLER_PATTERN,
+    MAX_DATA_CATEGORIES,
+    MAX_FACTS,
+    MAX_RETENTION_DAYS,
+    TERM_PATTERN,
+    Controller,
+    Flow,
+    Term,
+)
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
 from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies, find_remedies
+from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
+from purposewatch_policy.yaml_reader import InvalidSourceError
 
 __all__ = [
+    "CONTROLLER_PATTERN",
+    "MAX_DATA_CATEGORIES",
+    "MAX_FACTS",
+    "MAX_RETENTION_DAYS",
+    "TERM_PATTERN",
     "AcceptedFinding",
+    "Action",
     "CachedDecider",
-    "Case",
-    "CaseFile",
+    "CategoryDecision",
+    "CategoryExplanation",
+    "Comparison",
     "CompiledPolicy",
+    "Controller",
+    "Decision",
     "DecisionCache",
     "DefinedTerm",
-    "Difference",
+    "Dimension",
     "Effect",
+    "EventChange",
+    "EventRemedy",
+    "Explanation",
+    "FailedDimension",
+    "Flow",
+    "FlowTerms",
+    "Grade",
+    "Hint",
+    "InvalidSourceError",
+    "Kind",
+    "Named",
+    "Outcome",
     "Policy",
+    "PolicyChange",
+    "PolicyRemedy",
     "PolicySet",
+    "Remedies",
     "Statement",
-    "check_case",
+    "Term",
+    "Vocabulary",
+    "change_flow",
+    "change_policy",
     "decide",
     "decide_under",
-    "deciding_category",
-    "differences",
-    "load_cases",
+    "explain",
+    "find_remedies",
     "load_policies",
 ]

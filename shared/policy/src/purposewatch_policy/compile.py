@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from purposewatch_policy.digest import policy_digest
-from purposewatch_policy.explain import operation_phrase
+from purposewatch_policy.languages.english import operation_phrase
 from purposewatch_policy.model import Policy, Statement
 from purposewatch_policy.statement_sets import StatementSets, covering
 from purposewatch_policy.vocabulary import FIRST_PARTY, Vocabulary

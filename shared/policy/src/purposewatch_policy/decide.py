@@ -7,16 +7,10 @@ and no I/O. A valid flow never makes it raise: what can't be judged is decided a
 from collections.abc import Sequence
 from datetime import datetime
 
-from purposewatch_policy import explain
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import (
-    CategoryDecision,
-    Decision,
-    Dimension,
-    Grade,
-    Kind,
-    Outcome,
-)
+from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.languages import english
+from purposewatch_policy.languages.lacks import failed_dimension
 from purposewatch_policy.nearest import closest_named, nearest_miss
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.statement_sets import StatementSets
@@ -58,15 +52,15 @@ def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
     try:
         compiled = policies.in_force(flow.controller, at)
     except KeyError:
-        sentence = explain.unknown_controller(flow.controller)
+        sentence = english.unknown_controller(flow.controller)
         return _conclude([_unknown(each, sentence) for each in flow.data_categories], None)
     if compiled is not None:
         return decide_under(flow, compiled)
     vocabulary = policies.vocabularies[flow.controller]
     if not all(map(_is_category, find_unknown_terms(vocabulary, flow))):
         return _conclude(_all_unknown(flow, vocabulary), None)
-    verdict = explain.not_in_force(flow.controller, at)
-    phrase = explain.operation_phrase(flow.operation, vocabulary.operations)
+    verdict = english.not_in_force(flow.controller, at)
+    phrase = english.operation_phrase(flow.operation, vocabulary.operations)
     return _conclude(
         [
             CategoryDecision(
@@ -78,7 +72,7 @@ def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
                 statement=None,
                 clause=None,
                 failed=(),
-                sentence=explain.event(flow, category, phrase) + verdict,
+                sentence=english.event(flow, category, phrase) + verdict,
             )
             if category in vocabulary.data_categories
             else _unknown_category(flow, category)
@@ -138,7 +132,7 @@ def _declared(
     )
     index, distance = closest_named(prohibiting or covering, levels)
     statement = sets.statements[index]
-    happened = explain.event(flow, category, compiled.phrases[flow.operation])
+    happened = english.event(flow, category, compiled.phrases[flow.operation])
     if not prohibiting:
         return CategoryDecision(
             category,
@@ -164,7 +158,7 @@ def _declared(
         statement=statement.id,
         clause=statement.clause,
         failed=(),
-        sentence=happened + explain.prohibition(statement, permit),
+        sentence=happened + english.prohibition(statement, permit),
     )
 
 
@@ -185,7 +179,7 @@ def _undeclared(
         sets = compiled
         covering = (0, sets.category[category], *_covering(flow, sets))
     kind, candidates = _first_lack(sets, covering, outside=flow.recipient in compiled.outside)
-    happened = explain.event(flow, category, compiled.phrases[flow.operation])
+    happened = english.event(flow, category, compiled.phrases[flow.operation])
     nearest = None
     failed = []
     if candidates:
@@ -193,7 +187,7 @@ def _undeclared(
         nearest = sets.statements[index]
         bit = 1 << index
         failed = [
-            explain.failed_dimension(dimension, nearest, flow, category)
+            failed_dimension(dimension, nearest, flow, category)
             for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
             if not covered & bit
         ]
@@ -207,7 +201,7 @@ def _undeclared(
         nearest.id if nearest else None,
         nearest.clause if nearest else None,
         tuple(failed),
-        happened + explain.omission(kind, nearest, failed, flow),
+        happened + english.omission(kind, nearest, failed, flow),
     )
 
 
@@ -240,7 +234,7 @@ def _all_unknown(flow: FlowTerms, vocabulary: Vocabulary) -> list[CategoryDecisi
     return [
         _unknown(
             category,
-            explain.unknown_terms(
+            english.unknown_terms(
                 flow.controller,
                 [each for each in unknown if not _is_category(each) or each.term == category],
             ),
@@ -251,7 +245,7 @@ def _all_unknown(flow: FlowTerms, vocabulary: Vocabulary) -> list[CategoryDecisi
 
 def _unknown_category(flow: FlowTerms, category: str) -> CategoryDecision:
     missing = UnknownTerm("data_categories", NOUNS["data_categories"], category)
-    return _unknown(category, explain.unknown_terms(flow.controller, [missing]))
+    return _unknown(category, english.unknown_terms(flow.controller, [missing]))
 
 
 def _unknown(category: str, sentence: str) -> CategoryDecision:

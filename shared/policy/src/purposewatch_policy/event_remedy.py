@@ -13,9 +13,9 @@ from purposewatch_policy.change import STATEMENT_FIELDS, EventChange
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.covering import covering_term, stated_term, taxonomy_of
 from purposewatch_policy.decision import Dimension
-from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.flow import MAX_RETENTION_DAYS
+from purposewatch_policy.languages.lacks import unmet
 from purposewatch_policy.model import Statement
-from purposewatch_policy.read import MAX_RETENTION_DAYS
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy
 
 _DIMENSIONS = tuple(Dimension)

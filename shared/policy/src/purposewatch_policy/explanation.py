@@ -4,15 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
-from purposewatch_policy import CompiledPolicy, PolicySet, Statement, decide
 from purposewatch_policy.change import STATEMENT_FIELDS
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.covering import covering_sets, stated_term, taxonomy_of
-from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Kind, Outcome
-from purposewatch_policy.explain.lacks import conditions
-from purposewatch_policy.explain.language import sentence
+from purposewatch_policy.decide import decide
+from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.languages import LANGUAGES, Account
+from purposewatch_policy.languages.lacks import conditions
+from purposewatch_policy.model import Statement
+from purposewatch_policy.nearest import closest_named
+from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
-from purposewatch_policy.vocabulary import Vocabulary, find_unknown_terms
+from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, find_unknown_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +220,48 @@ class _Category:
             return None
         entry = taxonomy_of(self._vocabulary, dimension).get(term)
         return (entry.label.get(self._language) or entry.label.get("en")) if entry else None
+
+
+def sentence(
+    language: str, decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
+) -> str:
+    """Put what `decide` made of the same arguments into a sentence. Raises `KeyError`.
+
+    INVARIANT: the English sentence is the one that the decision carries.
+    """
+    return LANGUAGES[language].sentence(account_of(decided, flow, at, policies))
+
+
+def account_of(
+    decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
+) -> Account:
+    """Gather what there is to say about a decision that `decide` made of the same arguments."""
+    vocabulary = policies.vocabularies.get(flow.controller)
+    if vocabulary is None:
+        return Account(decided, flow, at, None, None, None, ())
+    if decided.outcome is Outcome.UNKNOWN:
+        unknown = tuple(
+            each
+            for each in find_unknown_terms(vocabulary, flow)
+            if each.field != "data_categories" or each.term == decided.data_category
+        )
+        return Account(decided, flow, at, vocabulary, None, None, unknown)
+    compiled = policies.in_force(flow.controller, at)
+    if compiled is None or decided.statement is None:
+        return Account(decided, flow, at, vocabulary, None, None, ())
+    permit = None
+    if decided.grade is Grade.AMBIGUOUS:
+        permit = _closest_permit(compiled, flow, decided.data_category)
+    return Account(decided, flow, at, vocabulary, compiled.statement(decided.statement), permit, ())
+
+
+def _closest_permit(compiled: CompiledPolicy, flow: FlowTerms, category: str) -> Statement:
+    permitting = compiled.permits
+    for covered in covering_sets(compiled, flow, category):
+        permitting &= covered
+    levels = (
+        compiled.category_levels[category],
+        compiled.purpose_levels[flow.purpose],
+        compiled.recipient_levels[flow.recipient],
+    )
+    return compiled.statements[closest_named(permitting, levels)[0]]

@@ -4,14 +4,25 @@ A flow names categories of data, never their values: it has no field where a per
 belongs, and unknown fields are refused.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from purposewatch_policy.terms import Controller, Term
+TERM_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$"
+CONTROLLER_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
+# INVARIANT: both patterns admit printable ASCII without spaces alone, so that no name can carry a
+# line break, a terminal escape or free text about a person into a log, a label or a page.
 
+MAX_TERM_LENGTH = 128
 MAX_DATA_CATEGORIES = 64
 MAX_FACTS = 32
+MAX_RETENTION_DAYS = 36_525
+
+Term = Annotated[str, StringConstraints(pattern=TERM_PATTERN, max_length=MAX_TERM_LENGTH)]
+"""A dotted vocabulary term, for example `user.contact.email`."""
+
+Controller = Annotated[str, StringConstraints(pattern=CONTROLLER_PATTERN)]
+"""The organisation whose declared policy applies, for example `wework-labs`."""
 
 
 class Flow(BaseModel):
@@ -32,7 +43,10 @@ class Flow(BaseModel):
     source: Term | None = Field(default=None, description="Where the data was obtained.")
     location: Term | None = Field(default=None, description="Where the data is stored.")
     retention_days: int | None = Field(
-        default=None, ge=0, le=36_525, description="How long the data will be kept, in days."
+        default=None,
+        ge=0,
+        le=MAX_RETENTION_DAYS,
+        description="How long the data will be kept, in days.",
     )
     legal_basis: Term | None = Field(default=None, description="Legal basis that is relied on.")
     facts: dict[Term, bool] = Field(

@@ -29,7 +29,7 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.covering import covering_sets, stated_term, taxonomy_of
 from purposewatch_policy.decision import CategoryDecision, Dimension, Kind, Outcome
 from purposewatch_policy.event_remedy import EventSearch, Option
-from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.languages.lacks import unmet
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import first
 from purposewatch_policy.vocabulary import FlowTerms

@@ -8,7 +8,7 @@ bit is the first statement in file order.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 
-from purposewatch_policy.explain import permission
+from purposewatch_policy.languages.english import permission
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 

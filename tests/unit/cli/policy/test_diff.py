@@ -13,10 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from purposewatch_cli.policy.diff_command import diff
-from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Dimension
-from purposewatch_policy.diff.changes import Change, differences
-from purposewatch_policy.term_sets import Branch, branches, describe, expand
+from purposewatch_policy.diff.changes import Change, compare_versions
+from purposewatch_policy.flow_space.term_sets import Branch, branches, describe, expand
+from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 from tests.unit.policy.library import STATEMENTS, VOCABULARY, policy
 from tests.unit.policy.random_worlds import draw_world
@@ -54,7 +55,7 @@ def changes(
     old: tuple[Statement, ...], new: tuple[Statement, ...], vocabulary: Vocabulary = VOCABULARY
 ) -> tuple[Change, ...]:
     """What changes between two lists of the library's statements."""
-    return differences(
+    return compare_versions(
         CompiledPolicy(policy(*old), VOCABULARY), CompiledPolicy(policy(*new), vocabulary)
     ).changes
 
@@ -151,8 +152,8 @@ def test_erasing_more_is_no_loss_and_erasing_less_is() -> None:
     )
     erasing = changed("readers.courier", operations=("share", "erase"))
     old, new = (CompiledPolicy(policy(*each), vocabulary) for each in (STATEMENTS, erasing))
-    assert [each.rights_shrink for each in differences(old, new).changes] == [False]
-    assert [each.rights_shrink for each in differences(new, old).changes] == [True]
+    assert [each.rights_shrink for each in compare_versions(old, new).changes] == [False]
+    assert [each.rights_shrink for each in compare_versions(new, old).changes] == [True]
 
 
 def test_regions_are_named_by_their_highest_terms() -> None:
@@ -174,7 +175,7 @@ def test_a_new_term_changes_nothing_until_a_statement_names_it() -> None:
         ),
     )
     assert changes(STATEMENTS, STATEMENTS, vocabulary) == ()
-    difference = differences(
+    difference = compare_versions(
         CompiledPolicy(policy(), VOCABULARY), CompiledPolicy(policy(), vocabulary)
     )
     assert difference

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from purposewatch_policy import CompiledPolicy, Policy, decide_under
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decide import decide_under
 from purposewatch_policy.decision import Dimension, Kind, Outcome
-from purposewatch_policy.diff.changes import Change, Difference, differences
+from purposewatch_policy.diff.changes import Change, PolicyDiff, compare_versions
 from purposewatch_policy.diff.space import Axis, Days
+from purposewatch_policy.model import Policy
 from purposewatch_policy.vocabulary import find_unknown_terms
 from tests.unit.policy.random_worlds import PlainFlow, World, draw_world
 
@@ -71,7 +73,7 @@ def compare(rng: Random, *, one_vocabulary: bool, flows: int) -> Counter[str]:
     other = world if one_vocabulary else draw_world(rng)
     old = CompiledPolicy(rng.choice(world.policies), world.vocabulary)
     new = CompiledPolicy(rng.choice(other.policies), other.vocabulary)
-    difference = differences(old, new)
+    difference = compare_versions(old, new)
     seen: Counter[str] = Counter()
     for _ in range(flows):
         flow, _at = rng.choice([world, other]).flow(rng)
@@ -83,7 +85,7 @@ def compare(rng: Random, *, one_vocabulary: bool, flows: int) -> Counter[str]:
     return seen
 
 
-def agreed(flow: PlainFlow, difference: Difference) -> Counter[str]:
+def agreed(flow: PlainFlow, difference: PolicyDiff) -> Counter[str]:
     """Hold the difference to the decisions about one flow."""
     before = status(flow, difference.space.old)
     after = status(flow, difference.space.new)
@@ -99,7 +101,7 @@ def agreed(flow: PlainFlow, difference: Difference) -> Counter[str]:
     return seen
 
 
-def check_examples(difference: Difference) -> None:
+def check_examples(difference: PolicyDiff) -> None:
     """The example of every change is judged as the change says, unless a word is missing."""
     vocabularies = (difference.space.old.vocabulary, difference.space.new.vocabulary)
     for change in difference.changes:
@@ -134,7 +136,7 @@ def test_a_policy_does_not_differ_from_itself_in_other_words(seed: int) -> None:
     rng = Random(seed)  # noqa: S311  # a reproducible sample, not a secret
     world: World = draw_world(rng)
     policy = rng.choice(world.policies)
-    assert not differences(
+    assert not compare_versions(
         CompiledPolicy(policy, world.vocabulary),
         CompiledPolicy(reworded(policy), world.vocabulary),
     )

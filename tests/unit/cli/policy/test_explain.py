@@ -21,18 +21,15 @@ from purposewatch_cli.policy.explain.wrapping import wrapped
 from purposewatch_cli.policy.explain_command import LanguageTag, explain
 from purposewatch_cli.terminal import console
 from purposewatch_contract import EXAMPLE_DIR
-from purposewatch_policy import (
-    CompiledPolicy,
-    PolicySet,
-    decide,
-    decide_under,
-    load_cases,
-    load_policies,
-)
+from purposewatch_policy.cases.read import load_cases
 from purposewatch_policy.change import change_flow, change_policy
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import Outcome
-from purposewatch_policy.explain.language import LANGUAGES
 from purposewatch_policy.explanation import explain as explained
+from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.languages import LANGUAGES
+from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.library import NOW, STATEMENTS, VOCABULARY, flow, policy
 
 POLICIES_DIR = Path(__file__).parents[4] / "policies"

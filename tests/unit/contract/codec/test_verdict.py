@@ -26,7 +26,7 @@ from purposewatch_contract.codec import (
     VerdictWriter,
     encode_reasons,
 )
-from purposewatch_policy.decision import CategoryDecision, Decision, Grade, Kind, Outcome
+from purposewatch_policy import CategoryDecision, Decision, Grade, Kind, Outcome
 from tests.unit.contract.codec.mutations import texts
 
 _EXAMPLE: dict[str, Any] = json.loads((EXAMPLE_DIR / "verdict.json").read_text())

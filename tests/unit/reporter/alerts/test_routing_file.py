@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.apprise import AppriseChannel
 from purposewatch_reporter.alerts.channels import make_channels
 from purposewatch_reporter.alerts.check import check_routing

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy.decision import Kind
+from purposewatch_policy import Kind
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import OF_KIND, Severity, severity_table
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity

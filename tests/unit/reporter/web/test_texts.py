@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
+from purposewatch_policy import Dimension, Grade, Kind, Outcome
 from purposewatch_reporter.web.language import LANGUAGES, Texts, catalogue, choose
 from purposewatch_reporter.web.triage.status import Act, Status
 

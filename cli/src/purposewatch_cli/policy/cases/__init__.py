@@ -1,6 +1,11 @@
 """Runs the cases beside each policy and tells what they leave out."""
 
-from purposewatch_policy.cases.coverage import Coverage, measure
-from purposewatch_policy.cases.run import CaseResult, ControllerResult, run_controller
+from purposewatch_policy.cases import (
+    CaseResult,
+    ControllerResult,
+    Coverage,
+    measure,
+    run_controller,
+)
 
 __all__ = ["CaseResult", "ControllerResult", "Coverage", "measure", "run_controller"]

@@ -2,10 +2,18 @@
 
 from typing import TypeAlias
 
-from purposewatch_policy.change import EventChange, PolicyChange
-from purposewatch_policy.explain.language import LANGUAGES
-from purposewatch_policy.explanation import CategoryExplanation, Comparison, Explanation, Named
-from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies
+from purposewatch_policy import (
+    CategoryExplanation,
+    Comparison,
+    EventChange,
+    EventRemedy,
+    Explanation,
+    Named,
+    PolicyChange,
+    PolicyRemedy,
+    Remedies,
+)
+from purposewatch_policy.languages import LANGUAGES
 from purposewatch_policy.vocabulary import Vocabulary
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"

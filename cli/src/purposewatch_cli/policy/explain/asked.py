@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from purposewatch_contract import CanonicalEvent, SubmittedEvent
-from purposewatch_policy.flow import Flow
-from purposewatch_policy.instant import parse_instant
+from purposewatch_policy import Flow
+from purposewatch_policy.yaml_reader import parse_instant
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

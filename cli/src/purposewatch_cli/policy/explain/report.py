@@ -11,10 +11,18 @@ from purposewatch_cli.check.report import OUTCOME_STYLES
 from purposewatch_cli.policy.explain.words import WORDS, Words
 from purposewatch_cli.policy.explain.wrapping import wrapped
 from purposewatch_cli.terminal import printable
-from purposewatch_policy import Effect, Statement
-from purposewatch_policy.decision import Dimension, Kind, Outcome
-from purposewatch_policy.explain.language import LANGUAGES, Language
-from purposewatch_policy.explanation import CategoryExplanation, Comparison, Explanation, Named
+from purposewatch_policy import (
+    CategoryExplanation,
+    Comparison,
+    Dimension,
+    Effect,
+    Explanation,
+    Kind,
+    Named,
+    Outcome,
+    Statement,
+)
+from purposewatch_policy.languages import LANGUAGES, Language
 
 _LONGEST = 2_000
 _MAX_LISTED = 6

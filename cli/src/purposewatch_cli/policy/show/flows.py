@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from purposewatch_cli.policy.show.matrix import RoleMatrix, Row, matrices
 from purposewatch_policy import CompiledPolicy, Statement
-from purposewatch_policy.term_sets import Branch, expand
+from purposewatch_policy.flow_space import Branch, expand
 from purposewatch_policy.vocabulary import Taxonomy
 
 Roles = tuple[Branch, ...]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from purposewatch_policy import CompiledPolicy, Statement
-from purposewatch_policy.term_sets import Branch, branches, expand
+from purposewatch_policy.flow_space import Branch, branches, expand
 from purposewatch_policy.vocabulary import Taxonomy
 
 _MANY_FACTS = 8

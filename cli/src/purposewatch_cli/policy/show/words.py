@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from purposewatch_cli.policy.show.matrix import Column, Mark
 from purposewatch_policy import CompiledPolicy, Policy, Statement
-from purposewatch_policy.term_sets import Branch
+from purposewatch_policy.flow_space import Branch
 from purposewatch_policy.vocabulary import Taxonomy
 
 

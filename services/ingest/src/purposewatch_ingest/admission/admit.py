@@ -9,7 +9,7 @@ from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonic
 from purposewatch_ingest.admission.rules import EARLIEST, AdmissionRules, is_own, is_plausible
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_policy.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
-from purposewatch_policy.yaml_reader.fields import did_you_mean
+from purposewatch_policy.yaml_reader import did_you_mean
 
 _MAX_SUGGESTIONS = 4
 

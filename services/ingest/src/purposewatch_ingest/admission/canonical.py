@@ -7,7 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from purposewatch_contract import CANONICAL_SCHEMA, EVENT_TYPE, SubmittedEvent
-from purposewatch_policy.flow import Flow
+from purposewatch_policy import Flow
 
 
 class AdmittedEvent(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.routing_file import load_routing
 
 _GOOD, _FAULTY, _MISUSED = 0, 1, 2

@@ -1,6 +1,6 @@
 """The routing that the settings ask for."""
 
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
 from purposewatch_reporter.alerts.routing_file import load_routing
 from purposewatch_reporter.settings import ReporterSettings

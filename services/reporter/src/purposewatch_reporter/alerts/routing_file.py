@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from purposewatch_policy.decision import Kind
-from purposewatch_policy.terms import CONTROLLER_PATTERN, TERM_PATTERN
-from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean
-from purposewatch_policy.yaml_reader.source import (
-    InvalidSourceError,
+from purposewatch_policy import CONTROLLER_PATTERN, TERM_PATTERN, InvalidSourceError, Kind
+from purposewatch_policy.yaml_reader import (
+    Fields,
     MappingNode,
     Node,
     ScalarNode,
     SourceError,
+    as_mapping,
+    did_you_mean,
     read_mapping,
 )
 from purposewatch_reporter.alerts.apprise import is_address

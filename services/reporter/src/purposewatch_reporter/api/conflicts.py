@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row, select
 
 from purposewatch_contract import PUBLISHER_PATTERN, Position
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name
 from purposewatch_reporter.api.problems import ProblemError

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import BigInteger, Column, Table, cast, func, select
 
 from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy.decision import Kind, Outcome
-from purposewatch_policy.terms import CONTROLLER_PATTERN
+from purposewatch_policy import CONTROLLER_PATTERN, Kind, Outcome
 from purposewatch_reporter.api.parameters import TermName, TimeRange
 from purposewatch_reporter.api.problems import invalid
 from purposewatch_reporter.store.engine import Database

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 
 from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy.decision import Kind, Outcome
-from purposewatch_policy.terms import CONTROLLER_PATTERN
+from purposewatch_policy import CONTROLLER_PATTERN, Kind, Outcome
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import TermName
 from purposewatch_reporter.api.problems import ProblemError

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy.decision import Kind
-from purposewatch_policy.terms import CONTROLLER_PATTERN
+from purposewatch_policy import CONTROLLER_PATTERN, Kind
 from purposewatch_reporter.api.parameters import TermName, Time
 from purposewatch_reporter.api.problems import ProblemError
 from purposewatch_reporter.findings import silences as store

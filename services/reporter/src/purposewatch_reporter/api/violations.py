@@ -10,8 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 
 from purposewatch_contract import PUBLISHER_PATTERN, Position
-from purposewatch_policy.decision import Grade, Kind, Outcome
-from purposewatch_policy.terms import CONTROLLER_PATTERN
+from purposewatch_policy import CONTROLLER_PATTERN, Grade, Kind, Outcome
 from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name, TermName
 from purposewatch_reporter.api.problems import ProblemError

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_policy.decision import CategoryDecision, Outcome
+from purposewatch_policy import CategoryDecision, Outcome
 from purposewatch_reporter.findings.group import UNKNOWN, Group
 from purposewatch_reporter.findings.severity import Severity, SeverityOf
 from purposewatch_reporter.findings.silences import active_suppressions

@@ -8,8 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
-from purposewatch_policy.decision import Kind
-from purposewatch_policy.vocabulary.model import PUBLIC, Vocabulary
+from purposewatch_policy import Kind
+from purposewatch_policy.vocabulary import PUBLIC, Vocabulary
 from purposewatch_reporter.findings.group import UNKNOWN, Group
 
 

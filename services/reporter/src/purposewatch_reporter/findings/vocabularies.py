@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from purposewatch_policy.vocabulary.load import load_vocabularies
-from purposewatch_policy.vocabulary.model import Vocabulary
-from purposewatch_policy.yaml_reader.source import InvalidSourceError
+from purposewatch_policy import InvalidSourceError
+from purposewatch_policy.vocabulary import Vocabulary, load_vocabularies
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity, severity_table
 from purposewatch_runtime.logs import get_logger

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from purposewatch_contract.codec import DecodedVerdict
-from purposewatch_policy.decision import CategoryDecision
+from purposewatch_policy import CategoryDecision
 from purposewatch_reporter.findings.record import Judged
 from purposewatch_reporter.ledger.identity import Conflict, place_id
 from purposewatch_reporter.ledger.read import ReadVerdict, SetAside, storable

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
 from purposewatch_reporter.epochs.detector import EpochDetector
 from purposewatch_reporter.epochs.digests import whole_digest

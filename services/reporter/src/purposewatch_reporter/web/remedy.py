@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from purposewatch_policy.decision import Dimension, Kind, Outcome
+from purposewatch_policy import Dimension, Kind, Outcome
 from purposewatch_reporter.web.declared.policies import DeclaredPolicy, DeclaredStatement
 
 SHOWN_TERMS = 12

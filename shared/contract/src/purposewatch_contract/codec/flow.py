@@ -11,7 +11,7 @@ import msgspec
 from purposewatch_contract.codec.cache import BoundedCache
 from purposewatch_contract.codec.texts import Controller, Pseudonym, Term
 from purposewatch_contract.event import CanonicalData
-from purposewatch_policy.flow import MAX_DATA_CATEGORIES, MAX_FACTS
+from purposewatch_policy import MAX_DATA_CATEGORIES, MAX_FACTS
 
 
 class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from purposewatch_contract import terms
-from purposewatch_policy.terms import CONTROLLER_PATTERN, TERM_PATTERN
+from purposewatch_policy import CONTROLLER_PATTERN, TERM_PATTERN
 
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
 """Moments as the gate and the auditor write them; the models know more ways.

@@ -14,7 +14,7 @@ from purposewatch_contract.codec.repeats import Moments, Senders
 from purposewatch_contract.codec.texts import INSTANT, body
 from purposewatch_contract.event import MAX_ORIGIN
 from purposewatch_contract.verdict import VERDICT_SCHEMA, Verdict
-from purposewatch_policy.decision import (
+from purposewatch_policy import (
     CategoryDecision,
     Decision,
     Dimension,

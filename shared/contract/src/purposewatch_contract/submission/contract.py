@@ -10,8 +10,7 @@ from pydantic_core import ErrorDetails
 from purposewatch_contract.dead_letter import ErrorClass
 from purposewatch_contract.event import SUBMITTED_SCHEMA, SubmittedEvent
 from purposewatch_contract.submission.refusal import FieldError, RefusedError
-from purposewatch_policy.flow import MAX_DATA_CATEGORIES, MAX_FACTS
-from purposewatch_policy.terms import TERM_PATTERN
+from purposewatch_policy import MAX_DATA_CATEGORIES, MAX_FACTS, TERM_PATTERN
 
 MAX_ERRORS = 16
 """Faults reported for one event; mending these shows the rest."""

@@ -1,1 +1,30 @@
-"""The cases beside a policy: expected verdicts as data."""
+"""Cases beside a policy, as data: a flow, and what the policy ought to say about it."""
+
+from purposewatch_policy.cases.coverage import Coverage, measure
+from purposewatch_policy.cases.read import (
+    Case,
+    CaseFile,
+    Expectation,
+    Mismatch,
+    check_case,
+    deciding_category,
+    load_cases,
+    mismatches,
+)
+from purposewatch_policy.cases.run import CaseResult, ControllerResult, run_controller
+
+__all__ = [
+    "Case",
+    "CaseFile",
+    "CaseResult",
+    "ControllerResult",
+    "Coverage",
+    "Expectation",
+    "Mismatch",
+    "check_case",
+    "deciding_category",
+    "load_cases",
+    "measure",
+    "mismatches",
+    "run_controller",
+]

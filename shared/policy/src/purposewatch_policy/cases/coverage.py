@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Decision, Kind, Outcome
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.model import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from purposewatch_policy.decide import decide
-from purposewatch_policy.decision import (
-    CategoryDecision,
-    Decision,
-    Dimension,
-    Grade,
-    Kind,
-    Outcome,
-)
+from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.instant import parse_instant
 from purposewatch_policy.policy_set import PolicySet
-from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean
+from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean, parse_instant
 from purposewatch_policy.yaml_reader.source import (
     InvalidSourceError,
     Location,
@@ -67,7 +59,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Mismatch:
     """One thing that a case expects otherwise than it was decided."""
 
     name: str
@@ -106,11 +98,11 @@ def check_case(case: Case, policies: PolicySet) -> tuple[str, ...]:
     if case.expect is None:
         return ("the case has no expectation; add `expect`",)
     decision = decide(case.flow, case.at, policies)
-    wrong = [str(each) for each in differences(case.expect, decision)]
+    wrong = [str(each) for each in mismatches(case.expect, decision)]
     return (*wrong, deciding_category(decision).sentence) if wrong else ()
 
 
-def differences(expect: Expectation, decision: Decision) -> tuple[Difference, ...]:
+def mismatches(expect: Expectation, decision: Decision) -> tuple[Mismatch, ...]:
     """Return where a decision differs from what a case expects; nothing when it is met.
 
     Statement, clause, grade and failed dimensions are those of the deciding category.
@@ -134,7 +126,7 @@ def differences(expect: Expectation, decision: Decision) -> tuple[Difference, ..
     }
     always = {"outcome", "kind"}
     return tuple(
-        Difference(name, value, actual[name])
+        Mismatch(name, value, actual[name])
         for name, value in expected.items()
         if (value is not None or name in always) and value != actual[name]
     )

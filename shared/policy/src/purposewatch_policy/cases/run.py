@@ -3,17 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from purposewatch_policy import (
-    Case,
-    Difference,
-    decide,
-    deciding_category,
-    differences,
-    load_cases,
-)
 from purposewatch_policy.cases.coverage import Coverage, measure
+from purposewatch_policy.cases.read import Case, Mismatch, deciding_category, load_cases, mismatches
+from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Decision
-from purposewatch_policy.tree import Controller
+from purposewatch_policy.files.tree import LoadedController
 
 CASES = "cases.yaml"
 
@@ -24,12 +18,12 @@ class CaseResult:
 
     case: Case
     decision: Decision
-    differences: tuple[Difference, ...]
+    mismatches: tuple[Mismatch, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the case expects something, and all of it came true."""
-        return self.case.expect is not None and not self.differences
+        return self.case.expect is not None and not self.mismatches
 
     @property
     def sentence(self) -> str:
@@ -55,7 +49,7 @@ class ControllerResult:
         return tuple(each for each in self.results if not each.passed)
 
 
-def run_controller(controller: Controller) -> ControllerResult:
+def run_controller(controller: LoadedController) -> ControllerResult:
     """Decide every case and measure what the cases touch.
 
     Raises `InvalidSourceError` when the case file has faults.
@@ -66,7 +60,7 @@ def run_controller(controller: Controller) -> ControllerResult:
     results = []
     for case in cases:
         decision = decide(case.flow, case.at, controller.policies)
-        found = differences(case.expect, decision) if case.expect else ()
+        found = mismatches(case.expect, decision) if case.expect else ()
         results.append(CaseResult(case, decision, found))
     coverage = [
         measure(

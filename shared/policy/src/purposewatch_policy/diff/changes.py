@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from purposewatch_policy import CompiledPolicy, Statement, decide_under
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decide import decide_under
 from purposewatch_policy.decision import CategoryDecision, Dimension
 from purposewatch_policy.diff.compare import Box, Cause, ChangeKind, compare
 from purposewatch_policy.diff.region import Region, example, region
 from purposewatch_policy.diff.space import Space, build_space
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import nearest_miss
 from purposewatch_policy.vocabulary import NOUNS, Taxonomy
 
@@ -73,7 +75,7 @@ class NewWords:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PolicyDiff:
     """Everything in which two versions differ."""
 
     space: Space
@@ -91,7 +93,7 @@ class Difference:
         return bool(self.changes or self.vocabulary)
 
 
-def differences(old: CompiledPolicy, new: CompiledPolicy) -> Difference:
+def compare_versions(old: CompiledPolicy, new: CompiledPolicy) -> PolicyDiff:
     """Compare what two versions mean; neither has to be in force."""
     space = build_space(old, new)
     kinds = list(ChangeKind)
@@ -104,7 +106,7 @@ def differences(old: CompiledPolicy, new: CompiledPolicy) -> Difference:
             each.box.sides,
         ),
     )
-    return Difference(space, tuple(changes), _new_words(old, new))
+    return PolicyDiff(space, tuple(changes), _new_words(old, new))
 
 
 def _change(space: Space, box: Box) -> Change:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from purposewatch_policy import Effect
 from purposewatch_policy.diff.space import Space
+from purposewatch_policy.model import Effect
 
 
 class ChangeKind(StrEnum):

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from purposewatch_policy import CompiledPolicy
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.diff.space import OPTIONAL, Axis, Days, Space, Value
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.term_sets import TermSet, describe
+from purposewatch_policy.flow_space.term_sets import TermSet, describe
 from purposewatch_policy.vocabulary import Taxonomy
 
 

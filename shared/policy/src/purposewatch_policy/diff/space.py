@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import NOUNS, Taxonomy
 
 

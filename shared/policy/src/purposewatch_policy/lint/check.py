@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from purposewatch_policy.files.tree import LoadedController, load_tree
 from purposewatch_policy.lint.acceptance import accept
 from purposewatch_policy.lint.contradictions import find_contradictions
 from purposewatch_policy.lint.finding import Finding, Severity
@@ -18,7 +19,6 @@ from purposewatch_policy.lint.unused import (
     find_unused_defined_terms,
     find_unused_facts,
 )
-from purposewatch_policy.tree import Controller, load_tree
 from purposewatch_policy.yaml_reader.source import InvalidSourceError, Location, SourceError
 
 
@@ -29,7 +29,7 @@ class LintResult:
     findings: tuple[Finding, ...]
     """In the order of the files and their lines."""
     policies: tuple[tuple[str, str, int], ...] = ()
-    """Controller, version and number of statements of what could be loaded."""
+    """LoadedController, version and number of statements of what could be loaded."""
 
     def count(self, severity: Severity) -> int:
         """Return how many findings of a severity are not accepted."""
@@ -76,7 +76,7 @@ def lint_path(path: Path) -> LintResult:
     return LintResult(tuple(sorted(findings, key=lambda each: each.order)), tuple(policies))
 
 
-def _check(controller: Controller, versions: list[Subject]) -> Iterator[Finding]:
+def _check(controller: LoadedController, versions: list[Subject]) -> Iterator[Finding]:
     for subject in versions:
         yield from accept(_check_version(subject), subject)
     yield from find_gaps(versions)

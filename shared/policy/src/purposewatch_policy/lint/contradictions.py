@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from purposewatch_policy import Effect
 from purposewatch_policy.lint.finding import Finding, Related, Severity, cited
 from purposewatch_policy.lint.flow_space import Box, FlowSpace, contains
 from purposewatch_policy.lint.rules import CONTRADICTION
 from purposewatch_policy.lint.subject import Subject
+from purposewatch_policy.model import Effect
 
 
 def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]:

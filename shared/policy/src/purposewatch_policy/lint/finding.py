@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from purposewatch_policy import Statement
+from purposewatch_policy.model import Statement
 from purposewatch_policy.yaml_reader.source import Location
 
 MAX_LISTED = 4

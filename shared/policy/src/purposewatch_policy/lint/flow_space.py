@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeAlias
 
-from purposewatch_policy import CompiledPolicy
-from purposewatch_policy.flow import MAX_FACTS, Flow
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.flow import MAX_FACTS, MAX_RETENTION_DAYS, Flow
 from purposewatch_policy.lint.finding import listed
-from purposewatch_policy.read import MAX_RETENTION_DAYS
 from purposewatch_policy.vocabulary import Taxonomy
 
 Box: TypeAlias = tuple[int, ...]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from purposewatch_policy import Effect, Statement
 from purposewatch_policy.lint.finding import Finding, Rule, Severity, cited, listed
 from purposewatch_policy.lint.rules import (
     OTHER_PEOPLES_DATA,
@@ -10,6 +9,7 @@ from purposewatch_policy.lint.rules import (
     SENSITIVE_WITHOUT_CONDITION,
 )
 from purposewatch_policy.lint.subject import Subject
+from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy
 
 _PUBLISH = "share.publish"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from purposewatch_policy import CompiledPolicy, Policy
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.model import Policy
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_policy.yaml_reader.source import (
     InvalidSourceError,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from purposewatch_policy.terms import CONTROLLER_PATTERN, TERM_PATTERN
+from purposewatch_policy.flow import CONTROLLER_PATTERN, MAX_TERM_LENGTH, TERM_PATTERN
 from purposewatch_policy.vocabulary.model import (
     FIRST_PARTY,
     NOUNS,
@@ -26,8 +26,6 @@ from purposewatch_policy.yaml_reader.source import (
 
 COMMON = "vocabulary"
 """The sub-directory that holds the common vocabulary, and no controller's policy."""
-
-MAX_TERM_LENGTH = 128
 
 _OWN_FILES = frozenset({"vocabulary.yaml", "cases.yaml"})
 _TERM_FIELDS = ("label", "iri", "parent", "sensitive", "about_others", "public")

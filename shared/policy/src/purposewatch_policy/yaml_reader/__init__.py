@@ -1,1 +1,35 @@
-"""Reads YAML with positions, and says where a fault is."""
+"""Reads YAML with positions, and says where a fault is and what to do about it."""
+
+from purposewatch_policy.yaml_reader.fields import (
+    Fields,
+    as_mapping,
+    did_you_mean,
+    parse_instant,
+    read_labels,
+)
+from purposewatch_policy.yaml_reader.source import (
+    InvalidSourceError,
+    ListNode,
+    Location,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SourceError,
+    read_mapping,
+)
+
+__all__ = [
+    "Fields",
+    "InvalidSourceError",
+    "ListNode",
+    "Location",
+    "MappingNode",
+    "Node",
+    "ScalarNode",
+    "SourceError",
+    "as_mapping",
+    "did_you_mean",
+    "parse_instant",
+    "read_labels",
+    "read_mapping",
+]

@@ -7,6 +7,7 @@ what it built when that list is not empty.
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -20,6 +21,10 @@ from purposewatch_policy.yaml_reader.source import (
 )
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+_DATE_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_ZONED = re.compile(_DATE_TIME + r"([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_UNZONED = re.compile(_DATE_TIME)
 
 _Node = TypeVar("_Node", ListNode, MappingNode, ScalarNode)
 _SHAPES: dict[type[Node], str] = {
@@ -172,6 +177,22 @@ def read_labels(node: MappingNode, errors: list[SourceError]) -> dict[str, str]:
         else:
             labels[language] = value.text
     return labels
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the moment in its own zone. Raises `ValueError` that says what to write."""
+    if _UNZONED.fullmatch(text):
+        message = f"`{text}` lacks a time zone; append `Z` or an offset such as `+08:00`"
+        raise ValueError(message)
+    message = f"`{text}` is no moment; write one such as `2018-05-25T00:00:00+08:00`"
+    if not _ZONED.fullmatch(text):
+        raise ValueError(message)
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        moment.astimezone(UTC)  # at the ends of the calendar there is no such moment in UTC
+    except (ValueError, OverflowError) as error:
+        raise ValueError(message) from error
+    return moment
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ text, so that the number of label sets is bounded whatever arrives. docs/metrics
 from this module. It is long because it is a list: every metric is found in one place.
 """
 
-from purposewatch_policy.decision import Kind, Outcome
+from purposewatch_policy import Kind, Outcome
 from purposewatch_runtime.metrics.specs import (
     CounterSpec,
     GaugeSpec,

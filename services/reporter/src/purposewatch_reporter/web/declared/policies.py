@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from purposewatch_policy.vocabulary import find_controllers
-from purposewatch_policy.yaml_reader.source import SourceError, read_mapping
+from purposewatch_policy.yaml_reader import SourceError, read_mapping
 
 DIMENSIONS = {
     "role": "roles",

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.web.triage.status import Status
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from purposewatch_policy.decision import Kind
+from purposewatch_policy import Kind
 from purposewatch_reporter.store.tables import findings, statement_counts
 from purposewatch_reporter.web.lists.grouped import with_triage
 from purposewatch_reporter.web.request_context import PageError, Visit

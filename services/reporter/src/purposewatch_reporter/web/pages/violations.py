@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
-from purposewatch_policy.decision import Outcome
+from purposewatch_policy import Outcome
 from purposewatch_reporter.web.lists.filters import (
     WORST_FIRST,
     Filters,

@@ -3,8 +3,8 @@
 from itertools import pairwise
 from pathlib import Path
 
+from purposewatch_policy.files.policy_file import PolicyFile, read_policy
 from purposewatch_policy.policy_set import PolicySet
-from purposewatch_policy.read import PolicyFile, read_policy
 from purposewatch_policy.vocabulary import Vocabulary, find_controllers, read_vocabularies
 from purposewatch_policy.yaml_reader.source import InvalidSourceError, SourceError
 

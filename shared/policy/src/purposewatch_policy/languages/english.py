@@ -9,16 +9,10 @@ from datetime import datetime
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
-from purposewatch_policy.explain.account import Account
-from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.languages.lacks import unmet
+from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import (
-    FIRST_PARTY,
-    FlowTerms,
-    Taxonomy,
-    UnknownTerm,
-    Vocabulary,
-)
+from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
 
 OUTCOMES: Mapping[Outcome, str] = {each: each.value for each in Outcome}
 KINDS: Mapping[Kind, str] = {each: each.replace("_", " ") for each in Kind} | {

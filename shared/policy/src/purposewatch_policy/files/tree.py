@@ -4,15 +4,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from purposewatch_policy import PolicySet
-from purposewatch_policy.load import read_versions
+from purposewatch_policy.files.load import read_versions
+from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.vocabulary import Vocabulary, find_controllers, read_vocabularies
 from purposewatch_policy.vocabulary.load import COMMON
 from purposewatch_policy.yaml_reader.source import Location, SourceError
 
 
 @dataclass(frozen=True, slots=True)
-class Controller:
+class LoadedController:
     """One controller whose policy has no faults."""
 
     name: str
@@ -27,7 +27,7 @@ class Controller:
 class Tree:
     """What was found under a path."""
 
-    controllers: tuple[Controller, ...]
+    controllers: tuple[LoadedController, ...]
     errors: tuple[SourceError, ...]
     """Every fault that concerns what was asked for, in reading order."""
 
@@ -59,14 +59,14 @@ def load_tree(path: Path) -> Tree:
 
 def _load(
     name: str, home: Path, vocabulary: Vocabulary, errors: list[SourceError]
-) -> Controller | None:
+) -> LoadedController | None:
     faults: list[SourceError] = []
     files = read_versions(home, name, vocabulary, faults)
     if faults:
         errors.extend(faults)
         return None
     policies = PolicySet({name: vocabulary}, (file.policy for file in files))
-    return Controller(name, home, policies, tuple(file.version_at.path for file in files))
+    return LoadedController(name, home, policies, tuple(file.version_at.path for file in files))
 
 
 def _concerning(errors: list[SourceError], *places: Path) -> list[SourceError]:

@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from purposewatch_policy import Effect, load_policies, read
 from purposewatch_policy.cases import read as cases
 from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
-from purposewatch_policy.flow import MAX_DATA_CATEGORIES, MAX_FACTS, Flow
-from purposewatch_policy.terms import CONTROLLER_PATTERN, TERM_PATTERN
-from purposewatch_policy.vocabulary import NOUNS, load
+from purposewatch_policy.files import policy_file
+from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.flow import (
+    CONTROLLER_PATTERN,
+    MAX_DATA_CATEGORIES,
+    MAX_FACTS,
+    MAX_RETENTION_DAYS,
+    MAX_TERM_LENGTH,
+    TERM_PATTERN,
+    Flow,
+)
+from purposewatch_policy.model import Effect
+from purposewatch_policy.vocabulary import NOUNS
+from purposewatch_policy.vocabulary import load as vocabulary_files
 from purposewatch_policy.yaml_reader.source import SourceError, read_mapping
 
 ROOT = Path(__file__).parents[4]
@@ -128,13 +138,13 @@ def test_schemas_know_the_loaders_fields() -> None:
     accepted = policy["$defs"]["statement"]["properties"]["accepted_findings"]
     outcomes = case_file["$defs"]["expect"]["oneOf"]
     known = {
-        "policy": (policy, read._POLICY_FIELDS),
-        "document": (policy["properties"]["document"], read._DOCUMENT_FIELDS),
-        "defined term": (defined_term, read._DEFINED_TERM_FIELDS),
-        "statement": (policy["$defs"]["statement"], read._STATEMENT_FIELDS),
-        "accepted finding": (accepted["items"], read._ACCEPTED_FINDING_FIELDS),
+        "policy": (policy, policy_file._POLICY_FIELDS),
+        "document": (policy["properties"]["document"], policy_file._DOCUMENT_FIELDS),
+        "defined term": (defined_term, policy_file._DEFINED_TERM_FIELDS),
+        "statement": (policy["$defs"]["statement"], policy_file._STATEMENT_FIELDS),
+        "accepted finding": (accepted["items"], policy_file._ACCEPTED_FINDING_FIELDS),
         "vocabulary": (vocabulary, NOUNS),
-        "term": (vocabulary["$defs"]["term"], load._TERM_FIELDS),
+        "term": (vocabulary["$defs"]["term"], vocabulary_files._TERM_FIELDS),
         "case file": (case_file, cases._FILE_FIELDS),
         "defaults": (case_file["properties"]["defaults"], cases._DEFAULT_FIELDS),
         "case": (case_file["$defs"]["case"], cases._CASE_FIELDS),
@@ -158,12 +168,14 @@ def test_schemas_know_the_loaders_words_and_bounds() -> None:
     assert list(Kind) == expect["kind"]["enum"]
     assert list(Grade) == expect["grade"]["enum"]
     assert list(Dimension) == expect["failed"]["items"]["enum"]
-    assert f"^{read._CLAUSE}$" == statement["clause"]["pattern"]
+    assert f"^{policy_file._CLAUSE}$" == statement["clause"]["pattern"]
     accepted = statement["accepted_findings"]["items"]["properties"]
-    assert f"^{read._RULE}$" == accepted["rule"]["pattern"]
-    assert f"^{read._SECTION}$" == policy["properties"]["sections"]["propertyNames"]["pattern"]
-    assert statement["retention_days"]["maximum"] == read.MAX_RETENTION_DAYS
-    assert vocabulary["$defs"]["name"]["maxLength"] == load.MAX_TERM_LENGTH
+    assert f"^{policy_file._RULE}$" == accepted["rule"]["pattern"]
+    assert (
+        f"^{policy_file._SECTION}$" == policy["properties"]["sections"]["propertyNames"]["pattern"]
+    )
+    assert statement["retention_days"]["maximum"] == MAX_RETENTION_DAYS
+    assert vocabulary["$defs"]["name"]["maxLength"] == MAX_TERM_LENGTH
     flow = case_file["$defs"]["flow"]["properties"]
     assert flow["data_categories"]["maxItems"] == MAX_DATA_CATEGORIES
     assert flow["facts"]["maxProperties"] == MAX_FACTS

@@ -5,25 +5,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from purposewatch_policy.defined_terms import (
+from purposewatch_policy.files.defined_terms import (
     DefinedTermDraft,
     distinct,
     expand_defined_terms,
     unknown_defined_term,
 )
-from purposewatch_policy.instant import parse_instant
+from purposewatch_policy.flow import MAX_RETENTION_DAYS, TERM_PATTERN
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
-from purposewatch_policy.terms import TERM_PATTERN
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
-from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean, read_labels
-from purposewatch_policy.yaml_reader.source import (
-    Location,
-    MappingNode,
-    SourceError,
-    read_mapping,
+from purposewatch_policy.yaml_reader.fields import (
+    Fields,
+    as_mapping,
+    did_you_mean,
+    parse_instant,
+    read_labels,
 )
-
-MAX_RETENTION_DAYS = 36_525
+from purposewatch_policy.yaml_reader.source import Location, MappingNode, SourceError, read_mapping
 
 _SECTION = r"[a-z0-9][a-z0-9_]*"
 _CLAUSE = rf"{_SECTION}(\.[a-z0-9_]+){{1,2}}"

@@ -6,16 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
-from purposewatch_policy.explain.account import Account
-from purposewatch_policy.explain.lacks import unmet
+from purposewatch_policy.languages.lacks import unmet
+from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import (
-    FIRST_PARTY,
-    FlowTerms,
-    Taxonomy,
-    UnknownTerm,
-    Vocabulary,
-)
+from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
 
 OUTCOMES: Mapping[Outcome, str] = {
     Outcome.PERMITTED: "允许",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from purposewatch_policy.instant import parse_instant
+from purposewatch_policy.yaml_reader.fields import parse_instant
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""What a language has to offer, and what its sentences are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from purposewatch_policy.change import EventChange, PolicyChange
+from purposewatch_policy.decision import CategoryDecision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.model import Statement
+from purposewatch_policy.vocabulary import FlowTerms, UnknownTerm, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One decision about one data category, with what it was decided about and by."""
+
+    decided: CategoryDecision
+    flow: FlowTerms
+    at: datetime
+    vocabulary: Vocabulary | None
+    """`None` when there is no such controller."""
+    statement: Statement | None
+    """The deciding statement, or the nearest miss."""
+    permit: Statement | None
+    """The statement that permits what `statement` prohibits, if any."""
+    unknown: tuple[UnknownTerm, ...]
+    """The terms on account of which the category can't be judged."""
+
+
+class Language(Protocol):
+    """What a module has to offer to be a language."""
+
+    OUTCOMES: Mapping[Outcome, str]
+    KINDS: Mapping[Kind, str]
+    GRADES: Mapping[Grade, str]
+    DIMENSIONS: Mapping[Dimension, str]
+
+    def sentence(self, account: Account) -> str:
+        """Say what happened to a data category, and what the policy says about it."""
+
+    def event_change(self, change: EventChange, vocabulary: Vocabulary) -> str:
+        """Say what would have to be done or stated instead."""
+
+    def policy_change(self, change: PolicyChange, vocabulary: Vocabulary) -> str:
+        """Say how a statement would have to read."""
