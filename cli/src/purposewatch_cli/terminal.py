@@ -7,6 +7,8 @@ from typing import TextIO
 
 from rich.console import Console
 
+__all__ = ["console", "counted", "errors_console", "printable"]
+
 WIDTH_OF_FILES = 140
 """Columns of output that goes to a file or a pipe, unless `COLUMNS` says otherwise."""
 

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from purposewatch_contract import CanonicalEvent, ErrorClass, SubmittedEvent
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json, read_event
 
+__all__ = ["EventLine", "FaultyLine", "read_lines"]
+
 Event: TypeAlias = SubmittedEvent | CanonicalEvent
 
 MAX_LINE_BYTES = 1024 * 1024

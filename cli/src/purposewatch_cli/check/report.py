@@ -9,6 +9,8 @@ from purposewatch_cli.check.findings import Audited, Findings
 from purposewatch_cli.terminal import counted, printable
 from purposewatch_policy import Kind, Outcome
 
+__all__ = ["OUTCOME_STYLES", "show"]
+
 OUTCOME_STYLES = {
     Outcome.PERMITTED: "green",
     Outcome.UNKNOWN: "yellow",
