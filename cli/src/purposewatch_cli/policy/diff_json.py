@@ -3,8 +3,8 @@
 from typing import TypeAlias
 
 from purposewatch_policy import CategoryDecision, CompiledPolicy, Statement
-from purposewatch_policy.diff import Change, Closest, PolicyDiff, Region
-from purposewatch_policy.flow_space import Branch, TermSet
+from purposewatch_policy.diff import Change, Closest, PolicyDiff
+from purposewatch_policy.flow_space import Branch, Region, TermSet
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -12,9 +12,9 @@ JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue
 def as_json(difference: PolicyDiff) -> dict[str, JsonValue]:
     """Return the whole difference as JSON values."""
     return {
-        "controller": difference.space.new.policy.controller,
-        "old": _version(difference.space.old),
-        "new": _version(difference.space.new),
+        "controller": difference.new.policy.controller,
+        "old": _version(difference.old),
+        "new": _version(difference.new),
         "difference": bool(difference),
         "rights_shrink": difference.rights_shrink,
         "changes": [_change(each) for each in difference.changes],

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from purposewatch_cli.terminal import printable
 from purposewatch_policy import CategoryDecision, Dimension, Outcome, Statement
-from purposewatch_policy.diff import TAXONOMY_NAMES, Change, ChangeKind, Closest, PolicyDiff
+from purposewatch_policy.diff import Change, ChangeKind, Closest, PolicyDiff
 
 _HEADINGS = {
     ChangeKind.PERMITTED: "newly permitted",
@@ -25,14 +25,12 @@ _LONG = 4_000
 
 def show(console: Console, difference: PolicyDiff) -> None:
     """Print every change with its statement, and what follows for the data subjects."""
-    old, new = difference.space.old.policy, difference.space.new.policy
+    old, new = difference.old.policy, difference.new.policy
     console.print(Text(printable(f"{new.controller}: {old.version} -> {new.version}"), "bold"))
     for kind, changes in groupby(difference.changes, key=lambda each: each.kind):
         console.print()
         console.print(Text(_HEADINGS[kind].upper(), style="bold"))
-        for (_, reason), alike in groupby(
-            changes, key=lambda each: (each.box.cause, _caption(each))
-        ):
+        for (_, reason), alike in groupby(changes, key=lambda each: (each.cause, _caption(each))):
             group = list(alike)
             console.print(_marked(reason, shrink=group[0].rights_shrink))
             for change in group:
@@ -107,7 +105,7 @@ def _declared(statement: Statement, dimension: Dimension) -> str:
     if dimension is Dimension.FACTS:
         unmet = [f"not {fact}" for fact in statement.unless]
         return ", ".join([*statement.when, *unmet])
-    terms = getattr(statement, TAXONOMY_NAMES[dimension]) or ()
+    terms = statement.terms(dimension) or ()
     more = f" and {len(terms) - _TERMS_LISTED} more" if len(terms) > _TERMS_LISTED else ""
     return ", ".join(terms[:_TERMS_LISTED]) + more
 

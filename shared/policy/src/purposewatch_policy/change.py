@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from purposewatch_policy.decision import Dimension
+from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 from purposewatch_policy.model import Policy, Statement
 from purposewatch_policy.vocabulary import FlowTerms
 
@@ -74,20 +74,6 @@ class PolicyChange:
     """The defined terms by which the statement names the removed categories."""
 
 
-STATEMENT_FIELDS: Mapping[Dimension, str] = {
-    Dimension.ROLE: "roles",
-    Dimension.DATA_CATEGORY: "data_categories",
-    Dimension.PURPOSE: "purposes",
-    Dimension.RECIPIENT: "recipients",
-    Dimension.OPERATION: "operations",
-    Dimension.SOURCE: "sources",
-    Dimension.LOCATION: "locations",
-    Dimension.RETENTION: "retention_days",
-    Dimension.LEGAL_BASIS: "legal_bases",
-}
-"""Where a statement says what it says of a dimension; of the terms, where a vocabulary does."""
-
-
 def change_flow(flow: FlowTerms, category: str, changes: Iterable[EventChange]) -> ChangedFlow:
     """Return the part of a flow that is about one data category, with changes made."""
     stated: dict[str, object] = {}
@@ -142,7 +128,7 @@ def _changed(statement: Statement, change: PolicyChange) -> Statement:
     if change.dimension is None or change.dimension is Dimension.FACTS:
         message = f"can't {change.action} `{change.dimension}`"
         raise ValueError(message)
-    name = STATEMENT_FIELDS[change.dimension]
+    name = DIMENSION_FIELDS[change.dimension]
     named = getattr(statement, name)
     value: object = None
     if change.action is Action.RAISE:

@@ -1,12 +1,16 @@
 """Compiles one version of a policy, with its vocabulary, into sets of statements."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
 
-from purposewatch_policy.digest import policy_digest
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.languages.english import operation_phrase
 from purposewatch_policy.model import Policy, Statement
 from purposewatch_policy.statement_sets import StatementSets, covering
-from purposewatch_policy.vocabulary import FIRST_PARTY, Vocabulary
+from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, stated_term
 
 
 class CompiledPolicy(StatementSets):
@@ -55,6 +59,29 @@ class CompiledPolicy(StatementSets):
         """Return a statement by its id. Raises `KeyError`."""
         return self._by_id[statement_id]
 
+    def sets(self, dimension: Dimension) -> Mapping[str | None, int]:
+        """Return for each term of a dimension the statements that cover it.
+
+        Where a flow may leave the dimension out, the key `None` holds those that cover such a flow.
+        """
+        name = "category" if dimension is Dimension.DATA_CATEGORY else dimension
+        sets: Mapping[str | None, int] = getattr(self, name)
+        return sets
+
+    def covering_by_dimension(self, flow: FlowTerms, category: str) -> tuple[int, ...]:
+        """Return for each dimension the statements that cover a flow of one data category.
+
+        Raises `KeyError` for a term outside the vocabulary.
+        """
+        return tuple(
+            self.retention(flow.retention_days)
+            if dimension is Dimension.RETENTION
+            else self.facts(flow.facts)
+            if dimension is Dimension.FACTS
+            else self.sets(dimension)[stated_term(flow, category, dimension)]
+            for dimension in Dimension
+        )
+
     def _by_role(self) -> dict[str, StatementSets]:
         """Return the sets for each role; roles with the same statements share them."""
         sets: dict[int, StatementSets] = {self.everything: self}
@@ -65,3 +92,28 @@ class CompiledPolicy(StatementSets):
                 )
                 sets[members] = StatementSets(statements, self.vocabulary)
         return {role: sets[members] for role, members in self.role.items()}
+
+
+def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
+    """Return the SHA-256 (hex) of a policy version together with its effective vocabulary.
+
+    It depends on what the files say, not on how they are laid out: comments, the order of fields
+    and the notation of timestamps make no difference. The order of statements and of the terms
+    in them does, because decisions and explanations follow it. Which findings of `policy lint`
+    the author accepted makes none either: that declares nothing.
+    """
+    declared = asdict(policy)
+    for statement in declared["statements"]:
+        del statement["accepted_findings"]
+    content = {"policy": declared, "vocabulary": vocabulary.canonical()}
+    canonical = json.dumps(
+        content, default=_instant, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
+    return sha256(canonical.encode()).hexdigest()
+
+
+def _instant(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    message = f"a policy holds no {type(value).__name__}"
+    raise TypeError(message)

@@ -8,9 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.decision import (
+    CategoryDecision,
+    Decision,
+    Dimension,
+    FailedDimension,
+    Grade,
+    Kind,
+    Outcome,
+)
 from purposewatch_policy.languages import english
-from purposewatch_policy.languages.lacks import failed_dimension
+from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import closest_named, nearest_miss
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.statement_sets import StatementSets
@@ -20,6 +28,7 @@ from purposewatch_policy.vocabulary import (
     UnknownTerm,
     Vocabulary,
     find_unknown_terms,
+    stated_term,
 )
 
 _DIMENSIONS = tuple(Dimension)
@@ -187,7 +196,7 @@ def _undeclared(
         nearest = sets.statements[index]
         bit = 1 << index
         failed = [
-            failed_dimension(dimension, nearest, flow, category)
+            _failed(dimension, nearest, flow, category)
             for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
             if not covered & bit
         ]
@@ -203,6 +212,27 @@ def _undeclared(
         tuple(failed),
         happened + english.omission(kind, nearest, failed, flow),
     )
+
+
+def _failed(
+    dimension: Dimension, statement: Statement, flow: FlowTerms, category: str
+) -> FailedDimension:
+    """Set what a statement names in a dimension against what the flow states."""
+    if dimension is Dimension.RETENTION:
+        days = None if flow.retention_days is None else str(flow.retention_days)
+        return FailedDimension(dimension, (str(statement.retention_days),), days)
+    if dimension is Dimension.FACTS:
+        expected = tuple(_fact(fact, holds=holds) for fact, holds in statement.conditions())
+        stated = [fact for fact, _ in statement.unmet(flow.facts) if fact in flow.facts]
+        actual = ", ".join(_fact(fact, holds=flow.facts[fact]) for fact in stated) or None
+        return FailedDimension(dimension, expected, actual)
+    return FailedDimension(
+        dimension, statement.terms(dimension) or (), stated_term(flow, category, dimension)
+    )
+
+
+def _fact(fact: str, *, holds: bool) -> str:
+    return f"{fact} is {'true' if holds else 'false'}"
 
 
 def _first_lack(

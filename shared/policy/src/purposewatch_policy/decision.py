@@ -4,6 +4,7 @@ These are plain dataclasses because the policy core builds several of them per e
 message (`purposewatch_contract`) embeds them unchanged.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar, dataclass_transform
@@ -74,6 +75,21 @@ class Dimension(StrEnum):
     RETENTION = "retention"
     LEGAL_BASIS = "legal_basis"
     FACTS = "facts"
+
+
+DIMENSION_FIELDS: Mapping[Dimension, str] = {
+    Dimension.ROLE: "roles",
+    Dimension.DATA_CATEGORY: "data_categories",
+    Dimension.PURPOSE: "purposes",
+    Dimension.RECIPIENT: "recipients",
+    Dimension.OPERATION: "operations",
+    Dimension.SOURCE: "sources",
+    Dimension.LOCATION: "locations",
+    Dimension.RETENTION: "retention_days",
+    Dimension.LEGAL_BASIS: "legal_bases",
+    Dimension.FACTS: "facts",
+}
+"""What a statement and a vocabulary call a dimension; a statement splits the facts in two."""
 
 
 @_frozen

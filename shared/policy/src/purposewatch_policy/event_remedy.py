@@ -9,14 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from purposewatch_policy.change import STATEMENT_FIELDS, EventChange
+from purposewatch_policy.change import EventChange
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.covering import covering_term, stated_term, taxonomy_of
-from purposewatch_policy.decision import Dimension
+from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 from purposewatch_policy.flow import MAX_RETENTION_DAYS
-from purposewatch_policy.languages.lacks import unmet
 from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import FlowTerms, Taxonomy
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, stated_term
 
 _DIMENSIONS = tuple(Dimension)
 _SUBJECT_MATTER = (Dimension.ROLE, Dimension.DATA_CATEGORY)
@@ -125,8 +123,8 @@ class EventSearch:
             yield from self._term_options(dimension, permit)
 
     def _term_options(self, dimension: Dimension, permit: Statement) -> Iterator[Option]:
-        taxonomy = taxonomy_of(self._compiled.vocabulary, dimension)
-        named: tuple[str, ...] | None = getattr(permit, STATEMENT_FIELDS[dimension])
+        taxonomy = self._compiled.vocabulary.taxonomy(dimension)
+        named: tuple[str, ...] | None = getattr(permit, DIMENSION_FIELDS[dimension])
         stated = stated_term(self._flow, self._category, dimension)
         terms = highest_other_terms(taxonomy, named, stated)
         if dimension in _SUBJECT_MATTER and stated is not None:
@@ -135,7 +133,7 @@ class EventSearch:
             terms.sort(key=lambda term: steps_between(taxonomy, stated, term))
         options: dict[int, Option] = {}
         for rank, term in enumerate(terms):
-            sets = covering_term(self._compiled, dimension, term) & self._prohibits
+            sets = self._compiled.sets(dimension)[term] & self._prohibits
             change = EventChange(dimension, term, stated)
             _keep_cheapest(options, Option(sets, (change,), _cost(dimension, rank)))
         yield from options.values()
@@ -163,7 +161,7 @@ class EventSearch:
     def _fact_options(self, permit: Statement, prohibits: int) -> Iterator[Option]:
         """Return how the facts can be; only some prohibitions can stand in the way."""
         stated = self._flow.facts
-        needed = dict(unmet(permit, self._flow))
+        needed = dict(permit.unmet(self._flow.facts))
         pinned = {*permit.when, *permit.unless}
         tested = (
             fact

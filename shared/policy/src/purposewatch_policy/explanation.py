@@ -4,19 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
-from purposewatch_policy.change import STATEMENT_FIELDS
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.covering import covering_sets, stated_term, taxonomy_of
 from purposewatch_policy.decide import decide
-from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.decision import (
+    DIMENSION_FIELDS,
+    CategoryDecision,
+    Decision,
+    Dimension,
+    Grade,
+    Kind,
+    Outcome,
+)
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.languages import LANGUAGES, Account
-from purposewatch_policy.languages.lacks import conditions
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import closest_named
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
-from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, find_unknown_terms
+from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, find_unknown_terms, stated_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ class _Category:
         if self._compiled is None:
             return ()
         bit = 1 << self._compiled.statements.index(statement)
-        sets = covering_sets(self._compiled, self._flow, self._decided.data_category)
+        sets = self._compiled.covering_by_dimension(self._flow, self._decided.data_category)
         return tuple(
             Comparison(
                 dimension,
@@ -180,12 +185,12 @@ class _Category:
 
     def _expected(self, dimension: Dimension, statement: Statement) -> tuple[Named, ...] | None:
         if dimension is Dimension.FACTS:
-            facts = conditions(statement)
+            facts = statement.conditions()
             return tuple(self._fact(fact, holds=holds) for fact, holds in facts) or None
         if dimension is Dimension.RETENTION:
             days = statement.retention_days
             return None if days is None else (Named(str(days)),)
-        terms: tuple[str, ...] | None = getattr(statement, STATEMENT_FIELDS[dimension])
+        terms: tuple[str, ...] | None = getattr(statement, DIMENSION_FIELDS[dimension])
         if terms is None:
             return None
         # what covers the event comes first, so that no abbreviation hides it
@@ -196,12 +201,12 @@ class _Category:
         stated = stated_term(self._flow, self._decided.data_category, dimension)
         if stated is None or self._vocabulary is None:
             return False
-        return taxonomy_of(self._vocabulary, dimension).covers(term, stated)
+        return self._vocabulary.taxonomy(dimension).covers(term, stated)
 
     def _actual(self, dimension: Dimension, statement: Statement) -> tuple[Named, ...]:
         flow = self._flow
         if dimension is Dimension.FACTS:
-            asked = {fact for fact, _ in conditions(statement)}
+            asked = {fact for fact, _ in statement.conditions()}
             facts = {fact: holds for fact, holds in flow.facts.items() if holds or fact in asked}
             return tuple(self._fact(fact, holds=holds) for fact, holds in facts.items())
         if dimension is Dimension.RETENTION:
@@ -218,7 +223,7 @@ class _Category:
     def _label(self, dimension: Dimension, term: str) -> str | None:
         if self._vocabulary is None:
             return None
-        entry = taxonomy_of(self._vocabulary, dimension).get(term)
+        entry = self._vocabulary.taxonomy(dimension).get(term)
         return (entry.label.get(self._language) or entry.label.get("en")) if entry else None
 
 
@@ -257,7 +262,7 @@ def account_of(
 
 def _closest_permit(compiled: CompiledPolicy, flow: FlowTerms, category: str) -> Statement:
     permitting = compiled.permits
-    for covered in covering_sets(compiled, flow, category):
+    for covered in compiled.covering_by_dimension(flow, category):
         permitting &= covered
     levels = (
         compiled.category_levels[category],

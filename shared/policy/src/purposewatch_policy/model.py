@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
+
 
 class Effect(StrEnum):
     """Whether a statement allows what it covers, or forbids it."""
@@ -55,6 +57,28 @@ class Statement:
     note: str = ""
     accepted_findings: tuple[AcceptedFinding, ...] = ()
     """No part of what is declared: neither a decision nor the digest depends on it."""
+
+    def terms(self, dimension: Dimension) -> tuple[str, ...] | None:
+        """Return what it names in a dimension, `None` for no restriction; of facts, all of them.
+
+        The retention is not a dimension of terms: see `retention_days`.
+        """
+        if dimension is Dimension.FACTS:
+            return (*self.when, *self.unless)
+        terms: tuple[str, ...] | None = getattr(self, DIMENSION_FIELDS[dimension])
+        return terms
+
+    def conditions(self) -> list[tuple[str, bool]]:
+        """Return the facts that it depends on, each with whether it has to hold."""
+        return [(fact, True) for fact in self.when] + [(fact, False) for fact in self.unless]
+
+    def unmet(self, facts: Mapping[str, bool]) -> list[tuple[str, bool]]:
+        """Return the conditions that some facts do not meet; a fact not stated does not hold."""
+        return [
+            (fact, holds)
+            for fact, holds in self.conditions()
+            if facts.get(fact, False) is not holds
+        ]
 
 
 @dataclass(frozen=True, slots=True)

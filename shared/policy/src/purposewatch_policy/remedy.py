@@ -19,20 +19,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from purposewatch_policy.change import (
-    STATEMENT_FIELDS,
     Action,
     EventChange,
     PolicyChange,
     change_flow,
 )
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.covering import covering_sets, stated_term, taxonomy_of
-from purposewatch_policy.decision import CategoryDecision, Dimension, Kind, Outcome
+from purposewatch_policy.decision import (
+    DIMENSION_FIELDS,
+    CategoryDecision,
+    Dimension,
+    Kind,
+    Outcome,
+)
 from purposewatch_policy.event_remedy import EventSearch, Option
-from purposewatch_policy.languages.lacks import unmet
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import first
-from purposewatch_policy.vocabulary import FlowTerms
+from purposewatch_policy.vocabulary import FlowTerms, stated_term
 
 _DIMENSIONS = tuple(Dimension)
 
@@ -97,7 +100,7 @@ class _Search:
         self._decided = decided
         self._category = decided.data_category
         self._compiled = compiled
-        self._covering = covering_sets(compiled, flow, decided.data_category)
+        self._covering = compiled.covering_by_dimension(flow, decided.data_category)
         self._permits = [
             index for index in range(len(compiled.statements)) if compiled.permits >> index & 1
         ]
@@ -135,7 +138,7 @@ class _Search:
         """Return the first prohibition that covers the event after a change."""
         changed = change_flow(self._flow, self._category, change.changes)
         covering = self._compiled.prohibits
-        for covered in covering_sets(self._compiled, changed, changed.data_categories[0]):
+        for covered in self._compiled.covering_by_dimension(changed, changed.data_categories[0]):
             covering &= covered
         return self._compiled.statements[first(covering)]
 
@@ -175,7 +178,7 @@ class _Search:
         if dimension is Dimension.FACTS:
             return [
                 PolicyChange(Action.DROP, *place, terms=(fact,), holds=holds)
-                for fact, holds in unmet(permit, self._flow)
+                for fact, holds in permit.unmet(self._flow.facts)
             ]
         if dimension is Dimension.RETENTION:
             days = self._flow.retention_days
@@ -189,11 +192,11 @@ class _Search:
         """Return the edit that releases the flow, if possible the stated term and no other."""
         options: list[tuple[bool, PolicyChange]] = []
         for dimension in _NARROWED:
-            named: tuple[str, ...] | None = getattr(prohibition, STATEMENT_FIELDS[dimension])
+            named: tuple[str, ...] | None = getattr(prohibition, DIMENSION_FIELDS[dimension])
             stated = stated_term(self._flow, self._category, dimension)
             if named is None or stated is None:
                 continue
-            taxonomy = taxonomy_of(self._compiled.vocabulary, dimension)
+            taxonomy = self._compiled.vocabulary.taxonomy(dimension)
             covering = tuple(term for term in named if taxonomy.covers(term, stated))
             if len(covering) < len(named):
                 by: tuple[str, ...] = ()

@@ -3,9 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -13,14 +11,6 @@ import typer
 from typer.testing import CliRunner
 
 from purposewatch_cli.policy.diff_command import diff
-from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import Dimension
-from purposewatch_policy.diff.changes import Change, compare_versions
-from purposewatch_policy.flow_space.term_sets import Branch, branches, describe, expand
-from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
-from tests.unit.policy.library import STATEMENTS, VOCABULARY, policy
-from tests.unit.policy.random_worlds import draw_world
 
 app = typer.Typer()
 app.command()(diff)
@@ -49,161 +39,6 @@ def draft(tree: Path, *edits: tuple[str, str], name: str = "draft.yaml") -> Path
     path = tree.parent / name
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def changes(
-    old: tuple[Statement, ...], new: tuple[Statement, ...], vocabulary: Vocabulary = VOCABULARY
-) -> tuple[Change, ...]:
-    """What changes between two lists of the library's statements."""
-    return compare_versions(
-        CompiledPolicy(policy(*old), VOCABULARY), CompiledPolicy(policy(*new), vocabulary)
-    ).changes
-
-
-def changed(name: str, **fields: object) -> tuple[Statement, ...]:
-    """The library's statements with one of them changed."""
-    return tuple(
-        replace(each, **fields) if each.id == name else each  # type: ignore[arg-type]  # its own fields
-        for each in STATEMENTS
-    )
-
-
-def without(name: str) -> tuple[Statement, ...]:
-    return tuple(each for each in STATEMENTS if each.id != name)
-
-
-def brief(change: Change) -> tuple[str, bool, str, str]:
-    return change.kind.value, change.rights_shrink, change.reason, change.statement.id
-
-
-@pytest.mark.parametrize(
-    ("new", "expected"),
-    [
-        (
-            changed("readers.news", when=()),
-            ("newly_permitted", True, "a condition was dropped", "readers.news"),
-        ),
-        (
-            changed("readers.loans", retention_days=60),
-            ("newly_permitted", True, "longer retention", "readers.loans"),
-        ),
-        (
-            changed("readers.courier", recipients=("third_party",)),
-            ("newly_permitted", True, "a new recipient", "readers.courier"),
-        ),
-        (
-            changed("readers.loans", operations=("store", "share.sell")),
-            ("newly_permitted", True, "a new operation", "readers.loans"),
-        ),
-        (
-            changed("readers.loans", locations=("us", "eu")),
-            ("newly_permitted", True, "a new place of storage", "readers.loans"),
-        ),
-        (
-            changed("readers.courier", legal_bases=("contract",)),
-            ("no_longer_permitted", False, "a legal basis was removed", "readers.courier"),
-        ),
-        (
-            changed("readers.loans", retention_days=10),
-            ("no_longer_permitted", False, "shorter retention", "readers.loans"),
-        ),
-        (
-            without("readers.courier"),
-            (
-                "no_longer_permitted",
-                False,
-                "a purpose was removed and a recipient was removed and an operation was removed",
-                "readers.courier",
-            ),
-        ),
-    ],
-)
-def test_one_change_has_its_reason(
-    new: tuple[Statement, ...], expected: tuple[str, bool, str, str]
-) -> None:
-    """What was widened or narrowed is said, and by which statement."""
-    if "purpose was removed" in expected[2]:
-        expected = (*expected[:2], "removed altogether", expected[3])
-    assert [expected] == [brief(each) for each in changes(STATEMENTS, new)]
-
-
-def test_a_removed_prohibition_is_told_with_what_it_lets_through() -> None:
-    """What a permit now reaches is newly permitted; what none reaches is a promise gone."""
-    found = changes(STATEMENTS, without("nobody.health"))
-    assert [
-        (
-            "newly_permitted",
-            True,
-            "a prohibition no longer stands in the way",
-            "visitors.wellbeing",
-        ),
-        *[("no_longer_prohibited", True, "a prohibition was removed", "nobody.health")]
-        * (len(found) - 1),
-    ] == [brief(each) for each in found]
-    assert found[0].prohibition is not None
-    assert found[0].prohibition.id == "nobody.health"
-    assert str(found[0].region.terms[Dimension.DATA_CATEGORY]) == "user.health"
-
-
-def test_erasing_more_is_no_loss_and_erasing_less_is() -> None:
-    """To have data erased is the data subject's right."""
-    vocabulary = replace(
-        VOCABULARY, operations=Taxonomy.of("operation", *VOCABULARY.operations, "erase")
-    )
-    erasing = changed("readers.courier", operations=("share", "erase"))
-    old, new = (CompiledPolicy(policy(*each), vocabulary) for each in (STATEMENTS, erasing))
-    assert [each.rights_shrink for each in compare_versions(old, new).changes] == [False]
-    assert [each.rights_shrink for each in compare_versions(new, old).changes] == [True]
-
-
-def test_regions_are_named_by_their_highest_terms() -> None:
-    """A region that takes in all of a branch names its root; one that leaves some out says so."""
-    [wider] = changes(STATEMENTS, changed("readers.news", data_categories=("user.contact",)))
-    assert str(wider.region.terms[Dimension.DATA_CATEGORY]) == "user.contact itself"
-    [wider] = changes(STATEMENTS, changed("readers.courier", data_categories=("user",)))
-    assert (
-        str(wider.region.terms[Dimension.DATA_CATEGORY]) == "user except user.contact, user.health"
-    )
-
-
-def test_a_new_term_changes_nothing_until_a_statement_names_it() -> None:
-    """What an ancestor covered stays covered; the term itself is listed apart."""
-    vocabulary = replace(
-        VOCABULARY,
-        data_categories=Taxonomy.of(
-            "data category", *VOCABULARY.data_categories, "user.contact.fax"
-        ),
-    )
-    assert changes(STATEMENTS, STATEMENTS, vocabulary) == ()
-    difference = compare_versions(
-        CompiledPolicy(policy(), VOCABULARY), CompiledPolicy(policy(), vocabulary)
-    )
-    assert difference
-    assert difference.vocabulary["data_categories"].added == ("user.contact.fax",)
-    named = changed("readers.news", data_categories=("user.contact.email", "user.contact.fax"))
-    [change] = changes(STATEMENTS, named, vocabulary)
-    assert str(change.region.terms[Dimension.DATA_CATEGORY]) == "user.contact.fax"
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_described_terms_are_exactly_the_set(seed: int) -> None:
-    """Whatever the set, its description holds its terms and no others."""
-    rng = Random(seed)  # noqa: S311  # a reproducible sample, not a secret
-    taxonomy = draw_world(rng).vocabulary.data_categories
-    members = frozenset(rng.sample(list(taxonomy), rng.randint(1, len(taxonomy))))
-    assert members == expand(branches(members, taxonomy), taxonomy)
-    described = describe(members, taxonomy)
-    held = expand(described.branches, taxonomy)
-    assert members == (frozenset(taxonomy) - held if described.complement else held)
-
-
-def test_branch_reads_as_a_phrase() -> None:
-    """A term, a term without some of what lies below it, and a term by itself."""
-    assert [
-        str(Branch("a")),
-        str(Branch("a", ("a.b",))),
-        str(Branch("a", alone=True)),
-    ] == ["a", "a except a.b", "a itself"]
 
 
 def test_equal_policies_have_no_difference(tree: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import Decision, Kind, Outcome
+from purposewatch_policy.decision import DIMENSION_FIELDS, Decision, Dimension, Kind, Outcome
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.model import Statement
 
@@ -50,8 +50,10 @@ def measure(compiled: CompiledPolicy, decided: Sequence[tuple[Flow, Decision]]) 
         for category in decision.categories
         if category.outcome is Outcome.PERMITTED or category.kind is Kind.PROHIBITED
     }
-    named = _named(compiled.statements)
-    touched = _touched(compiled, [flow for flow, _ in decided])
+    flows = [flow for flow, _ in decided]
+    terms = [each for each in Dimension if each is not Dimension.RETENTION]
+    named = {DIMENSION_FIELDS[each]: _named(compiled, each) for each in terms}
+    touched = {DIMENSION_FIELDS[each]: _touched(compiled, flows, each) for each in terms}
     left = {
         name: tuple(term for term in terms if term not in touched[name])
         for name, terms in named.items()
@@ -65,47 +67,32 @@ def measure(compiled: CompiledPolicy, decided: Sequence[tuple[Flow, Decision]]) 
     )
 
 
-def _named(statements: Iterable[Statement]) -> dict[str, tuple[str, ...]]:
-    """Return the terms that statements name, by dimension, in the order of the file."""
-    named: dict[str, dict[str, None]] = {}
-    for statement in statements:
-        terms = {
-            "roles": statement.roles,
-            "data_categories": statement.data_categories,
-            "operations": statement.operations,
-            "purposes": statement.purposes,
-            "recipients": statement.recipients,
-            "sources": statement.sources,
-            "locations": statement.locations,
-            "legal_bases": statement.legal_bases,
-            "facts": (*statement.when, *statement.unless),
-        }
-        for name, each in terms.items():
-            named.setdefault(name, {}).update(dict.fromkeys(each or ()))
-    return {name: tuple(terms) for name, terms in named.items()}
+def _named(compiled: CompiledPolicy, dimension: Dimension) -> tuple[str, ...]:
+    """Return the terms that statements name in a dimension, in the order of the file."""
+    return tuple(
+        dict.fromkeys(term for each in compiled.statements for term in each.terms(dimension) or ())
+    )
 
 
-def _touched(compiled: CompiledPolicy, flows: Iterable[Flow]) -> dict[str, set[str]]:
-    """Return the terms that flows state, with everything above them, by dimension."""
-    taxonomies = compiled.vocabulary.taxonomies()
-    touched: dict[str, set[str]] = {name: set() for name in taxonomies}
-    for flow in flows:
-        stated: dict[str, Iterable[str | None]] = {
-            "roles": [flow.role],
-            "data_categories": flow.data_categories,
-            "operations": [flow.operation],
-            "purposes": [flow.purpose],
-            "recipients": [flow.recipient],
-            "sources": [flow.source],
-            "locations": [flow.location],
-            "legal_bases": [flow.legal_basis],
-            "facts": [fact for fact, holds in flow.facts.items() if holds],
-        }
-        for name, terms in stated.items():
-            for term in terms:
-                if term is not None and term in taxonomies[name]:
-                    touched[name].update(taxonomies[name].lineage(term))
-    return touched
+def _touched(compiled: CompiledPolicy, flows: Iterable[Flow], dimension: Dimension) -> set[str]:
+    """Return the terms that flows state in a dimension, with everything above them."""
+    taxonomy = compiled.vocabulary.taxonomy(dimension)
+    return {
+        above
+        for flow in flows
+        for term in _stated(flow, dimension)
+        if term in taxonomy
+        for above in taxonomy.lineage(term)
+    }
+
+
+def _stated(flow: Flow, dimension: Dimension) -> Iterable[str]:
+    if dimension is Dimension.FACTS:
+        return (fact for fact, holds in flow.facts.items() if holds)
+    if dimension is Dimension.DATA_CATEGORY:
+        return flow.data_categories
+    term: str | None = getattr(flow, dimension)
+    return () if term is None else (term,)
 
 
 def _percent(part: int, whole: int) -> float:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide_under
 from purposewatch_policy.decision import CategoryDecision, Dimension
-from purposewatch_policy.diff.compare import Box, Cause, ChangeKind, compare
-from purposewatch_policy.diff.region import Region, example, region
-from purposewatch_policy.diff.space import Space, build_space
+from purposewatch_policy.diff.compare import Cause, ChangedBox, ChangeKind, compare
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.flow_space import Box, FlowSpace, Region, describe_box, positions
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import nearest_miss
 from purposewatch_policy.vocabulary import NOUNS, Taxonomy
@@ -55,6 +54,7 @@ class Change:
     prohibition: Statement | None
     """The prohibition that stood, or now stands, against the permission."""
     region: Region
+    cause: Cause
     box: Box
     example: Flow
     before: CategoryDecision
@@ -78,7 +78,9 @@ class NewWords:
 class PolicyDiff:
     """Everything in which two versions differ."""
 
-    space: Space
+    old: CompiledPolicy
+    new: CompiledPolicy
+    space: FlowSpace
     changes: tuple[Change, ...]
     """The kinds in their order; within them, shrinking rights first, then by statement."""
     vocabulary: Mapping[str, NewWords]
@@ -95,36 +97,36 @@ class PolicyDiff:
 
 def compare_versions(old: CompiledPolicy, new: CompiledPolicy) -> PolicyDiff:
     """Compare what two versions mean; neither has to be in force."""
-    space = build_space(old, new)
+    space = FlowSpace(old, new)
     kinds = list(ChangeKind)
     changes = sorted(
-        (_change(space, box) for box in compare(space)),
+        (_change(space, each) for each in compare(space)),
         key=lambda each: (
             kinds.index(each.kind),
             not each.rights_shrink,
-            each.box.cause.statement,
-            each.box.sides,
+            each.cause.statement,
+            each.box,
         ),
     )
-    return PolicyDiff(space, tuple(changes), _new_words(old, new))
+    return PolicyDiff(old, new, space, tuple(changes), _new_words(old, new))
 
 
-def _change(space: Space, box: Box) -> Change:
-    flow = example(space, box.sides)
-    [before] = decide_under(flow, space.old).categories
-    [after] = decide_under(flow, space.new).categories
-    cause = box.cause
+def _change(space: FlowSpace, changed: ChangedBox) -> Change:
+    flow = space.example(changed.box)
+    before, after = (decide_under(flow, each).categories[0] for each in space.versions)
+    cause = changed.cause
     closest = None
     if cause.kind in _PERMISSIONS and cause.prohibition is None:
         closest = _closest(space, flow, gained=cause.kind is ChangeKind.PERMITTED)
     return Change(
         kind=cause.kind,
-        rights_shrink=_shrinks(space, box),
+        rights_shrink=_shrinks(space, changed),
         reason=_reason(cause, closest),
-        statement=space.statement(cause.statement),
-        prohibition=None if cause.prohibition is None else space.statement(cause.prohibition),
-        region=region(space, box.sides),
-        box=box,
+        statement=space.statements[cause.statement],
+        prohibition=None if cause.prohibition is None else space.statements[cause.prohibition],
+        region=describe_box(space, changed.box),
+        cause=cause,
+        box=changed.box,
         example=flow,
         before=before,
         after=after,
@@ -132,20 +134,20 @@ def _change(space: Space, box: Box) -> Change:
     )
 
 
-def _closest(space: Space, flow: Flow, *, gained: bool) -> Closest | None:
+def _closest(space: FlowSpace, flow: Flow, *, gained: bool) -> Closest | None:
     """Find the permit of the side that lacks one; unlike a verdict's nearest miss, among all."""
-    split = len(space.old.statements)
-    permits = space.old.permits if gained else space.new.permits << split
+    old, new = space.versions
+    permits = old.permits if gained else new.permits << len(old.statements)
     if not permits:
         return None
-    covering = space.covering(flow)
+    covering = space.covering_by_dimension(flow, flow.data_categories[0])
     bit = nearest_miss(permits, covering)
     lacks = [
         dimension
         for dimension, statements in zip(Dimension, covering, strict=True)
         if not statements >> bit & 1
     ]
-    return Closest(space.statement(bit), tuple(lacks))
+    return Closest(space.statements[bit], tuple(lacks))
 
 
 def _reason(cause: Cause, closest: Closest | None) -> str:
@@ -175,23 +177,18 @@ def _said(closest: Closest | None, term: str, retention: str, facts: str, whole:
     return " and ".join(parts).replace("a operation", "an operation")
 
 
-def _shrinks(space: Space, box: Box) -> bool:
+def _shrinks(space: FlowSpace, changed: ChangedBox) -> bool:
     """Whether data subjects lose by it: anything more is done with their data, or less is erased.
 
     A prohibition of erasing takes something away as well.
     """
-    [(axis, side)] = (
-        (axis, side)
-        for axis, side in zip(space.axes, box.sides, strict=True)
-        if axis.dimension is Dimension.OPERATION
-    )
-    operations = space.taxonomies[Dimension.OPERATION]
     erasing = [
-        ERASE in operations.lineage(str(value))
-        for index, value in enumerate(axis.values)
-        if side >> index & 1
+        axis.taxonomy is not None and ERASE in axis.taxonomy.lineage(str(axis.values[position]))
+        for axis, values in zip(space.axes, changed.box, strict=True)
+        if axis.dimension is Dimension.OPERATION
+        for position in positions(values)
     ]
-    if box.cause.kind in {ChangeKind.PERMITTED, ChangeKind.LIFTED}:
+    if changed.cause.kind in {ChangeKind.PERMITTED, ChangeKind.LIFTED}:
         return not all(erasing)
     return any(erasing)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from purposewatch_policy.diff.space import Space
+from purposewatch_policy.flow_space import Box, FlowSpace
 from purposewatch_policy.model import Effect
 
 
@@ -41,15 +41,15 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """Flows that change for one cause: for each axis, a set of values as bits in their order."""
+class ChangedBox:
+    """Flows that change for one cause."""
 
     cause: Cause
-    sides: tuple[int, ...]
+    box: Box
 
 
-def compare(space: Space) -> tuple[Box, ...]:
-    """Return the flows that are judged differently.
+def compare(space: FlowSpace) -> tuple[ChangedBox, ...]:
+    """Return the flows that the two versions of a space judge differently.
 
     INVARIANT: no flow lies in two boxes, and none that is judged alike lies in any.
     """
@@ -57,16 +57,16 @@ def compare(space: Space) -> tuple[Box, ...]:
 
 
 class _Comparison:
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: FlowSpace) -> None:
+        old, _ = space.versions
+        split = len(old.statements)
         self._space = space
         self._axes = space.axes
-        split = len(space.old.statements)
-        statements = (*space.old.statements, *space.new.statements)
         self._old = (1 << split) - 1
         self._permits = sum(
-            1 << bit for bit, each in enumerate(statements) if each.effect is Effect.PERMIT
+            1 << bit for bit, each in enumerate(space.statements) if each.effect is Effect.PERMIT
         )
-        self._changed = self._changed_statements(len(statements), split)
+        self._changed = self._changed_statements(split)
         self._classes = [_grouped(axis.masks) for axis in self._axes]
         # Parts of the space, each known by its number. A part is a cause, or an axis with the
         # values that lead to further parts. Number 0 is a part without a difference.
@@ -74,25 +74,21 @@ class _Comparison:
         self._numbers: dict[Cause | tuple[int, tuple[tuple[int, int], ...]], int] = {}
         self._done: dict[tuple[int, int], int] = {}
 
-    def boxes(self) -> tuple[Box, ...]:
-        everything = (1 << len(self._space.old.statements) + len(self._space.new.statements)) - 1
-        whole = tuple((1 << len(axis.values)) - 1 for axis in self._axes)
-        found = [
-            Box(cause, sides) for cause, sides in self._paths(self._part(0, everything), whole)
-        ]
+    def boxes(self) -> tuple[ChangedBox, ...]:
+        part = self._part(0, (1 << len(self._space.statements)) - 1)
+        found = [ChangedBox(cause, box) for cause, box in self._paths(part, self._space.everything)]
         return tuple(_joined(found, len(self._axes)))
 
-    def _changed_statements(self, count: int, split: int) -> int:
+    def _changed_statements(self, split: int) -> int:
         """Return the statements that the other version does not have with the same meaning."""
         meanings = [
-            (bool(self._permits >> bit & 1), *(axis.extension(bit) for axis in self._axes))
-            for bit in range(count)
+            (bool(self._permits >> bit & 1), box) for bit, box in enumerate(self._space.boxes)
         ]
         old, new = set(meanings[:split]), set(meanings[split:])
         return sum(
             1 << bit
             for bit, meaning in enumerate(meanings)
-            if meaning not in (new if bit < split else old)
+            if meaning[1] is not None and meaning not in (new if bit < split else old)
         )
 
     def _part(self, axis: int, statements: int) -> int:
@@ -143,16 +139,14 @@ class _Comparison:
             return Cause(ChangeKind.PROHIBITED, _first(forbids))
         return None
 
-    def _paths(
-        self, number: int, sides: tuple[int, ...]
-    ) -> Iterator[tuple[Cause, tuple[int, ...]]]:
+    def _paths(self, number: int, box: Box) -> Iterator[tuple[Cause, Box]]:
         part = self._parts[number]
         if isinstance(part, Cause):
-            yield part, sides
+            yield part, box
         elif part is not None:
             axis, leading = part
             for further, values in leading:
-                yield from self._paths(further, (*sides[:axis], values, *sides[axis + 1 :]))
+                yield from self._paths(further, (*box[:axis], values, *box[axis + 1 :]))
 
 
 def _grouped(masks: tuple[int, ...]) -> dict[int, int]:
@@ -163,21 +157,21 @@ def _grouped(masks: tuple[int, ...]) -> dict[int, int]:
     return grouped
 
 
-def _joined(boxes: list[Box], axes: int) -> list[Box]:
+def _joined(found: list[ChangedBox], axes: int) -> list[ChangedBox]:
     """Join boxes of one cause that differ on one axis only, until none is left."""
     while True:
-        before = len(boxes)
+        before = len(found)
         for axis in reversed(range(axes)):
-            joined: dict[tuple[Cause, tuple[int, ...]], int] = defaultdict(int)
-            for box in boxes:
-                others = (*box.sides[:axis], *box.sides[axis + 1 :])
-                joined[box.cause, others] |= box.sides[axis]
-            boxes = [
-                Box(cause, (*others[:axis], values, *others[axis:]))
+            joined: dict[tuple[Cause, Box], int] = defaultdict(int)
+            for each in found:
+                others = (*each.box[:axis], *each.box[axis + 1 :])
+                joined[each.cause, others] |= each.box[axis]
+            found = [
+                ChangedBox(cause, (*others[:axis], values, *others[axis:]))
                 for (cause, others), values in joined.items()
             ]
-        if len(boxes) == before:
-            return boxes
+        if len(found) == before:
+            return found
 
 
 def _first(statements: int) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
-from purposewatch_policy.languages.lacks import unmet
 from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
@@ -206,7 +205,7 @@ def _lack(
     if failed.dimension is Dimension.FACTS:
         conditions = "且".join(
             f"{_term(fact, vocabulary.facts)}{'成立' if holds else '不成立'}"
-            for fact, holds in unmet(statement, flow)
+            for fact, holds in statement.unmet(flow.facts)
         )
         return f"其要求{conditions}"
     taxonomy = _taxonomy(vocabulary, failed.dimension)

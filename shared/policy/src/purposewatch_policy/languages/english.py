@@ -9,7 +9,6 @@ from datetime import datetime
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
-from purposewatch_policy.languages.lacks import unmet
 from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
@@ -211,7 +210,7 @@ def _terms_of(statement: Statement, failed: Sequence[FailedDimension], flow: Flo
         elif each.dimension is Dimension.FACTS:
             conditions = [
                 f"`{fact}` {'holds' if holds else 'does not hold'}"
-                for fact, holds in unmet(statement, flow)
+                for fact, holds in statement.unmet(flow.facts)
             ]
             others.append(f"requires that {_joined(conditions, 'and')}")
         else:

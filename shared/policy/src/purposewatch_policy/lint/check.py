@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from purposewatch_policy.files.tree import LoadedController, load_tree
+from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.acceptance import accept
 from purposewatch_policy.lint.contradictions import find_contradictions
 from purposewatch_policy.lint.finding import Finding, Severity
-from purposewatch_policy.lint.flow_space import FlowSpace
 from purposewatch_policy.lint.risks import find_risks
 from purposewatch_policy.lint.rules import LOAD_ERROR
 from purposewatch_policy.lint.shadowing import find_shadowed

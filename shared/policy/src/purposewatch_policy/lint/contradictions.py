@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from purposewatch_policy.lint.finding import Finding, Related, Severity, cited
-from purposewatch_policy.lint.flow_space import Box, FlowSpace, contains
+from purposewatch_policy.flow_space import Axis, Box, Days, FlowSpace, contains
+from purposewatch_policy.lint.finding import Finding, Related, Severity, cited, listed
 from purposewatch_policy.lint.rules import CONTRADICTION
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Effect
+
+_NOUNS = {"data_categories": "data", "legal_basis": "legal basis"}
 
 
 def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
@@ -39,8 +41,8 @@ def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]
                     controller=subject.policy.controller,
                     version=subject.policy.version,
                     statements=(statements[forbidden].id, statements[allowed].id),
-                    details=(f"on which flows: {space.sentence(overlap)}",),
-                    evidence={"flows": space.described(overlap), "example": example},
+                    details=(f"on which flows: {_sentence(space, overlap)}",),
+                    evidence={"flows": _described(space, overlap), "example": example},
                     related=(Related(subject.statement(allowed), "the permit"),),
                 )
 
@@ -60,3 +62,33 @@ def _judged(prohibition: Box, permit: Box, forbids: str, permits: str) -> tuple[
         return Severity.WARNING, message
     message = f"{forbids} prohibits some of what {permits} permits; narrow one of the two"
     return Severity.ERROR, message
+
+
+def _described(space: FlowSpace, box: Box) -> dict[str, tuple[str, ...]]:
+    """Return a box in the highest terms, by axis; axes without restriction are left out."""
+    return {
+        axis.name: _values(axis, values)
+        for axis, values in zip(space.axes, box, strict=True)
+        if values != axis.everything
+    }
+
+
+def _values(axis: Axis, values: int) -> tuple[str, ...]:
+    if axis.taxonomy is not None:
+        return axis.highest(values)
+    return tuple(
+        str(each.last if isinstance(each, Days) else each).lower() for each in axis.members(values)
+    )
+
+
+def _sentence(space: FlowSpace, box: Box) -> str:
+    """Say which flows are in a box."""
+    parts = []
+    for name, values in _described(space, box).items():
+        if values in {("true",), ("false",)}:
+            parts.append(f"`{name}` is {values[0]}")
+        elif name == "retention_days":
+            parts.append(f"at most {values[-1]} days")
+        else:
+            parts.append(f"{_NOUNS.get(name, name)} {listed(values)}")
+    return "; ".join(parts) if parts else "all"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from purposewatch_policy.flow_space import Box, FlowSpace, positions
 from purposewatch_policy.lint.finding import Finding, Related, Severity, cited, joined
-from purposewatch_policy.lint.flow_space import Box, FlowSpace, positions
 from purposewatch_policy.lint.rules import DUPLICATE_STATEMENT, SHADOWED_STATEMENT
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Statement
@@ -34,7 +34,7 @@ def find_shadowed(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
             continue
         rivals = needed & ~(1 << index)
         rivals &= compiled.permits if compiled.permits >> index & 1 else compiled.prohibits
-        containing = [*positions(space.containing(box, rivals))]
+        containing = [*positions(space.covering(box, rivals))]
         twin = next((each for each in containing if boxes[each] == box), None)
         covering = containing[:1] or _together(box, rivals, space)
         if covering:
@@ -48,9 +48,9 @@ def find_shadowed(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
 
 def _together(box: Box, rivals: int, space: FlowSpace) -> list[int]:
     """Return the rivals that cover the box together, as few as can be seen easily; or none."""
-    used = space.covering(box, rivals)
+    used = space.covering_together(box, rivals)
     for each in positions(used):
-        used = space.covering(box, used & ~(1 << each)) or used
+        used = space.covering_together(box, used & ~(1 << each)) or used
     return [*positions(used)]
 
 
@@ -108,7 +108,7 @@ def _idle(
     if box is None or len(wider) != 1 or wider[0] is None:
         return ()
     names = []
-    for axis in space.wider(wider[0], box):
+    for axis in _wider(space, wider[0], box):
         if axis in statement.when:
             names.append("when")
         elif axis in statement.unless:
@@ -116,6 +116,15 @@ def _idle(
         else:
             names.append(_FIELDS.get(axis, axis))
     return tuple(dict.fromkeys(names))
+
+
+def _wider(space: FlowSpace, general: Box, specific: Box) -> list[str]:
+    """Return the axes on which one box holds more than the other."""
+    return [
+        axis.name
+        for axis, more, less in zip(space.axes, general, specific, strict=True)
+        if more & ~less
+    ]
 
 
 def _matter(names: Sequence[str]) -> str:

@@ -13,7 +13,12 @@ from purposewatch_policy.vocabulary.model import (
     TermEntry,
     Vocabulary,
 )
-from purposewatch_policy.vocabulary.unknown import FlowTerms, UnknownTerm, find_unknown_terms
+from purposewatch_policy.vocabulary.unknown import (
+    FlowTerms,
+    UnknownTerm,
+    find_unknown_terms,
+    stated_term,
+)
 
 __all__ = [
     "FIRST_PARTY",
@@ -28,4 +33,5 @@ __all__ = [
     "find_unknown_terms",
     "load_vocabularies",
     "read_vocabularies",
+    "stated_term",
 ]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
+
 FIRST_PARTY = "first_party"
 """The recipient root that stands for the controller itself. Everything else is outside of it."""
 
@@ -154,6 +156,10 @@ class Vocabulary:
     def taxonomies(self) -> dict[str, Taxonomy]:
         """Return the taxonomies by the name that vocabulary files give them."""
         return {name: getattr(self, name) for name in NOUNS}
+
+    def taxonomy(self, dimension: Dimension) -> Taxonomy:
+        """Return the terms of a dimension, or the facts. Raises `KeyError` for the retention."""
+        return self.taxonomies()[DIMENSION_FIELDS[dimension]]
 
     def canonical(self) -> dict[str, object]:
         """Return the content as JSON values, equal for equal vocabularies."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.vocabulary.model import Taxonomy, Vocabulary
 
 
@@ -43,6 +44,14 @@ class UnknownTerm:
     noun: str
     """What the term should have been, for example `data category`."""
     term: str
+
+
+def stated_term(flow: FlowTerms, category: str, dimension: Dimension) -> str | None:
+    """Return what a flow states of one data category, in a dimension of terms."""
+    if dimension is Dimension.DATA_CATEGORY:
+        return category
+    term: str | None = getattr(flow, dimension)
+    return term
 
 
 def find_unknown_terms(vocabulary: Vocabulary, flow: FlowTerms) -> tuple[UnknownTerm, ...]:

@@ -10,7 +10,7 @@ from purposewatch_policy.cases.read import CaseFile, check_case, load_cases
 from purposewatch_policy.files.load import load_policies
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 
-SOUND = Path(__file__).parent / "sound"
+SOUND = Path(__file__).parents[1] / "sound"
 POLICIES = load_policies(SOUND)
 
 

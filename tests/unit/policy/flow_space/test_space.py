@@ -1,25 +1,25 @@
 """Sets of flows are what the statements cover."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purposewatch_policy.lint.flow_space import Axis, Box, FlowSpace, contains, minus
-from tests.unit.cli.policy.subjects import draw
+from purposewatch_policy.flow_space import Axis, Box, Days, FlowSpace, contains, minus
 from tests.unit.policy import reference
+from tests.unit.policy.lint.subjects import draw
 from tests.unit.policy.random_worlds import PlainFlow
 
 
 def position(axis: Axis, flow: PlainFlow) -> int:
     """Return which value of an axis a flow has; its category is its first one."""
-    if axis.is_fact:
-        return int(flow.facts.get(axis.name, False))
+    if axis.fact is not None:
+        return int(flow.facts.get(axis.fact, False))
     if axis.name == "data_categories":
         return axis.values.index(flow.data_categories[0])
     if axis.name == "retention_days" and flow.retention_days is not None:
-        days = [each for each in axis.values if isinstance(each, int)]
-        return bisect_left(days, flow.retention_days) if days else 0
+        ends = [each.first for each in axis.values if isinstance(each, Days)]
+        return bisect_right(ends, flow.retention_days)
     return axis.values.index(getattr(flow, axis.name))
 
 
@@ -62,12 +62,12 @@ def test_sets_of_statements_agree_with_boxes(seed: int) -> None:
     _, _, space, _ = draw(seed)
     everything = (1 << len(space.boxes)) - 1
     for box in filter(None, space.boxes):
-        containing = space.containing(box, everything)
+        containing = space.covering(box, everything)
         for index, other in enumerate(space.boxes):
             if other is not None:
                 assert contains(other, box) == bool(containing >> index & 1)
                 assert contains(other, box) == (minus(box, other) == [])
-                assert contains(other, box) == bool(space.covering(box, 1 << index))
+                assert contains(other, box) == bool(space.covering_together(box, 1 << index))
 
 
 @settings(max_examples=200, deadline=None)
@@ -77,10 +77,29 @@ def test_what_is_covered_together_is_covered_everywhere(seed: int) -> None:
     _, _, space, flows = draw(seed)
     for index, box in enumerate(space.boxes):
         others = ((1 << len(space.boxes)) - 1) & ~(1 << index)
-        if box is not None and space.covering(box, others):
+        if box is not None and space.covering_together(box, others):
             for flow in flows:
                 assert not holds(space, box, flow) or any(
                     holds(space, other, flow)
                     for place, other in enumerate(space.boxes)
                     if place != index
                 )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_a_flow_lies_at_its_own_values(seed: int) -> None:
+    """The space finds a flow where the naive search does."""
+    _, _, space, flows = draw(seed)
+    for flow in flows:
+        for axis in space.axes:
+            assert position(axis, flow) == axis.position(flow, flow.data_categories[0])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_the_example_of_a_box_lies_in_it(seed: int) -> None:
+    """Whatever the box, one flow of it is made."""
+    _, _, space, _ = draw(seed)
+    for box in filter(None, space.boxes):
+        assert holds(space, box, PlainFlow(**space.example(box).model_dump()))

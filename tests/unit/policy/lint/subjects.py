@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.lint.flow_space import FlowSpace
+from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.yaml_reader.source import ListNode, Location, MappingNode

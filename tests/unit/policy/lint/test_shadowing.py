@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide_under
+from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint import Finding
-from purposewatch_policy.lint.flow_space import FlowSpace
 from purposewatch_policy.lint.shadowing import find_shadowed
 from purposewatch_policy.model import Effect, Statement
-from tests.unit.cli.policy.subjects import draw, subject_of
 from tests.unit.policy.library import POLICY, VOCABULARY, policy
+from tests.unit.policy.lint.subjects import draw, subject_of
 
 WIDE = Statement(
     id="wide",

@@ -12,7 +12,7 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide_under
 from purposewatch_policy.decision import Dimension, Kind, Outcome
 from purposewatch_policy.diff.changes import Change, PolicyDiff, compare_versions
-from purposewatch_policy.diff.space import Axis, Days
+from purposewatch_policy.flow_space import Axis, Days
 from purposewatch_policy.model import Policy
 from purposewatch_policy.vocabulary import find_unknown_terms
 from tests.unit.policy.random_worlds import PlainFlow, World, draw_world
@@ -49,7 +49,7 @@ def lies_in(flow: PlainFlow, category: str, change: Change, axes: tuple[Axis, ..
         Dimension.LOCATION: flow.location,
         Dimension.LEGAL_BASIS: flow.legal_basis,
     }
-    for axis, side in zip(axes, change.box.sides, strict=True):
+    for axis, side in zip(axes, change.box, strict=True):
         if axis.fact is not None:
             index = axis.values.index(flow.facts.get(axis.fact, False))
         elif axis.dimension is Dimension.RETENTION:
@@ -87,8 +87,8 @@ def compare(rng: Random, *, one_vocabulary: bool, flows: int) -> Counter[str]:
 
 def agreed(flow: PlainFlow, difference: PolicyDiff) -> Counter[str]:
     """Hold the difference to the decisions about one flow."""
-    before = status(flow, difference.space.old)
-    after = status(flow, difference.space.new)
+    before = status(flow, difference.old)
+    after = status(flow, difference.new)
     seen: Counter[str] = Counter()
     for category, was, is_ in zip(flow.data_categories, before, after, strict=True):
         found = [
@@ -103,12 +103,12 @@ def agreed(flow: PlainFlow, difference: PolicyDiff) -> Counter[str]:
 
 def check_examples(difference: PolicyDiff) -> None:
     """The example of every change is judged as the change says, unless a word is missing."""
-    vocabularies = (difference.space.old.vocabulary, difference.space.new.vocabulary)
+    vocabularies = (difference.old.vocabulary, difference.new.vocabulary)
     for change in difference.changes:
         if not any(find_unknown_terms(each, change.example) for each in vocabularies):
             was, is_ = (
                 status(PlainFlow(**change.example.model_dump()), each)
-                for each in (difference.space.old, difference.space.new)
+                for each in (difference.old, difference.new)
             )
             assert KINDS[was[0], is_[0]] == change.kind
 

@@ -10,12 +10,12 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide_under
 from purposewatch_policy.decision import Grade
 from purposewatch_policy.flow import Flow
+from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint import Finding, Severity
 from purposewatch_policy.lint.contradictions import find_contradictions
-from purposewatch_policy.lint.flow_space import FlowSpace
 from purposewatch_policy.model import Effect, Statement
-from tests.unit.cli.policy.subjects import draw, subject_of
 from tests.unit.policy.library import POLICY, VOCABULARY, policy
+from tests.unit.policy.lint.subjects import draw, subject_of
 
 PERMIT = Statement(
     id="permit",
