@@ -34,7 +34,7 @@ _WHEN_BOOKED = {
     "closed_time",
     "first_booked_time",
     "last_booked_time",
-    "suppressed",
+    "silenced",
 }
 _BOOKS = (
     tables.ledger,

@@ -314,7 +314,7 @@ async def test_schema_and_api_are_the_same_on_postgresql(postgresql: PostgreSQL)
         assert [(item["count"], item["state"]) for item in found] == [(5, "firing")]
         named = {"matchers": {"publisher": "crm"}, "reason": "known", "author": "ana"}
         until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        added = await api.post("/suppressions", json={**named, "expires_time": until})
+        added = await api.post("/silences", json={**named, "expires_time": until})
         assert added.status_code == 201
         assert len((await api.get("/findings?state=quiet")).json()["items"]) == 1
         assert (await api.get("/outbox")).json()["channels"] == []

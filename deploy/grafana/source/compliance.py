@@ -105,7 +105,7 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             red=Red(20, orange=1),
             width=3,
             description="Groups of equal violations that happened lately. Red: more than 20. Begin "
-            "with the most severe on the compliance page; suppress there what was agreed upon.",
+            "with the most severe on the compliance page; silence there what was agreed upon.",
         ),
         number(
             "To deliver",

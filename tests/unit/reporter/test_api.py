@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
+from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import WebhookSpec, to_one
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.ledger.writer import LedgerWriter
@@ -273,7 +273,7 @@ async def test_the_outbox_is_summed_up(api: httpx.AsyncClient, database: Databas
         quiet=timedelta(hours=1),
         clock=lambda: NOW,
     )
-    await episodes.turn()
+    await episodes.advance()
     findings = (await api.get(f"{API}/findings")).json()["items"]
     assert (await api.get(f"{API}/outbox")).json() == {
         "channels": [

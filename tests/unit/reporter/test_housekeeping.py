@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Table, delete, func, select, update
 
-from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
+from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec
 from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.ledger.writer import LedgerWriter
@@ -30,7 +30,7 @@ async def violate(database: Database, bookkeeper: LedgerWriter, *channels: str) 
     await bookkeeper.book_verdicts(in_topic("verdicts", values))
     specs = tuple(WebhookSpec(name, None) for name in channels)  # type: ignore[arg-type]
     routing = Routing(specs=specs, default=channels)
-    await AlertLifecycle(database, routing, quiet=timedelta(days=900), clock=lambda: NOW).turn()
+    await AlertLifecycle(database, routing, quiet=timedelta(days=900), clock=lambda: NOW).advance()
 
 
 async def forget(database: Database, days: float) -> None:

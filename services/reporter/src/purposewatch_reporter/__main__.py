@@ -6,7 +6,7 @@ With `accounts …`, manage its accounts; with `check-routing FILE`, check an al
 
 import sys
 
-from purposewatch_reporter.alerts.check import check_routing
+from purposewatch_reporter.alerts.routing_file import check_routing
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings

@@ -19,10 +19,9 @@ from purposewatch_contract import (
     topic_name,
 )
 from purposewatch_reporter.alerts.channel_watch import ChannelWatch
-from purposewatch_reporter.alerts.channels import make_channels
+from purposewatch_reporter.alerts.channels import make_channels, routing_from
 from purposewatch_reporter.alerts.delivery import Deliverer
-from purposewatch_reporter.alerts.from_settings import routing_of
-from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
+from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing
 from purposewatch_reporter.api import problems
 from purposewatch_reporter.api.access import require_token
@@ -72,7 +71,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     metric_set.start_at_zero(m.RECORDED_DUPLICATES, [("same",), ("different",)])
     metric_set.start_at_zero(m.RECORDED_DEAD_LETTERS, ((str(each),) for each in ErrorClass))
     database = Database(settings.database_url)
-    routing = routing_of(settings)
+    routing = routing_from(settings)
     channels = routing.endpoints
     severity = VocabularySeverity(
         settings.policies_dir, reload_seconds=settings.policies_reload_seconds
@@ -203,7 +202,7 @@ def _alerting(
     )
     return [
         severity,
-        Periodic("episodes", _EPISODES_SECONDS, episodes.turn),
+        Periodic("episodes", _EPISODES_SECONDS, episodes.advance),
         Periodic("alert channels", _CHANNELS_SECONDS, watch.refresh),
         *(
             Deliverer(

@@ -8,10 +8,10 @@ from typing import TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.outbox import prune_done, prune_orphaned
-from purposewatch_reporter.findings.forget import (
+from purposewatch_reporter.findings.prune import (
     prune_findings,
     prune_notices,
-    prune_suppressions,
+    prune_silences,
 )
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import prune_ids
@@ -43,7 +43,7 @@ class Housekeeping:
             (partial(prune_orphaned, channels=channels), outbox),
             (prune_findings, findings),
             (prune_notices, findings),
-            (prune_suppressions, findings),
+            (prune_silences, findings),
         )
         self._clock = clock
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS
-from purposewatch_reporter.alerts.from_settings import routing_of
+from purposewatch_reporter.alerts.channels import routing_from
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
@@ -70,7 +70,7 @@ async def rebuild(settings: ReporterSettings) -> str:
     books = build_ledger(
         settings,
         database,
-        Findings(routing_of(settings).severity_of(severity)),
+        Findings(routing_from(settings).severity_of(severity)),
         metric_set,
         client_id=_CLIENT_ID,
         clock=_now,

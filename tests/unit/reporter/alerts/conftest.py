@@ -8,11 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from purposewatch_reporter.alerts.alert import Alert
-from purposewatch_reporter.alerts.backoff import Backoff
 from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
-from purposewatch_reporter.alerts.delivery import Deliverer, Patience
+from purposewatch_reporter.alerts.delivery import Backoff, Deliverer, DeliveryPolicy
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
-from purposewatch_reporter.alerts.lifecycle import AlertLifecycle
+from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
@@ -35,17 +34,17 @@ class FakeChannel:
     name = "hook"
     timeout_seconds = 5.0
 
-    def __init__(self, *, cadence: ResendPolicy | None = None, batch_size: int = 1) -> None:
-        self.cadence = cadence or ResendPolicy()
+    def __init__(self, *, resend_policy: ResendPolicy | None = None, batch_size: int = 1) -> None:
+        self.resend_policy = resend_policy or ResendPolicy()
         self.batch_size = batch_size
         self.sent: list[tuple[Alert, ...]] = []
         self.answer: Answer = lambda *_: Attempt(Result.DELIVERED)
 
     async def open(self) -> None:
-        """Nothing to get ready."""
+        """Nothing to prepare."""
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
     async def send(self, alerts: Sequence[Alert]) -> Attempt:
         """Remember, and answer as the test says."""
@@ -56,7 +55,7 @@ class FakeChannel:
         """What the alerts were about, in order."""
         return [alert.labels["data_category"] for batch in self.sent for alert in batch]
 
-    def told(self) -> list[tuple[str, str]]:
+    def delivered(self) -> list[tuple[str, str]]:
         """What was said about what, in order."""
         return [
             (alert.labels.get("data_category", alert.title), str(alert.state))
@@ -99,11 +98,11 @@ class Bench:
         await keeper.book_verdicts(in_topic("verdicts", values, start=self._offset))
         self._offset += len(values)
 
-    async def turn(self) -> None:
+    async def advance(self) -> None:
         """Let episodes begin and end."""
         await AlertLifecycle(
             self.database, self.routing, quiet=self.quiet, clock=lambda: self.now
-        ).turn()
+        ).advance()
 
     def deliverer(self, channel: Channel | None = None) -> Deliverer:
         """One that pauses 1 s for a receiver in trouble, 100 s for a refused alert."""
@@ -113,7 +112,7 @@ class Bench:
             public_url="https://reporter.example",
             metric_set=self.metrics,
             clock=lambda: self.now,
-            patience=Patience(Backoff(1, 1), Backoff(100, 100)),
+            policy=DeliveryPolicy(Backoff(1, 1), Backoff(100, 100)),
         )
 
     def later(self, **length: float) -> None:

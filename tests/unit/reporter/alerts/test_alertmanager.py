@@ -37,7 +37,7 @@ async def test_what_fires_lasts_for_some_resends_and_what_ends_ends(bench: Bench
     )
     await channel.open()
     await bench.violate("user.a", "user.b")
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer(channel)
     assert await deliverer.deliver() == 0
     [request] = requests
@@ -53,7 +53,7 @@ async def test_what_fires_lasts_for_some_resends_and_what_ends_ends(bench: Bench
     assert first["annotations"]["count"] == "1"
     assert set(map(type, first["annotations"].values())) == {str}
     bench.later(minutes=11)
-    await bench.turn()
+    await bench.advance()
     await deliverer.deliver()
     ended, _ = json.loads(requests[-1].content)
     assert (ended["startsAt"], ended["endsAt"]) == (NOW.isoformat(), bench.now.isoformat())

@@ -54,7 +54,7 @@ async def send(
 ) -> Attempt:
     """Send an alert about a violation."""
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     await bench.deliverer().deliver()
     channel = AppriseChannel("chat", address, ResendPolicy(), timeout_seconds=timeout_seconds)
     await channel.open()
@@ -80,7 +80,7 @@ async def test_a_message_has_all_there_is_to_know(bench: Bench, notified: Notifi
 async def test_no_for_an_answer_is_a_failure(bench: Bench, notified: Notified) -> None:
     """Apprise doesn't say why."""
     notified.answer = False
-    assert await send(bench) == Attempt(Result.FAILED, "the receiver did not take it")
+    assert await send(bench) == Attempt(Result.FAILED, "the receiver did not accept it")
 
 
 async def test_an_error_is_told_without_its_text(bench: Bench, notified: Notified) -> None:

@@ -32,7 +32,7 @@ async def test_a_dead_channel_is_told_on_the_others(bench: Bench) -> None:
     specs = tuple(AppriseSpec(name, None) for name in ("hook", "other"))  # type: ignore[arg-type]
     bench.routing = Routing(specs=specs, default=("hook", "other"))
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     bench.channel.answer = lambda *_: Attempt(Result.FAILED, "ConnectError")
     deliverer = bench.deliverer()
     await deliverer.deliver()
@@ -55,7 +55,7 @@ async def test_a_dead_channel_is_told_on_the_others(bench: Bench) -> None:
     assert gauge(bench, m.OUTBOX_DEPTH, "hook") == 1
     assert gauge(bench, m.OUTBOX_OLDEST_SECONDS, "hook") == 300
     assert gauge(bench, m.FINDINGS, "firing", "medium") == 1
-    await bench.turn()
+    await bench.advance()
     rows = [row for row in await bench.rows() if row.source == "notice"]
     assert [row.channel for row in rows] == ["other"]
     bench.channel.answer = lambda *_: Attempt(Result.DELIVERED)
@@ -74,7 +74,7 @@ async def test_a_dead_channel_is_told_on_the_others(bench: Bench) -> None:
 async def test_a_channel_that_refuses_everything_is_dead_too(bench: Bench) -> None:
     """A receiver that answers «bad request» to all gets nothing through."""
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     bench.channel.answer = lambda *_: Attempt(Result.REFUSED, "HTTP 400")
     await bench.deliverer().deliver()
     bench.later(minutes=6)

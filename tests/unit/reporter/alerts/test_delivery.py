@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Result
+from purposewatch_reporter.alerts.channel_store import acquire_lease
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
-from purposewatch_reporter.alerts.leases import lease
 from purposewatch_reporter.store import tables
 from purposewatch_runtime import metrics as m
 from tests.unit.reporter.alerts.conftest import Bench, FakeChannel
@@ -25,7 +25,7 @@ GOOD = Attempt(Result.DELIVERED)
 async def three(bench: Bench) -> Bench:
     """Three alerts that wait."""
     await bench.violate("user.a", "user.b", "user.c")
-    await bench.turn()
+    await bench.advance()
     return bench
 
 
@@ -35,7 +35,7 @@ async def test_alerts_are_delivered_in_order_and_marked(three: Bench) -> None:
     assert await deliverer.deliver() == 0
     names = [row.fingerprint for row in await three.rows()]
     assert [batch[0].fingerprint for batch in three.channel.sent] == names
-    assert [row.told for row in await three.rows()] == [1, 1, 1]
+    assert [row.delivered for row in await three.rows()] == [1, 1, 1]
     assert await deliverer.deliver() > 0
     assert len(three.channel.sent) == 3
 
@@ -61,7 +61,7 @@ async def test_a_poisonous_alert_steps_back(three: Bench) -> None:
     for _ in range(5):
         await deliverer.deliver()
         three.later(seconds=1)
-    assert [row.told for row in await three.rows()] == [0, 1, 1]
+    assert [row.delivered for row in await three.rows()] == [0, 1, 1]
     assert (await three.rows())[0].failures >= 3
 
 
@@ -76,7 +76,7 @@ async def test_a_poisonous_alert_is_found_in_a_batch(three: Bench) -> None:
     for _ in range(12):
         await deliverer.deliver()
         three.later(seconds=1)
-    assert [row.told for row in await three.rows()] == [0, 1, 1]
+    assert [row.delivered for row in await three.rows()] == [0, 1, 1]
 
 
 async def test_a_refused_batch_is_taken_apart(three: Bench) -> None:
@@ -88,7 +88,7 @@ async def test_a_refused_batch_is_taken_apart(three: Bench) -> None:
     )
     assert await three.deliverer().deliver() == 0
     assert [len(batch) for batch in three.channel.sent] == [3, 1, 1, 1]
-    assert [row.told for row in await three.rows()] == [1, 0, 1]
+    assert [row.delivered for row in await three.rows()] == [1, 0, 1]
 
 
 async def test_retry_after_is_heeded(three: Bench) -> None:
@@ -155,7 +155,7 @@ async def test_only_one_process_delivers_at_a_time(three: Bench) -> None:
 
     async def try_lease(holder: str, now: datetime) -> bool:
         async with three.database.writing() as connection:
-            return await lease(connection, "hook", holder, now, timedelta(seconds=15))
+            return await acquire_lease(connection, "hook", holder, now, timedelta(seconds=15))
 
     assert await try_lease("other", three.now)
     await three.deliverer().deliver()
@@ -174,7 +174,7 @@ async def test_it_works_in_the_background_and_stops(three: Bench) -> None:
         while len(three.channel.sent) < 3:
             await asyncio.sleep(0.01)
     await deliverer.stop()
-    assert [row.told for row in await three.rows()] == [1, 1, 1]
+    assert [row.delivered for row in await three.rows()] == [1, 1, 1]
     assert await three.rows(tables.channel_leases) == []
 
 
@@ -190,13 +190,13 @@ async def test_attempts_are_counted(three: Bench) -> None:
 async def test_an_end_is_told_after_its_beginning(bench: Bench) -> None:
     """Even when the receiver was away until it was over."""
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     bench.later(minutes=11)
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer()
     await deliverer.deliver()
     await deliverer.deliver()
-    assert bench.channel.told() == [("user.a", "firing"), ("user.a", "resolved")]
+    assert bench.channel.delivered() == [("user.a", "firing"), ("user.a", "resolved")]
     [row] = await bench.rows()
     assert row.done_time == bench.now
 
@@ -204,27 +204,27 @@ async def test_an_end_is_told_after_its_beginning(bench: Bench) -> None:
 async def test_an_end_is_held_back_for_receivers_that_need_it(bench: Bench) -> None:
     """So long after the beginning was told, and no longer."""
     bench.channel = FakeChannel(
-        cadence=ResendPolicy(resend=timedelta(minutes=1), hold=timedelta(minutes=6))
+        resend_policy=ResendPolicy(resend=timedelta(minutes=1), hold=timedelta(minutes=6))
     )
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     bench.later(minutes=11)
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer()
     await deliverer.deliver()
     bench.later(minutes=5.9)
     await deliverer.deliver()
-    assert bench.channel.told() == [("user.a", "firing")]
+    assert bench.channel.delivered() == [("user.a", "firing")]
     bench.later(minutes=0.2)
     await deliverer.deliver()
-    assert bench.channel.told()[-1] == ("user.a", "resolved")
+    assert bench.channel.delivered()[-1] == ("user.a", "resolved")
 
 
 async def test_what_fires_is_told_again_and_again(bench: Bench) -> None:
     """With what has come meanwhile, under a key of its own."""
-    bench.channel = FakeChannel(cadence=ResendPolicy(resend=timedelta(minutes=1)))
+    bench.channel = FakeChannel(resend_policy=ResendPolicy(resend=timedelta(minutes=1)))
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer()
     await deliverer.deliver()
     await bench.violate("user.a", "user.a")
@@ -242,18 +242,18 @@ async def test_what_fires_is_told_again_and_again(bench: Bench) -> None:
 async def test_an_end_lingers_where_the_receiver_may_forget(bench: Bench) -> None:
     """It is told again for a while, then the row is done."""
     bench.channel = FakeChannel(
-        cadence=ResendPolicy(resend=timedelta(minutes=1), linger=timedelta(minutes=2))
+        resend_policy=ResendPolicy(resend=timedelta(minutes=1), linger=timedelta(minutes=2))
     )
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer()
     await deliverer.deliver()
     bench.later(minutes=11)
-    await bench.turn()
+    await bench.advance()
     for _ in range(6):
         await deliverer.deliver()
         bench.later(minutes=1)
-    states = [state for _, state in bench.channel.told()]
+    states = [state for _, state in bench.channel.delivered()]
     assert states == ["firing", "resolved", "resolved", "resolved"]
     assert (await bench.rows())[0].done_time is not None
 
@@ -262,9 +262,9 @@ async def test_episodes_of_one_finding_are_told_in_order(bench: Bench) -> None:
     """Two came and went while the receiver was away."""
     for _ in range(2):
         await bench.violate("user.a")
-        await bench.turn()
+        await bench.advance()
         bench.later(minutes=11)
-        await bench.turn()
+        await bench.advance()
     deliverer = bench.deliverer()
     for _ in range(6):
         await deliverer.deliver()
@@ -279,15 +279,17 @@ async def test_episodes_of_one_finding_are_told_in_order(bench: Bench) -> None:
 
 async def test_a_receiver_of_states_is_told_the_latest_episode_only(bench: Bench) -> None:
     """To Alertmanager an earlier episode of what fires would be an untimely end."""
-    bench.channel = FakeChannel(cadence=ResendPolicy(resend=timedelta(minutes=1), by_state=True))
+    bench.channel = FakeChannel(
+        resend_policy=ResendPolicy(resend=timedelta(minutes=1), by_state=True)
+    )
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer()
     await deliverer.deliver()
     bench.later(minutes=11)
-    await bench.turn()
+    await bench.advance()
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     for _ in range(3):
         await deliverer.deliver()
     assert [(batch[0].episode, str(batch[0].state)) for batch in bench.channel.sent] == [
@@ -299,7 +301,7 @@ async def test_a_receiver_of_states_is_told_the_latest_episode_only(bench: Bench
 async def test_an_end_in_the_middle_of_a_telling_is_not_lost(bench: Bench) -> None:
     """The episode ends while the receiver is being told of its beginning."""
     await bench.violate("user.a")
-    await bench.turn()
+    await bench.advance()
     turned: list[bool] = []
 
     class Slow(FakeChannel):
@@ -307,24 +309,24 @@ async def test_an_end_in_the_middle_of_a_telling_is_not_lost(bench: Bench) -> No
             if not turned:
                 turned.append(True)
                 bench.later(minutes=11)
-                await bench.turn()
+                await bench.advance()
             return await super().send(alerts)
 
     slow = Slow()
     deliverer = bench.deliverer(slow)
     await deliverer.deliver()
     await deliverer.deliver()
-    assert slow.told() == [("user.a", "firing"), ("user.a", "resolved")]
+    assert slow.delivered() == [("user.a", "firing"), ("user.a", "resolved")]
 
 
 async def test_nothing_is_left_when_all_is_told(bench: Bench) -> None:
     """Neither rows that wait nor a lease that stays when the deliverer stops."""
     await bench.violate("user.a", "user.b")
-    await bench.turn()
+    await bench.advance()
     deliverer = bench.deliverer()
     await deliverer.deliver()
     bench.later(minutes=11)
-    await bench.turn()
+    await bench.advance()
     await deliverer.deliver()
     async with bench.database.reading() as connection:
         rows = await connection.execute(
@@ -342,7 +344,7 @@ async def test_nothing_is_lost_while_the_receiver_is_away_for_an_hour(bench: Ben
     while bench.now < start + timedelta(hours=1):
         if names:
             await bench.violate(names.pop())
-        await bench.turn()
+        await bench.advance()
         await deliverer.deliver()
         bench.later(seconds=61)
     attempts = len(bench.channel.sent)
@@ -353,7 +355,7 @@ async def test_nothing_is_lost_while_the_receiver_is_away_for_an_hour(bench: Ben
         assert bench.now < back + timedelta(minutes=3)
         await deliverer.deliver()
         bench.later(seconds=1)
-    told = bench.channel.told()[attempts:]
+    told = bench.channel.delivered()[attempts:]
     assert len(told) == len(set(told)) == 60
     for number in range(30):
         name = f"user.n{number:02}"

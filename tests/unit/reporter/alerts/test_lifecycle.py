@@ -1,162 +1,81 @@
-"""When an episode begins and ends, and who is told."""
+"""The life cycle of an episode, without a database; and the database held to it."""
 
 from datetime import timedelta
-from typing import Any
 
-from purposewatch_reporter.alerts.notices import NoticeKind, end_notice, raise_notice
-from purposewatch_reporter.alerts.routing import AppriseSpec, Route, Routing
+from purposewatch_reporter.alerts.lifecycle import (
+    AlertState,
+    Effect,
+    Episode,
+    EpisodePolicy,
+    activity,
+    advance,
+    end,
+)
 from purposewatch_reporter.store import tables
 from tests.unit.reporter.alerts.conftest import Bench
 from tests.unit.reporter.conftest import NOW
 
-
-async def finding(bench: Bench) -> Any:
-    """The only finding."""
-    [row] = await bench.rows(tables.findings)
-    return row
+QUIET = timedelta(minutes=10)
+POLICY = EpisodePolicy(QUIET)
+TICK = timedelta(microseconds=1)
 
 
-async def test_a_storm_is_one_alert(bench: Bench) -> None:
-    """However many come, in however many batches."""
-    for _ in range(3):
-        await bench.violate(*["user.a"] * 40)
-        await bench.turn()
-    assert [(row.episode, row.state) for row in await bench.rows()] == [(1, "firing")]
-    assert ((await finding(bench)).count, (await finding(bench)).episode_count) == (120, 120)
+def test_activity_begins_an_episode_and_continues_it() -> None:
+    """The first counts from 1 again, the others add to it."""
+    begun = activity(Episode(), 2, NOW)
+    assert begun == Episode(AlertState.FIRING, 1, 2, NOW, NOW)
+    later = NOW + QUIET
+    assert activity(begun, 3, later) == Episode(AlertState.FIRING, 1, 5, NOW, later)
+    ended, _ = end(begun, later)
+    assert activity(ended, 1, later) == Episode(AlertState.FIRING, 2, 1, later, later, routed=1)
 
 
-async def test_it_is_over_when_it_has_been_quiet(bench: Bench) -> None:
-    """For the whole of the quiet time since the latest; then the next begins another episode."""
-    await bench.violate("user.a")
-    await bench.turn()
-    bench.later(minutes=9)
-    await bench.violate("user.a")
-    bench.later(minutes=9.9)
-    await bench.turn()
-    assert (await finding(bench)).state == "firing"
-    bench.later(minutes=0.2)
-    await bench.turn()
-    assert ((await finding(bench)).state, (await finding(bench)).quiet_time) == ("quiet", bench.now)
-    [row] = await bench.rows()
-    assert (row.state, row.resolved_time, row.resolved_count) == ("resolved", bench.now, 2)
-    await bench.violate("user.a")
-    await bench.turn()
-    assert [(row.episode, row.state) for row in await bench.rows()] == [
-        (1, "resolved"),
-        (2, "firing"),
-    ]
-    found = await finding(bench)
-    assert (found.episode, found.episode_count, found.count) == (2, 1, 3)
-    assert (found.episode_started_time, found.quiet_time) == (bench.now, None)
+def test_an_episode_is_routed_once() -> None:
+    """In the first round after it began."""
+    routed, effects = advance(activity(Episode(), 1, NOW), POLICY, NOW)
+    assert (routed.routed, effects) == (1, (Effect.ROUTE,))
+    assert advance(routed, POLICY, NOW) == (routed, ())
 
 
-async def test_no_episode_is_passed_over(bench: Bench) -> None:
-    """It isn't ended before it was routed, however long that takes."""
-    await bench.violate("user.a")
-    bench.later(days=1)
-    await bench.turn()
-    assert [row.state for row in await bench.rows()] == ["resolved"]
+def test_an_episode_ends_after_the_whole_quiet_time() -> None:
+    """Not a moment earlier."""
+    episode, _ = advance(activity(Episode(), 1, NOW), POLICY, NOW)
+    assert advance(episode, POLICY, NOW + QUIET) == (episode, ())
+    ended, effects = advance(episode, POLICY, NOW + QUIET + TICK)
+    assert (ended.state, ended.quiet_time) == (AlertState.QUIET, NOW + QUIET + TICK)
+    assert effects == (Effect.RESOLVE,)
+    assert advance(ended, POLICY, NOW + 2 * QUIET) == (ended, ())
 
 
-async def test_routes_say_who_is_told(bench: Bench) -> None:
-    """By controller, kind and severity; what no route takes goes the default way."""
-    specs = tuple(AppriseSpec(name, None) for name in ("privacy", "legal", "rest"))  # type: ignore[arg-type]
-    bench.routing = Routing(
-        specs=specs,
-        routes=(
-            Route(("privacy",), controllers=frozenset({"wework-labs"})),
-            Route(("legal",), kinds=frozenset({"prohibited"}), severities=frozenset({"high"})),
-        ),
-        default=("rest",),
-    )
-    await bench.violate("user.a")
-    await bench.violate("user.b", kind="prohibited")
-    async with bench.database.writing() as connection:
-        await raise_notice(
-            connection, kind="books", key="page", summary="odd", severity="critical", now=NOW
-        )
-    await bench.turn()
-    names = {row.fingerprint: row.data_category for row in await bench.rows(tables.findings)}
-    told = sorted((names.get(row.fingerprint, "notice"), row.channel) for row in await bench.rows())
-    assert told == [
-        ("notice", "rest"),
-        ("user.a", "privacy"),
-        ("user.b", "legal"),
-        ("user.b", "privacy"),
-    ]
+def test_no_episode_ends_before_it_is_routed() -> None:
+    """However late it is looked at."""
+    _, effects = advance(activity(Episode(), 1, NOW), POLICY, NOW + timedelta(days=1))
+    assert effects == (Effect.ROUTE, Effect.RESOLVE)
 
 
-async def test_without_a_channel_nothing_waits(bench: Bench) -> None:
-    """An outbox that nobody empties would only grow."""
-    bench.routing = Routing()
-    await bench.violate("user.a")
-    await bench.turn()
-    assert await bench.rows() == []
-    assert (await finding(bench)).routed_episode == 1
+def test_what_is_ended_explicitly_does_not_end_by_itself() -> None:
+    """And what was never routed never alerts."""
+    begun = activity(Episode(), 1, NOW)
+    firing, effects = advance(begun, EpisodePolicy(quiet=None), NOW + timedelta(days=9))
+    assert (firing.is_firing, effects) == (True, (Effect.ROUTE,))
+    ended, effects = end(begun, NOW)
+    assert (ended.routed, effects) == (1, (Effect.RESOLVE,))
+    assert end(ended, NOW) == (ended, ())
 
 
-async def raise_books(bench: Bench, summary: str) -> None:
-    """Raise the same notice."""
-    async with bench.database.writing() as connection:
-        await raise_notice(
-            connection,
-            kind=NoticeKind.BOOKS,
-            key="unaccounted",
-            summary=summary,
-            severity="critical",
-            now=bench.now,
-        )
-
-
-async def test_a_notice_alerts_once_until_it_is_ended(bench: Bench) -> None:
-    """Whoever raised it ends it; time doesn't."""
-    for number in range(3):
-        await raise_books(bench, f"{number} events")
-        await bench.turn()
-    bench.later(days=2)
-    await bench.turn()
-    assert [(row.episode, row.state) for row in await bench.rows()] == [(1, "firing")]
-    async with bench.database.writing() as connection:
-        ended = [
-            await end_notice(connection, kind="books", key="unaccounted", now=bench.now)
-            for _ in range(2)
-        ]
-    assert ended == [True, False]
-    deliverer = bench.deliverer()
-    await deliverer.deliver()
-    await deliverer.deliver()
-    first, second = (batch[0] for batch in bench.channel.sent)
-    assert (first.summary, first.severity, str(first.state)) == ("2 events", "critical", "firing")
-    assert (second.count, str(second.state)) == (3, "resolved")
-    assert first.labels["alertname"] == "PurposewatchNotice"
-    assert first.labels["audience"] == "oncall"
-    await raise_books(bench, "again")
-    await bench.turn()
-    assert [row.episode for row in await bench.rows()] == [1, 2]
-
-
-async def test_an_id_with_two_contents_is_a_notice_of_its_publisher(bench: Bench) -> None:
-    """Many are one alert, which ends when it has been quiet."""
-    await bench.violate("user.a", event_id="one")
-    for number in range(3):
-        await bench.violate("user.a", event_id="one", content=f"other {number}")
-    await bench.turn()
-    [notice] = await bench.rows(tables.notices)
-    assert (notice.kind, notice.key, notice.episode_count) == ("conflict", "crm", 3)
-    bench.later(minutes=11)
-    await bench.turn()
-    [notice] = await bench.rows(tables.notices)
-    assert (notice.state, notice.quiet_time) == ("quiet", bench.now)
-
-
-async def test_two_processes_route_an_episode_once(bench: Bench) -> None:
-    """The second finds nothing to do."""
-    await bench.violate(*(f"user.n{number}" for number in range(60)))
-    await bench.turn()
-    await bench.turn()
-    assert len(await bench.rows()) == 60
-    assert {row.due_time for row in await bench.rows()} == {NOW}
-    bench.quiet = timedelta(0)
-    bench.later(seconds=1)
-    await bench.turn()
-    assert {row.state for row in await bench.rows()} == {"resolved"}
+async def test_recording_violations_applies_the_same_activity(bench: Bench) -> None:
+    """The statement that adds to findings in bulk agrees with the state machine."""
+    expected = Episode()
+    for count in (2, 3, 1):
+        await bench.violate(*["user.a"] * count)
+        expected = activity(expected, count, bench.now)
+        [row] = await bench.rows(tables.findings)
+        assert Episode.from_row(row) == expected
+        await bench.advance()
+        expected, _ = advance(expected, EpisodePolicy(bench.quiet), bench.now)
+        bench.later(minutes=6)
+        if count == 3:
+            bench.later(minutes=6)
+            await bench.advance()
+            expected, _ = advance(expected, EpisodePolicy(bench.quiet), bench.now)
+            assert not expected.is_firing

@@ -7,9 +7,7 @@ from pydantic import SecretStr
 
 from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.apprise import AppriseChannel
-from purposewatch_reporter.alerts.channels import make_channels
-from purposewatch_reporter.alerts.check import check_routing
-from purposewatch_reporter.alerts.from_settings import routing_of
+from purposewatch_reporter.alerts.channels import make_channels, routing_from
 from purposewatch_reporter.alerts.routing import (
     AlertmanagerSpec,
     AppriseSpec,
@@ -18,7 +16,7 @@ from purposewatch_reporter.alerts.routing import (
     SecretFile,
     WebhookSpec,
 )
-from purposewatch_reporter.alerts.routing_file import load_routing
+from purposewatch_reporter.alerts.routing_file import check_routing, load_routing
 from purposewatch_reporter.findings.group import Group
 from purposewatch_reporter.findings.severity import Severity, severity_table
 from purposewatch_reporter.settings import ReporterSettings
@@ -127,7 +125,7 @@ HOOK = "channels:\n  hook: {type: webhook, url: http://x}\n"
         ),
         (
             "channels:\n  chat: {type: apprise, url: nonsense}\ndefault: [chat]\n",
-            "alerting.yaml:2: `url` is no address that Apprise knows; see its list of services",
+            "alerting.yaml:2: `url` is not an address that Apprise supports; see its list of services",
         ),
         (
             HOOK + "default: [hok]\n",
@@ -165,7 +163,7 @@ HOOK = "channels:\n  hook: {type: webhook, url: http://x}\n"
                 "unquoted\n"
                 "alerting.yaml:5: a severity rule needs a condition, such as "
                 "`data_categories: [...]`\n"
-                "alerting.yaml:6: `x` is no severity; write one of `low`, `medium`, `high`, "
+                "alerting.yaml:6: `x` is not a severity; write one of `low`, `medium`, `high`, "
                 "`critical`"
             ),
         ),
@@ -236,16 +234,16 @@ def test_without_a_file_the_webhook_gets_all(tmp_path: Path) -> None:
     settings = ReporterSettings.model_validate(
         {"webhook_url": "https://hooks.example/x", "webhook_secret": secret}
     )
-    routing = routing_of(settings)
+    routing = routing_from(settings)
     assert routing.specs == (
         WebhookSpec("webhook", SecretStr("https://hooks.example/x"), SecretStr(secret), 5.0),
     )
     assert routing.channels("any", "unknown", "low") == ("webhook",)
-    assert routing_of(ReporterSettings()).endpoints == ()
+    assert routing_from(ReporterSettings()).endpoints == ()
     path = tmp_path / "alerting.yaml"
     path.write_text(GOOD, "utf-8")
     settings = ReporterSettings.model_validate({"reporter_alerting_file": str(path)})
-    assert len(routing_of(settings).specs) == 3
+    assert len(routing_from(settings).specs) == 3
     path.write_text("channels: {}\n", "utf-8")
     with pytest.raises(FatalError, match=r"alerting\.yaml:1: "):
-        routing_of(settings)
+        routing_from(settings)

@@ -35,7 +35,7 @@ class Hook:
     async def send(self) -> Attempt:
         """Send an alert about a violation."""
         await self.bench.violate("user.a")
-        await self.bench.turn()
+        await self.bench.advance()
         await self.bench.deliverer().deliver()
         await self.channel.open()
         attempt = await self.channel.send(self.bench.channel.sent[0])

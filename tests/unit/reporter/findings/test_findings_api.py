@@ -1,4 +1,4 @@
-"""Findings and suppressions over HTTP."""
+"""Findings and silences over HTTP."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -72,7 +72,7 @@ async def test_findings_are_filtered_and_paged(api: httpx.AsyncClient) -> None:
     assert (await api.get(f"{API}/findings?hue=red")).status_code == 422
 
 
-async def test_a_suppression_is_added_shown_and_ended(api: httpx.AsyncClient) -> None:
+async def test_a_silence_is_added_shown_and_ended(api: httpx.AsyncClient) -> None:
     """With whatever was said about it."""
     given = {
         "matchers": {"role": "visitor", "kind": "prohibited"},
@@ -80,7 +80,7 @@ async def test_a_suppression_is_added_shown_and_ended(api: httpx.AsyncClient) ->
         "author": "ana",
         "expires_time": in_days(1),
     }
-    answer = await api.post(f"{API}/suppressions", json=given)
+    answer = await api.post(f"{API}/silences", json=given)
     assert answer.status_code == 201
     added = answer.json()
     assert (added["active"], added["ended_time"], added["author"]) == (True, None, "ana")
@@ -89,14 +89,14 @@ async def test_a_suppression_is_added_shown_and_ended(api: httpx.AsyncClient) ->
     assert [item["kind"] for item in (await get(api, "/findings?state=quiet"))["items"]] == [
         "prohibited"
     ]
-    assert await get(api, "/suppressions?active=true") == {"items": [added]}
-    end = f"{API}/suppressions/{added['id']}/end"
+    assert await get(api, "/silences?active=true") == {"items": [added]}
+    end = f"{API}/silences/{added['id']}/end"
     ended = (await api.post(end, json={"by": "ben"})).json()
     assert (ended["active"], ended["ended_by"]) == (False, "ben")
     assert (await api.post(end, json={"by": "ben"})).status_code == 409
-    assert await get(api, "/suppressions?active=true") == {"items": []}
-    assert await get(api, "/suppressions") == {"items": [ended]}
-    nobody = f"{API}/suppressions/{'0' * 32}/end"
+    assert await get(api, "/silences?active=true") == {"items": []}
+    assert await get(api, "/silences") == {"items": [ended]}
+    nobody = f"{API}/silences/{'0' * 32}/end"
     assert (await api.post(nobody, json={"by": "ben"})).status_code == 404
 
 
@@ -113,7 +113,7 @@ async def test_a_suppression_is_added_shown_and_ended(api: httpx.AsyncClient) ->
         ({"expires_time": "tomorrow"}, 422),
     ],
 )
-async def test_a_suppression_must_be_complete(
+async def test_a_silence_must_be_complete(
     api: httpx.AsyncClient, changes: dict[str, Any], status: int
 ) -> None:
     """What, why, by whom, until when."""
@@ -123,16 +123,25 @@ async def test_a_suppression_must_be_complete(
         "author": "ana",
         "expires_time": in_days(1),
     }
-    answer = await api.post(f"{API}/suppressions", json={**given, **changes})
+    answer = await api.post(f"{API}/silences", json={**given, **changes})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (await get(api, "/suppressions"))["items"] == []
+    assert (await get(api, "/silences"))["items"] == []
 
 
 async def test_the_token_guards_them(database: Database) -> None:
     """Above all adding: it keeps alerts from people."""
     async with client_of(database, reporter_api_token=TOKEN) as api:
-        for path in ("findings", f"findings/{'0' * 32}", "suppressions"):
+        for path in ("findings", f"findings/{'0' * 32}", "silences"):
             assert (await api.get(f"{API}/{path}")).status_code == 401
-        assert (await api.post(f"{API}/suppressions", json={})).status_code == 401
-        assert (await api.post(f"{API}/suppressions/{'0' * 32}/end", json={})).status_code == 401
+        assert (await api.post(f"{API}/silences", json={})).status_code == 401
+        assert (await api.post(f"{API}/silences/{'0' * 32}/end", json={})).status_code == 401
+
+
+async def test_the_former_path_of_silences_is_deprecated(api: httpx.AsyncClient) -> None:
+    """It answers like the new one and names it; the new path has no such header."""
+    former, current = [await api.get(f"{API}/{name}") for name in ("suppressions", "silences")]
+    assert (former.status_code, former.json()) == (200, current.json())
+    assert former.headers["deprecation"] == "@1795824000"
+    assert former.headers["link"] == f'<{API}/silences>; rel="successor-version"'
+    assert "deprecation" not in current.headers

@@ -82,7 +82,7 @@ async def test_every_category_has_its_finding(database: Database) -> None:
         (row.data_category, row.kind, row.fingerprint) for row in findings
     ]
     [violation] = await rows(database, tables.violations)
-    assert (violation.severity, violation.suppressed) == ("medium", False)
+    assert (violation.severity, violation.silenced) == ("medium", False)
 
 
 async def test_a_violation_is_as_grave_as_its_gravest_category(database: Database) -> None:
@@ -96,7 +96,7 @@ async def test_a_violation_is_as_grave_as_its_gravest_category(database: Databas
 
 
 def test_a_fingerprint_never_changes() -> None:
-    """Links, suppressions and receivers' memories hang on it."""
+    """Links, silences and receivers' memories hang on it."""
     group = Group("wework-labs", "member", "unknown", "user.name", "p", "first_party", "crm")
     assert group.fingerprint == "128a266c80ca488198b9135c77bdd332"
 

@@ -36,8 +36,8 @@ def read(value: dict[str, Any]) -> ReadVerdict:
 
 def judged(category: str) -> Judged:
     """The findings' word on a verdict with one category that was not permitted."""
-    mark = Mark("undeclared_purpose", "0" * 32, Severity.LOW, suppressed=False)
-    return Judged(Severity.LOW, suppressed=False, categories={category: mark})
+    mark = Mark("undeclared_purpose", "0" * 32, Severity.LOW, silenced=False)
+    return Judged(Severity.LOW, silenced=False, categories={category: mark})
 
 
 def test_the_summary_is_the_sentence_of_the_deciding_category() -> None:

@@ -205,8 +205,8 @@ async def test_a_viewer_changes_nothing(viewer: Browser) -> None:
     for path in (
         f"/violations/{violation}/triage",
         f"/findings/{finding}/triage",
-        f"/findings/{finding}/suppress",
-        f"/findings/{finding}/end-suppression",
+        f"/findings/{finding}/silence",
+        f"/findings/{finding}/end-silence",
     ):
         answer = await viewer.send(path, {"act": "resolve", "reason": "x", "days": "7"})
         assert answer.status_code == 403, path

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from purposewatch_reporter.store.tables import suppressions, triage_acts
+from purposewatch_reporter.store.tables import silences, triage_acts
 from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.triage.status import (
     LEADS_TO,
@@ -128,26 +128,26 @@ async def test_the_trail_can_only_grow(desk: tuple[Any, Desk], officer: Browser)
     ]
 
 
-async def test_a_findings_alerts_are_suppressed_for_a_while(
+async def test_a_findings_alerts_are_silenced_for_a_while(
     desk: tuple[Any, Desk], officer: Browser
 ) -> None:
     """With a reason; and let go again."""
     path = f"/findings/{await first_id(officer, '/findings')}"
-    assert (await officer.send(f"{path}/suppress", {"days": "7", "reason": ""})).status_code == 400
+    assert (await officer.send(f"{path}/silence", {"days": "7", "reason": ""})).status_code == 400
     assert (
-        await officer.send(f"{path}/suppress", {"days": "9999", "reason": "x"})
+        await officer.send(f"{path}/silence", {"days": "9999", "reason": "x"})
     ).status_code == 400
-    done = await officer.send(f"{path}/suppress", {"days": "7", "reason": "known, being fixed"})
+    done = await officer.send(f"{path}/silence", {"days": "7", "reason": "known, being fixed"})
     assert done.status_code == 303
     text = (await officer.get(path)).text
     assert "known, being fixed" in text
-    [name] = re.findall(r'name="suppression" value="(\w+)"', text)
+    [name] = re.findall(r'name="silence" value="(\w+)"', text)
 
-    await officer.send(f"{path}/end-suppression", {"suppression": name})
+    await officer.send(f"{path}/end-silence", {"silence": name})
 
     assert "known, being fixed" not in (await officer.get(path)).text
     async with desk[1].database.reading() as connection:
-        [row] = list(await connection.execute(select(suppressions)))
+        [row] = list(await connection.execute(select(silences)))
     assert (row.author, row.ended_by) == ("olivia", "olivia")
 
 

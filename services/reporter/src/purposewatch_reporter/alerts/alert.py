@@ -1,4 +1,4 @@
-"""What a receiver is told: one alert in words, labels and numbers. Pure."""
+"""The content of a notification: one alert in words, labels and numbers. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from purposewatch_reporter.alerts.outbox import Source, State, Waiting
+from purposewatch_reporter.alerts.delivery_state import AlertStatus
+from purposewatch_reporter.alerts.outbox import PendingDelivery, Source
 from purposewatch_reporter.findings.group import Group
 
 FINDING_NAME = "PurposewatchViolation"
@@ -19,21 +20,21 @@ _NOTICE_PLACES = {"books": "books", "channel": "outbox", "conflict": "conflicts"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. It says nothing of persons: a finding has no subject."""
+    """One alert. It contains no personal data: a finding has no subject."""
 
     key: str
-    """The same for every attempt to say the same thing, and for nothing else."""
+    """The same for every attempt to send the same notification, and for no other."""
     source: Source
     fingerprint: str
     episode: int
-    state: State
+    state: AlertStatus
     title: str
     summary: str
     labels: Mapping[str, str]
     facts: Mapping[str, str]
-    """What else there is to read, by its name."""
+    """Further details, by name."""
     count: int
-    """How often in this episode."""
+    """Occurrences in this episode."""
     per_minute: float
     started: datetime
     ended: datetime | None
@@ -43,19 +44,19 @@ class Alert:
 
     @property
     def severity(self) -> str:
-        """How grave it is."""
+        """Its severity."""
         return self.labels["severity"]
 
 
-def alert_of(waiting: Waiting, public_url: str) -> Alert | None:
-    """The alert for a row of the outbox; `None` when its finding has been forgotten."""
-    if waiting.source is Source.FINDING:
-        finding = waiting.finding
-        return None if finding is None else _of_finding(waiting, finding, public_url)
-    return None if waiting.notice is None else _of_notice(waiting, waiting.notice, public_url)
+def alert_of(pending: PendingDelivery, public_url: str) -> Alert | None:
+    """The alert for a row of the outbox; `None` when its finding was pruned."""
+    if pending.source is Source.FINDING:
+        finding = pending.finding
+        return None if finding is None else _of_finding(pending, finding, public_url)
+    return None if pending.notice is None else _of_notice(pending, pending.notice, public_url)
 
 
-def _of_finding(waiting: Waiting, finding: Row[Any], public_url: str) -> Alert:
+def _of_finding(pending: PendingDelivery, finding: Row[Any], public_url: str) -> Alert:
     group = Group(*(getattr(finding, name) for name in Group._fields))
     facts = {
         "clause": finding.clause,
@@ -65,7 +66,7 @@ def _of_finding(waiting: Waiting, finding: Row[Any], public_url: str) -> Alert:
     }
     title = f"{group.kind}: {group.data_category} for {group.purpose}, to {group.recipient}"
     return _alert(
-        waiting,
+        pending,
         finding,
         title=f"{title} ({group.controller}, {group.role}, {group.publisher})",
         labels={
@@ -77,14 +78,14 @@ def _of_finding(waiting: Waiting, finding: Row[Any], public_url: str) -> Alert:
         facts={name: value for name, value in facts.items() if value},
         seen=(finding.first_event_time, finding.last_event_time),
         active=finding.active_time,
-        url=f"{public_url}/findings/{waiting.fingerprint}",
+        url=f"{public_url}/findings/{pending.fingerprint}",
     )
 
 
-def _of_notice(waiting: Waiting, notice: Row[Any], public_url: str) -> Alert:
+def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> Alert:
     place = _NOTICE_PLACES.get(notice.kind, "books")
     return _alert(
-        waiting,
+        pending,
         notice,
         title=f"{notice.kind}: {notice.key}",
         labels={
@@ -101,7 +102,7 @@ def _of_notice(waiting: Waiting, notice: Row[Any], public_url: str) -> Alert:
 
 
 def _alert(  # noqa: PLR0913 - what findings and notices differ in
-    waiting: Waiting,
+    pending: PendingDelivery,
     about: Row[Any],
     *,
     title: str,
@@ -111,25 +112,27 @@ def _alert(  # noqa: PLR0913 - what findings and notices differ in
     active: datetime | None,
     url: str,
 ) -> Alert:
-    resolved = waiting.telling is State.RESOLVED
-    count = about.episode_count if waiting.resolved_count is None else waiting.resolved_count
-    length = max(_SHORTEST, (active or waiting.created_time) - waiting.created_time)
-    repeat = f"-{waiting.told}" if waiting.told and not resolved else ""
+    delivery = pending.delivery
+    status = delivery.next_status
+    resolved = status is AlertStatus.RESOLVED
+    count = about.episode_count if delivery.resolved_count is None else delivery.resolved_count
+    length = max(_SHORTEST, (active or pending.created_time) - pending.created_time)
+    repeat = f"-{delivery.delivered}" if delivery.delivered and not resolved else ""
     prefix = "resolved: " if resolved else ""
     return Alert(
-        key=f"{waiting.fingerprint}-{waiting.episode}-{waiting.telling}{repeat}",
-        source=waiting.source,
-        fingerprint=waiting.fingerprint,
-        episode=waiting.episode,
-        state=waiting.telling,
+        key=f"{pending.fingerprint}-{pending.episode}-{status}{repeat}",
+        source=pending.source,
+        fingerprint=pending.fingerprint,
+        episode=pending.episode,
+        state=status,
         title=f"{prefix}[{about.severity}] {title}",
         summary=about.summary,
-        labels={**labels, "severity": about.severity, "fingerprint": waiting.fingerprint},
+        labels={**labels, "severity": about.severity, "fingerprint": pending.fingerprint},
         facts=facts,
         count=count,
         per_minute=round(count / (length / _SHORTEST), 2),
-        started=waiting.created_time,
-        ended=(waiting.resolved_time or waiting.created_time) if resolved else None,
+        started=pending.created_time,
+        ended=(delivery.resolved_time or pending.created_time) if resolved else None,
         first_seen=seen[0],
         last_seen=seen[1],
         url=url,

@@ -14,9 +14,8 @@ import httpx
 from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.alert import Alert
-from purposewatch_reporter.alerts.channel import Attempt, Result, attempt_of
+from purposewatch_reporter.alerts.channel import USER_AGENT, Attempt, Result, attempt_of
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
-from purposewatch_reporter.alerts.user_agent import USER_AGENT
 
 LINGER = timedelta(minutes=15)
 """An end is told for so long, in case Alertmanager restarts: as Prometheus does."""
@@ -75,7 +74,7 @@ class Alertmanager:
     ) -> None:
         self.name = name
         self.timeout_seconds = target.timeout_seconds
-        self.cadence = ResendPolicy(
+        self.resend_policy = ResendPolicy(
             resend=target.resend, hold=target.hold, linger=LINGER, by_state=True
         )
         self._target = target
@@ -104,7 +103,7 @@ class Alertmanager:
         body = [render(alert, self._target.resend, now) for alert in alerts]
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                answer = await self._client.post(self._target.url.rstrip("/") + _PATH, json=body)
+                response = await self._client.post(self._target.url.rstrip("/") + _PATH, json=body)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return Attempt(Result.FAILED, type(error).__name__)
-        return attempt_of(answer)
+        return attempt_of(response)

@@ -1,4 +1,4 @@
-"""The Apprise channel: e-mail, Slack, Teams and whatever else Apprise has an address for."""
+"""The Apprise channel: e-mail, Slack, Teams and every other service that Apprise supports."""
 
 import asyncio
 import logging
@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Result
-from purposewatch_reporter.alerts.delivery_state import ResendPolicy
-from purposewatch_reporter.alerts.outbox import State
+from purposewatch_reporter.alerts.delivery_state import AlertStatus, ResendPolicy
 
 _TYPES = {
     "low": apprise.NotifyType.INFO,
@@ -22,7 +21,7 @@ _TYPES = {
 
 
 def is_address(url: SecretStr) -> bool:
-    """Whether Apprise knows what to do with an address."""
+    """Whether Apprise supports an address."""
     return bool(apprise.Apprise().add(url.get_secret_value()))
 
 
@@ -43,16 +42,17 @@ def body(alert: Alert) -> str:
 class AppriseChannel:
     """Sends messages to one Apprise address.
 
-    Apprise blocks, so it works in a thread: one, so that a receiver that hangs can't collect more.
+    Apprise blocks, so it runs in a thread: a single one, so that a receiver that hangs can't
+    accumulate more.
     """
 
     batch_size = 1
 
     def __init__(
-        self, name: str, url: SecretStr, cadence: ResendPolicy, *, timeout_seconds: float
+        self, name: str, url: SecretStr, resend_policy: ResendPolicy, *, timeout_seconds: float
     ) -> None:
         self.name = name
-        self.cadence = cadence
+        self.resend_policy = resend_policy
         self.timeout_seconds = timeout_seconds
         self._url = url
         self._apprise = apprise.Apprise()
@@ -66,12 +66,12 @@ class AppriseChannel:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"alerts-{self.name}")
 
     async def close(self) -> None:
-        """Let the thread go; what it is doing is not waited for."""
+        """Shut the thread down without waiting for what it is doing."""
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def send(self, alerts: Sequence[Alert]) -> Attempt:
-        """Send one message. Apprise doesn't tell a refusal from a failure, nor do we."""
+        """Send one message. Apprise does not distinguish a refusal from a failure."""
         (alert,) = alerts
         assert self._thread is not None  # noqa: S101 - opened before
         future = self._thread.submit(self._notify, alert)
@@ -81,10 +81,10 @@ class AppriseChannel:
             return Attempt(Result.FAILED, type(error).__name__)
         if sent:
             return Attempt(Result.DELIVERED)
-        return Attempt(Result.FAILED, "the receiver did not take it")
+        return Attempt(Result.FAILED, "the receiver did not accept it")
 
     def _notify(self, alert: Alert) -> bool:
-        resolved = alert.state is State.RESOLVED
+        resolved = alert.state is AlertStatus.RESOLVED
         return bool(
             self._apprise.notify(
                 title=alert.title,

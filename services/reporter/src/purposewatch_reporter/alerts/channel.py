@@ -1,8 +1,9 @@
-"""What the deliverer asks of a channel."""
+"""The interface of a channel, and what the outcome of an HTTP request means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import version
 from typing import Protocol
 
 import httpx
@@ -10,24 +11,27 @@ import httpx
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 
-_LONGEST_RETRY_AFTER = 300.0
-# Answers that are about what was sent. All others are about the receiver or the way there.
+USER_AGENT = f"purposewatch-reporter/{version('purposewatch-reporter')}"
+"""Sent with every delivery over HTTP."""
+
+_MAX_RETRY_AFTER = 300.0
+# Responses about what was sent. All others are about the receiver or the network.
 _REFUSALS = frozenset({400, 409, 413, 422})
 
 
 class Result(StrEnum):
-    """What came of an attempt; a metric label."""
+    """The result of an attempt; a metric label."""
 
     DELIVERED = "delivered"
     REFUSED = "refused"
-    """The receiver won't have these alerts; others may go through."""
+    """The receiver rejects these alerts; others may be accepted."""
     FAILED = "failed"
-    """The receiver can't be reached or is in trouble."""
+    """The receiver is unreachable or failing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The outcome of handing alerts to a receiver. The error holds no address and no secret."""
+    """The outcome of sending alerts. The error contains no address and no secret."""
 
     result: Result
     error: str = ""
@@ -39,28 +43,28 @@ class Channel(Protocol):
 
     name: str
     """Unique; a metric label."""
-    cadence: ResendPolicy
+    resend_policy: ResendPolicy
     batch_size: int
-    """How many alerts it takes at once."""
+    """How many alerts it accepts at once."""
     timeout_seconds: float
     """`send` ends within about this time."""
 
     async def open(self) -> None:
-        """Get ready; nothing is sent."""
+        """Prepare; nothing is sent."""
 
     async def close(self) -> None:
-        """Let go of connections and threads."""
+        """Close connections and threads."""
 
     async def send(self, alerts: Sequence[Alert]) -> Attempt:
-        """Hand alerts over: all, or perhaps some if the attempt isn't `DELIVERED`. Never raises."""
+        """Send alerts: all, or possibly some if the result is not `DELIVERED`. Never raises."""
 
 
-def attempt_of(answer: httpx.Response) -> Attempt:
-    """What an HTTP answer means."""
-    status, advice = answer.status_code, answer.headers.get("Retry-After", "")
+def attempt_of(response: httpx.Response) -> Attempt:
+    """What an HTTP response means."""
+    status, advice = response.status_code, response.headers.get("Retry-After", "")
     if httpx.codes.is_success(status):
         return Attempt(Result.DELIVERED)
     if status in _REFUSALS:
         return Attempt(Result.REFUSED, f"HTTP {status}")
-    seconds = min(float(advice), _LONGEST_RETRY_AFTER) if advice.isdecimal() else 0.0
+    seconds = min(float(advice), _MAX_RETRY_AFTER) if advice.isdecimal() else 0.0
     return Attempt(Result.FAILED, f"HTTP {status}", seconds)

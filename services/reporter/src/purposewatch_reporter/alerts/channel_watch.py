@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.alerts.health import Health, load_health
+from purposewatch_reporter.alerts.channel_store import Health, load_health
 from purposewatch_reporter.alerts.notices import NoticeKind, end_notice, raise_notice
 from purposewatch_reporter.alerts.outbox import depth
 from purposewatch_reporter.findings.severity import Severity

@@ -1,10 +1,11 @@
-"""Make the channels that the routing names. Secrets are read here, and nowhere else."""
+"""The routing that the settings ask for, and its channels. Secrets are read here only."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
+from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.alertmanager import Alertmanager, AlertmanagerTarget
 from purposewatch_reporter.alerts.apprise import AppriseChannel, is_address
 from purposewatch_reporter.alerts.channel import Channel
@@ -17,9 +18,37 @@ from purposewatch_reporter.alerts.routing import (
     Routing,
     SecretFile,
     WebhookSpec,
+    to_one,
 )
+from purposewatch_reporter.alerts.routing_file import load_routing
 from purposewatch_reporter.alerts.webhook import Webhook, WebhookTarget
+from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_runtime.service import FatalError
+
+WEBHOOK = "webhook"
+"""The channel that PURPOSEWATCH_WEBHOOK_URL configures."""
+
+
+def routing_from(settings: ReporterSettings) -> Routing:
+    """The alerting file's routing; without one, everything to the webhook, if it is configured.
+
+    Raises `FatalError` with every fault of the file.
+    """
+    if settings.reporter_alerting_file is not None:
+        try:
+            return load_routing(settings.reporter_alerting_file)
+        except InvalidSourceError as error:
+            raise FatalError(str(error)) from None
+    if settings.webhook_url is None:
+        return Routing()
+    return to_one(
+        WebhookSpec(
+            WEBHOOK,
+            settings.webhook_url,
+            settings.webhook_secret,
+            timeout_seconds=settings.webhook_timeout_seconds,
+        )
+    )
 
 
 def make_channels(routing: Routing, clock: Callable[[], datetime]) -> Sequence[Channel]:
@@ -47,20 +76,22 @@ def _channels(spec: ChannelSpec, clock: Callable[[], datetime]) -> Sequence[Chan
             )
             for name, url in zip(spec.endpoints(), spec.urls, strict=True)
         ]
-    cadence = ResendPolicy(resend=_minutes(spec.repeat_minutes))
+    resend_policy = ResendPolicy(resend=_minutes(spec.repeat_minutes))
     if isinstance(spec, AppriseSpec):
         url = _secret(spec.address)
         if not is_address(url):
-            message = f"the address of channel `{spec.name}` is none that Apprise knows; correct it"
+            message = (
+                f"the address of channel `{spec.name}` is not one that Apprise supports; correct it"
+            )
             raise FatalError(message)
-        return [AppriseChannel(spec.name, url, cadence, timeout_seconds=spec.timeout_seconds)]
-    return [_webhook(spec, cadence)]
+        return [AppriseChannel(spec.name, url, resend_policy, timeout_seconds=spec.timeout_seconds)]
+    return [_webhook(spec, resend_policy)]
 
 
-def _webhook(spec: WebhookSpec, cadence: ResendPolicy) -> Webhook:
+def _webhook(spec: WebhookSpec, resend_policy: ResendPolicy) -> Webhook:
     secret = None if spec.secret is None else _secret(spec.secret)
     return Webhook(
-        spec.name, WebhookTarget(_secret(spec.address), secret, spec.timeout_seconds), cadence
+        spec.name, WebhookTarget(_secret(spec.address), secret, spec.timeout_seconds), resend_policy
     )
 
 

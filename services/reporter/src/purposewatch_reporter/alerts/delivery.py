@@ -1,4 +1,4 @@
-"""Deliver what waits in the outbox for one channel."""
+"""Delivers what is due in the outbox for one channel."""
 
 import asyncio
 import random
@@ -8,50 +8,69 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from purposewatch_reporter.alerts.alert import Alert, alert_of
-from purposewatch_reporter.alerts.backoff import Backoff
 from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
-from purposewatch_reporter.alerts.delivery_state import mark_failed, mark_superseded, mark_told
-from purposewatch_reporter.alerts.health import save_failure, save_success
-from purposewatch_reporter.alerts.leases import end_lease, lease
-from purposewatch_reporter.alerts.outbox import Waiting, due_alerts
+from purposewatch_reporter.alerts.channel_store import (
+    acquire_lease,
+    release_lease,
+    save_failure,
+    save_success,
+)
+from purposewatch_reporter.alerts.delivery_state import Accepted, Failed, Input, Superseded
+from purposewatch_reporter.alerts.outbox import PendingDelivery, apply_inputs, due_deliveries
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.logs import get_logger
 
 _ROUND_SIZE = 20
-_LOOK_SECONDS = 0.5
-
-STEP_BACK = 3
-"""An alert that failed so often in a row is tried alone, and lets others go first."""
+_POLL_SECONDS = 0.5
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait after what."""
+class Backoff:
+    """Pauses that double up to a limit, each between half and the whole of its length.
+
+    The random part keeps several senders from returning at the same moment.
+    """
+
+    first_seconds: float
+    last_seconds: float
+
+    def pause(self, failures: int, chance: float) -> float:
+        """Seconds to wait after that many failures in a row (1 or more); chance is in [0, 1)."""
+        doubled = self.first_seconds * 2.0 ** min(failures - 1, 60)
+        return min(doubled, self.last_seconds) * (0.5 + chance / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """When a failed delivery is tried again."""
 
     receiver: Backoff = field(default_factory=lambda: Backoff(0.5, 60))
-    """While the receiver is in trouble; everything waits, so the order is kept."""
+    """While the receiver fails; every alert waits, so the order is kept."""
     alert: Backoff = field(default_factory=lambda: Backoff(5, 3600))
-    """For one alert that the receiver refuses; the others go on."""
+    """For one alert that the receiver refuses; the others continue."""
+    alone_after: int = 3
+    """An alert that failed so often in a row is tried alone, and lets others go first."""
 
 
 @dataclass(slots=True)
 class _Round:
-    """What came of a round, to be written down at its end."""
+    """The results of a round, stored at its end."""
 
-    told: list[Waiting] = field(default_factory=list)
-    failed: list[tuple[Waiting, str, float]] = field(default_factory=list)
-    superseded: list[int] = field(default_factory=list)
+    inputs: dict[int, Input] = field(default_factory=dict)
+    """What happened to deliveries, by their sequence number."""
+    accepted: bool = False
+    error: str | None = None
     pause: float = 0.0
 
 
 class Deliverer:
     """Delivers on one channel.
 
-    INVARIANT: an alert is recorded as told only after the receiver has taken it. A crash in
-    between repeats it with the same key.
+    INVARIANT: a notification is recorded as delivered only after the receiver has accepted it. A
+    crash in between repeats it with the same key.
     """
 
     def __init__(  # noqa: PLR0913 - composition happens once, in app.py
@@ -62,7 +81,7 @@ class Deliverer:
         public_url: str,
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
-        patience: Patience | None = None,
+        policy: DeliveryPolicy | None = None,
     ) -> None:
         self.name = f"alerts to {channel.name}"
         self._database = database
@@ -72,7 +91,7 @@ class Deliverer:
         results = [(channel.name, str(each)) for each in Result]
         metric_set.start_at_zero(m.ALERT_DELIVERIES, results)
         self._clock = clock
-        self._patience = patience or Patience()
+        self._policy = policy or DeliveryPolicy()
         self._holder = uuid.uuid4().hex
         self._failures = 0
         self._stopping = asyncio.Event()
@@ -84,14 +103,14 @@ class Deliverer:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Finish the attempt in hand and let another process go on."""
+        """Finish the attempt in flight and release the channel to another process."""
         self._stopping.set()
         if self._task is None:
             return
         await self._task
         await self._channel.close()
         async with self._database.writing() as connection:
-            await end_lease(connection, self._channel.name, self._holder)
+            await release_lease(connection, self._channel.name, self._holder)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -103,41 +122,44 @@ class Deliverer:
                 )
                 pause = self._receiver_pause()
             if pause:
-                await self._rest(pause)
+                await self._sleep(pause)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), timeout=seconds)
         except TimeoutError:
             return
 
     async def deliver(self) -> float:
-        """One round: deliver some of what is due; the seconds to wait before the next."""
+        """Deliver some of what is due; the seconds to wait before the next round."""
         name, timeout = self._channel.name, timedelta(seconds=self._channel.timeout_seconds)
         now = self._clock()
         async with self._database.reading() as connection:
-            if not await due_alerts(connection, name, now, limit=1):
-                return _LOOK_SECONDS
+            if not await due_deliveries(connection, name, now, limit=1):
+                return _POLL_SECONDS
         async with self._database.writing() as connection:
-            if not await lease(connection, name, self._holder, now, 3 * timeout):
-                return _LOOK_SECONDS
+            if not await acquire_lease(connection, name, self._holder, now, 3 * timeout):
+                return _POLL_SECONDS
         size = max(_ROUND_SIZE, self._channel.batch_size)
         async with self._database.reading() as connection:
-            due = await due_alerts(connection, name, now, size)
+            due = await due_deliveries(connection, name, now, size)
         done = _Round()
         # a last attempt may begin by then and still end within the lease
         await self._send_all(due, done, until=now + timeout)
         await self._record(done)
         return done.pause
 
-    async def _send_all(self, due: Sequence[Waiting], done: _Round, *, until: datetime) -> None:
-        ready: list[tuple[Waiting, Alert]] = []
-        for waiting in due:
-            alert = alert_of(waiting, self._public_url)
-            if alert is None or (self._channel.cadence.by_state and waiting.is_superseded):
-                done.superseded.append(waiting.sequence)
+    async def _send_all(
+        self, due: Sequence[PendingDelivery], done: _Round, *, until: datetime
+    ) -> None:
+        ready: list[tuple[PendingDelivery, Alert]] = []
+        for pending in due:
+            alert = alert_of(pending, self._public_url)
+            by_state = self._channel.resend_policy.by_state
+            if alert is None or (by_state and pending.is_superseded):
+                done.inputs[pending.sequence] = Superseded()
             else:
-                ready.append((waiting, alert))
+                ready.append((pending, alert))
         batches = list(self._batches(ready))
         while batches and not self._stopping.is_set() and self._clock() <= until:
             batch = batches.pop(0)
@@ -148,19 +170,21 @@ class Deliverer:
             self._deliveries.labels(self._channel.name, str(attempt.result)).inc(len(batch))
             if attempt.result is Result.DELIVERED:
                 self._failures = 0
-                done.told.extend(waiting for waiting, _ in batch)
+                done.accepted = True
+                for pending, _ in batch:
+                    done.inputs[pending.sequence] = Accepted(pending.delivery.next_status)
                 continue
-            self._fail([waiting for waiting, _ in batch], attempt, done)
+            self._fail([pending for pending, _ in batch], attempt, done)
             if attempt.result is Result.FAILED:
                 return
 
     def _batches(
-        self, ready: Sequence[tuple[Waiting, Alert]]
-    ) -> Iterator[list[tuple[Waiting, Alert]]]:
-        """In order, as many at once as the channel takes; alone what failed again and again."""
-        batch: list[tuple[Waiting, Alert]] = []
+        self, ready: Sequence[tuple[PendingDelivery, Alert]]
+    ) -> Iterator[list[tuple[PendingDelivery, Alert]]]:
+        """In order, as many at once as the channel accepts; alone what failed repeatedly."""
+        batch: list[tuple[PendingDelivery, Alert]] = []
         for item in ready:
-            alone = item[0].failures >= STEP_BACK
+            alone = item[0].delivery.failures >= self._policy.alone_after
             if batch and (alone or len(batch) >= self._channel.batch_size):
                 yield batch
                 batch = []
@@ -171,40 +195,37 @@ class Deliverer:
         if batch:
             yield batch
 
-    def _fail(self, batch: Sequence[Waiting], attempt: Attempt, done: _Round) -> None:
+    def _fail(self, batch: Sequence[PendingDelivery], attempt: Attempt, done: _Round) -> None:
         if attempt.result is Result.FAILED:
             done.pause = max(self._receiver_pause(), attempt.retry_after)
-        for waiting in batch:
+        done.error = done.error or attempt.error
+        for pending in batch:
+            failures = pending.delivery.failures + 1
             if attempt.result is Result.REFUSED:
-                chance = random.random()  # noqa: S311
-                pause = self._patience.alert.pause(waiting.failures + 1, chance)
+                pause = self._policy.alert.pause(failures, random.random())  # noqa: S311
             else:
-                pause = done.pause * (2 if waiting.failures + 1 >= STEP_BACK else 1)
-            done.failed.append((waiting, attempt.error, pause))
+                pause = done.pause * (2 if failures >= self._policy.alone_after else 1)
+            done.inputs[pending.sequence] = Failed(attempt.error, timedelta(seconds=pause))
         _log.warning(
             "alerts not delivered",
             channel=self._channel.name,
             alerts=len(batch),
             first=batch[0].fingerprint,
-            failures=batch[0].failures + 1,
+            failures=batch[0].delivery.failures + 1,
             error=attempt.error,
         )
 
     def _receiver_pause(self) -> float:
         self._failures += 1
-        return self._patience.receiver.pause(self._failures, random.random())  # noqa: S311
+        return self._policy.receiver.pause(self._failures, random.random())  # noqa: S311
 
     async def _record(self, done: _Round) -> None:
-        if not (done.told or done.failed or done.superseded):
+        if not done.inputs:
             return
         now, name = self._clock(), self._channel.name
         async with self._database.writing() as connection:
-            await mark_superseded(connection, done.superseded, now)
-            if done.told:
-                await mark_told(connection, done.told, self._channel.cadence, now)
+            await apply_inputs(connection, done.inputs, self._channel.resend_policy, now)
+            if done.accepted:
                 await save_success(connection, name, now)
-            elif done.failed:
-                await save_failure(connection, name, done.failed[0][1], now)
-            for waiting, error, pause in done.failed:
-                due = now + timedelta(seconds=pause)
-                await mark_failed(connection, waiting.sequence, error, due)
+            elif done.error is not None:
+                await save_failure(connection, name, done.error, now)

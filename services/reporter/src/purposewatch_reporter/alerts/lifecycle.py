@@ -1,124 +1,128 @@
-"""Beginning and end of episodes: who is told of one that began, and when one is over."""
+"""The life cycle of an alert: a pure state machine over its episodes.
 
-from collections.abc import Callable, Sequence
+An episode is a period of activity of a finding or a notice. It begins with the first activity that
+is not silenced, is routed to channels once, and ends when it has been quiet for long enough, is
+silenced, or is ended by whoever raised it.
+
+The database applies `activity` to findings in bulk, in `findings/record.py`; a test holds the two
+equal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.alerts.notices import NoticeKind
-from purposewatch_reporter.alerts.outbox import Ended, Opened, Source, open_rows, resolve
-from purposewatch_reporter.alerts.routing import Routing
-from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.tables import findings, notices
+class AlertState(StrEnum):
+    """Whether an episode is going on."""
 
-_ROUND_SIZE = 500
-
-_TABLES = {Source.FINDING: findings, Source.NOTICE: notices}
+    QUIET = "quiet"
+    FIRING = "firing"
 
 
-class AlertLifecycle:
-    """Turns what is in the books into rows of the outbox.
+class Effect(StrEnum):
+    """What has to be done in the transaction that stores a transition, in this order."""
 
-    INVARIANT: an episode ends only after it was routed, so that none is passed over; and it is
-    routed in the transaction that writes its rows, so that any process may do it, once.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        routing: Routing,
-        *,
-        quiet: timedelta,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._routing = routing
-        self._quiet = quiet
-        self._clock = clock
-
-    async def turn(self) -> None:
-        """Route what has begun, then end what has been quiet."""
-        now = self._clock()
-        work = [
-            (source, table, condition, act)
-            for source, table in _TABLES.items()
-            for condition, act in (
-                (_unrouted(table), self._route),
-                (_over(table, now - self._quiet), self._end),
-            )
-        ]
-        looks = [select(table).where(condition).exists() for _, table, condition, _ in work]
-        async with self._database.reading() as connection:  # mostly there is nothing to do
-            if not (await connection.execute(select(or_(*looks)))).scalar_one():
-                return
-        for source, table, condition, act in work:
-            while await self._some(source, table, condition, act, now) == _ROUND_SIZE:
-                pass
-
-    async def _some(
-        self,
-        source: Source,
-        table: Table,
-        condition: ColumnElement[bool],
-        act: Callable[..., Any],
-        now: datetime,
-    ) -> int:
-        query = select(table).where(condition).order_by(table.c.fingerprint).limit(_ROUND_SIZE)
-        async with self._database.writing() as connection:
-            # what is locked is being booked, or another process is at it: the next turn will do
-            rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
-            if rows:
-                await act(connection, source, rows, now)
-        return len(rows)
-
-    async def _route(
-        self, connection: AsyncConnection, source: Source, rows: Sequence[Any], now: datetime
-    ) -> None:
-        opened = [
-            Opened(source, row.fingerprint, row.episode, self._channels(source, row))
-            for row in rows
-        ]
-        await open_rows(connection, opened, now)
-        table = _TABLES[source]
-        await connection.execute(
-            update(table)
-            .where(table.c.fingerprint.in_([row.fingerprint for row in rows]))
-            .values(routed_episode=table.c.episode)
-        )
-
-    def _channels(self, source: Source, row: Any) -> Sequence[str]:
-        if source is Source.FINDING:
-            return self._routing.channels(row.controller, row.kind, row.severity)
-        channels = self._routing.channels(None, row.kind, row.severity)
-        if row.kind == NoticeKind.CHANNEL:  # a dead channel can't tell of itself
-            return [name for name in channels if name != row.key]
-        return channels
-
-    async def _end(
-        self, connection: AsyncConnection, source: Source, rows: Sequence[Any], now: datetime
-    ) -> None:
-        table = _TABLES[source]
-        await connection.execute(
-            update(table)
-            .where(table.c.fingerprint.in_([row.fingerprint for row in rows]))
-            .values(state="quiet", quiet_time=now)
-        )
-        ended = [Ended(row.fingerprint, row.episode_count) for row in rows]
-        await resolve(connection, source, ended, now)
+    ROUTE = "route"
+    """Put the episode into the outbox of every channel that a route names."""
+    RESOLVE = "resolve"
+    """Tell the channels that the episode is over."""
 
 
-def _unrouted(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.state == "firing", table.c.routed_episode < table.c.episode)
+@dataclass(frozen=True, slots=True)
+class EpisodePolicy:
+    """When an episode ends."""
+
+    quiet: timedelta | None
+    """This long after the latest activity; `None`: only when it is ended explicitly."""
 
 
-def _over(table: Table, before: datetime) -> ColumnElement[bool]:
-    over = and_(
-        table.c.state == "firing",
-        table.c.active_time < before,
-        table.c.routed_episode == table.c.episode,
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """The latest episode of a finding or a notice. Number 0: there was none yet."""
+
+    state: AlertState = AlertState.QUIET
+    number: int = 0
+    count: int = 0
+    """Occurrences in this episode that were not silenced."""
+    started_time: datetime | None = None
+    active_time: datetime | None = None
+    quiet_time: datetime | None = None
+    routed: int = 0
+    """The number of the latest episode that was routed, or was silenced before it was."""
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether it is going on."""
+        return self.state is AlertState.FIRING
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Episode":
+        """The episode in a row of findings or notices."""
+        values = {field: getattr(row, column) for field, column in _COLUMNS.items()}
+        return cls(**{**values, "state": AlertState(row.state)})
+
+    def as_row(self) -> Mapping[str, Any]:
+        """The columns of findings and notices that hold it."""
+        values = {column: getattr(self, field) for field, column in _COLUMNS.items()}
+        return {**values, "state": str(self.state)}
+
+
+_COLUMNS = {
+    "state": "state",
+    "number": "episode",
+    "count": "episode_count",
+    "started_time": "episode_started_time",
+    "active_time": "active_time",
+    "quiet_time": "quiet_time",
+    "routed": "routed_episode",
+}
+
+
+def activity(episode: Episode, count: int, now: datetime) -> Episode:
+    """Occurrences that are not silenced: they continue the episode, or begin the next one."""
+    if episode.is_firing:
+        return replace(episode, count=episode.count + count, active_time=now)
+    return Episode(
+        state=AlertState.FIRING,
+        number=episode.number + 1,
+        count=count,
+        started_time=now,
+        active_time=now,
+        routed=episode.routed,
     )
-    if table is notices:  # the others are ended by whoever raised them
-        return and_(over, table.c.kind == str(NoticeKind.CONFLICT))
-    return over
+
+
+def advance(
+    episode: Episode, policy: EpisodePolicy, now: datetime
+) -> tuple[Episode, tuple[Effect, ...]]:
+    """Route an episode that began; end it if it has been quiet for long enough.
+
+    INVARIANT: an episode is routed before it ends, however late this is called: none is skipped.
+    """
+    if not episode.is_firing:
+        return episode, ()
+    effects: tuple[Effect, ...] = ()
+    if episode.routed < episode.number:
+        episode = replace(episode, routed=episode.number)
+        effects = (Effect.ROUTE,)
+    if _is_quiet(episode, policy, now):
+        episode = replace(episode, state=AlertState.QUIET, quiet_time=now)
+        effects = (*effects, Effect.RESOLVE)
+    return episode, effects
+
+
+def _is_quiet(episode: Episode, policy: EpisodePolicy, now: datetime) -> bool:
+    if policy.quiet is None or episode.active_time is None:
+        return False
+    return episode.active_time < now - policy.quiet
+
+
+def end(episode: Episode, now: datetime) -> tuple[Episode, tuple[Effect, ...]]:
+    """End the episode at once. What was not routed yet never alerts."""
+    if not episode.is_firing:
+        return episode, ()
+    ended = replace(episode, state=AlertState.QUIET, quiet_time=now, routed=episode.number)
+    return ended, (Effect.RESOLVE,)

@@ -1,15 +1,16 @@
-"""Notices: what alerts apart from findings. Deduplicated by kind and key, ended by whoever raised.
+"""Notices: what alerts besides findings. One for each kind and key, ended by whoever raised it.
 
-A notice is raised again as often as it is seen; only the first time of an episode alerts.
+A notice is raised whenever its cause is seen; only the first time of an episode alerts.
 """
 
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import case, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.alerts.outbox import Ended, Source, resolve
+from purposewatch_reporter.alerts.lifecycle import Episode, activity, end
+from purposewatch_reporter.alerts.outbox import Source, resolve_deliveries
 from purposewatch_reporter.findings.group import digest
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.store.insert import insert_into
@@ -22,15 +23,15 @@ class NoticeKind(StrEnum):
     """What notices are about."""
 
     BOOKS = "books"
-    """The books don't balance, or a topic lost or changed what was booked."""
+    """The ledger does not match Kafka, or a topic lost or changed what was recorded."""
     CHANNEL = "channel"
-    """Alerts don't get through on a channel."""
+    """A channel delivers no alerts."""
     CONFLICT = "conflict"
-    """An event id came with two contents. Ends by itself when it has been quiet for a while."""
+    """An event id was used for two contents. Ends by itself after the quiet time."""
 
 
 def notice_fingerprint(kind: str, key: str) -> str:
-    """What the alerts of a notice are recognised by."""
+    """What identifies the alerts of a notice."""
     return digest("notice", kind, key)
 
 
@@ -44,61 +45,41 @@ async def raise_notice(  # noqa: PLR0913 - what a notice consists of
     now: datetime,
     count: int = 1,
 ) -> None:
-    """Raise a notice, or say that it still holds. `kind` is one of `NoticeKind`.
+    """Raise a notice, or keep it firing. `kind` is one of `NoticeKind`.
 
     Alerts once per episode, however often it is called. The key has to come from a bounded set.
     """
-    statement = insert_into(connection, notices)
-    new = statement.excluded
-    begins = notices.c.state == "quiet"
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["fingerprint"],
-            set_={
-                "summary": new.summary,
-                "severity": new.severity,
-                "state": "firing",
-                "episode": notices.c.episode + case((begins, 1), else_=0),
-                "episode_started_time": case(
-                    (begins, new.episode_started_time), else_=notices.c.episode_started_time
-                ),
-                "episode_count": new.episode_count
-                + case((begins, 0), else_=notices.c.episode_count),
-                "active_time": new.active_time,
-                "quiet_time": None,
-            },
-        ),
+    name = notice_fingerprint(NoticeKind(kind), key)
+    shown = {"summary": summary[:MAX_SUMMARY], "severity": str(Severity(severity))}
+    begun = activity(Episode(), count, now)
+    added = await connection.execute(
+        insert_into(connection, notices).on_conflict_do_nothing().returning(notices.c.fingerprint),
         {
-            "fingerprint": notice_fingerprint(NoticeKind(kind), key),
+            "fingerprint": name,
             "kind": str(NoticeKind(kind)),
             "key": key,
-            "summary": summary[:MAX_SUMMARY],
-            "severity": str(Severity(severity)),
-            "state": "firing",
-            "episode": 1,
-            "episode_started_time": now,
-            "episode_count": count,
             "first_time": now,
-            "active_time": now,
-            "quiet_time": None,
-            "routed_episode": 0,
+            **shown,
+            **begun.as_row(),
         },
     )
+    if added.one_or_none() is not None:
+        return
+    of_notice = notices.c.fingerprint == name
+    row = (await connection.execute(select(notices).where(of_notice).with_for_update())).one()
+    episode = activity(Episode.from_row(row), count, now)
+    await connection.execute(update(notices).where(of_notice).values(**shown, **episode.as_row()))
 
 
 async def end_notice(connection: AsyncConnection, *, kind: str, key: str, now: datetime) -> bool:
-    """End a notice; False when it is not raised."""
+    """End a notice; False when it is not firing."""
     name = notice_fingerprint(NoticeKind(kind), key)
-    row = (
-        await connection.execute(
-            select(notices.c.episode, notices.c.episode_count, notices.c.routed_episode)
-            .where(notices.c.fingerprint == name, notices.c.state == "firing")
-            .with_for_update()
-        )
-    ).one_or_none()
+    of_notice = notices.c.fingerprint == name
+    query = select(notices).where(of_notice, notices.c.state == "firing").with_for_update()
+    row = (await connection.execute(query)).one_or_none()
     if row is None:
         return False
-    values = {"state": "quiet", "quiet_time": now, "routed_episode": row.episode}
-    await connection.execute(update(notices).where(notices.c.fingerprint == name).values(**values))
-    await resolve(connection, Source.NOTICE, [Ended(name, row.episode_count)], now)
+    episode, _ = end(Episode.from_row(row), now)
+    await connection.execute(update(notices).where(of_notice).values(**episode.as_row()))
+    await resolve_deliveries(connection, Source.NOTICE, {name: episode.count}, now)
     return True

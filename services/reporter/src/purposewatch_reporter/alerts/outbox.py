@@ -1,35 +1,31 @@
-"""The outbox: what a channel has yet to be told of an episode, kept until its receiver knows.
+"""The outbox: one row for each episode and channel, until the receiver knows of its end.
 
-A row is one episode on one channel. It is `firing` until the episode ends, then `resolved`; the
-receiver is told of both, in this order. What is due when stands in the row, so that a restart
-changes nothing.
+`delivery_state.py` says what becomes of a row; here its state is loaded, locked and stored.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    and_,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import Row, Select, and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.alerts.delivery_state import (
+    AlertStatus,
+    Delivery,
+    Input,
+    ResendPolicy,
+    Resolved,
+    advance,
+    new_delivery,
+)
 from purposewatch_reporter.store.insert import insert_into
-from purposewatch_reporter.store.tables import UtcTime, findings, notices, outbox
+from purposewatch_reporter.store.tables import findings, notices, outbox
 
 _PRUNE_SIZE = 5_000
+_COLUMNS = tuple(field.name for field in fields(Delivery))
 
 BLOCKING_FAILURES = 5
 """An episode that failed more often in a row no longer holds back the finding's later ones."""
@@ -40,13 +36,6 @@ class Source(StrEnum):
 
     FINDING = "finding"
     NOTICE = "notice"
-
-
-class State(StrEnum):
-    """Where an episode stands."""
-
-    FIRING = "firing"
-    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,63 +49,46 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """An episode that is over."""
-
-    fingerprint: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingDelivery:
     """A row that is due, with what it is about."""
 
     sequence: int
     source: Source
     fingerprint: str
     episode: int
-    telling: State
-    """What the receiver is to be told now: a beginning it doesn't know of comes before its end."""
-    told: int
-    """How often the receiver has taken something of this episode."""
-    failures: int
-    """Failed attempts in a row."""
     created_time: datetime
-    resolved_time: datetime | None
-    resolved_count: int | None
+    delivery: Delivery
     finding: Row[Any] | None
     notice: Row[Any] | None
 
     @property
     def is_superseded(self) -> bool:
-        """Whether a later episode of the same has begun."""
+        """Whether a later episode of the same finding or notice has begun."""
         about = self.finding if self.finding is not None else self.notice
         return about is not None and about.episode > self.episode
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much waits on a channel."""
+    """How many deliveries a channel is behind, and since when."""
 
     waiting: int
     oldest_waiting: datetime | None
 
 
-async def open_rows(connection: AsyncConnection, opened: Iterable[Opened], now: datetime) -> None:
-    """Write the alerts of episodes that have begun; those that are there already stay."""
+async def open_deliveries(
+    connection: AsyncConnection, opened: Iterable[Opened], now: datetime
+) -> None:
+    """Add a row for each channel of episodes that have begun; existing rows stay as they are."""
+    state = _values(new_delivery(now))
     rows = [
         {
             "channel": channel,
             "source": str(item.source),
             "fingerprint": item.fingerprint,
             "episode": item.episode,
-            "state": str(State.FIRING),
             "created_time": now,
-            "due_time": now,
-            "waiting_since": now,
-            "attempts": 0,
-            "failures": 0,
-            "told": 0,
+            **state,
         }
         for item in opened
         for channel in item.channels
@@ -125,39 +97,74 @@ async def open_rows(connection: AsyncConnection, opened: Iterable[Opened], now: 
         await connection.execute(insert_into(connection, outbox).on_conflict_do_nothing(), rows)
 
 
-async def resolve(
-    connection: AsyncConnection, source: Source, ended: Sequence[Ended], now: datetime
+async def resolve_deliveries(
+    connection: AsyncConnection, source: Source, counts: Mapping[str, int], now: datetime
 ) -> None:
-    """Let the receivers know that episodes are over."""
-    if not ended:
+    """Resolve every open row of episodes that are over; `counts` are their sizes by fingerprint."""
+    if not counts:
         return
-    due = case((outbox.c.resolve_after > now, outbox.c.resolve_after), else_=as_time(now))
-    told = outbox.c.resolve_after.is_not(None)
-    await connection.execute(
-        update(outbox)
-        .where(
-            outbox.c.fingerprint == bindparam("ended"),
+    rows = await connection.execute(
+        _locked(
+            outbox.c.fingerprint.in_(counts),
             outbox.c.source == str(source),
-            outbox.c.state == str(State.FIRING),
+            outbox.c.state == str(AlertStatus.FIRING),
             outbox.c.done_time.is_(None),
         )
-        .values(
-            state=str(State.RESOLVED),
-            resolved_time=now,
-            resolved_count=bindparam("counted"),
-            due_time=case((told, due), else_=outbox.c.due_time),
-            waiting_since=case((told, due), else_=outbox.c.waiting_since),
-        ),
-        [{"ended": item.fingerprint, "counted": item.count} for item in ended],
+    )
+    policy = ResendPolicy()  # a resolution depends on no channel
+    await _store(
+        connection,
+        {
+            row.sequence: advance(_delivery(row), Resolved(counts[row.fingerprint]), policy, now)
+            for row in rows
+        },
     )
 
 
-async def due_alerts(
-    connection: AsyncConnection, channel: str, now: datetime, limit: int
-) -> Sequence[Waiting]:
-    """What the channel's receiver is to be told now, in the order in which it came up.
+async def apply_inputs(
+    connection: AsyncConnection, inputs: Mapping[int, Input], policy: ResendPolicy, now: datetime
+) -> None:
+    """Store what happened to rows of one channel, given by their sequence numbers.
 
-    Of one finding, a later episode waits until the earlier one is done with.
+    The rows are read again under a lock: an episode may have ended while it was being sent.
+    """
+    if not inputs:
+        return
+    rows = await connection.execute(_locked(outbox.c.sequence.in_(inputs)))
+    await _store(
+        connection,
+        {row.sequence: advance(_delivery(row), inputs[row.sequence], policy, now) for row in rows},
+    )
+
+
+def _locked(*conditions: Any) -> Select[Any]:
+    """Rows locked in the order of their numbers, so that two transactions can't deadlock."""
+    return select(outbox).where(*conditions).order_by(outbox.c.sequence).with_for_update()
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    return Delivery(**{**values, "state": AlertStatus(row.state)})
+
+
+def _values(delivery: Delivery) -> dict[str, Any]:
+    return {**asdict(delivery), "state": str(delivery.state)}
+
+
+async def _store(connection: AsyncConnection, deliveries: Mapping[int, Delivery]) -> None:
+    if deliveries:
+        await connection.execute(
+            update(outbox).where(outbox.c.sequence == bindparam("row")),
+            [{"row": sequence, **_values(each)} for sequence, each in deliveries.items()],
+        )
+
+
+async def due_deliveries(
+    connection: AsyncConnection, channel: str, now: datetime, limit: int
+) -> Sequence[PendingDelivery]:
+    """What is to be sent on the channel now, oldest first.
+
+    Of one finding, a later episode waits until the earlier one is done.
     """
     earlier = outbox.alias("earlier")
     blocked = exists().where(
@@ -185,17 +192,13 @@ async def due_alerts(
         found = await connection.execute(select(table).where(table.c.fingerprint.in_(names)))
         about[source] = {row.fingerprint: row for row in found} if names else {}
     return [
-        Waiting(
+        PendingDelivery(
             sequence=row.sequence,
             source=Source(row.source),
             fingerprint=row.fingerprint,
             episode=row.episode,
-            telling=State.FIRING if row.resolve_after is None else State(row.state),
-            told=row.told,
-            failures=row.failures,
             created_time=row.created_time,
-            resolved_time=row.resolved_time,
-            resolved_count=row.resolved_count,
+            delivery=_delivery(row),
             finding=about[Source.FINDING].get(row.fingerprint),
             notice=about[Source.NOTICE].get(row.fingerprint),
         )
@@ -204,7 +207,7 @@ async def due_alerts(
 
 
 async def depth(connection: AsyncConnection, channel: str, now: datetime) -> Depth:
-    """How much a channel's receiver has yet to be told, and since when."""
+    """How many notifications a channel is behind, and since when."""
     waits = and_(outbox.c.channel == channel, outbox.c.waiting_since <= now)
     row = (
         await connection.execute(
@@ -217,22 +220,17 @@ async def depth(connection: AsyncConnection, channel: str, now: datetime) -> Dep
 
 
 async def prune_done(connection: AsyncConnection, before: datetime) -> int:
-    """Forget some of the episodes that were done with before that time; the number forgotten."""
+    """Delete some deliveries that were done before that time; the number deleted."""
     return await _prune(connection, outbox.c.done_time < before)
 
 
 async def prune_orphaned(
     connection: AsyncConnection, before: datetime, channels: Sequence[str]
 ) -> int:
-    """Forget some of what has waited since before that time for a channel that is gone."""
+    """Delete some deliveries older than that for channels that are no longer configured."""
     return await _prune(
         connection, outbox.c.channel.not_in(channels), outbox.c.created_time < before
     )
-
-
-def as_time(value: datetime | None) -> ColumnElement[Any]:
-    """A time as a value within an expression, stored as the columns of tables store it."""
-    return literal(value, UtcTime)
 
 
 async def _prune(connection: AsyncConnection, *conditions: Any) -> int:

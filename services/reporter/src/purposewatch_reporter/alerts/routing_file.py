@@ -1,7 +1,8 @@
 """Reads the alerting file: channels, routes and severities, with the line of every fault."""
 
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +56,8 @@ _RULE_FIELDS: Mapping[str, str] = {
 }
 _WEEK = 7 * 24 * 60
 
+_VALID, _INVALID, _USAGE = 0, 1, 2
+
 
 def load_routing(path: Path) -> Routing:
     """Read the file. Raises `InvalidSourceError` with every fault."""
@@ -64,6 +67,26 @@ def load_routing(path: Path) -> Routing:
     if errors:
         raise InvalidSourceError(errors)
     return routing
+
+
+def check_routing(arguments: Sequence[str]) -> int:
+    """Check the file that `check-routing` names: print every fault, or a summary; the exit status.
+
+    Secrets are not read.
+    """
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m purposewatch_reporter check-routing FILE\n")
+        return _USAGE
+    try:
+        routing = load_routing(Path(arguments[0]))
+    except InvalidSourceError as error:
+        sys.stderr.write(f"{error}\n")
+        return _INVALID
+    sys.stdout.write(
+        f"good: {len(routing.endpoints)} channels ({', '.join(routing.endpoints)}), "
+        f"{len(routing.routes)} routes, {len(routing.severity_rules)} severity rules\n"
+    )
+    return _VALID
 
 
 class _Reader:
@@ -100,7 +123,7 @@ class _Reader:
         specs = []
         for name, node in channels.entries.items():
             if not re.fullmatch(_NAME_PATTERN, name):
-                message = f"`{name}` is no channel's name; write one such as `privacy-team`"
+                message = f"`{name}` is not a valid channel name; write one such as `privacy-team`"
                 self._errors.append(channels.key_at[name].error(message))
             details = as_mapping(node, f"`{name}`", self._errors)
             if details is not None and (spec := self._channel(name, details)) is not None:
@@ -160,7 +183,7 @@ class _Reader:
             message = "`url` must begin with `https://` or `http://`"
             fields.error(message, fields.location("url"))
         if fields.states("url") and kind == "apprise" and not is_address(url):
-            message = "`url` is no address that Apprise knows; see its list of services"
+            message = "`url` is not an address that Apprise supports; see its list of services"
             fields.error(message, fields.location("url"))
         return url
 
@@ -185,7 +208,7 @@ class _Reader:
         severity = fields.text("severity", required=True)
         if severity and severity not in _SEVERITIES:
             fields.error(
-                f"`{severity}` is no severity; write one of {_listed(_SEVERITIES)}",
+                f"`{severity}` is not a severity; write one of {_listed(_SEVERITIES)}",
                 fields.location("severity"),
             )
         conditions = []

@@ -11,9 +11,8 @@ import httpx
 from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.alert import Alert
-from purposewatch_reporter.alerts.channel import Attempt, Result, attempt_of
+from purposewatch_reporter.alerts.channel import USER_AGENT, Attempt, Result, attempt_of
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
-from purposewatch_reporter.alerts.user_agent import USER_AGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,12 @@ class Webhook:
         self,
         name: str,
         target: WebhookTarget,
-        cadence: ResendPolicy,
+        resend_policy: ResendPolicy,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = name
-        self.cadence = cadence
+        self.resend_policy = resend_policy
         self.timeout_seconds = target.timeout_seconds
         self._target = target
         self._transport = transport
@@ -102,9 +101,9 @@ class Webhook:
                 asyncio.timeout(self.timeout_seconds),  # httpx limits each read, not all
                 self._client.stream(
                     "POST", self._target.url.get_secret_value(), content=body, headers=headers
-                ) as answer,
+                ) as response,
             ):
-                return attempt_of(answer)
+                return attempt_of(response)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             # the error's own text may hold the URL, which is secret
             return Attempt(Result.FAILED, type(error).__name__)

@@ -49,9 +49,10 @@ class Finding(BaseModel):
     outcome: Outcome
     severity: Severity
     state: Literal["firing", "quiet"]
-    count: int = Field(description="Violations, with the suppressed ones.")
-    suppressed_count: int
-    episode: int = Field(description="How often it began to alert; 0 when it was only suppressed.")
+    count: int = Field(description="Violations, including silenced ones.")
+    silenced_count: int
+    suppressed_count: int = Field(deprecated=True, description="Use `silenced_count`.")
+    episode: int = Field(description="How often it began to alert; 0 when all of it was silenced.")
     episode_started_time: datetime | None
     episode_count: int = Field(description="Violations of the latest episode that alerted.")
     quiet_time: datetime | None = Field(description="When the latest episode ended.")
@@ -68,7 +69,8 @@ class Finding(BaseModel):
 
 def _finding(row: Row[Any]) -> Finding:
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Finding(**{name: value for name, value in values.items() if name not in _INTERNAL})
+    shown = {name: value for name, value in values.items() if name not in _INTERNAL}
+    return Finding(**shown, suppressed_count=row.silenced_count)
 
 
 def _filtered(asked: FindingFilters) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""The outbox: do alerts get through?"""
+"""The outbox: whether alerts are delivered."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
-from purposewatch_reporter.alerts.health import Health, load_health
+from purposewatch_reporter.alerts.channel_store import Health, load_health
 from purposewatch_reporter.alerts.outbox import depth
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import outbox
@@ -17,15 +17,15 @@ class Channel(BaseModel):
     """The state of one channel."""
 
     channel: str
-    configured: bool = Field(description="False when alerts wait for a channel that is gone.")
-    waiting: int = Field(description="Beginnings and ends of alerts that it is yet to be told.")
-    open: int = Field(description="Alerts that have begun and of whose end it does not know yet.")
-    delivered: int = Field(description="Alerts done with lately; pruned by age.")
-    failing: int = Field(description="Not taken at the last attempt.")
-    oldest_waiting: datetime | None
-    failing_since: datetime | None = Field(
-        description="Since when it has taken nothing that it was given."
+    configured: bool = Field(
+        description="False when alerts wait for a channel that is no longer configured."
     )
+    waiting: int = Field(description="Undelivered firing and resolved notifications.")
+    open: int = Field(description="Alerts whose resolved notification is not delivered yet.")
+    delivered: int = Field(description="Alerts fully delivered; pruned by age.")
+    failing: int = Field(description="Alerts whose last attempt failed.")
+    oldest_waiting: datetime | None
+    failing_since: datetime | None = Field(description="The first failure after the last success.")
     last_success: datetime | None
     last_error: str | None
 
@@ -44,7 +44,7 @@ def outbox_routes(
 
     @router.get("/outbox")
     async def get_outbox() -> OutboxSummary:
-        """How many alerts wait, since when, and what went wrong last."""
+        """How many alerts wait on each channel, since when, and the last error."""
         stays = outbox.c.done_time.is_(None)
         query = select(
             outbox.c.channel,

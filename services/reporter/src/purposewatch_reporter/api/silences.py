@@ -1,4 +1,4 @@
-"""Suppressions: list, add and end them."""
+"""Silences: list, add and end them. Their former path is answered for one more release."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -6,22 +6,26 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy import CONTROLLER_PATTERN, Kind
+from purposewatch_reporter.alerts.episodes import silence_findings
 from purposewatch_reporter.api.parameters import TermName, Time
 from purposewatch_reporter.api.problems import ProblemError
 from purposewatch_reporter.findings import silences as store
-from purposewatch_reporter.findings.silences import MAX_TEXT, Matchers
+from purposewatch_reporter.findings.silences import MAX_TEXT, Matchers, NewSilence
 from purposewatch_reporter.store.engine import Database
+
+_DEPRECATED_SINCE = "@1795824000"
+"""RFC 9745: the time, in seconds of Unix time, from which the path is deprecated."""
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class FindingMatchers(BaseModel):
-    """Which findings are suppressed: those that equal every field that is given."""
+    """Which findings are silenced: those that match every field that is given."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,8 +45,8 @@ class FindingMatchers(BaseModel):
         return self
 
 
-class NewSuppression(BaseModel):
-    """A suppression to add."""
+class SilenceRequest(BaseModel):
+    """A silence to add."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,15 +56,15 @@ class NewSuppression(BaseModel):
     expires_time: Time = Field(description="When it ends by itself; RFC 3339, a year at most.")
 
 
-class EndOfSuppression(BaseModel):
-    """Who ends a suppression."""
+class SilenceEnd(BaseModel):
+    """Who ends a silence."""
 
     model_config = ConfigDict(extra="forbid")
 
     by: _Text
 
 
-class Suppression(BaseModel):
+class Silence(BaseModel):
     """A decision not to be alerted about some findings for a while."""
 
     id: str
@@ -74,67 +78,74 @@ class Suppression(BaseModel):
     active: bool
 
 
-class Suppressions(BaseModel):
-    """Suppressions, the latest first."""
+class Silences(BaseModel):
+    """Silences, the latest first."""
 
-    items: list[Suppression]
+    items: list[Silence]
 
 
-def _shown(item: store.Suppression, now: datetime) -> Suppression:
-    return Suppression(**asdict(item), active=item.is_active(now))
+def _shown(item: store.Silence, now: datetime) -> Silence:
+    return Silence(**asdict(item), active=item.is_active(now))
 
 
 def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRouter:
-    """The routes of /suppressions."""
-    router = APIRouter(tags=["suppressions"])
+    """The routes of /silences, and of their former path /suppressions."""
+    router = APIRouter(tags=["silences"])
 
-    @router.get("/suppressions")
-    async def list_suppressions(*, active: Annotated[bool, Query()] = False) -> Suppressions:
-        """The latest 500, or only those that last."""
+    @router.get("")
+    async def list_silences(*, active: Annotated[bool, Query()] = False) -> Silences:
+        """The latest 500, or only those in force."""
         now = clock()
         async with database.reading() as connection:
-            items = await store.list_suppressions(connection, now, active_only=active)
-        return Suppressions(items=[_shown(item, now) for item in items])
+            items = await store.list_silences(connection, now, active_only=active)
+        return Silences(items=[_shown(item, now) for item in items])
 
-    @router.post("/suppressions", status_code=HTTPStatus.CREATED)
-    async def add_suppression(asked: NewSuppression) -> Suppression:
-        """Suppress findings. What is suppressed is still booked and counted."""
+    @router.post("", status_code=HTTPStatus.CREATED)
+    async def add_silence(asked: SilenceRequest) -> Silence:
+        """Silence findings. Silenced violations are still recorded and counted."""
         now = clock()
         matchers = asked.matchers.model_dump()
         matchers["kind"] = None if matchers["kind"] is None else str(matchers["kind"])
         try:
             async with database.writing() as connection:
-                added = await store.add_suppression(
-                    connection,
-                    Matchers(**matchers),
-                    reason=asked.reason,
-                    author=asked.author,
-                    expires_time=asked.expires_time,
-                    now=now,
+                wanted = NewSilence(
+                    Matchers(**matchers), asked.reason, asked.author, asked.expires_time
                 )
-        except store.SuppressionError as error:
+                added = await silence_findings(connection, wanted, now)
+        except store.SilenceError as error:
             raise _refused(error) from None
         return _shown(added, now)
 
-    @router.post("/suppressions/{id}/end")
-    async def end_suppression(
-        asked: EndOfSuppression,
+    @router.post("/{id}/end")
+    async def end_silence(
+        asked: SilenceEnd,
         name: Annotated[str, Path(alias="id", pattern="^[0-9a-f]{32}$")],
-    ) -> Suppression:
-        """End a suppression before its time."""
+    ) -> Silence:
+        """End a silence early."""
         now = clock()
         try:
             async with database.writing() as connection:
-                ended = await store.end_suppression(connection, name, by=asked.by, now=now)
-        except store.SuppressionError as error:
+                ended = await store.end_silence(connection, name, by=asked.by, now=now)
+        except store.SilenceError as error:
             raise _refused(error) from None
         if ended is None:
-            message = f"there is no suppression `{name}`"
+            message = f"there is no silence `{name}`"
             raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", message)
         return _shown(ended, now)
 
-    return router
+    routes = APIRouter()
+    routes.include_router(router, prefix="/silences")
+    routes.include_router(
+        router, prefix="/suppressions", deprecated=True, dependencies=[Depends(_mark_deprecated)]
+    )
+    return routes
 
 
-def _refused(error: store.SuppressionError) -> ProblemError:
-    return ProblemError(HTTPStatus.CONFLICT, "suppression-refused", str(error))
+async def _mark_deprecated(request: Request, response: Response) -> None:
+    successor = request.url.path.replace("/suppressions", "/silences")
+    response.headers["Deprecation"] = _DEPRECATED_SINCE
+    response.headers["Link"] = f'<{successor}>; rel="successor-version"'
+
+
+def _refused(error: store.SilenceError) -> ProblemError:
+    return ProblemError(HTTPStatus.CONFLICT, "silence-refused", str(error))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from purposewatch_policy import CategoryDecision, Outcome
 from purposewatch_reporter.findings.group import UNKNOWN, Group
 from purposewatch_reporter.findings.severity import Severity, SeverityOf
-from purposewatch_reporter.findings.silences import active_suppressions
+from purposewatch_reporter.findings.silences import active_silences
 from purposewatch_reporter.ledger.identity import place_id
 from purposewatch_reporter.ledger.read import ReadVerdict, storable
 from purposewatch_reporter.store.bulk import write
@@ -24,11 +24,11 @@ MAX_FINDINGS = 10_000
 _log = get_logger(__name__)
 
 # INVARIANT: rows are written in the order of their fingerprints, so that two reporters can't wait
-# for each other. An episode begins when something that is not suppressed meets a quiet finding.
+# for each other. An episode begins when something that is not silenced meets a quiet finding.
 _BEGINS = "(excluded.episode = 1 AND findings.state = 'quiet')"
 _UPSERT = f"""ON CONFLICT (fingerprint) DO UPDATE SET
 "count" = findings."count" + excluded."count",
-suppressed_count = findings.suppressed_count + excluded.suppressed_count,
+silenced_count = findings.silenced_count + excluded.silenced_count,
 first_event_time = CASE WHEN excluded.first_event_time < findings.first_event_time
     THEN excluded.first_event_time ELSE findings.first_event_time END,
 last_event_time = CASE WHEN excluded.last_event_time > findings.last_event_time
@@ -55,7 +55,7 @@ class Mark:
     kind: str
     fingerprint: str
     severity: Severity
-    suppressed: bool
+    silenced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Judged:
 
     severity: Severity
     """The gravest of its categories'."""
-    suppressed: bool
-    """Whether all of its categories are suppressed."""
+    silenced: bool
+    """Whether all of its categories are silenced."""
     categories: Mapping[str, Mark]
 
 
@@ -81,7 +81,7 @@ class _Growth:
     decision: CategoryDecision
     count: int = 0
     active: int = 0
-    """Those that are not suppressed."""
+    """Those that are not silenced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Findings:
         places = {sort: _places(read) for sort, read in alike.items()}
         wanted = {group for groups, _ in places.values() for group in groups.values()}
         admitted = await self._admit(connection, wanted)
-        suppressions = await active_suppressions(connection, now)
+        silences = await active_silences(connection, now)
         judged_groups: dict[Group, Mark] = {}
         for group in wanted:
             target = admitted[group]
@@ -120,7 +120,7 @@ class Findings:
                 kind=group.kind,
                 fingerprint=target.fingerprint,
                 severity=self._severity_of(group),
-                suppressed=any(item.matches(group) for item in suppressions),
+                silenced=any(item.matches(group) for item in silences),
             )
         judged = {
             sort: _judged({category: judged_groups[group] for category, group in groups.items()})
@@ -181,7 +181,7 @@ def _sort(read: ReadVerdict) -> tuple[str, int, int]:
 def _judged(marks: Mapping[str, Mark]) -> Judged:
     return Judged(
         severity=max((mark.severity for mark in marks.values()), key=_rank),
-        suppressed=all(mark.suppressed for mark in marks.values()),
+        silenced=all(mark.silenced for mark in marks.values()),
         categories=marks,
     )
 
@@ -221,7 +221,7 @@ def _grow(
     if item is None:
         item = growth[mark.fingerprint] = _Growth(group, mark.severity, time, time, read, decision)
     item.count += 1
-    item.active += 0 if mark.suppressed else 1
+    item.active += 0 if mark.silenced else 1
     item.first = min(item.first, time)
     item.last = max(item.last, time)
     if mark.severity is not item.severity:  # of what is beyond the limit on findings
@@ -242,7 +242,7 @@ def _row(item: _Growth, now: datetime) -> dict[str, Any]:
         "first_booked_time": now,
         "last_booked_time": now,
         "count": item.count,
-        "suppressed_count": item.count - item.active,
+        "silenced_count": item.count - item.active,
         "state": "firing" if active else "quiet",
         "episode": 1 if active else 0,
         "episode_started_time": now if active else None,

@@ -43,7 +43,7 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
         "summary": storable(decision.sentence),
         "verdict": read.text,
         "severity": str(judged.severity),
-        "suppressed": judged.suppressed,
+        "silenced": judged.silenced,
     }
 
 

@@ -206,7 +206,7 @@ violations = Table(
     Column("summary", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("severity", String, nullable=False, server_default="medium"),
-    Column("suppressed", Boolean, nullable=False, server_default=false()),
+    Column("silenced", Boolean, nullable=False, server_default=false()),
     Index("ix_violations_time", "event_time", "id"),
     Index("ix_violations_controller", "controller", "event_time", "id"),
     Index("ix_violations_kind", "kind", "event_time", "id"),
@@ -291,7 +291,7 @@ dead_letters = Table(
 )
 
 # Violations and unknown flows, grouped: see findings/. An episode is a time of activity; it begins
-# with what is not suppressed and ends when that has been quiet for a while. Episode 0: none yet.
+# with what is not silenced and ends when that has been quiet for a while. Episode 0: none yet.
 findings = Table(
     "findings",
     metadata,
@@ -310,7 +310,7 @@ findings = Table(
     Column("first_booked_time", UtcTime, nullable=False),
     Column("last_booked_time", UtcTime, nullable=False),
     Column("count", BigInteger, nullable=False),
-    Column("suppressed_count", BigInteger, nullable=False),
+    Column("silenced_count", BigInteger, nullable=False),
     Column("state", String, nullable=False),
     Column("episode", Integer, nullable=False),
     Column("episode_started_time", UtcTime),
@@ -328,8 +328,8 @@ findings = Table(
 )
 
 # Findings that don't alert, for a while. A column that is null matches everything.
-suppressions = Table(
-    "suppressions",
+silences = Table(
+    "silences",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("controller", String),
@@ -345,7 +345,7 @@ suppressions = Table(
     Column("expires_time", UtcTime, nullable=False),
     Column("ended_time", UtcTime),
     Column("ended_by", String),
-    Index("ix_suppressions_created_time", "created_time", "id"),
+    Index("ix_silences_created_time", "created_time", "id"),
 )
 
 # What alerts apart from findings: the books, a dead channel, an id with two contents.
@@ -384,7 +384,7 @@ outbox = Table(
     Column("waiting_since", UtcTime),
     Column("attempts", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
-    Column("told", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
     Column("resolve_after", UtcTime),
     Column("resolved_time", UtcTime),
     Column("resolved_count", BigInteger),

@@ -20,10 +20,10 @@ from purposewatch_reporter.web.pages.sign_in import (
     sign_out,
 )
 from purposewatch_reporter.web.pages.triage import (
-    end_suppressing,
-    suppress,
+    silence_finding,
     triage_finding,
     triage_violation,
+    unsilence_finding,
 )
 from purposewatch_reporter.web.pages.violation import show_violation
 from purposewatch_reporter.web.pages.violations import show_findings, show_violations
@@ -68,7 +68,7 @@ def web_routes(desk: Desk) -> list[Route]:
         form("/preferences", set_preferences, None),
         form("/violations/{id}/triage", triage_violation),
         form("/findings/{id}/triage", triage_finding),
-        form("/findings/{id}/suppress", suppress),
-        form("/findings/{id}/end-suppression", end_suppressing),
+        form("/findings/{id}/silence", silence_finding),
+        form("/findings/{id}/end-silence", unsilence_finding),
         Route("/assets/{digest}/{name}", give_asset, methods=["GET"]),
     ]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_reporter.findings.group import Group
-from purposewatch_reporter.findings.silences import active_suppressions
+from purposewatch_reporter.findings.silences import active_silences
 from purposewatch_reporter.store.tables import findings
 from purposewatch_reporter.web.lists.filters import ListQuery
 from purposewatch_reporter.web.lists.grouped import with_triage
@@ -18,7 +18,7 @@ from purposewatch_reporter.web.request_context import PageError, Visit
 from purposewatch_reporter.web.triage.status import Status, Target, possible
 from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
 
-SUPPRESSION_DAYS = (1, 7, 30, 90, 365)
+SILENCE_DAYS = (1, 7, 30, 90, 365)
 _LATEST = 10
 
 
@@ -44,9 +44,9 @@ async def show_finding(visit: Visit, *, fault: str | None = None) -> Response:
         finding = await load_finding(connection, name)
         latest = await read_page(connection, ListQuery(finding=name), size=_LATEST)
         trail = await read_trail(connection, Target.FINDING, name)
-        suppressions = [
+        silences = [
             each
-            for each in await active_suppressions(connection, desk.clock())
+            for each in await active_silences(connection, desk.clock())
             if each.matches(group_of(finding))
         ]
     status = HTTPStatus.OK if fault is None else HTTPStatus.BAD_REQUEST
@@ -57,8 +57,8 @@ async def show_finding(visit: Visit, *, fault: str | None = None) -> Response:
         finding=finding,
         latest=latest.rows,
         trail=trail,
-        suppressions=suppressions,
-        suppression_days=SUPPRESSION_DAYS,
+        silences=silences,
+        silence_days=SILENCE_DAYS,
         acts=possible(current),
         assignee=finding["assignee"],
         fault=fault,

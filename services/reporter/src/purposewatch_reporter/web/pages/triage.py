@@ -1,20 +1,20 @@
-"""What officers do: triage, and suppressing a finding's alerts."""
+"""What officers do: triage, and silencing a finding's alerts."""
 
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from purposewatch_reporter.findings.group import Group
+from purposewatch_reporter.alerts.episodes import silence_findings
 from purposewatch_reporter.findings.silences import (
     Matchers,
-    SuppressionError,
-    add_suppression,
-    end_suppression,
-    find_suppression,
+    NewSilence,
+    SilenceError,
+    end_silence,
+    find_silence,
 )
 from purposewatch_reporter.web.pages.finding import (
-    SUPPRESSION_DAYS,
+    SILENCE_DAYS,
     group_of,
     load_finding,
     show_finding,
@@ -73,41 +73,38 @@ async def _doing(visit: Visit, connection: AsyncConnection, target: Target, name
     return Doing(target, name, act, visit.who.username, form.get("comment"), assignee)
 
 
-async def suppress(visit: Visit) -> Response:
+async def silence_finding(visit: Visit) -> Response:
     """Stop a finding's alerts for a while; it is still recorded and counted."""
     name = asked_id(visit)
     desk, form, now = visit.desk, visit.form, visit.desk.clock()
-    days = next((each for each in SUPPRESSION_DAYS if str(each) == form.get("days")), 0)
+    days = next((each for each in SILENCE_DAYS if str(each) == form.get("days")), 0)
     try:
         async with desk.database.writing() as connection:
             finding = await load_finding(connection, name)
-            await add_suppression(
-                connection,
-                Matchers(**dict(zip(Group._fields, group_of(finding), strict=True))),
+            asked = NewSilence(
+                Matchers(**group_of(finding)._asdict()),
                 reason=form.get("reason", ""),
                 author=visit.who.username,
                 expires_time=now + timedelta(days=days),
-                now=now,
             )
-    except SuppressionError:
-        return await show_finding(visit, fault="suppression")
-    _log.info("suppressed", id=name, days=days, author=visit.who.username)
-    return visit.go(f"/findings/{name}#suppression")
+            await silence_findings(connection, asked, now)
+    except SilenceError:
+        return await show_finding(visit, fault="silence")
+    _log.info("silenced", id=name, days=days, author=visit.who.username)
+    return visit.go(f"/findings/{name}#silence")
 
 
-async def end_suppressing(visit: Visit) -> Response:
+async def unsilence_finding(visit: Visit) -> Response:
     """Let a finding alert again."""
     name = asked_id(visit)
     desk = visit.desk
-    suppression = visit.form.get("suppression", "")
+    silence = visit.form.get("silence", "")
     try:
         async with desk.database.writing() as connection:
             finding = await load_finding(connection, name)
-            found = await find_suppression(connection, suppression)
+            found = await find_silence(connection, silence)
             if found is not None and found.matches(group_of(finding)):
-                await end_suppression(
-                    connection, suppression, by=visit.who.username, now=desk.clock()
-                )
-    except SuppressionError:
-        return await show_finding(visit, fault="suppression")
-    return visit.go(f"/findings/{name}#suppression")
+                await end_silence(connection, silence, by=visit.who.username, now=desk.clock())
+    except SilenceError:
+        return await show_finding(visit, fault="silence")
+    return visit.go(f"/findings/{name}#silence")
