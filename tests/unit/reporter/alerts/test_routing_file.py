@@ -125,7 +125,10 @@ HOOK = "channels:\n  hook: {type: webhook, url: http://x}\n"
         ),
         (
             "channels:\n  chat: {type: apprise, url: nonsense}\ndefault: [chat]\n",
-            "alerting.yaml:2: `url` is not an address that Apprise supports; see its list of services",
+            (
+                "alerting.yaml:2: `url` is not an address that Apprise supports; see its "
+                "list of services"
+            ),
         ),
         (
             HOOK + "default: [hok]\n",
