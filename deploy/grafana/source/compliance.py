@@ -1,4 +1,4 @@
-"""The dashboard of the compliance officer: what was found, and where to look at it."""
+"""The compliance officer's dashboard: what was found, and where to open it."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -26,12 +26,12 @@ def _by(label: str, place: str = "${__field.labels.%s}") -> tuple[str, str]:
 
 
 def build() -> dashboard.Dashboard:
-    """Put the dashboard together."""
+    """Build the dashboard."""
     made = page(
         "purposewatch-compliance",
         "Purposewatch: compliance overview",
-        "What was done with personal data against what was declared. The compliance page has every "
-        "violation, exact counts and the evidence; this is the trend.",
+        "What services did with personal data compared with what was declared. This is the trend; "
+        "the compliance page has every violation, exact counts and the evidence.",
         [
             chosen(
                 "controller",
@@ -46,7 +46,7 @@ def build() -> dashboard.Dashboard:
 
 
 def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
-    made = made.with_row(dashboard.Row("In the chosen time"))
+    made = made.with_row(dashboard.Row("In the selected time range"))
     audited = counted(_BOOKED, "", CONTROLLER)
     violations = counted(_BOOKED, "", CONTROLLER, _VIOLATION)
     for panel in (
@@ -55,8 +55,8 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             or_zero(audited),
             unit="short",
             width=5,
-            description="Events with a booked verdict. If it stays at 0 although services publish, "
-            "look at the dashboard «Pipeline health» or ask on-call.",
+            description="Events with a recorded verdict. If it stays at 0 although services "
+            'publish, look at the dashboard "Pipeline health" or ask on-call.',
         ),
         number(
             "Violations",
@@ -64,29 +64,29 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             unit="short",
             width=4,
             red=Red(1),
-            description="Events that the policy speaks of nowhere, or prohibits. Red: at least "
-            "one. Open the compliance page, read the reason and the clause, and triage it.",
+            description="Events that the policy prohibits or does not declare. Red: at least one. "
+            "Open the compliance page, read the reason and the clause, and triage.",
         ),
         number(
-            "Violating",
+            "Violation rate",
             f"({or_zero(violations)}) / clamp_min({or_zero(audited)}, 1)",
             unit="percentunit",
             red=Red(0.05, orange=0.01),
             decimals=2,
             width=3,
-            description="Violations in all audited events. Red: more than 5 %. So many seldom come "
-            "from one careless release; look which kind and publisher they are of, and whether the "
-            "policy was changed lately (blue marks).",
+            description="Share of violations in all audited events. Red: more than 5 %. A single "
+            "careless release rarely causes that many: look at their kind and publisher, and "
+            "whether the policy was changed lately (blue marks).",
         ),
         number(
-            "Not judged",
+            "Unknown",
             or_zero(counted(_BOOKED, "", CONTROLLER, _UNKNOWN)),
             unit="short",
             width=3,
             red=Red(1),
-            description="Events that could not be judged; they count as neither permitted nor "
-            "violation. Red: at least one. Ask on-call: gate and auditors know different terms, or "
-            "a controller has no policy.",
+            description="Events that could not be judged. They count neither as permitted nor as "
+            "violations. Red: at least one. Ask on-call: ingest and the auditors use different "
+            "vocabularies, or a controller has no policy.",
         ),
         number(
             "Unaccounted",
@@ -95,26 +95,27 @@ def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
             width=3,
             red=Red(1),
             description="Events without a verdict or a dead letter, over all controllers. Red: at "
-            "least one. The counts here are then not complete; on-call has been alerted and "
-            "follows the runbook PurposewatchEventsUnaccounted.",
+            "least one. The counts on this dashboard are then incomplete; on-call has been "
+            "alerted and follows the runbook PurposewatchEventsUnaccounted.",
         ),
         number(
-            "Firing",
+            "Firing findings",
             'sum(max by (severity) (purposewatch_findings{state="firing"})) or vector(0)',
             unit="short",
             red=Red(20, orange=1),
             width=3,
-            description="Groups of equal violations that happened lately. Red: more than 20. Begin "
-            "with the most severe on the compliance page; silence there what was agreed upon.",
+            description="Findings with recent violations. Red: more than 20. Start with the most "
+            "severe ones on the compliance page, and silence there what is already being dealt "
+            "with.",
         ),
         number(
-            "To deliver",
+            "Undelivered alerts",
             "sum(max by (channel) (purposewatch_outbox_depth)) or vector(0)",
             unit="short",
             width=3,
             red=Red(100, orange=10),
-            description="Alerts that their receivers do not have yet. Red: more than 100; do not "
-            "wait for mail, read the compliance page, and ask on-call about "
+            description="Alerts that have not reached their receivers yet. Red: more than 100. Do "
+            "not wait for mail: read the compliance page, and ask on-call about "
             "PurposewatchOutboxWaiting.",
         ),
     ):
@@ -131,28 +132,27 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
             {"{{outcome}}": rate(_BOOKED, "outcome", CONTROLLER)},
             unit="eps",
             stacked=True,
-            description="Events a second by what the audit found. When violations or unknown rise "
-            "at one moment, compare it with releases and with the policies' reloads (blue marks).",
+            description="Events per second by outcome. If violations or unknown events rise "
+            "suddenly, compare the time with releases and with policy reloads (blue marks).",
         ),
         graph(
             "Violations over time",
             {"{{kind}}": or_zero(over_time, "kind")},
             unit="short",
             stacked=True,
-            description="New violations in each step of the graph, by kind. A kind that was not "
-            "there before points at a release or a policy change; look at the publisher beside it.",
+            description="New violations in each step of the graph, by kind. A kind that is new "
+            "points to a release or a policy change; look at the publisher beside it.",
         ),
     ):
         made = made.with_panel(panel)
-    made = made.with_row(dashboard.Row("Violations, by what they are about"))
+    made = made.with_row(dashboard.Row("Violations by dimension"))
     advice = {
-        "kind": "Why a flow is a violation. `prohibited` and undeclared sharing with third parties "
-        "come first; the bar leads to their violations.",
-        "role": "Whose data it is about. A role that never had any before needs a look at its "
-        "newest publisher.",
-        "recipient": "Who got the data. Anything outside of the controller is urgent: what has "
-        "been shared cannot be taken back.",
-        "publisher": "Which service did it. Talk to the team of the longest bar first.",
+        "kind": "Why a flow is a violation. Start with `prohibited` and undeclared sharing with "
+        "third parties; each bar links to its violations.",
+        "role": "The role of the data subject. If a role is new, look at its newest publisher.",
+        "recipient": "Who received the data. Recipients outside the controller are urgent: what "
+        "was shared cannot be taken back.",
+        "publisher": "Which service did it. Start with the team of the longest bar.",
     }
     for label, words in advice.items():
         query = f"topk(15, {counted(_FOUND, label, CONTROLLER, _VIOLATION)})"
@@ -168,7 +168,7 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
             )
         )
     every = "controller, kind, role, recipient, publisher"
-    made = made.with_row(dashboard.Row("Where to begin"))
+    made = made.with_row(dashboard.Row("Where to start"))
     return made.with_panel(
         rows(
             "Most frequent violations",
@@ -177,8 +177,8 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
             red=Red(1),
             width=24,
             link=("Open these violations", f"{_LIST}?kind=${{__data.fields.kind}}"),
-            description="The same, together, the most frequent first. Each row is a flow that "
-            "either must stop or must be declared. `_other` stands for what there were too many "
-            "of; the compliance page has them all.",
+            description="Violations with the same fields, the most frequent first. Each row is a "
+            "flow that must either stop or be declared. `_other` stands for rows beyond the limit "
+            "of series; the compliance page has them all.",
         )
     )

@@ -1,4 +1,4 @@
-"""The dashboard of on-call: is every event audited, in time, and is there room?"""
+"""The dashboard for on-call: is every event audited, in time, with headroom?"""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -12,11 +12,11 @@ _OVER_PROCESSES = "max without (instance, job)"
 
 
 def build() -> dashboard.Dashboard:
-    """Put the dashboard together."""
+    """Build the dashboard."""
     made = page(
         "purposewatch-pipeline",
         "Purposewatch: pipeline health",
-        "The objectives, then the way of an event from the gate to the books, then the processes. "
+        "The objectives, the path of an event from ingest to the ledger, and the processes. "
         "docs/operating.md says what to look at, docs/runbooks what to do.",
         [
             chosen(
@@ -34,13 +34,13 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
     made = made.with_row(dashboard.Row("Objectives"))
     for panel in (
         number(
-            "Late, 1 h",
+            "Late verdicts, 1 h",
             or_zero(f"({_LATE} >= 0)"),
             unit="percentunit",
             red=Red(0.0144, orange=0.001),
             decimals=3,
-            description="Share of events with a verdict later than 5 s after acceptance; the "
-            "objective is 0.1 %. Red: the 30-day budget is gone in two days; runbook "
+            description="Share of events whose verdict came later than 5 s after acceptance; the "
+            "objective is 0.1 %. Red: the 30-day error budget is spent in two days. Runbook: "
             "PurposewatchAuditLateFast.",
         ),
         number(
@@ -49,8 +49,9 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
             unit="percentunit",
             red=Red(0.144, orange=0.01),
             decimals=3,
-            description="Share of records taken in that became dead letters; the objective is 1 %. "
-            "Red: the 30-day budget is gone in two days; runbook PurposewatchDeadLettersFast.",
+            description="Share of consumed records that became dead letters; the objective is 1 "
+            "%. Red: the 30-day error budget is spent in two days. Runbook: "
+            "PurposewatchDeadLettersFast.",
         ),
         number(
             "Unaccounted",
@@ -59,15 +60,15 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
             unit="short",
             red=Red(1),
             description="Events and raw records with neither a verdict nor a dead letter; the "
-            "objective is none. Red: at least one; runbooks PurposewatchEventsUnaccounted and "
+            "objective is none. Red: at least one. Runbooks: PurposewatchEventsUnaccounted, "
             "PurposewatchRawUnaccounted.",
         ),
         number(
-            "Not answering",
+            "Targets down",
             'count(up{job=~"purposewatch-.+"} == 0) or vector(0)',
             unit="short",
             red=Red(1),
-            description="Targets that Prometheus can not scrape. Red: at least one; runbook "
+            description="Targets that Prometheus cannot scrape. Red: at least one. Runbook: "
             "PurposewatchTargetDown.",
         ),
         number(
@@ -75,16 +76,16 @@ def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "sum(purposewatch_consumer_stopped) or vector(0)",
             unit="short",
             red=Red(1),
-            description="Consumers that stopped themselves because too many records were bad. Red: "
-            "at least one; runbook PurposewatchConsumerStopped.",
+            description="Consumers that stopped themselves because too many records were bad. "
+            "Red: at least one. Runbook: PurposewatchConsumerStopped.",
         ),
         number(
-            "Records waiting",
+            "Consumer lag",
             "sum(topic:purposewatch_consumer_lag_records:sum) or vector(0)",
             unit="short",
             red=Red(100_000, orange=1_000),
-            description="Lag over all topics. Red: more than 100,000. Look below whether it grows; "
-            "if so, runbook PurposewatchConsumerLagGrowing.",
+            description="Lag over all topics. Red: more than 100,000. Check below whether it "
+            "grows; if so, follow the runbook PurposewatchConsumerLagGrowing.",
         ),
     ):
         made = made.with_panel(panel)
@@ -102,14 +103,14 @@ def _flow(made: dashboard.Dashboard) -> dashboard.Dashboard:
             {
                 "accepted": rate("purposewatch_ingest_events_accepted_total", "", INSTANCE),
                 "audited": rate("purposewatch_verdicts_total", "", INSTANCE),
-                "booked": rate("purposewatch_recorded_verdicts_total", "", INSTANCE),
+                "recorded": rate("purposewatch_recorded_verdicts_total", "", INSTANCE),
             },
             unit="eps",
-            description="The three lines lie on each other while everything flows. When one falls "
-            "behind the line before it, that service lags: see the lag below.",
+            description="The three lines coincide while nothing lags. If one falls below the line "
+            "before it, that service lags: see the lag below.",
         ),
         graph(
-            "Refused events",
+            "Rejected events",
             {
                 "{{publisher}} {{error_class}}": or_zero(
                     rate(
@@ -122,25 +123,26 @@ def _flow(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="eps",
             red=Red(10),
-            description="By publisher and reason. Red: more than 10 a second. It is usually one "
-            "publisher's release; runbook PurposewatchPublisherRefused.",
+            description="By publisher and reason. Red: more than 10 per second, usually after a "
+            "publisher's release. Runbook: PurposewatchPublisherRefused.",
         ),
         graph(
             "HTTP requests by status",
             {"{{job}} {{status}}": rate(requests, "job, status", INSTANCE)},
             unit="reqps",
             stacked=True,
-            description="Requests to the gate and to the reporter. 4xx are the caller's fault, 503 "
-            "is Kafka or the database, 500 a defect; runbook PurposewatchHttpErrors.",
+            description="Requests to ingest and to the reporter. 4xx: the caller must correct "
+            "something. 503: Kafka or the database is unavailable. 500: a defect. Runbook: "
+            "PurposewatchHttpErrors.",
         ),
         graph(
-            "HTTP errors",
+            "HTTP error rate",
             {
                 "{{job}}": f"({failed} or 0 * {answered}) / {answered}",
             },
             unit="percentunit",
             red=Red(0.05, orange=0.01),
-            description="Share of requests answered with 5xx. Red: above 5 %; runbook "
+            description="Share of requests answered with 5xx. Red: above 5 %. Runbook: "
             "PurposewatchHttpErrors.",
         ),
     ):
@@ -156,41 +158,37 @@ def _latency(made: dashboard.Dashboard) -> dashboard.Dashboard:
     )
     for panel in (
         graph(
-            "From acceptance to verdict",
+            "Latency from acceptance to verdict",
             {
-                "half within": quantile(0.5, accept, "", INSTANCE),
-                "99 % within": quantile(0.99, accept, "", INSTANCE),
-                "99.9 % within": quantile(0.999, accept, "", INSTANCE),
+                "p50": quantile(0.5, accept, "", INSTANCE),
+                "p99": quantile(0.99, accept, "", INSTANCE),
+                "p99.9": quantile(0.999, accept, "", INSTANCE),
             },
             unit="s",
             red=Red(5, orange=1),
-            description="The objective is 99.9 % within 5 s (red line). Above it: look at lag and "
-            "batches; runbook PurposewatchAuditLateFast.",
+            description="The objective is 99.9 % within 5 s (red line). If it is exceeded, look "
+            "at lag and batch duration. Runbook: PurposewatchAuditLateFast.",
         ),
         graph(
-            "From the access itself to verdict",
+            "Latency from access to verdict",
             {
-                "half within": quantile(0.5, event, "", INSTANCE),
-                "99 % within": quantile(0.99, event, "", INSTANCE),
+                "p50": quantile(0.5, event, "", INSTANCE),
+                "p99": quantile(0.99, event, "", INSTANCE),
             },
             unit="s",
             red=Red(300, orange=60),
-            description="By the publisher's clock, so it holds what the publisher waited. Red: "
-            "more than 5 minutes. When acceptance to verdict is fine, the delay is at the "
-            "publisher.",
+            description="By the publisher's clock, so it includes the time before publishing. "
+            "Red: more than 5 minutes. If the latency from acceptance to verdict is fine, the "
+            "delay is at the publisher.",
         ),
         graph(
-            "HTTP requests",
-            {
-                "{{job}} 99 % within": quantile(
-                    0.99, "purposewatch_http_request_seconds", "job", INSTANCE
-                )
-            },
+            "HTTP request duration",
+            {"{{job}} p99": quantile(0.99, "purposewatch_http_request_seconds", "job", INSTANCE)},
             unit="s",
             red=Red(2.5, orange=0.5),
             width=24,
-            description="How long callers wait. At the gate it is mostly Kafka's confirmation. "
-            "Red: more than 2.5 s; look at Kafka, then at the event loop below.",
+            description="How long callers wait. At ingest that is mostly the time until Kafka "
+            "acknowledges. Red: more than 2.5 s. Look at Kafka, then at the event loop lag below.",
         ),
     ):
         made = made.with_panel(panel)
@@ -207,54 +205,54 @@ def _consumers(made: dashboard.Dashboard) -> dashboard.Dashboard:
             {"{{job}} {{topic}}": f"sum by (job, topic) ({lag})"},
             unit="short",
             red=Red(100_000, orange=1_000),
-            description="Records yet to be taken in. Growing: more arrives than is taken in; "
-            "runbook PurposewatchConsumerLagGrowing. Flat above 0: stuck; runbook "
-            "PurposewatchConsumerStuck.",
+            description="Records not yet consumed. Growing: more records arrive than are "
+            "consumed, runbook PurposewatchConsumerLagGrowing. Constant above 0: the consumer is "
+            "stuck, runbook PurposewatchConsumerStuck.",
         ),
         graph(
             "Lag by partition",
             {"{{topic}} {{partition}}": f"sum by (topic, partition) ({lag})"},
             unit="short",
             red=Red(100_000, orange=1_000),
-            description="One partition alone: a key that has most of the events, or one process "
-            "that is slow. See which instance has it in the next row.",
+            description="If a single partition lags, one key has most of the events or one "
+            "process is slow. The next row shows which instance owns it.",
         ),
         graph(
-            "Records taken in",
+            "Records consumed",
             {
                 "{{job}} {{instance}} {{topic}}": rate(
                     "purposewatch_consumer_records_total", "job, instance, topic", INSTANCE
                 )
             },
             unit="rps",
-            description="Per process. A process at 0 while others work has no partitions, or is "
-            "stuck; runbook PurposewatchConsumerStuck.",
+            description="Per process. A process at 0 while others work has no partitions or is "
+            "stuck. Runbook: PurposewatchConsumerStuck.",
         ),
         graph(
-            "Duration of batches",
-            {"{{job}} {{topic}} 99 % within": quantile(0.99, seconds, "job, topic", INSTANCE)},
+            "Batch duration",
+            {"{{job}} {{topic}} p99": quantile(0.99, seconds, "job, topic", INSTANCE)},
             unit="s",
             red=Red(5, orange=1),
-            description="From taking a batch in to having finished it. Red: more than 5 s. At the "
-            "reporter it is the database, elsewhere Kafka.",
+            description="From receiving a batch to finishing it. Red: more than 5 s. In the "
+            "reporter the database is slow, elsewhere Kafka.",
         ),
         graph(
-            "Records in a batch",
-            {"{{job}} {{topic}} half have at most": quantile(0.5, size, "job, topic", INSTANCE)},
+            "Batch size",
+            {"{{job}} {{topic}} p50": quantile(0.5, size, "job, topic", INSTANCE)},
             unit="short",
-            description="Batches grow with the load; at their limit all the time, the consumer has "
-            "no reserve: add a process, up to the number of partitions.",
+            description="Batches grow with the load. If they are always at their limit, the "
+            "consumer has no headroom: add a process, up to the number of partitions.",
         ),
         graph(
-            "Without progress",
+            "Stalled consumers",
             {
                 "{{job}} {{instance}} {{topic}}": "max by (job, instance, topic) "
                 f"(purposewatch_consumer_stalled_seconds{{{INSTANCE}}})"
             },
             unit="s",
             red=Red(300, orange=60),
-            description="How long a consumer has finished nothing although records wait. Red: more "
-            "than 5 minutes; runbook PurposewatchConsumerStuck.",
+            description="How long a consumer has finished nothing although records are pending. "
+            "Red: more than 5 minutes. Runbook: PurposewatchConsumerStuck.",
         ),
         graph(
             "Partitions by process",
@@ -263,11 +261,12 @@ def _consumers(made: dashboard.Dashboard) -> dashboard.Dashboard:
                 f"(purposewatch_consumer_lag_records{{{INSTANCE}}})"
             },
             unit="short",
-            description="Who has how many partitions. A process without any is a reserve; two that "
-            "exchange theirs for ever are a storm; runbook PurposewatchRebalanceStorm.",
+            description="How many partitions each process owns. A process without any is a "
+            "standby. Two that keep exchanging theirs are a rebalance storm. Runbook: "
+            "PurposewatchRebalanceStorm.",
         ),
         graph(
-            "Rebalances, and batches put back",
+            "Rebalances and failed batches",
             {
                 "{{job}} {{topic}} rebalances": counted(
                     "purposewatch_consumer_rebalances_total", "job, topic", INSTANCE, window="5m"
@@ -281,8 +280,8 @@ def _consumers(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="short",
             red=Red(5),
-            description="In five minutes. A few rebalances belong to every rollout. Red: again and "
-            "again; runbooks PurposewatchRebalanceStorm and PurposewatchConsumerRetrying.",
+            description="Within five minutes. Every rollout causes a few rebalances. Red: more "
+            "than five. Runbooks: PurposewatchRebalanceStorm, PurposewatchConsumerRetrying.",
         ),
     ):
         made = made.with_panel(panel)

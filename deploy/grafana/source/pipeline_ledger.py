@@ -1,4 +1,4 @@
-"""The part of the pipeline's dashboard about dead letters and the books."""
+"""The rows of the pipeline dashboard about dead letters and the ledger."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -10,7 +10,7 @@ _OVER_PROCESSES = "max without (instance, job)"
 
 def add(made: dashboard.Dashboard) -> dashboard.Dashboard:
     """Append the rows."""
-    return _books(_letters(made))
+    return _ledger(_letters(made))
 
 
 def _letters(made: dashboard.Dashboard) -> dashboard.Dashboard:
@@ -25,12 +25,12 @@ def _letters(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="rps",
             red=Red(1),
-            description="Records set aside. From the raw topic it is a publisher's fault; from the "
-            "events topic something else than the gate writes there. Red: more than one a second; "
-            "runbook PurposewatchDeadLettersFast.",
+            description="Records dead-lettered. From the raw topic: a publisher's fault. From the "
+            "events topic: a producer other than ingest writes to it. Red: more than one per "
+            "second. Runbook: PurposewatchDeadLettersFast.",
         ),
         graph(
-            "Dead letters booked",
+            "Dead letters recorded",
             {
                 "{{error_class}}": rate(
                     "purposewatch_recorded_dead_letters_total", "error_class", INSTANCE
@@ -38,7 +38,7 @@ def _letters(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="rps",
             red=Red(1),
-            description="What the reporter has booked of them. When it stays behind the graph "
+            description="Dead letters that the reporter has recorded. If it stays below the graph "
             "beside it, the reporter lags on the dead-letters topic.",
         ),
     ):
@@ -46,82 +46,82 @@ def _letters(made: dashboard.Dashboard) -> dashboard.Dashboard:
     return made
 
 
-def _books(made: dashboard.Dashboard) -> dashboard.Dashboard:
-    made = made.with_row(dashboard.Row("Books"))
+def _ledger(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    made = made.with_row(dashboard.Row("Ledger"))
 
-    def gauge(name: str, books: str = "books") -> str:
-        return f"{_OVER_PROCESSES} (purposewatch_{books}_{name}{{{INSTANCE}}})"
+    def gauge(name: str, ledger: str = "ledger") -> str:
+        return f"{_OVER_PROCESSES} (purposewatch_{ledger}_{name}{{{INSTANCE}}})"
 
     for panel in (
         graph(
-            "Open events",
+            "Pending and unaccounted events",
             {
                 "unaccounted, partition {{partition}}": gauge("unaccounted"),
-                "under way, partition {{partition}}": gauge("pending"),
+                "pending, partition {{partition}}": gauge("pending"),
             },
             unit="short",
-            description="Under way: no verdict yet. Unaccounted: passed over, which must not be; "
-            "runbook PurposewatchEventsUnaccounted.",
+            description="Pending: no verdict yet. Unaccounted: skipped, which must never happen. "
+            "Runbook: PurposewatchEventsUnaccounted.",
         ),
         graph(
-            "Oldest open event",
-            {"partition {{partition}}": gauge("oldest_open_seconds")},
+            "Oldest pending event",
+            {"partition {{partition}}": gauge("oldest_pending_seconds")},
             unit="s",
             red=Red(300, orange=60),
-            description="How long the oldest event without a verdict has waited. Red: more than 5 "
-            "minutes; runbook PurposewatchVerdictsLate.",
+            description="How long the oldest event without a verdict has been pending. Red: more "
+            "than 5 minutes. Runbook: PurposewatchVerdictsLate.",
         ),
         graph(
-            "Open raw records",
+            "Pending and unaccounted raw records",
             {
-                "unaccounted, partition {{partition}}": gauge("unaccounted", "raw_books"),
-                "under way, partition {{partition}}": gauge("pending", "raw_books"),
+                "unaccounted, partition {{partition}}": gauge("unaccounted", "raw_ledger"),
+                "pending, partition {{partition}}": gauge("pending", "raw_ledger"),
             },
             unit="short",
-            description="The same for the raw topic: a record is settled once its event's verdict "
-            "or its dead letter is booked; runbook PurposewatchRawUnaccounted.",
+            description="The same for the raw topic: a record is accounted for once its event's "
+            "verdict or its dead letter is recorded. Runbook: PurposewatchRawUnaccounted.",
         ),
         graph(
-            "Oldest open raw record",
-            {"partition {{partition}}": gauge("oldest_open_seconds", "raw_books")},
+            "Oldest pending raw record",
+            {"partition {{partition}}": gauge("oldest_pending_seconds", "raw_ledger")},
             unit="s",
             red=Red(300, orange=60),
-            description="How long the oldest raw record has waited. Red: more than 5 minutes; look "
-            "at the lag of the raw topic, then at the events' graph above.",
+            description="How long the oldest raw record has been pending. Red: more than 5 "
+            "minutes. Look at the lag of the raw topic, then at the pending events above.",
         ),
         graph(
-            "Repeats, duplicates, conflicts",
+            "Redeliveries, duplicates, conflicts",
             {
-                "repeats": rate("purposewatch_recorded_redeliveries_total", "", INSTANCE),
+                "redeliveries": rate("purposewatch_recorded_redeliveries_total", "", INSTANCE),
                 "ids, {{content}} content": rate(
                     "purposewatch_recorded_duplicates_total", "content", INSTANCE
                 ),
             },
             unit="eps",
             red=NEVER_RED,
-            description="Repeats follow a restart and change nothing. Ids with the same content "
-            "are publishers' retries. Ids with different content are a publisher's defect; runbook "
-            "PurposewatchIdConflicts.",
+            description="Redeliveries follow a restart and change nothing. Ids with the same "
+            "content are publishers' retries. Ids with different content are a publisher's "
+            "defect. Runbook: PurposewatchIdConflicts.",
         ),
         graph(
-            "New pages, and records lost",
+            "Log epochs and records lost",
             {
-                "pages, {{topic}}": "max by (topic) (purposewatch_log_epochs_started)",
+                "epochs started, {{topic}}": "max by (topic) (purposewatch_log_epochs_started)",
                 "records lost, {{topic}}": "max by (topic) (purposewatch_ledger_lost)",
             },
             unit="short",
-            description="A new page begins when a topic is not the one that the books were about. "
-            "Any step upwards: runbooks PurposewatchLogReplaced and PurposewatchRecordsLost.",
+            description="A log epoch is started when a topic's log was replaced. If either line "
+            "rises, follow the runbooks PurposewatchLogReplaced and PurposewatchRecordsLost.",
         ),
         number(
-            "Since the books were compared with Kafka",
+            "Time since the last reconciliation",
             "time() - max(purposewatch_ledger_reconciled_timestamp_seconds)",
             unit="s",
             red=Red(120, orange=30),
             width=24,
             decimals=0,
-            description="The reporter does it every second or so. Red: more than two minutes ago; "
-            "until then nobody knows whether all is accounted for; runbook "
+            description="The reporter reconciles the ledger with Kafka about every second. Red: "
+            "more than two minutes ago, so missing events go unnoticed. Runbook: "
             "PurposewatchLedgerNotReconciled.",
         ),
     ):

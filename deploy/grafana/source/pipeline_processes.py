@@ -1,4 +1,4 @@
-"""The lower half of the pipeline's dashboard: the delivery of alerts, and each process."""
+"""The rows of the pipeline dashboard about alert delivery and each process."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -15,19 +15,19 @@ def add(made: dashboard.Dashboard) -> dashboard.Dashboard:
 
 
 def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
-    made = made.with_row(dashboard.Row("Delivery of alerts"))
+    made = made.with_row(dashboard.Row("Alert delivery"))
     for panel in (
         graph(
-            "Alerts waiting",
+            "Undelivered alerts",
             {"{{channel}}": or_zero("max by (channel) (purposewatch_outbox_depth)", "channel")},
             unit="short",
             red=Red(100, orange=10),
             width=6,
-            description="Alerts that a channel's receiver does not have yet. Red: more than 100; "
-            "runbook PurposewatchOutboxWaiting.",
+            description="Alerts that a channel's receiver has not accepted yet. Red: more than "
+            "100. Runbook: PurposewatchOutboxWaiting.",
         ),
         graph(
-            "Oldest waiting alert",
+            "Oldest undelivered alert",
             {
                 "{{channel}}": or_zero(
                     "max by (channel) (purposewatch_outbox_oldest_seconds)", "channel"
@@ -36,10 +36,11 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
             unit="s",
             red=Red(600, orange=120),
             width=6,
-            description="Red: nobody was told for ten minutes; runbook PurposewatchOutboxWaiting.",
+            description="Red: an alert has been undelivered for ten minutes. Runbook: "
+            "PurposewatchOutboxWaiting.",
         ),
         graph(
-            "Channels that take nothing",
+            "Failing channels",
             {
                 "{{channel}}": or_zero(
                     "max by (channel) (purposewatch_alert_channel_failing_seconds)", "channel"
@@ -48,11 +49,11 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
             unit="s",
             red=Red(600, orange=120),
             width=6,
-            description="How long a channel has taken no alert that it was given. Red: more than "
-            "10 minutes; runbook PurposewatchAlertChannelDead.",
+            description="How long a channel has accepted no alert. Red: more than 10 minutes. "
+            "Runbook: PurposewatchAlertChannelDead.",
         ),
         graph(
-            "Attempts to deliver",
+            "Delivery attempts",
             {
                 "{{channel}} {{result}}": or_zero(
                     rate("purposewatch_alert_deliveries_total", "channel, result", INSTANCE),
@@ -61,8 +62,8 @@ def _delivery(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="ops",
             width=6,
-            description="Only failures: the receiver is away or refuses everything; runbook "
-            "PurposewatchAlertChannelDead.",
+            description="If there are only failures, the receiver is down or rejects everything. "
+            "Runbook: PurposewatchAlertChannelDead.",
         ),
     ):
         made = made.with_panel(panel)
@@ -74,49 +75,50 @@ def _processes(made: dashboard.Dashboard) -> dashboard.Dashboard:
     files = f"process_open_fds{{{_OURS}, {INSTANCE}}} / process_max_fds{{{_OURS}, {INSTANCE}}}"
     for panel in (
         graph(
-            "Processor time",
+            "CPU",
             {_EACH: rate("process_cpu_seconds_total", "job, instance", _OURS, INSTANCE)},
             unit="percentunit",
             red=Red(0.95, orange=0.8),
-            description="1 is a whole processor, which is all that one process can use. Red: it is "
-            "at its limit; add another, up to the number of partitions.",
+            description="1 is one core, the most that one process can use. Red: the process is at "
+            "its limit. Add another, up to the number of partitions.",
         ),
         graph(
-            "Lateness of the event loop",
+            "Event loop lag",
             {
-                f"{_EACH} 99 % within": quantile(
+                f"{_EACH} p99": quantile(
                     0.99, "purposewatch_event_loop_lag_seconds", "job, instance", INSTANCE
                 )
             },
             unit="s",
             red=Red(0.5, orange=0.1),
-            description="How much later than asked a timer fires. Red: the process has too much to "
-            "do or is blocked; runbook PurposewatchEventLoopSlow.",
+            description="How late timers fire. Red: the process is overloaded or blocked. "
+            "Runbook: PurposewatchEventLoopSlow.",
         ),
         graph(
             "Memory",
             {_EACH: f"process_resident_memory_bytes{{{_OURS}, {INSTANCE}}}"},
             unit="bytes",
             red=Red(480 * 2**20, orange=400 * 2**20),
-            description="The containers' limit is 512 MB. Red: close to it; a restart helps for "
-            "the moment, a report of what grew helps for good.",
+            description="The containers' limit is 512 MB. Red: close to it. Restart the process, "
+            "and report what grew.",
         ),
         graph(
             "Open files and connections",
             {_EACH: files},
             unit="percentunit",
             red=Red(0.8, orange=0.5),
-            description="Share of what the process may open. Red: above 80 %; runbook "
+            description="Share of the process's limit. Red: above 80 %. Runbook: "
             "PurposewatchFilesRunningOut.",
         ),
         rows(
-            "Up since, and version",
+            "Uptime and version",
             "max by (job, instance, version) (purposewatch_build_info"
             f"{{{_OURS}, {INSTANCE}}} * on (job, instance) group_left () (time() - "
             f"process_start_time_seconds{{{_OURS}}}))",
             unit="s",
-            description="Every process with its version and age. Ages of seconds again and again: "
-            "it keeps dying; read its log. Two versions for long: a rollout is stuck.",
+            description="Every process with its version and age. If an age keeps returning to "
+            "seconds, the process keeps crashing; read its log. If two versions stay, a rollout "
+            "is stuck.",
         ),
         rows(
             "Metrics with too many series",
@@ -125,8 +127,8 @@ def _processes(made: dashboard.Dashboard) -> dashboard.Dashboard:
             ),
             unit="short",
             red=Red(1),
-            description="How often a new label set was counted as `_other` instead. Red: any; "
-            "runbook PurposewatchLabelsReplaced.",
+            description="How often a new label set was counted as `_other`. Red: at least once. "
+            "Runbook: PurposewatchLabelsReplaced.",
         ),
     ):
         made = made.with_panel(panel)

@@ -1,4 +1,4 @@
-"""The dashboard of privacy counsel: how the declared statements meet what really happens."""
+"""The dashboard for privacy counsel: how statements are used by actual traffic."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -20,11 +20,11 @@ _VERDICTS = "purposewatch_verdicts_total"
 
 
 def build() -> dashboard.Dashboard:
-    """Put the dashboard together."""
+    """Build the dashboard."""
     made = page(
         "purposewatch-policy",
         "Purposewatch: policy",
-        "Which statements carry the traffic, which only come near, and which terms nobody knows.",
+        "Which statements are used, which were nearest misses, and which terms are unknown.",
         [
             chosen(
                 "controller",
@@ -41,38 +41,40 @@ def _state(made: dashboard.Dashboard) -> dashboard.Dashboard:
     made = made.with_row(dashboard.Row("Policies in use"))
     for panel in (
         number(
-            "Without policy",
+            "No policy in force",
             "count(max by (controller) "
             f"(purposewatch_policy_in_force{{{CONTROLLER}}}) == 0) or vector(0)",
             unit="short",
             red=Red(1),
-            description="Red: every event of such a controller becomes a violation. Extend the "
-            "last version's time or publish the next one; runbook PurposewatchNoPolicyInForce.",
+            description="Controllers without a policy in force. Red: every event of such a "
+            "controller becomes a violation. Extend the last version or deploy the next one. "
+            "Runbook: PurposewatchNoPolicyInForce.",
         ),
         number(
-            "Faulty files",
+            "Invalid files",
             "sum(purposewatch_policy_reload_failed) or vector(0)",
             unit="short",
             red=Red(1),
-            description="Processes that go on with the last good version because the files on disk "
-            "are faulty. Red: run `purposewatch policy lint`; it names the file and the line.",
+            description="Processes that continue with the last valid version because the files on "
+            "disk are invalid. Red: at least one. Run `purposewatch policy lint`; it names the "
+            "file and the line.",
         ),
         number(
-            "Differing",
+            "Differing versions",
             "count(count by (controller, version) (count by (controller, version, digest) "
             f"(purposewatch_policy_info{{{CONTROLLER}}})) > 1) or vector(0)",
             unit="short",
             red=Red(1),
-            description="Versions that auditors have loaded with different content. Red for longer "
-            "than a rollout takes: not every auditor reads the same files; runbook "
+            description="Versions that auditors have loaded with different content. Red for "
+            "longer than a rollout takes: the auditors do not read the same files. Runbook: "
             "PurposewatchPoliciesDiffer.",
         ),
         number(
             "Reloads",
             or_zero(counted("purposewatch_policy_reloads_total", "", 'result="success"')),
             unit="short",
-            description="Good changes that were taken over, summed over all processes. Each is a "
-            "blue mark in the graphs. If one that you made is missing, look at «Faulty files».",
+            description="Valid changes that were loaded, over all processes. Each is a blue mark "
+            'in the graphs. If your change is missing, look at "Invalid files".',
         ),
     ):
         made = made.with_panel(panel)
@@ -82,8 +84,8 @@ def _state(made: dashboard.Dashboard) -> dashboard.Dashboard:
             f"max by (controller, version) (purposewatch_policy_in_force{{{CONTROLLER}}})",
             unit="bool_yes_no",
             width=8,
-            description="Every version loaded, and whether it is in force now. When the one that "
-            "you expect is missing, its file was not deployed or is faulty.",
+            description="Every loaded version, and whether it is in force now. If one is missing, "
+            "its file was not deployed or is invalid.",
         )
     )
 
@@ -101,13 +103,13 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
     legend = "{{controller}} {{statement}}"
     for panel in (
         graph(
-            "Decisions by grade of disclosure",
+            "Decisions by disclosure grade",
             {"{{grade}}": rate(_DECISIONS, "grade", CONTROLLER)},
             unit="ops",
             stacked=True,
-            description="Decisions about data categories a second. `clear`: a statement names the "
-            "very terms. `vague`: only broader ones. `omitted`, `incorrect`, `ambiguous`: not what "
-            "people were told. When these rise, find the statement below.",
+            description="Decisions per second, one for each data category. `clear`: a statement "
+            "names the very terms. `vague`: only broader terms. `omitted`, `incorrect`, "
+            "`ambiguous`: not what people were told. If these rise, find the statement below.",
         ),
         number(
             "Share of vague disclosures",
@@ -116,18 +118,17 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
             red=Red(0.5, orange=0.25),
             decimals=1,
             width=12,
-            description="Permitted, but only by a broader term than the one used. Red: more than "
-            "half. People were told in general words; name the terms of the statements below "
-            "in the policy's next version.",
+            description="Permitted, but only by a term broader than the one used. Red: more than "
+            "half. Name the terms of the statements below in the next version of the policy.",
         ),
         bars(
-            "Statements that carry the traffic",
+            "Most used statements",
             top("clear", "vague"),
             legend=legend,
             unit="short",
             width=12,
-            description="Statements by how many data categories they permitted. One that carries "
-            "nearly everything may be too broad; one that is never here may be dead text.",
+            description="Statements by how many data categories they permitted. One that permits "
+            "nearly everything may be too broad; one that never appears may be obsolete.",
         ),
         bars(
             "Statements that disclose vaguely",
@@ -135,30 +136,30 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
             legend=legend,
             unit="short",
             width=12,
-            description="Where only an ancestor of the event's term is declared. "
+            description="Statements that declare only an ancestor of the event's term. "
             "`purposewatch policy explain` shows which term is missing.",
         ),
         bars(
-            "Statements that come nearest to violations",
+            "Nearest misses",
             top("omitted"),
             legend=legend,
             unit="short",
             red=Red(1),
             width=12,
-            description="The statements that undeclared flows came nearest to. Red: at least one. "
+            description="The statements that undeclared flows came closest to. Red: at least one. "
             "Either the flow must stop or the statement must be widened; the violation says what "
-            "it lacks.",
+            "the statement lacks.",
         ),
         bars(
-            "Prohibitions that were broken",
+            "Violated prohibitions",
             top("incorrect", "ambiguous"),
             legend=legend,
             unit="short",
             red=Red(1),
             width=12,
-            description="Statements that prohibit what happened; where the policy permits it as "
+            description="Statements that prohibit what happened. If the policy permits it as "
             "well, it contradicts itself. Red: at least one. Open the violations, stop the flow, "
-            "and run `purposewatch policy lint` for contradictions.",
+            "and run `purposewatch policy lint` to find contradictions.",
         ),
     ):
         made = made.with_panel(panel)
@@ -166,11 +167,11 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
 
 
 def _terms(made: dashboard.Dashboard) -> dashboard.Dashboard:
-    made = made.with_row(dashboard.Row("Terms that nobody knows"))
+    made = made.with_row(dashboard.Row("Unknown terms"))
     unknown = 'error_class=~"unknown_term|unknown_controller"'
     for panel in (
         graph(
-            "Refused for a term or a controller",
+            "Rejected for an unknown term or controller",
             {
                 "{{publisher}} {{error_class}}": or_zero(
                     rate(_REFUSED, "publisher, error_class", unknown), "publisher, error_class"
@@ -178,13 +179,13 @@ def _terms(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="eps",
             red=Red(1),
-            description="Events that the gate refused because the vocabulary lacks a term, or no "
-            "policy names the controller. Red: more than one a second; that much is not audited. "
-            "Add the term to the vocabulary, or tell the publisher the right one (`GET "
+            description="Events that ingest rejected because the vocabulary lacks a term or no "
+            "policy names the controller. Red: more than one per second is not audited. Add the "
+            "term to the vocabulary, or send the publisher the right one (`GET "
             "/v1/vocabulary/<controller>`).",
         ),
         graph(
-            "Events not judged",
+            "Unknown events",
             {
                 "{{controller}}": or_zero(
                     rate(_VERDICTS, "controller", 'outcome="unknown"'), "controller"
@@ -192,8 +193,8 @@ def _terms(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="eps",
             red=Red(0.01),
-            description="Events that passed the gate but that the auditors could not judge. Red: "
-            "any. Gate and auditors have different vocabularies; runbook "
+            description="Events that ingest accepted and the auditors could not judge. Red: any. "
+            "Ingest and the auditors use different vocabularies. Runbook: "
             "PurposewatchEventsNotJudged.",
         ),
     ):
