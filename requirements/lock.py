@@ -17,6 +17,7 @@ BUILD = ["hatchling", "editables"]
 
 SHARED = ["shared/policy", "shared/contract", "shared/runtime"]
 SETS: dict[str, list[str]] = {
+    "policy": ["shared/policy"],
     "ingest": [*SHARED, "services/ingest"],
     "auditor": [*SHARED, "services/auditor"],
     "reporter": [*SHARED, "services/reporter"],
@@ -31,6 +32,9 @@ SETS: dict[str, list[str]] = {
     ],
 }
 """The distributions of each set, with the extras that are wanted of them."""
+
+LIBRARY = "policy"
+"""The set without what builds it, since it shows how little the library needs."""
 
 
 def _table(directory: str) -> dict[str, object]:
@@ -75,7 +79,8 @@ def main() -> None:
     _compile("dev", everything | set(groups["dev"]) | set(BUILD), None)
     for name, directories in SETS.items():
         lines = {line for directory in directories for line in _declared(directory)}
-        _compile(name, lines | set(BUILD), "dev.txt")
+        build = set() if name == LIBRARY else set(BUILD)
+        _compile(name, lines | build, "dev.txt")
     _compile("docs", set(groups["docs"]), "dev.txt")
     engines = (ROOT / "requirements" / "bench.in").read_text(encoding="utf-8").splitlines()
     _compile("bench", set(engines), "dev.txt")

@@ -69,6 +69,10 @@ class CategoryExplanation:
     comparisons: tuple[Comparison, ...]
     """One for each dimension; empty without a statement."""
     remedies: Remedies | None
+    event_advice: tuple[str, ...]
+    """The changes of the event, in the language asked for; all of them are needed."""
+    policy_advice: tuple[str, ...]
+    """The changes of the policy, in the language asked for; all of them are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,13 @@ class Explanation:
     """The versions there are, when none was in force."""
 
 
-def explain(flow: Flow, at: datetime, policies: PolicySet, language: str) -> Explanation:
-    """Decide a flow and explain the decision. Raises `KeyError` for an unknown language."""
+def explain(flow: Flow, at: datetime, policies: PolicySet, language: str = "en") -> Explanation:
+    """Decide a flow that happened at a moment (with zone), and explain the decision.
+
+    The explanation has for each data category the deciding or nearest statement, each dimension
+    of it against the flow, and the smallest change of the event and of the policy that would
+    permit the flow. A change honours every prohibition. Raises `KeyError` for an unknown language.
+    """
     decision = decide(flow, at, policies)
     vocabulary = policies.vocabularies.get(flow.controller)
     compiled = policies.in_force(flow.controller, at) if vocabulary is not None else None
@@ -149,11 +158,20 @@ class _Category:
         self._compiled = compiled
         self._language = language
 
-    def explained(self, words: str) -> CategoryExplanation:
+    def explained(self, sentence: str) -> CategoryExplanation:
         decided = self._decided
         statement = section = remedies = None
+        event_advice: tuple[str, ...] = ()
+        policy_advice: tuple[str, ...] = ()
         if self._compiled is not None:
             remedies = find_remedies(self._flow, decided, self._compiled)
+            words, vocabulary = LANGUAGES[self._language], self._compiled.vocabulary
+            if remedies is not None and remedies.event is not None:
+                changes = remedies.event.changes
+                event_advice = tuple(words.event_change(each, vocabulary) for each in changes)
+            if remedies is not None and remedies.policy is not None:
+                edits = remedies.policy.changes
+                policy_advice = tuple(words.policy_change(each, vocabulary) for each in edits)
             if decided.statement is not None:
                 statement = self._compiled.statement(decided.statement)
                 labels = self._compiled.policy.sections.get(statement.clause.partition(".")[0], {})
@@ -161,11 +179,13 @@ class _Category:
         return CategoryExplanation(
             decided=decided,
             label=self._label(Dimension.DATA_CATEGORY, decided.data_category),
-            sentence=words,
+            sentence=sentence,
             statement=statement,
             section=section,
             comparisons=self._comparisons(statement) if statement is not None else (),
             remedies=remedies,
+            event_advice=event_advice,
+            policy_advice=policy_advice,
         )
 
     def _comparisons(self, statement: Statement) -> tuple[Comparison, ...]:
