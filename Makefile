@@ -25,7 +25,7 @@ RELEASED = $(shell cat VERSION)
 LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format unit cases integration e2e chaos packaging \
+.PHONY: help install install-dev demo test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-core bench-desk bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
@@ -39,8 +39,8 @@ install-dev: $(VENV)/dev.stamp  ## Make the environment that develops and tests 
 demo: install  ## Everything at once on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
 	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
 
-test: lint docs-site  ## Everything: lint, site, unit, cases, packaging, integration, deploy, end to end, chaos
-	$(BIN)/pytest
+test: lint docs-site  ## Everything: lint, site, and each tier of tests, with the time that it took
+	$(BIN)/python -m tests
 
 lint: install-dev  ## ruff, mypy strict, the import contracts, the schemas' freshness
 	$(BIN)/ruff format --check .
@@ -53,20 +53,24 @@ format: install-dev  ## Let ruff lay the code out
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+coverage: install-dev  ## Branch coverage of the unit and cases tiers, as build/coverage/index.html
+	$(BIN)/python -m tests unit cases -- --cov --cov-append --cov-report=term:skip-covered \
+	  --cov-report=html
+
 unit: install-dev  ## Fast tests without processes
-	$(BIN)/pytest tests/unit
+	$(BIN)/python -m tests unit
 
 cases: install-dev  ## The policies' own cases
-	$(BIN)/pytest tests/cases
+	$(BIN)/python -m tests cases
 
 packaging: install-dev  ## Each service installs and imports alone
-	$(BIN)/pytest tests/packaging
+	$(BIN)/python -m tests packaging
 
 integration: install-dev  ## Real services on real brokers and databases
-	$(BIN)/pytest tests/integration
+	$(BIN)/python -m tests integration
 
 e2e: install-dev  ## The demo as its user runs it, and the compliance page in a browser
-	$(BIN)/pytest tests/e2e
+	$(BIN)/python -m tests e2e
 
 chaos: install-dev  ## Kill, pause and cut everything under load, then check the books: SEED=7 SECONDS=300
 	@$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)

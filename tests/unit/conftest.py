@@ -1,4 +1,4 @@
-"""A submitted event to begin with."""
+"""What unit tests share: an environment without a terminal, and a submitted event."""
 
 import copy
 from collections.abc import Callable
@@ -24,6 +24,13 @@ _EVENT: dict[str, Any] = {
         "subject_id": SUBJECT_ID,
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset what the readline library exports to child processes, such as xdist workers."""
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

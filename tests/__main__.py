@@ -1,0 +1,89 @@
+"""Runs tiers of tests, each in a pytest of its own, and sums up: `python -m tests [TIER ...]`.
+
+Whatever a tier starts (services, brokers, databases) ends with its pytest. Every tier runs even if
+one before it failed; the exit status is 1 if any failed. Options after `--` go to each pytest.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+_TESTS = Path(__file__).parent
+# worksteal hands a worker the tests of few files, and rebalances when one has run out
+_TWO_PROCESSES = ("--numprocesses=2", "--dist=worksteal")
+_TIERS: dict[str, tuple[str, ...]] = {
+    "unit": _TWO_PROCESSES,
+    "cases": (),
+    "packaging": _TWO_PROCESSES,
+    "integration": (),
+    "deploy": (),
+    "e2e": (),
+    "chaos": (),
+}
+"""Options of pytest for each tier, in the order in which they run."""
+_NO_TESTS_SELECTED = 5
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tiers that are named, or all; return the exit status."""
+    separator = arguments.index("--") if "--" in arguments else len(arguments)
+    tiers, options = arguments[:separator] or list(_TIERS), arguments[separator + 1 :]
+    if unknown := set(tiers) - set(_TIERS):
+        sys.exit(f"unknown tiers: {', '.join(sorted(unknown))}; there are {', '.join(_TIERS)}")
+    lines: list[str] = []
+    total: Counter[str] = Counter()
+    failed = False
+    begun = time.monotonic()
+    for tier in tiers:
+        print(f"\n{tier}", flush=True)
+        started = time.monotonic()
+        status, outcomes = _run(tier, options)
+        failed |= status not in {0, _NO_TESTS_SELECTED}
+        total += outcomes
+        lines.append(
+            f"{tier:12} {_clock(started)}  {_in_words(outcomes)}"
+            + (f"  exit status {status}" if status else "")
+        )
+    print("\ntime per tier", *lines, f"{'all':12} {_clock(begun)}  {_in_words(total)}", sep="\n")
+    return int(failed)
+
+
+def _run(tier: str, options: list[str]) -> tuple[int, Counter[str]]:
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        command = [
+            *(sys.executable, "-m", "pytest", str(_TESTS / tier)),
+            *(f"--junit-xml={report}", "--durations=10", "--durations-min=0.5"),
+            *_TIERS[tier],
+            *options,
+        ]
+        status = subprocess.run(command, cwd=_TESTS.parent, check=False).returncode
+        return status, _outcomes(report) if report.exists() else Counter()
+
+
+def _outcomes(report: Path) -> Counter[str]:
+    outcomes: Counter[str] = Counter()
+    for suite in ET.parse(report).getroot().iter("testsuite"):  # noqa: S314 - pytest wrote it
+        numbers = {name: int(suite.get(name, 0)) for name in ("failures", "errors", "skipped")}
+        outcomes["failed"] += numbers["failures"] + numbers["errors"]
+        outcomes["skipped"] += numbers["skipped"]
+        outcomes["passed"] += int(suite.get("tests", 0)) - sum(numbers.values())
+    return outcomes
+
+
+def _clock(since: float) -> str:
+    minutes, seconds = divmod(round(time.monotonic() - since), 60)
+    return f"{minutes:3}:{seconds:02}"
+
+
+def _in_words(outcomes: Counter[str]) -> str:
+    named = [f"{outcomes[name]} {name}" for name in ("failed", "passed", "skipped")]
+    return ", ".join(each for each in named if not each.startswith("0 ")) or "no tests"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
