@@ -118,7 +118,9 @@ async def test_a_violation_is_found_understood_and_triaged(page: Page, desk: Run
     decisive = re.compile(r"^\s*(Recipient|Data category)")
     failed = page.locator("tr.fails").filter(has_text=decisive).first
     await expect(failed).to_contain_text("Not covered")
-    await expect(page.get_by_text("The smallest change that would permit it").first).to_be_visible()
+    await expect(
+        page.get_by_text("smallest change that would make it permitted").first
+    ).to_be_visible()
 
     await page.get_by_role("button", name="False positive").click()
     await expect(page.get_by_role("alert")).to_have_text("Give a reason in the comment.")

@@ -3,7 +3,6 @@
 import json
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +17,10 @@ from purposewatch_cli.policy.explain.asked import (
     read_asked,
 )
 from purposewatch_cli.policy.explain.report import show
-from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption, load_or_exit
+from purposewatch_cli.policy.loading import UNUSABLE, LanguageTag, PoliciesOption, load_or_exit
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy import Outcome
 from purposewatch_policy import explain as explained
-
-
-class LanguageTag(StrEnum):
-    """The languages that there are."""
-
-    EN = "en"
-    ZH = "zh"
 
 
 def explain(  # noqa: PLR0913 - one option for each field of a flow

@@ -1,5 +1,6 @@
 """Loads the policies that a command needs, or ends the command with every fault of them."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -20,6 +21,14 @@ PoliciesOption: TypeAlias = Annotated[
         help="Directory of the declared policies.",
     ),
 ]
+
+
+class LanguageTag(StrEnum):
+    """The languages of `purposewatch_policy.languages`, as an option takes them."""
+
+    EN = "en"
+    ZH = "zh"
+
 
 UNUSABLE = 2
 

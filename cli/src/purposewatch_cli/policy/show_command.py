@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption
+from purposewatch_cli.policy.loading import UNUSABLE, LanguageTag, PoliciesOption
 from purposewatch_cli.policy.show.markdown import as_markdown
 from purposewatch_cli.policy.show.picture import as_svg
 from purposewatch_cli.policy.show.text import show_matrices
-from purposewatch_cli.policy.show.words import Language, Wording
+from purposewatch_cli.policy.show.words import Wording
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy.files import UnusableVersionError, read_version
 
@@ -42,8 +42,8 @@ def show(
         typer.Option("--format", help="A table, Markdown for a wiki, or a picture of the flows."),
     ] = ShowFormat.TEXT,
     language: Annotated[
-        Language, typer.Option("--lang", help="Language of labels and headings.")
-    ] = Language.EN,
+        LanguageTag, typer.Option("--lang", help="Language of labels and headings.")
+    ] = LanguageTag.EN,
 ) -> None:
     """Show what a policy permits: a matrix of role, data and purpose, or a picture.
 

@@ -5,6 +5,7 @@ needs; beside it are the public packages `vocabulary`, `yaml_reader`, `files`, `
 `flow_space`, `lint`, `diff` and `cases`. Nothing else is meant to be imported from outside.
 """
 
+from purposewatch_policy.advice import Advice
 from purposewatch_policy.cached_decider import CachedDecider, DecisionCache
 from purposewatch_policy.change import Action, EventChange, PolicyChange, change_flow, change_policy
 from purposewatch_policy.compile import CompiledPolicy
@@ -51,6 +52,7 @@ __all__ = [
     "TERM_PATTERN",
     "AcceptedFinding",
     "Action",
+    "Advice",
     "CachedDecider",
     "CategoryDecision",
     "CategoryExplanation",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
+from purposewatch_policy.advice import Advice, advice_of
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import (
@@ -16,7 +17,7 @@ from purposewatch_policy.decision import (
     Outcome,
 )
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.languages import LANGUAGES, Account
+from purposewatch_policy.languages import LANGUAGES, Account, Texts, explanation_texts
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import closest_named
 from purposewatch_policy.policy_set import PolicySet
@@ -69,10 +70,8 @@ class CategoryExplanation:
     comparisons: tuple[Comparison, ...]
     """One for each dimension; empty without a statement."""
     remedies: Remedies | None
-    event_advice: tuple[str, ...]
-    """The changes of the event, in the language asked for; all of them are needed."""
-    policy_advice: tuple[str, ...]
-    """The changes of the policy, in the language asked for; all of them are needed."""
+    advice: tuple[Advice, ...]
+    """The remedies in words, that of the event first; empty without remedies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,45 @@ class Explanation:
     """What to correct when the event can't be judged."""
     versions: tuple[CompiledPolicy, ...]
     """The versions there are, when none was in force."""
+
+    @property
+    def texts(self) -> Texts:
+        """The catalogue of what is said around an explanation, in its language."""
+        return explanation_texts(self.language)
+
+    @property
+    def advice_heading(self) -> str:
+        """What stands above each category's advice."""
+        key = "advice.heading_of_several" if len(self.categories) > 1 else "advice.heading"
+        return self.texts(key)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say about the event as a whole, in sentences."""
+        texts = self.texts
+        notes = []
+        if self.leave_out:
+            categories = ", ".join(f"`{each}`" for each in self.leave_out)
+            notes.append(texts("note.leave_out", categories=categories))
+        notes += [
+            texts("note.meant", term=hint.term, meant=hint.meant)
+            if hint.meant
+            else texts("note.not_in_vocabulary", term=hint.term)
+            for hint in self.hints
+        ]
+        for each in self.versions:
+            policy = each.policy
+            notes.append(
+                texts(
+                    "note.version" if policy.in_force_until is None else "note.version_until",
+                    version=policy.version,
+                    begins=policy.in_force_from.isoformat(),
+                    until=policy.in_force_until and policy.in_force_until.isoformat(),
+                )
+            )
+        if any(each.remedies and each.remedies.event for each in self.categories):
+            notes.append(texts("note.of_future"))
+        return tuple(notes)
 
 
 def explain(flow: Flow, at: datetime, policies: PolicySet, language: str = "en") -> Explanation:
@@ -161,17 +199,8 @@ class _Category:
     def explained(self, sentence: str) -> CategoryExplanation:
         decided = self._decided
         statement = section = remedies = None
-        event_advice: tuple[str, ...] = ()
-        policy_advice: tuple[str, ...] = ()
         if self._compiled is not None:
             remedies = find_remedies(self._flow, decided, self._compiled)
-            words, vocabulary = LANGUAGES[self._language], self._compiled.vocabulary
-            if remedies is not None and remedies.event is not None:
-                changes = remedies.event.changes
-                event_advice = tuple(words.event_change(each, vocabulary) for each in changes)
-            if remedies is not None and remedies.policy is not None:
-                edits = remedies.policy.changes
-                policy_advice = tuple(words.policy_change(each, vocabulary) for each in edits)
             if decided.statement is not None:
                 statement = self._compiled.statement(decided.statement)
                 labels = self._compiled.policy.sections.get(statement.clause.partition(".")[0], {})
@@ -184,8 +213,9 @@ class _Category:
             section=section,
             comparisons=self._comparisons(statement) if statement is not None else (),
             remedies=remedies,
-            event_advice=event_advice,
-            policy_advice=policy_advice,
+            advice=()
+            if remedies is None or self._vocabulary is None
+            else advice_of(remedies, self._vocabulary, self._language),
         )
 
     def _comparisons(self, statement: Statement) -> tuple[Comparison, ...]:

@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 
 from purposewatch_cli.policy.explain.as_json import as_json
 from purposewatch_cli.policy.explain.report import show
-from purposewatch_cli.policy.explain.words import WORDS
 from purposewatch_cli.policy.explain.wrapping import wrapped
-from purposewatch_cli.policy.explain_command import LanguageTag, explain
+from purposewatch_cli.policy.explain_command import explain
+from purposewatch_cli.policy.loading import LanguageTag
 from purposewatch_cli.terminal import console
 from purposewatch_contract import EXAMPLE_DIR
 from purposewatch_policy.cases.read import load_cases
@@ -28,7 +28,7 @@ from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import Outcome
 from purposewatch_policy.explanation import explain as explained
 from purposewatch_policy.files.load import load_policies
-from purposewatch_policy.languages import LANGUAGES
+from purposewatch_policy.languages import LANGUAGES, TAGS
 from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.library import NOW, STATEMENTS, VOCABULARY, flow, policy
 
@@ -339,7 +339,7 @@ def test_prohibition_that_applies_is_not_marked_as_met() -> None:
 
 def test_languages_of_the_core_are_those_of_the_command() -> None:
     """A language that the core speaks can be asked for, and has its headings."""
-    assert set(LANGUAGES) == set(WORDS) == {each.value for each in LanguageTag}
+    assert set(LANGUAGES) == set(TAGS) == {each.value for each in LanguageTag}
 
 
 @pytest.mark.parametrize("width", [24, 40, 90])

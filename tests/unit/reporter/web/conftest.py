@@ -18,7 +18,7 @@ from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.compose import make_desk
-from purposewatch_reporter.web.declared.directory import Declared, DeclaredDirectory
+from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.roles import Role
@@ -88,11 +88,11 @@ def clock() -> Clock:
 
 
 @cache
-def declared() -> Declared:
+def declared() -> DeclaredPolicies:
     """The project's own policies, read once for all tests."""
-    directory = DeclaredDirectory(ROOT / "policies")
-    directory.read()
-    return directory.current
+    policies = DeclaredPolicies(ROOT / "policies")
+    policies.read()
+    return policies
 
 
 def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, Desk]:
@@ -108,7 +108,7 @@ def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, De
     paths = {route.path for route in app.router.routes if hasattr(route, "path")}
     desk = make_desk(given, database, _NoBooks(), version="0", clock=clock)  # type: ignore[arg-type]
     object.__setattr__(desk, "passwords", Passwords(CHEAP))
-    desk.declared.current = declared()
+    desk.declared.current = declared().current
     ours = web_routes(desk)
     assert {route.path for route in ours} <= paths
     app.router.routes[:0] = ours

@@ -1,5 +1,6 @@
 """The pages say what was booked."""
 
+import re
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ async def test_a_violation_says_what_happened_and_why(officer: Browser) -> None:
     assert "used “" in text
     assert "The policy declares these data, but not for this purpose." in text
     assert "members.contact.use" in text
-    assert "Declare" in text or "Add a statement" in text
+    assert "would make it permitted" in text
+    assert "add `marketing.advertising` to the purposes" in re.sub("</?code>", "`", text)
 
 
 async def test_a_finding_lists_its_violations(officer: Browser) -> None:

@@ -6,10 +6,12 @@ from importlib.resources import files
 import pytest
 
 from purposewatch_policy import Dimension, Grade, Kind, Outcome
-from purposewatch_reporter.web.language import LANGUAGES, Texts, catalogue, choose
+from purposewatch_policy.languages import TAGS, catalogue
+from purposewatch_reporter.web.language import choose, page_texts
 from purposewatch_reporter.web.triage.status import Act, Status
 
-WEB = files("purposewatch_reporter.web")
+PACKAGE = "purposewatch_reporter.web"
+WEB = files(PACKAGE)
 
 
 def placeholders(text: str) -> set[str]:
@@ -19,7 +21,7 @@ def placeholders(text: str) -> set[str]:
 
 def test_every_language_has_the_same_texts() -> None:
     """With the same placeholders, so that no page fails in one language only."""
-    english, chinese = catalogue("en"), catalogue("zh")
+    english, chinese = catalogue(PACKAGE, "en"), catalogue(PACKAGE, "zh")
 
     assert english.keys() == chinese.keys()
     for key, text in english.items():
@@ -28,7 +30,7 @@ def test_every_language_has_the_same_texts() -> None:
 
 def test_every_value_of_a_closed_set_has_a_text() -> None:
     """A new kind or status without a text would be shown as its bare name."""
-    texts = catalogue("en").keys()
+    texts = catalogue(PACKAGE, "en").keys()
     wanted = {
         *(f"kind.{each}" for each in (*Kind, "none", "unknown")),
         *(f"because.{each}" for each in (*Kind, "unknown")),
@@ -55,7 +57,7 @@ def test_every_text_that_a_template_names_is_there_and_the_other_way_round() -> 
     composed = set(re.findall(r'["\']([a-z_]+(?:\.[a-z]+)?\.)["\']', sources))
     unused = {
         key
-        for key in catalogue("en")
+        for key in catalogue(PACKAGE, "en")
         if key not in named
         and not any(key.startswith(prefix) for prefix in composed)
         and key not in ("product", "language_name")
@@ -63,8 +65,10 @@ def test_every_text_that_a_template_names_is_there_and_the_other_way_round() -> 
 
     assert unused == set()
     for key in named:
-        if key.partition(".")[0] in {each.partition(".")[0] for each in catalogue("en")}:
-            assert key in catalogue("en") or key.endswith((".html", ".css", ".js", ".svg")), key
+        if key.partition(".")[0] in {each.partition(".")[0] for each in catalogue(PACKAGE, "en")}:
+            assert key in catalogue(PACKAGE, "en") or key.endswith(
+                (".html", ".css", ".js", ".svg")
+            ), key
 
 
 @pytest.mark.parametrize(
@@ -82,10 +86,10 @@ def test_every_text_that_a_template_names_is_there_and_the_other_way_round() -> 
 def test_the_language_is_chosen(cookie: str | None, accepted: str | None, expected: str) -> None:
     """One's own choice first, then the browser's."""
     assert choose(cookie, accepted) == expected
-    assert expected in LANGUAGES
+    assert expected in TAGS
 
 
 def test_an_unknown_text_is_an_error() -> None:
     """It would be a mistake in a template."""
     with pytest.raises(KeyError):
-        Texts("en")("nothing.like_this")
+        page_texts("en")("nothing.like_this")

@@ -13,14 +13,14 @@ def as_markdown(wording: Wording) -> str:
         "",
         f"{_plain(wording.edition())}",
         "",
-        wording.words.legend,
+        wording.words("legend"),
     ]
     for matrix in matrices(wording.compiled):
         roles = wording.branches(matrix.roles, wording.compiled.vocabulary.roles)
         lines += ["", f"## {_plain(roles)}", ""]
-        lines += _table(matrix, wording) if matrix.rows else [wording.words.nothing]
+        lines += _table(matrix, wording) if matrix.rows else [wording.words("nothing")]
         if matrix.prohibitions:
-            lines += ["", f"**{wording.words.prohibited}**", ""]
+            lines += ["", f"**{wording.words('prohibited')}**", ""]
             lines += [
                 f"- {_plain(wording.prohibition(each))} (`{each.clause}`)"
                 for each in matrix.prohibitions
@@ -32,7 +32,7 @@ def _table(matrix: RoleMatrix, wording: Wording) -> Iterator[str]:
     words, vocabulary = wording.words, wording.compiled.vocabulary
     outside = any(not row.inside for row in matrix.rows)
     conditional = any(wording.conditions(row.statements) for row in matrix.rows)
-    yield f"| | {words.data} | |"
+    yield f"| | {words('data')} | |"
     yield "|---|---|---|"
     for column in matrix.columns:
         terms = ", ".join(f"`{each}`" for each in column.terms)
@@ -40,11 +40,11 @@ def _table(matrix: RoleMatrix, wording: Wording) -> Iterator[str]:
     yield ""
     yield _line(
         [
-            words.purpose,
-            *([words.recipient] if outside else []),
+            words("purpose"),
+            *([words("recipient")] if outside else []),
             *(column.name for column in matrix.columns),
-            *([words.condition] if conditional else []),
-            words.clauses,
+            *([words("condition")] if conditional else []),
+            words("clauses"),
         ]
     )
     yield _line(

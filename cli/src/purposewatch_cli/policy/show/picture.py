@@ -96,7 +96,7 @@ class _Picture:
         height = round(bottom + 58)
         size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
         said = f'role="img" lang="{self._wording.language}" aria-labelledby="title"'
-        title = f"{self._wording.words.picture}: {self._wording.title()}"
+        title = f"{self._wording.words('picture')}: {self._wording.title()}"
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" {size} {said}>',
@@ -114,7 +114,7 @@ class _Picture:
     def _role(self, number: int) -> _Node:
         label = self._role_label(number)
         speaks = any(ends.role == number for ends in self._shown.strands)
-        notes = [] if speaks else [self._wording.words.no_statement]
+        notes = [] if speaks else [self._wording.words("no_statement")]
         return _Node(wrapped(label, _COLUMNS[0][1] - 2 * _PADDING), notes)
 
     def _group(self, number: int) -> _Node:
@@ -144,7 +144,7 @@ class _Picture:
         words = self._wording.words
         note = self._wording.categories(len(categories))
         if sensitive := sum(map(self._vocabulary.data_categories.is_sensitive, categories)):
-            note += words.joint + words.sensitive.format(sensitive)
+            note += words("joint") + words("sensitive", count=sensitive)
         taxonomy = self._vocabulary.recipients
         public = any(map(taxonomy.is_public, self._shown.recipients[number]))
         lines = wrapped(self._recipients_label(number), _COLUMNS[2][1] - 2 * _PADDING)
@@ -167,10 +167,10 @@ class _Picture:
             alike = parents.count(parent)
             if parent is not None and alike >= _MANY:
                 label = taxonomy.label(parent, language)
-                names[self._wording.words.kinds.format(label, alike)] = None
+                names[self._wording.words("kinds", label=label, count=alike)] = None
             else:
                 names[taxonomy.label(term, language)] = None
-        return self._wording.words.joint.join(names)
+        return self._wording.words("joint").join(names)
 
     def _attach(self) -> None:
         """Give every strand its place at the boxes, so that few strands cross."""
@@ -251,13 +251,13 @@ class _Picture:
         words = self._wording.words
         yield _text(self._wording.title(), _MARGIN, 42, "title")
         yield _text(self._wording.edition(), _MARGIN, 64, "note")
-        heads = (words.whose, words.what_for, words.to_whom)
+        heads = (words("whose"), words("what_for"), words("to_whom"))
         for (x, _), head in zip(_COLUMNS, heads, strict=True):
             yield _text(head, x, 104, "head")
         if 0 < self._inside < len(self._recipients):
             first = self._recipients[self._inside]
-            yield _text(words.outside, first.x, first.y - 10, "head")
-        yield _text(words.strands, _MARGIN, height - 24, "note")
+            yield _text(words("outside"), first.x, first.y - 10, "head")
+        yield _text(words("strands"), _MARGIN, height - 24, "note")
 
 
 def _thickness(strand: Strand) -> float:

@@ -19,7 +19,7 @@ _ENOUGH = 10_000
 def show_matrices(console: Console, wording: Wording) -> None:
     """Print one table for every group of roles that the policy treats alike."""
     console.print(Text(printable(f"{wording.title()} · {wording.edition()}"), style="bold"))
-    console.print(Text(wording.words.legend, style="dim"))
+    console.print(Text(wording.words("legend"), style="dim"))
     for matrix in matrices(wording.compiled):
         console.print()
         roles = wording.branches(matrix.roles, wording.compiled.vocabulary.roles)
@@ -39,9 +39,9 @@ def show_matrices(console: Console, wording: Wording) -> None:
                 console.print(table)
             _show_list(console, {number: fact for fact, number in notes.items()})
         else:
-            console.print(Padding(Text(wording.words.nothing), (0, 0, 0, 2)))
+            console.print(Padding(Text(wording.words("nothing")), (0, 0, 0, 2)))
         for each in matrix.prohibitions:
-            line = f"{wording.words.prohibited} ({each.clause}): {wording.prohibition(each)}"
+            line = f"{wording.words('prohibited')} ({each.clause}): {wording.prohibition(each)}"
             console.print(Text(printable(line, _LONG), style="red"))
 
 
@@ -70,7 +70,7 @@ def _show_blocks(
                 columns.setdefault(wording.marks(cell), []).append(column.name)
         parts = [f"{marks}: {' '.join(names)}" for marks, names in columns.items()]
         if facts := wording.conditions(row.statements):
-            parts.append(f"{words.condition} {' '.join(notes[each] for each in facts)}")
+            parts.append(f"{words('condition')} {' '.join(notes[each] for each in facts)}")
         parts.append(clauses_by_section(row.statements))
         console.print(Padding(Text(printable(head, _LONG)), (0, 0, 0, 2)))
         console.print(Padding(Text(printable(" · ".join(parts), _LONG), "dim"), (0, 0, 0, 4)))
@@ -80,14 +80,14 @@ def _table(matrix: RoleMatrix, wording: Wording, notes: dict[str, str]) -> Table
     words, vocabulary = wording.words, wording.compiled.vocabulary
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     outside = any(not row.inside for row in matrix.rows)
-    table.add_column(words.purpose, min_width=20)
+    table.add_column(words("purpose"), min_width=20)
     if outside:
-        table.add_column(words.recipient, min_width=16)
+        table.add_column(words("recipient"), min_width=16)
     for column in matrix.columns:
         table.add_column(column.name, header_style="bold cyan", no_wrap=True)
     if notes:
-        table.add_column(words.condition, style="cyan")
-    table.add_column(words.clauses, min_width=16)
+        table.add_column(words("condition"), style="cyan")
+    table.add_column(words("clauses"), min_width=16)
     for row in matrix.rows:
         cells = [wording.branch(row.purpose, vocabulary.purposes)]
         if outside:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.declared.directory import DeclaredDirectory
+from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.rendering import Rendering
 from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.sessions import SessionPolicy, prune_sessions
@@ -19,7 +19,7 @@ class Desk:
 
     database: Database
     watch: Reconciler
-    declared: DeclaredDirectory
+    declared: DeclaredPolicies
     clock: Callable[[], datetime]
     public_url: str
     session_policy: SessionPolicy

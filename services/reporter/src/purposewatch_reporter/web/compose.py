@@ -8,7 +8,7 @@ from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.app import Desk
-from purposewatch_reporter.web.declared.directory import DeclaredDirectory
+from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.users.first import FirstAccount
 from purposewatch_reporter.web.users.sessions import SessionPolicy
 from purposewatch_runtime.service import Component
@@ -28,7 +28,7 @@ def make_desk(
     return Desk(
         database=database,
         watch=watch,
-        declared=DeclaredDirectory(settings.policies_dir),
+        declared=DeclaredPolicies(settings.policies_dir),
         clock=clock,
         public_url=settings.public_url,
         session_policy=SessionPolicy(

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 _NOTHING = "\N{EN DASH}"
 
@@ -36,6 +37,20 @@ def shown_time(time: datetime | None, *, seconds: bool = True) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
+def shown_zoned(time: datetime) -> str:
+    """A policy's date as it was declared, in its own zone."""
+    return f"{time:%Y-%m-%d %H:%M} {time.tzname()}"
+
+
+def shown_ticks(text: str) -> Markup:
+    """A text in which what stands between backticks is code, as in the engine's explanations."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    )
+
+
 def shown_number(number: int | None) -> str:
     """A number with its thousands apart."""
     return _NOTHING if number is None else f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -52,7 +67,9 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(time=shown_time, number=shown_number)
+        self._environment.filters.update(
+            time=shown_time, number=shown_number, ticks=shown_ticks, zoned=shown_zoned
+        )
         self._environment.globals.update(asset=asset_address)
 
     def render(self, template: str, context: dict[str, Any]) -> str:

@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from purposewatch_policy.languages import TAGS, Texts
 from purposewatch_reporter.web.app import Desk
-from purposewatch_reporter.web.language import LANGUAGES, Texts, catalogue, choose
+from purposewatch_reporter.web.language import choose, page_texts
 from purposewatch_reporter.web.security import comes_from_here, protect, safe_path
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.sessions import SignedIn, is_due, read_session, touch_session
@@ -76,21 +77,18 @@ class Visit:
         self, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any
     ) -> HTMLResponse:
         """The page, or the template's fragment when only that is wanted."""
-        declared = self.desk.declared.current
+        declared = self.desk.declared
         language = self.texts.language
 
         def label(controller: str | None, dimension: str, term: str) -> str | None:
-            return declared.labels.label(controller, dimension, term, language)
-
-        def own(labels: Mapping[str, str]) -> str | None:
-            return labels.get(language) or labels.get(LANGUAGES[0])
+            return declared.label(controller, dimension, term, language)
 
         content = self.desk.rendering.render(
             template,
             {
                 "t": self.texts,
                 "language": language,
-                "languages": {each: catalogue(each)["language_name"] for each in LANGUAGES},
+                "languages": {each: page_texts(each)("language_name") for each in TAGS},
                 "theme": self.theme,
                 "themes": THEMES,
                 "account": self.account,
@@ -98,8 +96,8 @@ class Visit:
                 "csrf": self.account.csrf_token if self.account else "",
                 "address": self.address,
                 "label": label,
-                "own": own,
-                "labels": declared.labels,
+                "own": self.texts.pick,
+                "is_sensitive": declared.is_sensitive,
                 "version": self.desk.version,
                 "now": self.desk.clock(),
                 "fragment": self.request.headers.get(FRAGMENT_HEADER),
@@ -163,11 +161,11 @@ def visited(desk: Desk, handler: Handler, needed: Role | None = Role.VIEWER) -> 
 
 
 def _stranger(desk: Desk, request: Request) -> Visit:
-    visit = Visit(desk, request, Texts(LANGUAGES[0]), THEMES[0], None, {})
+    visit = Visit(desk, request, page_texts(TAGS[0]), THEMES[0], None, {})
     theme = visit.cookie(THEME_COOKIE)
     visit.theme = theme if theme in THEMES else THEMES[0]
     accepted = request.headers.get("accept-language")
-    visit.texts = Texts(choose(visit.cookie(LANGUAGE_COOKIE), accepted))
+    visit.texts = page_texts(choose(visit.cookie(LANGUAGE_COOKIE), accepted))
     return visit
 
 

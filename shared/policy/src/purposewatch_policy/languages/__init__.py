@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from purposewatch_policy.languages import chinese, english
+from purposewatch_policy.languages.catalogue import TAGS, Texts, catalogue, explanation_texts
 from purposewatch_policy.languages.language import Account, Language
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType({"en": english, "zh": chinese})
-"""By language tag, as in labels."""
+"""The grammar of each of `TAGS`; the texts that need none are in catalogues."""
 
-__all__ = ["LANGUAGES", "Account", "Language"]
+__all__ = ["LANGUAGES", "TAGS", "Account", "Language", "Texts", "catalogue", "explanation_texts"]

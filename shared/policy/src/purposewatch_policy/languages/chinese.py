@@ -2,52 +2,16 @@
 
 # ruff: noqa: RUF001 - the punctuation of Chinese is no mistake
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
-from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
+from purposewatch_policy.decision import Dimension, FailedDimension, Kind
+from purposewatch_policy.languages.catalogue import explanation_texts
 from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
 
-OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.PERMITTED: "允许",
-    Outcome.UNKNOWN: "无法判断",
-    Outcome.VIOLATION: "违规",
-}
-KINDS: Mapping[Kind, str] = {
-    Kind.POLICY_NOT_IN_FORCE: "政策未生效",
-    Kind.PROHIBITED: "政策禁止",
-    Kind.UNDECLARED_ROLE: "角色未声明",
-    Kind.UNDECLARED_THIRD_PARTY_SHARING: "未声明的对外提供",
-    Kind.UNDECLARED_CATEGORY: "数据类别未声明",
-    Kind.UNDECLARED_PURPOSE: "用途未声明",
-    Kind.UNDECLARED_OPERATION: "操作未声明",
-    Kind.UNDECLARED_SOURCE: "来源未声明",
-    Kind.UNDECLARED_LOCATION: "存储地点未声明",
-    Kind.EXCESSIVE_RETENTION: "保留期限过长",
-    Kind.LEGAL_BASIS_MISMATCH: "法律依据不符",
-    Kind.CONDITION_NOT_MET: "条件未满足",
-}
-GRADES: Mapping[Grade, str] = {
-    Grade.CLEAR: "明确",
-    Grade.VAGUE: "笼统",
-    Grade.OMITTED: "未提及",
-    Grade.INCORRECT: "与声明相反",
-    Grade.AMBIGUOUS: "自相矛盾",
-}
-DIMENSIONS: Mapping[Dimension, str] = {
-    Dimension.ROLE: "角色",
-    Dimension.DATA_CATEGORY: "数据类别",
-    Dimension.PURPOSE: "用途",
-    Dimension.RECIPIENT: "接收方",
-    Dimension.OPERATION: "操作",
-    Dimension.SOURCE: "来源",
-    Dimension.LOCATION: "存储地点",
-    Dimension.RETENTION: "保留期限",
-    Dimension.LEGAL_BASIS: "法律依据",
-    Dimension.FACTS: "条件",
-}
+_TEXTS = explanation_texts("zh")
 
 _VERBS = {"collect": "收集", "use": "使用", "store": "存储", "share": "共享", "erase": "删除"}
 _NOUNS = {
@@ -110,7 +74,7 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     value = _term(change.value, _taxonomy(vocabulary, change.dimension))
     if change.dimension is Dimension.FACTS:
         return f"须满足{value}" if change.holds else f"须不存在{value}的情形"
-    noun = DIMENSIONS[change.dimension]
+    noun = _noun(change.dimension)
     if change.dimension in _MORE_PRECISE:
         return f"写明更具体的{noun}：{value}"
     if change.before is None:
@@ -128,7 +92,7 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
     cited = _cited_as(change.statement, change.clause)
     if change.dimension is None:
         return f"撤回禁止性{cited}"
-    noun = DIMENSIONS[change.dimension]
+    noun = _noun(change.dimension)
     if change.action is Action.RAISE:
         return f"把{cited}的保留期限放宽到 {change.days} 天"
     if change.action is Action.LIFT:
@@ -213,7 +177,11 @@ def _lack(
     more = len(failed.expected) - _MAX_LISTED
     rest = f"等 {len(failed.expected)} 项" if more > 0 else ""
     stated = "" if failed.actual else "（事件未说明）"
-    return f"其{DIMENSIONS[failed.dimension]}限于{listed}{rest}{stated}"
+    return f"其{_noun(failed.dimension)}限于{listed}{rest}{stated}"
+
+
+def _noun(dimension: Dimension) -> str:
+    return _TEXTS(f"dimension.{dimension}")
 
 
 def _taxonomy(vocabulary: Vocabulary, dimension: Dimension) -> Taxonomy:
@@ -241,4 +209,4 @@ def _cited(statement: Statement) -> str:
 
 
 def _cited_as(statement: str, clause: str) -> str:
-    return f"声明 `{statement}`（{clause}）"
+    return _TEXTS("cited", statement=statement, clause=clause)

@@ -8,17 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
-from purposewatch_policy.decision import Dimension, FailedDimension, Grade, Kind, Outcome
+from purposewatch_policy.decision import Dimension, FailedDimension, Kind
 from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
-
-OUTCOMES: Mapping[Outcome, str] = {each: each.value for each in Outcome}
-KINDS: Mapping[Kind, str] = {each: each.replace("_", " ") for each in Kind} | {
-    Kind.UNDECLARED_THIRD_PARTY_SHARING: "undeclared third-party sharing",
-}
-GRADES: Mapping[Grade, str] = {each: each.value for each in Grade}
-DIMENSIONS: Mapping[Dimension, str] = {each: each.replace("_", " ") for each in Dimension}
 
 _PHRASES = {
     "collect": ("was collected", "by"),
@@ -152,7 +145,7 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     if isinstance(change.value, int):
         return _retention_change(change.value, change.before)
     if change.before is None:
-        return f"state the {DIMENSIONS[change.dimension]} {value}"
+        return f"state the {change.dimension.replace('_', ' ')} {value}"
     instead = _INSTEAD[change.dimension]
     if change.dimension is Dimension.RECIPIENT and vocabulary.recipients.covers(
         FIRST_PARTY, change.value

@@ -1,12 +1,11 @@
 """What a language has to offer, and what its sentences are made from."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from purposewatch_policy.change import EventChange, PolicyChange
-from purposewatch_policy.decision import CategoryDecision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.decision import CategoryDecision
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FlowTerms, UnknownTerm, Vocabulary
 
@@ -30,11 +29,6 @@ class Account:
 
 class Language(Protocol):
     """What a module has to offer to be a language."""
-
-    OUTCOMES: Mapping[Outcome, str]
-    KINDS: Mapping[Kind, str]
-    GRADES: Mapping[Grade, str]
-    DIMENSIONS: Mapping[Dimension, str]
 
     def sentence(self, account: Account) -> str:
         """Say what happened to a data category, and what the policy says about it."""

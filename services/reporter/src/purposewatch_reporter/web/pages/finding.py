@@ -63,5 +63,5 @@ async def show_finding(visit: Visit, *, fault: str | None = None) -> Response:
         assignee=finding["assignee"],
         fault=fault,
         max_comment=MAX_COMMENT,
-        policy=desk.declared.current.policy(finding["controller"], finding["policy_version"]),
+        policy=desk.declared.policy(finding["controller"], finding["policy_version"]),
     )

@@ -20,6 +20,8 @@ async def show_overview(visit: Visit) -> Response:
         figures = await read_figures(connection, span, now)
         by_severity, mine = await open_findings(connection, visit.who.username)
     statement = desk.watch.latest
+    declared = desk.declared.current
+    in_force = [declared.in_force(controller, now) for controller in declared.controllers]
     return visit.html(
         "overview.html",
         span=span,
@@ -33,5 +35,5 @@ async def show_overview(visit: Visit) -> Response:
         mine=mine,
         books=statement,
         balanced=None if statement is None else in_balance(statement.events.pages),
-        policies=[policy for policy in desk.declared.current.policies if policy.is_in_force(now)],
+        policies=[compiled.policy for compiled in in_force if compiled is not None],
     )

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from purposewatch_policy import Kind
+from purposewatch_policy import Dimension, Kind, Policy, Statement
 from purposewatch_reporter.store.tables import findings, statement_counts
+from purposewatch_reporter.web.app import Desk
 from purposewatch_reporter.web.lists.grouped import with_triage
 from purposewatch_reporter.web.request_context import PageError, Visit
 
@@ -32,11 +33,10 @@ async def _counts(connection: AsyncConnection) -> dict[tuple[str, str], dict[str
 async def show_policies(visit: Visit) -> Response:
     """Every version of every policy."""
     desk = visit.desk
-    now = desk.clock()
     async with desk.database.reading() as connection:
         counts = await _counts(connection)
     rows = []
-    for policy in desk.declared.current.policies:
+    for policy in desk.declared.policies():
         used = counts.get((policy.controller, policy.version), {})
         decided = sum(
             count
@@ -45,15 +45,15 @@ async def show_policies(visit: Visit) -> Response:
             if outcome != "nearest_miss"
         )
         unused = [each for each in policy.statements if not _decided(used.get(each.id, {}))]
-        rows.append((policy, policy.is_in_force(now), decided, len(unused)))
-    return visit.html("policies.html", rows=rows)
+        rows.append((policy, _is_in_force(desk, policy), decided, len(unused)))
+    return visit.html("policies.html", rows=rows, is_invalid=desk.declared.is_invalid)
 
 
 async def show_policy(visit: Visit) -> Response:
     """One version with its statements."""
     desk = visit.desk
     asked = visit.request.path_params
-    policy = desk.declared.current.policy(asked["controller"], asked["version"])
+    policy = desk.declared.policy(asked["controller"], asked["version"])
     if policy is None:
         raise PageError(HTTPStatus.NOT_FOUND, "not_found")
     async with desk.database.reading() as connection:
@@ -63,13 +63,36 @@ async def show_policy(visit: Visit) -> Response:
     return visit.html(
         "policy.html",
         policy=policy,
-        in_force=policy.is_in_force(desk.clock()),
+        in_force=_is_in_force(desk, policy),
+        terms=_terms,
         counts=counts,
         unused=unused,
         undeclared=undeclared,
         most=max((_decided(each) for each in counts.values()), default=0),
         decided=_decided,
     )
+
+
+def _is_in_force(desk: Desk, policy: Policy) -> bool:
+    compiled = desk.declared.current.in_force(policy.controller, desk.clock())
+    return compiled is not None and compiled.policy.version == policy.version
+
+
+def _terms(policy: Policy, statement: Statement) -> dict[str, tuple[str, ...]]:
+    """The terms that a statement names itself in each dimension that it restricts."""
+    by_group = {
+        category
+        for name in statement.defined_terms
+        for category in policy.defined_terms[name].data_categories
+    }
+    named = {
+        str(dimension): statement.terms(dimension) or ()
+        for dimension in Dimension
+        if dimension not in (Dimension.RETENTION, Dimension.FACTS)
+    }
+    category = str(Dimension.DATA_CATEGORY)
+    named[category] = tuple(each for each in named[category] if each not in by_group)
+    return {dimension: terms for dimension, terms in named.items() if terms}
 
 
 def _decided(by_outcome: Mapping[str, int]) -> int:

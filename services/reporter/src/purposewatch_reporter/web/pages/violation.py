@@ -13,7 +13,7 @@ from starlette.responses import Response
 from purposewatch_reporter.store.tables import UtcTime, findings, violation_categories, violations
 from purposewatch_reporter.web.lists.grouped import with_triage
 from purposewatch_reporter.web.lists.rows import Row, load_rows
-from purposewatch_reporter.web.remedy import Reason, reasons
+from purposewatch_reporter.web.reasons import SHOWN_TERMS, explain_verdict, reasons_of
 from purposewatch_reporter.web.request_context import PageError, Visit
 from purposewatch_reporter.web.triage.status import Status, Target, possible
 from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
@@ -53,6 +53,8 @@ async def show_violation(visit: Visit, *, fault: str | None = None) -> Response:
         trail = await read_trail(connection, Target.VIOLATION, name)
         for part in row.parts:
             trail += await read_trail(connection, Target.FINDING, part.fingerprint)
+    declared = visit.desk.declared
+    explanation = explain_verdict(verdict, declared, visit.texts.language)
     trail.sort(key=lambda act: int(act["sequence"]), reverse=True)
     status = HTTPStatus.OK if fault is None else HTTPStatus.BAD_REQUEST
     return visit.html(
@@ -61,8 +63,10 @@ async def show_violation(visit: Visit, *, fault: str | None = None) -> Response:
         row=row,
         verdict=verdict,
         data=verdict["data"],
-        reasons=_reasons(visit, row, verdict),
-        policy=visit.desk.declared.current.policy(row.controller, row.policy_version),
+        reasons=reasons_of(verdict, explanation, declared),
+        explanation=explanation,
+        shown_terms=SHOWN_TERMS,
+        policy=declared.policy(row.controller, row.policy_version),
         groups=groups,
         beside=beside,
         trail=trail,
@@ -72,11 +76,6 @@ async def show_violation(visit: Visit, *, fault: str | None = None) -> Response:
         max_comment=MAX_COMMENT,
         open_status=Status.OPEN,
     )
-
-
-def _reasons(visit: Visit, row: Row, verdict: Mapping[str, Any]) -> list[Reason]:
-    policy = visit.desk.declared.current.policy(row.controller, row.policy_version)
-    return reasons(verdict, policy)
 
 
 async def _groups(

@@ -1,1 +1,0 @@
-"""What was declared: policies and the labels of their terms, as far as a page shows them."""
