@@ -232,7 +232,7 @@ class _Run:
         settled = datetime.now(UTC)
         async with httpx.AsyncClient(timeout=10) as client:
             for name in self._world.setting.reporters:
-                url = f"{self._world.services[name].base_url}/api/v1/books"
+                url = f"{self._world.services[name].base_url}/api/v1/ledger"
                 said = await _statement_after(settled, client, url)
                 if said != "True":
                     self._result.differences.note("the books do not balance", f"{name}: {said}")
@@ -280,7 +280,7 @@ async def _statement_after(moment: datetime, client: httpx.AsyncClient, url: str
         try:
             books = (await client.get(url)).json()
             if datetime.fromisoformat(books["as_of"]) > moment:
-                said = str(books["balanced"])
+                said = str(books["reconciled"])
             else:
                 said = "None, and no comparison since everything had settled"
         except (httpx.TransportError, ValueError, KeyError) as error:

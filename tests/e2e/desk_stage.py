@@ -205,10 +205,10 @@ async def wait_booked(base_url: str, events: int) -> None:
     """Wait until the books balance with that many events."""
     async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(base_url=base_url) as client:
         while True:
-            answer = await client.get("/api/v1/books")
+            answer = await client.get("/api/v1/ledger")
             if answer.status_code == HTTPStatus.OK:
                 books = answer.json()
-                if books["balanced"] and books["totals"]["events"] >= events:
+                if books["reconciled"] and books["totals"]["events"] >= events:
                     return
             await asyncio.sleep(0.2)
 

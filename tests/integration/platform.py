@@ -47,7 +47,7 @@ class Platform:
             f"publishers: {{crm: {{key_sha256: [{'0' * 64}], controllers: [wework-labs]}}}}\n"
         )
         self.settings = kafka_settings(broker, prefix)
-        self.database = directory / "books.db"
+        self.database = directory / "ledger.db"
         self.environment = {
             **kafka_environment(broker, prefix),
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
@@ -97,27 +97,27 @@ class Platform:
             }
         ).encode()
 
-    async def books(self) -> dict[str, Any]:
-        """What the reporter says of the books; nothing while it starts."""
+    async def ledger(self) -> dict[str, Any]:
+        """The reporter's ledger report; empty while it starts."""
         answer: dict[str, Any] = {}
         with contextlib.suppress(httpx.TransportError):
-            answer = (await get(self.reporter, "/api/v1/books")).json()
+            answer = (await get(self.reporter, "/api/v1/ledger")).json()
         return answer
 
-    async def wait_books(
+    async def wait_ledger(
         self, reached: Callable[[dict[str, Any]], bool], *, seconds: float = 60
     ) -> dict[str, Any]:
-        """The books, once they are as wanted."""
-        books: dict[str, Any] = {}
+        """The ledger report, once it is as wanted."""
+        found: dict[str, Any] = {}
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    books = await self.books()
-                    if "totals" in books and reached(books):
-                        return books
+                    found = await self.ledger()
+                    if "totals" in found and reached(found):
+                        return found
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            message = f"the books stay {json.dumps(books)}\n{self.reporter.logs[-5000:]}"
+            message = f"the ledger stays {json.dumps(found)}\n{self.reporter.logs[-5000:]}"
             raise AssertionError(message) from None
 
     async def recreate(self, topics: Iterable[TopicName]) -> None:

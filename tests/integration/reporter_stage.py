@@ -1,4 +1,4 @@
-"""A load of verdicts for a real reporter, and the stage on which it books them."""
+"""A load of verdicts for a real reporter, and the stage on which it ledger them."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
-from purposewatch_reporter.store.positions import load_positions
+from purposewatch_reporter.store.positions import load_next_offsets
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_environment, kafka_settings
 from tests.integration.processes import ServiceProcess
 from tests.integration.scrape import get
 from tests.unit.reporter.records import dead_letter, verdict
-from tests.unit.reporter.reference_ledger import PlainBooks, comparable, stored_books
+from tests.unit.reporter.reference_ledger import PlainLedger, comparable, stored_ledger
 
 PARTITIONS = 3
 
@@ -89,18 +89,18 @@ class Load:
     def _letter(self, partition: int, offset: int) -> dict[str, Any]:
         return dead_letter(partition, offset, prefix=self._prefix)
 
-    def expected(self) -> PlainBooks:
-        """The books that follow, whatever happens on the way."""
-        books = PlainBooks()
+    def expected(self) -> PlainLedger:
+        """The ledger that follow, whatever happens on the way."""
+        ledger = PlainLedger()
         for partition in range(PARTITIONS):
-            for place, value in enumerate(self.verdicts[partition]):
+            for position, value in enumerate(self.verdicts[partition]):
                 if isinstance(value, bytes):
-                    books.set_aside.add((f"{self._prefix}.verdicts", partition, place))
+                    ledger.dead_lettered.add((f"{self._prefix}.verdicts", partition, position))
                 else:
-                    books.verdict(value)
+                    ledger.verdict(value)
             for letter in self.dead_letters[partition]:
-                books.dead_letter(letter)
-        return books
+                ledger.dead_letter(letter)
+        return ledger
 
     def accounted(self) -> int:
         """How many events have a verdict or a dead letter."""
@@ -155,19 +155,19 @@ class Stage:
             )
             await asyncio.sleep(pause)
 
-    async def booked(self) -> int:
+    async def recorded(self) -> int:
         """How many events are accounted for in the database, as far as it can be read."""
         try:
             async with self.database.reading() as connection:
                 ledgers = await load_ledgers(connection, topic_name(self.prefix, EVENTS))
         except Exception:  # noqa: BLE001 - no tables yet, or the server is away
             return 0
-        return sum(len(account.accounted) for account in ledgers.values())
+        return sum(len(ledger.accounted) for ledger in ledgers.values())
 
     async def wait_booked(self, count: int, *, seconds: float = 60) -> None:
         """Wait until that many events are accounted for."""
         async with asyncio.timeout(seconds):
-            while await self.booked() < count:
+            while await self.recorded() < count:
                 await asyncio.sleep(0.02)
 
     async def assert_books(self, load: Load, reporter: ServiceProcess) -> None:
@@ -175,12 +175,12 @@ class Stage:
         await self.wait_booked(load.accounted())
         expected = load.expected()
         await self._wait_read(load)
-        stored = await stored_books(self.database, topic_name(self.prefix, EVENTS))
+        stored = await stored_ledger(self.database, topic_name(self.prefix, EVENTS))
         assert comparable(stored) == comparable(expected)
         await asyncio.sleep(1.0)  # several comparisons with Kafka
-        books = (await get(reporter, "/api/v1/books")).json()
-        assert books["balanced"] is False
-        for partition in books["partitions"]:
+        ledger = (await get(reporter, "/api/v1/ledger")).json()
+        assert ledger["reconciled"] is False
+        for partition in ledger["partitions"]:
             number = partition["partition"]
             assert partition["verdicts"] == expected.verdicts[number]
             assert partition["dead_letters"] == expected.dead_letters[number]
@@ -197,7 +197,7 @@ class Stage:
                 topic = topic_name(self.prefix, name)
                 while True:
                     async with self.database.reading() as connection:
-                        found = await load_positions(connection, topic, range(PARTITIONS))
+                        found = await load_next_offsets(connection, topic, range(PARTITIONS))
                     if found == {partition: len(all_) for partition, all_ in values.items()}:
                         break
                     await asyncio.sleep(0.05)

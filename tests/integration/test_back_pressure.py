@@ -70,7 +70,7 @@ class Stage:
         """The books' totals once so many different events are booked and none is open."""
         async with asyncio.timeout(90):
             while True:
-                answer = await get(self.reporter, "/api/v1/books")
+                answer = await get(self.reporter, "/api/v1/ledger")
                 totals = answer.json().get("totals", {}) if answer.status_code == 200 else {}
                 if totals and totals["verdicts"] - totals["duplicates"] >= count:
                     return dict(totals)

@@ -11,10 +11,13 @@ from sqlalchemy import func, select
 
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.event_ids import FirstUse, Uses, claim_ids
+from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
 from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
 from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
+from tests.unit.reporter.epochs.test_migration import to_version
 from tests.unit.reporter.records import uses
+from tests.unit.reporter.test_migrations import differences
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
@@ -39,7 +42,7 @@ def rows(*numbers: int) -> list[dict[str, object]]:
             "content_digest": b"d" * 16,
             "partition": 0,
             "event_offset": number,
-            "booked_time": NOW,
+            "recorded_time": NOW,
         }
         for number in numbers
     ]
@@ -75,10 +78,10 @@ async def test_two_reporters_claim_an_id_once(database: Database) -> None:
 
     async def claim_later() -> dict[bytes, FirstUse] | None:
         async with database.writing() as connection:
-            return await claim_ids(connection, uses(again), NOW)
+            return await record_ids(connection, uses(again), NOW)
 
     async with database.writing() as connection:
-        assert await claim_ids(connection, uses(first), NOW) is None
+        assert await record_ids(connection, uses(first), NOW) is None
         later = asyncio.create_task(claim_later())
         await asyncio.sleep(0.3)
         assert not later.done()
@@ -94,12 +97,12 @@ async def test_ids_are_booked_with_the_places_of_their_events(database: Database
         for number, at in enumerate(offsets)
     }
     async with database.writing() as connection:
-        assert await claim_ids(connection, uses(wanted), NOW) is None
+        assert await record_ids(connection, uses(wanted), NOW) is None
         found = (await connection.execute(select(event_ids))).all()
     assert wanted == {
         row.id_hash: FirstUse(row.content_digest, row.partition, row.event_offset) for row in found
     }
-    assert {row.booked_time for row in found} == {NOW}
+    assert {row.recorded_time for row in found} == {NOW}
 
 
 async def test_an_id_that_a_batch_uses_twice_is_booked_once(database: Database) -> None:
@@ -109,8 +112,8 @@ async def test_an_id_that_a_batch_uses_twice_is_booked_once(database: Database) 
         names, b"".join(bytes([65 + n]) * 16 for n in range(4)), [(0, n) for n in range(4)]
     )
     async with database.writing() as connection:
-        assert await claim_ids(connection, batch, NOW) == {}
-        earlier = await claim_ids(connection, batch, NOW)
+        assert await record_ids(connection, batch, NOW) == {}
+        earlier = await record_ids(connection, batch, NOW)
     assert earlier is not None
     assert earlier[names[0]] == FirstUse(b"A" * 16, 0, 0)
     assert await stored(database) == 3
@@ -126,12 +129,12 @@ async def test_reporters_that_claim_the_same_ids_never_wait_for_each_other(
             for number in range(3_000)
         }
 
-        async def claim(batch: dict[bytes, FirstUse]) -> int:
+        async def expected(batch: dict[bytes, FirstUse]) -> int:
             async with database.writing() as connection:
-                return len(await claim_ids(connection, uses(batch), NOW) or ())
+                return len(await record_ids(connection, uses(batch), NOW) or ())
 
-        booked = await asyncio.gather(claim(wanted), claim(dict(reversed(wanted.items()))))
-        assert sorted(booked) == [0, 3_000]
+        recorded = await asyncio.gather(expected(wanted), expected(dict(reversed(wanted.items()))))
+        assert sorted(recorded) == [0, 3_000]
 
 
 async def test_counters_of_two_reporters_add_up(database: Database) -> None:
@@ -147,3 +150,18 @@ async def test_counters_of_two_reporters_add_up(database: Database) -> None:
     async with database.reading() as connection:
         found = (await connection.execute(select(hourly_verdicts))).all()
     assert [each._mapping["count"] for each in found] == [20] * len(keys)
+
+
+async def test_a_database_of_schema_0006_is_upgraded() -> None:
+    """Every row is there after the columns have been renamed, with its values."""
+    with PostgreSQL(require_postgresql()) as server:
+        await server.start()
+        old = Database(SecretStr(server.url(await server.create_database())))
+        async with old.writing() as connection:
+            await connection.run_sync(to_version, "0006")
+            await fill_0006(connection)
+        await old.start()
+        async with old.writing() as connection:
+            await check_upgraded(connection)
+            assert await connection.run_sync(differences) == []
+        await old.stop()

@@ -248,7 +248,9 @@ async def test_what_cannot_be_replayed(topics: Topics, environment: dict[str, st
     assert fresh["reason"].startswith("not replayed: it was too large to be kept; the original")
 
 
-async def test_books_balance_after_a_replay(topics: Topics, environment: dict[str, str]) -> None:
+async def test_the_ledger_is_reconciled_after_a_replay(
+    topics: Topics, environment: dict[str, str]
+) -> None:
     """A replayed event gets an offset of its own, and every offset is accounted for."""
     await topics.publish([*(event(n) for n in range(6)), b"no event"])
     async with (
@@ -261,17 +263,17 @@ async def test_books_balance_after_a_replay(topics: Topics, environment: dict[st
         await records_of(topics, DEAD_LETTERS, 2)
         async with asyncio.timeout(30):
             while True:
-                books = (await get(reporter, "/api/v1/books")).json()
-                if balanced(books) == (8, 6, 2, 0):
+                ledger = (await get(reporter, "/api/v1/ledger")).json()
+                if accounted(ledger) == (8, 6, 2, 0):
                     break
                 await asyncio.sleep(0.2)
 
     assert replayed.status == 0
 
 
-def balanced(books: dict[str, Any]) -> tuple[int, int, int, int]:
+def accounted(ledger: dict[str, Any]) -> tuple[int, int, int, int]:
     """Events, verdicts, dead letters and what is unaccounted, over all partitions."""
-    rows = books.get("partitions", [])
+    rows = ledger.get("partitions", [])
 
     def total(name: str) -> int:
         return sum(row[name] or 0 for row in rows)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from tests.integration.postgres import PostgreSQL, require_postgresql
-from tests.unit.reporter.conftest import bookkeeper_of
+from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.web.conftest import browser, clock, desk, filled, officer
 from tests.unit.reporter.web.test_lists import (
     test_a_search_that_finds_little_pauses_and_goes_on,
@@ -55,9 +55,9 @@ async def database(server: PostgreSQL) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def bookkeeper(database: Database) -> LedgerWriter:
+def ledger_writer(database: Database) -> LedgerWriter:
     """A bookkeeper for that database."""
-    return bookkeeper_of(database)
+    return ledger_writer_of(database)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Books that were lost: written anew from the topics, or caught up from a backup."""
+"""Ledger that were lost: written again from the topics, or caught up from a backup."""
 
 import asyncio
 import os
@@ -22,18 +22,18 @@ from tests.integration.platform import Platform, platform_on
 
 pytestmark = pytest.mark.timeout(480)
 
-# when something was booked, and which of several batches came first
+# when something was recorded, and which of several batches came first
 _WHEN_BOOKED = {
     "first_offset",
     "first_digest",
-    "mark_offset",
-    "mark_digest",
-    "booked_time",
+    "latest_offset",
+    "latest_digest",
+    "recorded_time",
     "seen_end",
-    "opened_time",
-    "closed_time",
-    "first_booked_time",
-    "last_booked_time",
+    "started_time",
+    "ended_time",
+    "first_recorded_time",
+    "last_recorded_time",
     "silenced",
 }
 _BOOKS = (
@@ -59,7 +59,7 @@ async def platform(
 
 
 async def contents(path: Path) -> Mapping[str, Counter[Any]]:
-    """All that the books say, but for when they were written."""
+    """All that the ledger say, but for when they were written."""
     database = Database(SecretStr(f"sqlite+aiosqlite:///{path}"))
     found: dict[str, Counter[Any]] = {}
     async with database.reading() as connection:
@@ -97,25 +97,26 @@ def copy(database: Path, target: Path) -> None:
 
 
 async def published(platform: Platform, count: int, total: int) -> dict[str, Any]:
-    """Publish so many more, and wait until as many as said are in the books."""
+    """Publish so many more, and wait until as many as said are in the ledger."""
     await platform.publish(count)
-    return await platform.wait_books(
-        lambda books: (
-            bool(books["balanced"])
-            and books["raw"]["totals"]["accepted"] + books["raw"]["totals"]["dead_letters"] == total
+    return await platform.wait_ledger(
+        lambda ledger: (
+            bool(ledger["reconciled"])
+            and ledger["raw"]["totals"]["accepted"] + ledger["raw"]["totals"]["dead_letters"]
+            == total
         )
     )
 
 
 async def test_rebuilt_books_say_the_same(platform: Platform, tmp_path: Path) -> None:
-    """Counts, violations, accounts, dead letters, raw records: row by row."""
+    """Counts, violations, ledgers, dead letters, raw records: row by row."""
     await platform.publish(300)
     platform.gate.kill()
     platform.gate.start()
     await published(platform, 100, 400)
     copy_of_books = tmp_path / "rebuilt.db"
     status, said = await rebuild(platform, copy_of_books)
-    assert (status, said[-400:].count("the books are written")) == (0, 1), said
+    assert (status, said[-400:].count("the ledger is written")) == (0, 1), said
     assert await platform.reporter.terminate() == 0
     expected, found = await contents(platform.database), await contents(copy_of_books)
     assert found == expected
@@ -123,7 +124,7 @@ async def test_rebuilt_books_say_the_same(platform: Platform, tmp_path: Path) ->
     assert expected["dead_letters"].total() == 40
     status, said = await rebuild(platform, copy_of_books)
     assert status == 1
-    assert "the database holds books already; name an empty one" in said
+    assert "the database holds ledger already; name an empty one" in said
 
 
 async def test_rebuilt_books_alert_about_nothing_of_the_past(
@@ -144,7 +145,7 @@ async def test_rebuilt_books_alert_about_nothing_of_the_past(
 
 
 async def test_an_old_backup_catches_up(platform: Platform, tmp_path: Path) -> None:
-    """Started on yesterday's database, the reporter books what came since, once."""
+    """Started on yesterday's database, the reporter ledger what came since, once."""
     await published(platform, 100, 100)
     backup = tmp_path / "backup.db"
     copy(platform.database, backup)
@@ -163,7 +164,7 @@ async def test_an_old_backup_catches_up(platform: Platform, tmp_path: Path) -> N
 async def test_an_embedded_broker_that_starts_again_has_lost_everything(
     topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The books stay, the new logs get pages of their own, and everything counts once."""
+    """The ledger stay, the new logs get log epochs of their own, and everything counts once."""
     async with EmbeddedBroker() as first:
         address = first.bootstrap_servers
         broker = RunningBroker(address, "embedded")
@@ -176,8 +177,8 @@ async def test_an_embedded_broker_that_starts_again_has_lost_everything(
         assert second.bootstrap_servers == address
         async with platform_on(broker, topic_prefix, tmp_path) as after:
             after.number = before.number
-            books = await published(after, 60, 160)
-    assert books["totals"]["verdicts"] == 144
-    assert sum(page["verdicts"] for page in books["closed"]) == 90
-    assert books["totals"]["lost"] == 0
-    assert after.name(EVENTS) in {note["topic"] for note in books["pages"]}
+            ledger = await published(after, 60, 160)
+    assert ledger["totals"]["verdicts"] == 144
+    assert sum(epoch["verdicts"] for epoch in ledger["ended"]) == 90
+    assert ledger["totals"]["lost"] == 0
+    assert after.name(EVENTS) in {note["topic"] for note in ledger["log_epochs"]}

@@ -26,9 +26,9 @@ from tests.integration.postgres import PostgreSQL, require_postgresql
 from tests.integration.processes import ServiceProcess
 from tests.integration.reporter_stage import Load, Stage, stage_on
 from tests.integration.scrape import get, metric
-from tests.unit.reporter.conftest import bookkeeper_of
+from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
-from tests.unit.reporter.reference_ledger import stored_books
+from tests.unit.reporter.reference_ledger import stored_ledger
 from tests.unit.reporter.test_migrations import differences
 
 HOOK_SECRET = "the secret that signs alerts"
@@ -71,7 +71,7 @@ async def test_killed_again_and_again_it_books_everything_once(
     publishing = asyncio.create_task(stage.publish(load, pause=0.15))
     async with stage.reporter() as reporter:
         for number in range(5):
-            before = await stage.booked()
+            before = await stage.recorded()
             await stage.wait_booked(min(before + 60 + 37 * number, load.accounted() - 1))
             reporter.kill()
             reporter.start()
@@ -145,21 +145,21 @@ async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_pre
         await reporter.wait_ready()
         await stage.wait_booked(4)
         await asyncio.sleep(1)
-        books = (await get(reporter, "/api/v1/books")).json()
-        first, second, third = books["partitions"]
+        ledger = (await get(reporter, "/api/v1/ledger")).json()
+        first, second, third = ledger["partitions"]
         assert (first["events"], first["unaccounted"], first["pending"]) == (6, 2, 1)
         assert first["gaps"] == [{"first": 2, "last": 3}]
         assert first["oldest_open_since"] is not None
-        assert (second["balanced"], third["balanced"]) == (True, True)
+        assert (second["reconciled"], third["reconciled"]) == (True, True)
         assert (second["events"], third["events"]) == (1, 0)
-        assert books["balanced"] is False
+        assert ledger["reconciled"] is False
         labels = {"partition": "0"}
         assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds", labels) > 0
         late = [verdict(0, offset, prefix=topic_prefix) for offset in (3, 2, 5)]
         await stage._publish(VERDICTS, {0: late}, 100, 0)
         await stage.wait_booked(7)
         await asyncio.sleep(1)
-        assert (await get(reporter, "/api/v1/books")).json()["balanced"] is True
+        assert (await get(reporter, "/api/v1/ledger")).json()["reconciled"] is True
         assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds") == 0
         assert await reporter.terminate() == 0
 
@@ -188,7 +188,7 @@ class Receiver:
                 if taken:
                     alert = json.loads(body)
                     assert self.headers["Idempotency-Key"] == alert["key"]
-                    if alert["labels"]["kind"] != "books":  # there are verdicts without events
+                    if alert["labels"]["kind"] != "ledger":  # there are verdicts without events
                         receiver.alerts[alert["key"]].append(alert)
                 self.send_response(204 if taken else 500)
                 self.end_headers()
@@ -260,7 +260,7 @@ async def test_every_alert_arrives_whatever_fails(stage: Stage, topic_prefix: st
             async with asyncio.timeout(60):
                 while len(receiver.alerts) < 10:
                     await asyncio.sleep(0.05)
-            stored = await stored_books(stage.database, topic_name(topic_prefix, EVENTS))
+            stored = await stored_ledger(stage.database, topic_name(topic_prefix, EVENTS))
             told = Counter(
                 alerts[0]["labels"].get("outcome", alerts[0]["labels"]["kind"])
                 for alerts in receiver.alerts.values()
@@ -270,8 +270,8 @@ async def test_every_alert_arrives_whatever_fails(stage: Stage, topic_prefix: st
             for alerts in receiver.alerts.values():
                 assert all(alert == alerts[0] for alert in alerts)
                 if "latest_violation" in alerts[0]["facts"]:
-                    place = alerts[0]["facts"]["latest_violation"]
-                    link = await get(reporter, place.removeprefix(reporter.base_url))
+                    position = alerts[0]["facts"]["latest_violation"]
+                    link = await get(reporter, position.removeprefix(reporter.base_url))
                     assert link.json()["summary"] == alerts[0]["summary"]
             assert receiver.signatures_hold
             async with asyncio.timeout(20):
@@ -290,11 +290,11 @@ async def test_schema_and_api_are_the_same_on_postgresql(postgresql: PostgreSQL)
     await other.stop()
     async with database.writing() as connection:
         assert await connection.run_sync(differences) == []
-    keeper = bookkeeper_of(database)
+    detector = ledger_writer_of(database)
     values = [verdict(0, n, outcome="violation", publisher="crm") for n in range(5)]
     values.append(verdict(0, 5, event_id="event-0-0", content="other", publisher="crm"))
-    await keeper.book_verdicts(in_topic("verdicts", values))
-    await keeper.book_dead_letters(in_topic("dead-letters", [dead_letter(0, 6)]))
+    await detector.record_verdicts(in_topic("verdicts", values))
+    await detector.record_dead_letters(in_topic("dead-letters", [dead_letter(0, 6)]))
     app, _ = build_app(ReporterSettings(database_url=SecretStr(url)))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://reporter/api/v1") as api:

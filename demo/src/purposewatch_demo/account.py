@@ -18,7 +18,7 @@ class PartitionLedgerReport:
     pending: int | None
     duplicates: int
     conflicts: int
-    balanced: bool | None
+    reconciled: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Account:
     @property
     def balanced(self) -> bool:
         """Whether every partition is known to balance."""
-        return bool(self.books) and all(each.balanced is True for each in self.books)
+        return bool(self.books) and all(each.reconciled is True for each in self.books)
 
     def restarts(self, service: str | None = None) -> int:
         """How often a service, or any, was started again."""

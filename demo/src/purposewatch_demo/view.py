@@ -141,7 +141,7 @@ def _partition_books(account: Account) -> RenderableType:
             f"{each.dead_letters:,}",
             f"{each.unaccounted:,}",
             "?" if each.pending is None else f"{each.pending:,}",
-            _state(balanced=each.balanced is True, unaccounted=each.unaccounted),
+            _state(balanced=each.reconciled is True, unaccounted=each.unaccounted),
             style="dim",
         )
     table.add_row(

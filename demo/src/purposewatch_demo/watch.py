@@ -72,7 +72,7 @@ class ServiceWatch:
         }
 
     async def _reporter(self) -> dict[str, Any]:
-        books = await self._get("/books")
+        books = await self._get("/ledger")
         counts = await self._get("/counts", by=["outcome", "kind"])
         violations = await self._get("/violations", limit=_VIOLATIONS)
         await self._look_for_dead_letters()

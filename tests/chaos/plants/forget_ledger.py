@@ -1,4 +1,4 @@
-"""A fault planted in purposewatch_reporter: it starts over, and doesn't ask what it has booked.
+"""A fault planted in purposewatch_reporter: it starts over, and doesn't ask what it has recorded.
 
 It begins every life at the beginning of the verdicts, takes each for news, and gives its rows
 ids of their own, as a counter in the database would, so that no primary key stops it.
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 def plant() -> None:
     """Break the promise that an offset which the ledger has already changes nothing.
 
-    Must run before the modules are imported that take `place_id` with them.
+    Must run before the modules are imported that take `position_id` with them.
     """
-    book = PartitionLedger.book_verdict  # fails here, and not silently, if it gets another name
-    place_id = identity.place_id
+    record = PartitionLedger.record_verdict  # fails here, and not silently, if it gets another name
+    position_id = identity.position_id
     life = secrets.token_bytes(8)
 
-    def book_always(self: PartitionLedger, offset: int) -> bool:
-        if not book(self, offset):
+    def record_always(self: PartitionLedger, offset: int) -> bool:
+        if not record(self, offset):
             self.verdicts += 1
         return True
 
     def id_of_this_life(*place: Any, **more: Any) -> str:
-        name = place_id(*place, **more).encode()
+        name = position_id(*place, **more).encode()
         return hashlib.blake2b(name, key=life, digest_size=16).hexdigest()
 
     async def from_the_beginning(
@@ -40,8 +40,8 @@ def plant() -> None:
     ) -> Mapping[int, int]:
         return dict.fromkeys(partitions, 0)
 
-    PartitionLedger.book_verdict = book_always  # type: ignore[method-assign]
-    identity.place_id = id_of_this_life
+    PartitionLedger.record_verdict = record_always  # type: ignore[method-assign]
+    identity.position_id = id_of_this_life
 
     from purposewatch_reporter.ledger.writer import LedgerWriter  # noqa: PLC0415 - see above
 

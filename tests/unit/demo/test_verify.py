@@ -35,7 +35,7 @@ def books(**changes: Any) -> PartitionLedgerReport:
         "pending": 0,
         "duplicates": 1,
         "conflicts": 0,
-        "balanced": True,
+        "reconciled": True,
     }
     return PartitionLedgerReport(**right | changes)
 
@@ -61,8 +61,8 @@ def test_matching_books_are_a_success() -> None:
     ("found", "complaint"),
     [
         (account(books=()), "no books"),
-        (account(books=(books(balanced=False, pending=3),)), "do not balance"),
-        (account(books=(books(balanced=None),)), "do not balance"),
+        (account(books=(books(reconciled=False, pending=3),)), "do not balance"),
+        (account(books=(books(reconciled=None),)), "do not balance"),
         (account(books=(books(events=14, verdicts=14),)), "events in the books"),
         (account(outcomes=Counter({"permitted": 9})), "permitted: expected 10, found 9"),
         (account(kinds=Counter({"prohibited": 1, "undeclared_role": 1})), "undeclared_role"),
@@ -143,7 +143,7 @@ def test_settling_waits_as_long_as_the_books_move() -> None:
     settling = Settling(deliveries(), clock)
     for step in range(10):
         clock.now = step * 20.0
-        behind = account(books=(books(balanced=False, verdicts=step),))
+        behind = account(books=(books(reconciled=False, verdicts=step),))
         assert not settling.done(behind)
 
     clock.now += 31.0

@@ -26,7 +26,7 @@ ACCOUNT = Account(
     audited=1_290,
     latency=(0.025, 0.1),
     books=tuple(
-        PartitionLedgerReport(number, 217, 215, 0, 0, 2, 1, 0, balanced=False)
+        PartitionLedgerReport(number, 217, 215, 0, 0, 2, 1, 0, reconciled=False)
         for number in range(6)
     ),
     outcomes=Counter({"permitted": 1_200, "violation": 90}),

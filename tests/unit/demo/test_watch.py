@@ -14,7 +14,7 @@ from purposewatch_runtime import metrics as m
 PORTS = {"ingest": 1, "auditor": 2, "reporter": 3}
 PARTITION = {
     "partition": 0,
-    "balanced": True,
+    "reconciled": True,
     "events": 5,
     "verdicts": 5,
     "dead_letters": 0,
@@ -62,7 +62,7 @@ class Services:
 
     def _answer(self, path: str, asked: Mapping[str, str]) -> Any:
         match path.rpartition("/")[2]:
-            case "books":
+            case "ledger":
                 return {"partitions": [PARTITION]}
             case "counts":
                 return {

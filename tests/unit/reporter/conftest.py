@@ -1,4 +1,4 @@
-"""A database of the test's own, and a bookkeeper for it."""
+"""A database of the test's own, and a ledger writer for it."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ async def log_from_0(_: str, __: int) -> int:
     return 0
 
 
-def bookkeeper_of(database: Database, **options: Any) -> LedgerWriter:
-    """A bookkeeper at a fixed time; Kafka still holds everything, unless told otherwise."""
+def ledger_writer_of(database: Database, **options: Any) -> LedgerWriter:
+    """A ledger writer at a fixed time; Kafka still holds everything, by default."""
     usual: dict[str, Any] = {
         "events_topic": f"{PREFIX}.events",
         "findings": Findings(severity_table({})),
@@ -65,6 +65,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def bookkeeper(database: Database) -> LedgerWriter:
-    """A bookkeeper for that database."""
-    return bookkeeper_of(database)
+def ledger_writer(database: Database) -> LedgerWriter:
+    """A ledger writer for that database."""
+    return ledger_writer_of(database)

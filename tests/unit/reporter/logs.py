@@ -6,17 +6,19 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from purposewatch_reporter.epochs.detector import BookTopics, EpochDetector
+from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.raw_ledgers import open_raw_pages
+from purposewatch_reporter.store.raw_ledgers import start_raw_ledgers
 from purposewatch_runtime.kafka import Record
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, record, verdict
 
-TOPICS = BookTopics(*(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters")))
+TOPICS = LedgerTopics(
+    *(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters"))
+)
 
 
 class Logs:
@@ -68,29 +70,29 @@ class Logs:
 
 
 class Pipeline:
-    """A gate, an auditor and a reporter, as far as the books see them."""
+    """Ingest, an auditor and a reporter, as far as the ledger see them."""
 
     def __init__(self, database: Database) -> None:
         self.logs = Logs()
         self.now: datetime = NOW
         self.database = database
-        self.keeper = EpochDetector(database, self.logs, TOPICS, clock=lambda: self.now)
-        self.bookkeeper = LedgerWriter(
+        self.detector = EpochDetector(database, self.logs, TOPICS, clock=lambda: self.now)
+        self.ledger_writer = LedgerWriter(
             database,
             events_topic=TOPICS.events,
             raw_topic=TOPICS.raw,
             findings=Findings(severity_table({})),
             log_start=self.logs.log_start,
             clock=lambda: self.now,
-            pages=self.keeper,
+            epochs=self.detector,
         )
         self._accepted = NOW - timedelta(hours=1)
         self._number = 0
 
     async def open_raw(self, *, partitions: int = 2) -> None:
-        """Begin the books of the raw topic at 0."""
+        """Begin the ledger of the raw topic at 0."""
         async with self.database.writing() as connection:
-            await open_raw_pages(connection, TOPICS.raw, dict.fromkeys(range(partitions), 0))
+            await start_raw_ledgers(connection, TOPICS.raw, dict.fromkeys(range(partitions), 0))
 
     def raw(self, partition: int = 0, **more: Any) -> Record:
         """A publisher writes to the raw topic."""
@@ -104,35 +106,35 @@ class Pipeline:
         self._number += 1
         self._accepted += timedelta(milliseconds=1)
         event_id = f"e-{self._number}"
-        place = "http"
+        position = "http"
         if origin is not None:
-            place = f"{origin.topic}/{origin.partition}/{origin.offset}"
+            position = f"{origin.topic}/{origin.partition}/{origin.offset}"
             event_id = raw_id(origin)
         accepted = self._accepted.isoformat()
         event = self.logs.append(
             TOPICS.events,
             partition,
-            {"id": event_id, "source": "/crm", "acceptedtime": accepted, "origin": place},
+            {"id": event_id, "source": "/crm", "acceptedtime": accepted, "origin": position},
         )
         said = verdict(partition, event.offset, event_id=event_id, outcome=outcome)
-        return {**said, "accepted_time": accepted, "origin": place}
+        return {**said, "accepted_time": accepted, "origin": position}
 
     def judge(self, said: Mapping[str, Any], partition: int = 0) -> Record:
         """The auditor writes a verdict."""
         return self.logs.append(TOPICS.verdicts, partition, said)
 
     async def book(self, partition: int = 0) -> None:
-        """The reporter reads on, as after a restart: from the books' position."""
+        """The reporter reads on, as after a restart: from the ledger's position."""
         for topic, book in (
-            (TOPICS.verdicts, self.bookkeeper.book_verdicts),
-            (TOPICS.dead_letters, self.bookkeeper.book_dead_letters),
+            (TOPICS.verdicts, self.ledger_writer.record_verdicts),
+            (TOPICS.dead_letters, self.ledger_writer.record_dead_letters),
         ):
-            at = (await self.bookkeeper.positions(topic, [partition]))[partition]
+            at = (await self.ledger_writer.positions(topic, [partition]))[partition]
             if records := self.logs.of(topic, partition, start=at):
                 await book(records)
 
     async def run(self, count: int = 1, partition: int = 0) -> list[dict[str, Any]]:
-        """So many events from the gate into the books; their verdicts."""
+        """So many events from ingest into the ledger; their verdicts."""
         said = [self.accept(partition) for _ in range(count)]
         for one in said:
             self.judge(one, partition)

@@ -1,4 +1,4 @@
-"""Verdicts and dead letters to book, as records of their topics."""
+"""Verdicts and dead letters to record, as records of their topics."""
 
 import hashlib
 import json
@@ -117,5 +117,5 @@ def uses(of_ids: Mapping[bytes, FirstUse]) -> Uses:
     return Uses(
         names=list(of_ids),
         digests=b"".join(use.content_digest for use in each),
-        places=[(use.partition, use.offset) for use in each],
+        positions=[(use.partition, use.offset) for use in each],
     )

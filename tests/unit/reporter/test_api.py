@@ -2,18 +2,25 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import WebhookSpec, to_one
+from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.app import build_app
+from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_reporter.reconciliation.reconciler import Reconciler, ReconciliationReport
+from purposewatch_reporter.reconciliation.topic import TopicReconciliation, reconcile
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.epochs import EpochNote
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 
@@ -35,7 +42,7 @@ def client_of(database: Database, **settings: Any) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def api(database: Database, bookkeeper: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
+async def api(database: Database, ledger_writer: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
     """Twelve events: violations, unknowns, permitted ones, a conflict; two dead letters."""
     values = [
         verdict(
@@ -54,18 +61,18 @@ async def api(database: Database, bookkeeper: LedgerWriter) -> AsyncIterator[htt
         for offset in range(12)
     ]
     values.append(verdict(0, 12, event_id="event-0-0", content="other"))
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
     letters = [
         dead_letter(0, 13, failed_time=at(1)),
         dead_letter(0, 7, topic="raw", error_class="not_json", failed_time=at(2)),
     ]
-    await bookkeeper.book_dead_letters(in_topic("dead-letters", letters))
+    await ledger_writer.record_dead_letters(in_topic("dead-letters", letters))
     async with client_of(database) as client:
         yield client
 
 
 async def offsets(api: httpx.AsyncClient, path: str, **query: Any) -> list[int]:
-    """The offsets of the items on a page."""
+    """The offsets of the items on a log epoch."""
     answer = await api.get(f"{API}/{path}", params=query)
     assert answer.status_code == 200, answer.text
     return [item["position"]["offset"] for item in answer.json()["items"]]
@@ -110,36 +117,36 @@ async def test_a_violation_has_its_reasons(api: httpx.AsyncClient) -> None:
 
 
 async def test_paging_is_stable_while_rows_are_added(
-    api: httpx.AsyncClient, bookkeeper: LedgerWriter
+    api: httpx.AsyncClient, ledger_writer: LedgerWriter
 ) -> None:
-    """No row twice, none left out, whatever is booked between two pages."""
+    """No row twice, none left out, whatever is recorded between two log epochs."""
     seen: list[int] = []
     cursor: str | None = None
     for number in range(9):
         query = {"limit": "3", **({"cursor": cursor} if cursor else {})}
-        page = (await api.get(f"{API}/violations", params=query)).json()
-        seen += [item["position"]["offset"] for item in page["items"]]
-        cursor = page["next"]
+        log_epoch = (await api.get(f"{API}/violations", params=query)).json()
+        seen += [item["position"]["offset"] for item in log_epoch["items"]]
+        cursor = log_epoch["next"]
         if cursor is None:
             break
         new = verdict(0, 100 + number, outcome="violation", event_time=at(10_000 + number))
-        await bookkeeper.book_verdicts(in_topic("verdicts", [new], start=13 + number))
+        await ledger_writer.record_verdicts(in_topic("verdicts", [new], start=13 + number))
     assert seen == [10, 9, 7, 6, 4, 3, 1, 0]
 
 
 async def test_rows_of_the_same_moment_are_paged_too(
-    api: httpx.AsyncClient, bookkeeper: LedgerWriter
+    api: httpx.AsyncClient, ledger_writer: LedgerWriter
 ) -> None:
     """The id decides where times are equal."""
     values = [verdict(0, 50 + n, outcome="violation", event_time=at(5000)) for n in range(7)]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values, start=13))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values, start=13))
     seen: list[int] = []
     cursor = ""
     for _ in range(4):
         query = {"limit": "2", "since": at(5000), **({"cursor": cursor} if cursor else {})}
-        page = (await api.get(f"{API}/violations", params=query)).json()
-        seen += [item["position"]["offset"] for item in page["items"]]
-        cursor = page["next"]
+        log_epoch = (await api.get(f"{API}/violations", params=query)).json()
+        seen += [item["position"]["offset"] for item in log_epoch["items"]]
+        cursor = log_epoch["next"]
     assert sorted(seen) == list(range(50, 57))
     assert cursor is None
 
@@ -293,16 +300,77 @@ async def test_the_outbox_is_summed_up(api: httpx.AsyncClient, database: Databas
     }
 
 
-async def test_books_that_were_not_read_are_not_shown(api: httpx.AsyncClient) -> None:
-    """Until the first comparison with Kafka there is nothing to say."""
-    answer = await api.get(f"{API}/books")
+@pytest.mark.parametrize("resource", ["ledger", "books"])
+async def test_a_ledger_that_was_not_reconciled_is_not_shown(
+    api: httpx.AsyncClient, resource: str
+) -> None:
+    """Until the first reconciliation with Kafka nothing is known."""
+    answer = await api.get(f"{API}/{resource}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_books_answers_with_the_names_of_the_ledger_in_0_1(database: Database) -> None:
+    """For one release, with a header that says that it is deprecated, and what replaces it."""
+    current = reconcile(0, PartitionLedger(log_epoch=1, started_time=NOW), 3)
+    ended = reconcile(0, PartitionLedger(ended_time=NOW), None)
+    events = TopicReconciliation((current,), (ended,))
+    note = EpochNote("events", 0, 1, NOW, "rewritten")
+    reconciler = cast(
+        "Reconciler",
+        SimpleNamespace(
+            latest=ReconciliationReport(NOW, events, TopicReconciliation((current,)), (note,))
+        ),
+    )
+    app = FastAPI()
+    app.include_router(ledger_routes(reconciler), prefix=API)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://reporter") as client:
+        new = await client.get(f"{API}/ledger")
+        old = await client.get(f"{API}/books")
+    assert "deprecation" not in new.headers
+    assert old.headers["deprecation"].startswith("@")
+    assert old.headers["link"] == '</api/v1/ledger>; rel="successor-version"'
+    ledger, books = new.json(), old.json()
+    assert books["balanced"] is ledger["reconciled"] is False
+    assert books["totals"] == ledger["totals"]
+    for kind, old_kind in (("partitions", "partitions"), ("ended", "closed")):
+        [partition], [same] = ledger[kind], books[old_kind]
+        assert same["page"] == partition["log_epoch"]
+    assert books["partitions"][0]["balanced"] is False
+    assert books["partitions"][0]["booked_end"] == ledger["partitions"][0]["recorded_end"]
+    assert books["raw"]["partitions"][0]["page"] == 1
+    [page] = books["pages"]
+    assert (page["page"], page["opened_time"]) == (1, ledger["epochs"][0]["started_time"])
+    assert "log_epoch" not in old.text
+
+
+@pytest.mark.parametrize(
+    ("resource", "names"),
+    [
+        ("violations", {"booked_time": "recorded_time"}),
+        ("conflicts", {"booked_time": "recorded_time"}),
+        ("dead-letters", {"booked_time": "recorded_time"}),
+        (
+            "findings",
+            {
+                "first_booked_time": "first_recorded_time",
+                "last_booked_time": "last_recorded_time",
+            },
+        ),
+    ],
+)
+async def test_recorded_times_answer_to_their_names_in_0_1(
+    api: httpx.AsyncClient, resource: str, names: dict[str, str]
+) -> None:
+    """For one release both names are in the answer."""
+    [item, *_] = (await api.get(f"{API}/{resource}")).json()["items"]
+    assert {old: item[old] for old in names} == {old: item[new] for old, new in names.items()}
 
 
 async def test_a_token_is_asked_for_when_set(database: Database) -> None:
     """By every resource of the API; probes, metrics and the documentation are open."""
     async with client_of(database, reporter_api_token=TOKEN) as api:
-        for resource in ("violations", "counts", "books", "dead-letters", "conflicts", "outbox"):
+        for resource in ("violations", "counts", "ledger", "dead-letters", "conflicts", "outbox"):
             for headers in (
                 {},
                 {"Authorization": "Bearer wrong"},
@@ -322,9 +390,9 @@ async def test_a_token_is_asked_for_when_set(database: Database) -> None:
 async def test_the_documentation_needs_no_other_host(database: Database) -> None:
     """It works where there is no way out to the internet."""
     async with client_of(database) as api:
-        page = (await api.get("/docs")).text
-        assert "https://" not in page.replace("https://github.com", "")
-        script = page.split('src="')[1].split('"')[0]
+        log_epoch = (await api.get("/docs")).text
+        assert "https://" not in log_epoch.replace("https://github.com", "")
+        script = log_epoch.split('src="')[1].split('"')[0]
         assert (await api.get(script)).status_code == 200
         schema = (await api.get("/openapi.json")).json()
     assert f"{API}/violations/{{id}}" in schema["paths"]

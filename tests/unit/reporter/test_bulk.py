@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.event_ids import FirstUse, Uses, claim_ids
+from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
 from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
 from tests.unit.reporter.records import uses
 
@@ -18,14 +18,14 @@ HOUR = datetime(2026, 3, 2, 8, tzinfo=UTC)
 COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
 
 
-def row(number: int, *, booked: datetime = HOUR) -> dict[str, object]:
+def row(number: int, *, recorded: datetime = HOUR) -> dict[str, object]:
     """The row of an id."""
     return {
         "id_hash": number.to_bytes(16, "big"),
         "content_digest": b"d" * 16,
         "partition": 0,
         "event_offset": number,
-        "booked_time": booked,
+        "recorded_time": recorded,
     }
 
 
@@ -33,10 +33,10 @@ async def test_rows_are_stored_as_the_columns_want_them(database: Database) -> N
     """Times in UTC, whatever zone they were given in."""
     elsewhere = HOUR.astimezone(timezone(timedelta(hours=8)))
     async with database.writing() as connection:
-        await insert_rows(connection, event_ids, [row(1, booked=elsewhere), row(2)])
+        await insert_rows(connection, event_ids, [row(1, recorded=elsewhere), row(2)])
     async with database.reading() as connection:
         found = (await connection.execute(select(event_ids))).all()
-    assert [(each.booked_time, each.event_offset) for each in found] == [(HOUR, 1), (HOUR, 2)]
+    assert [(each.recorded_time, each.event_offset) for each in found] == [(HOUR, 1), (HOUR, 2)]
 
 
 async def test_rows_are_part_of_the_transaction(database: Database) -> None:
@@ -58,7 +58,7 @@ async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.writing() as connection:
         await insert_rows(connection, event_ids, [])
         await add(connection, hourly_verdicts, COLUMNS, {})
-        assert await claim_ids(connection, uses({}), HOUR) is None
+        assert await record_ids(connection, uses({}), HOUR) is None
 
 
 async def test_counters_begin_and_grow(database: Database) -> None:
@@ -79,26 +79,26 @@ async def test_ids_are_claimed_once(database: Database, taken: int) -> None:
     first = {name: FirstUse(b"f" * 16, 1, at) for at, name in enumerate(names[:taken])}
     again = {name: FirstUse(b"a" * 16, 2, at) for at, name in enumerate(names)}
     async with database.writing() as connection:
-        assert await claim_ids(connection, uses(first), HOUR) is None
-        assert (first or None) == await claim_ids(connection, uses(again), HOUR)
-        assert {**again, **first} == await claim_ids(connection, uses(again), HOUR)
+        assert await record_ids(connection, uses(first), HOUR) is None
+        assert (first or None) == await record_ids(connection, uses(again), HOUR)
+        assert {**again, **first} == await record_ids(connection, uses(again), HOUR)
 
 
 async def test_of_two_uses_in_a_batch_the_first_is_booked(database: Database) -> None:
-    """The other one is for the caller to tell apart: no use was booked before this batch."""
+    """The other one is for the caller to tell apart: no use was recorded before this batch."""
     name = b"n" * 16
-    twice = Uses(names=[name, name], digests=b"a" * 16 + b"b" * 16, places=[(1, 7), (0, 2)])
+    twice = Uses(names=[name, name], digests=b"a" * 16 + b"b" * 16, positions=[(1, 7), (0, 2)])
     async with database.writing() as connection:
-        assert await claim_ids(connection, twice, HOUR) == {}
-        booked = {name: FirstUse(b"a" * 16, 1, 7)}
-        assert booked == await claim_ids(connection, twice, HOUR)
+        assert await record_ids(connection, twice, HOUR) == {}
+        recorded = {name: FirstUse(b"a" * 16, 1, 7)}
+        assert recorded == await record_ids(connection, twice, HOUR)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=30))
-def test_runs_stand_for_the_places_that_they_are_made_of(places: list[tuple[int, int]]) -> None:
+def test_runs_stand_for_the_places_that_they_are_made_of(positions: list[tuple[int, int]]) -> None:
     """One after the other, whatever order the places come in."""
-    batch = Uses([bytes(16)] * len(places), bytes(16 * len(places)), places)
-    assert places == [
+    batch = Uses([bytes(16)] * len(positions), bytes(16 * len(positions)), positions)
+    assert positions == [
         (run.partition, run.first_offset + step) for run in batch.runs() for step in range(run.size)
     ]
     sizes = [run.size for run in batch.runs()]

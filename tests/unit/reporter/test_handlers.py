@@ -1,6 +1,6 @@
-"""What a booked batch shows in the metrics."""
+"""What a recorded batch shows in the metrics."""
 
-from purposewatch_reporter.handlers import Intake
+from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_runtime import metrics as m
 from tests.unit.reporter.records import in_topic, verdict
@@ -8,7 +8,7 @@ from tests.unit.reporter.records import in_topic, verdict
 TOPIC = "data-access.verdicts"
 
 
-async def test_invented_controllers_share_one_label(bookkeeper: LedgerWriter) -> None:
+async def test_invented_controllers_share_one_label(ledger_writer: LedgerWriter) -> None:
     """Names that no policy is known of do not become label values, however many there are."""
     unknown = [verdict(offset=number, outcome="unknown") for number in range(50)]
     for number, each in enumerate(unknown):
@@ -16,21 +16,21 @@ async def test_invented_controllers_share_one_label(bookkeeper: LedgerWriter) ->
         each["policy"] = None
     metric_set = m.MetricSet("reporter", version="0")
 
-    await Intake(bookkeeper, metric_set).verdicts(
+    await Handlers(ledger_writer, metric_set).verdicts(
         in_topic(TOPIC, [*unknown, verdict(offset=50), verdict(offset=50)])
     )
 
-    def booked(**labels: str) -> float | None:
+    def recorded(**labels: str) -> float | None:
         return metric_set.registry.get_sample_value("purposewatch_recorded_verdicts_total", labels)
 
-    assert booked(controller="_unjudged", outcome="unknown", kind="none") == 50
-    assert booked(controller="wework-labs", outcome="permitted", kind="none") == 1
-    assert booked(controller="invented-0", outcome="unknown", kind="none") is None
+    assert recorded(controller="_unjudged", outcome="unknown", kind="none") == 50
+    assert recorded(controller="wework-labs", outcome="permitted", kind="none") == 1
+    assert recorded(controller="invented-0", outcome="unknown", kind="none") is None
     assert metric_set.registry.get_sample_value("purposewatch_recorded_redeliveries_total") == 1
 
 
 async def test_violations_and_statements_are_counted_by_what_they_are_about(
-    bookkeeper: LedgerWriter,
+    ledger_writer: LedgerWriter,
 ) -> None:
     """A violation by its dimensions; every decision by the statement and the grade."""
     metric_set = m.MetricSet("reporter", version="0")
@@ -45,7 +45,7 @@ async def test_violations_and_statements_are_counted_by_what_they_are_about(
         ),
     ]
 
-    await Intake(bookkeeper, metric_set).verdicts(in_topic(TOPIC, values))
+    await Handlers(ledger_writer, metric_set).verdicts(in_topic(TOPIC, values))
 
     def sample(name: str, **labels: str) -> float | None:
         return metric_set.registry.get_sample_value(name, {"controller": "wework-labs", **labels})

@@ -21,13 +21,13 @@ async def count(database: Database, table: Table) -> Any:
         return await connection.scalar(select(func.count()).select_from(table))
 
 
-async def violate(database: Database, bookkeeper: LedgerWriter, *channels: str) -> None:
+async def violate(database: Database, ledger_writer: LedgerWriter, *channels: str) -> None:
     """Three findings that alert on these channels."""
     values = [
         verdict(0, offset, outcome="violation", categories={f"user.n{offset}": "violation"})
         for offset in range(3)
     ]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
     specs = tuple(WebhookSpec(name, None) for name in channels)  # type: ignore[arg-type]
     routing = Routing(specs=specs, default=channels)
     await AlertLifecycle(database, routing, quiet=timedelta(days=900), clock=lambda: NOW).advance()
@@ -46,10 +46,10 @@ async def forget(database: Database, days: float) -> None:
 
 
 async def test_ids_and_delivered_alerts_are_pruned_by_age(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """An alert that waits is never pruned, however old."""
-    await violate(database, bookkeeper, "hook")
+    await violate(database, ledger_writer, "hook")
     async with database.writing() as connection:
         await connection.execute(
             update(tables.outbox).where(tables.outbox.c.sequence < 3).values(done_time=NOW)
@@ -66,10 +66,10 @@ async def test_ids_and_delivered_alerts_are_pruned_by_age(
 
 
 async def test_alerts_of_a_channel_that_is_gone_are_pruned(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """Nobody would ever deliver them."""
-    await violate(database, bookkeeper, "hook", "gone")
+    await violate(database, ledger_writer, "hook", "gone")
     await forget(database, 6.9)
     assert await count(database, tables.outbox) == 6
     await forget(database, 7.1)
@@ -79,10 +79,10 @@ async def test_alerts_of_a_channel_that_is_gone_are_pruned(
 
 
 async def test_findings_are_pruned_when_quiet_for_long(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """Not while they fire, have violations, or somebody is still to be told."""
-    await violate(database, bookkeeper, "hook")
+    await violate(database, ledger_writer, "hook")
     await forget(database, 401)
     assert await count(database, tables.findings) == 3
     async with database.writing() as connection:

@@ -34,9 +34,11 @@ async def test_migrations_and_tables_agree(database: Database) -> None:
         assert await connection.run_sync(differences) == []
 
 
-async def test_starting_again_changes_nothing(database: Database, bookkeeper: LedgerWriter) -> None:
+async def test_starting_again_changes_nothing(
+    database: Database, ledger_writer: LedgerWriter
+) -> None:
     """Every start runs the migrations: schema and rows stay as they are."""
-    await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 0, outcome="violation")]))
+    await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0, outcome="violation")]))
     async with database.writing() as connection:
         before = await connection.run_sync(dump)
     await database.start()

@@ -1,7 +1,7 @@
 """Run the reporter: `python -m purposewatch_reporter`.
 
-With `accounts …`, manage its accounts; with `check-routing FILE`, check an alerting file; with
-`rebuild`, write the books anew into an empty database.
+With `ledgers …`, manage its ledgers; with `check-routing FILE`, check an alerting file; with
+`rebuild`, write the ledger again into an empty database.
 """
 
 import sys

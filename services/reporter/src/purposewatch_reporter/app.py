@@ -35,7 +35,7 @@ from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
-from purposewatch_reporter.handlers import Intake
+from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.settings import ReporterSettings
@@ -76,7 +76,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     severity = VocabularySeverity(
         settings.policies_dir, reload_seconds=settings.policies_reload_seconds
     )
-    books = build_ledger(
+    ledger = build_ledger(
         settings,
         database,
         Findings(routing.severity_of(severity)),
@@ -84,8 +84,8 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         client_id=_CLIENT_ID,
         clock=_now,
     )
-    bookkeeper, watch = books.bookkeeper, books.watch
-    intake = Intake(bookkeeper, metric_set)
+    ledger_writer, watch = ledger.ledger_writer, ledger.watch
+    intake = Handlers(ledger_writer, metric_set)
     housekeeping = Housekeeping(
         database,
         event_id_days=settings.reporter_event_id_days,
@@ -104,25 +104,25 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             client_id=_CLIENT_ID,
             handle=handle,
             metric_set=metric_set,
-            resume=partial(bookkeeper.positions, topic),
+            resume=partial(ledger_writer.positions, topic),
         )
 
-    # A group each: in one group, every change in either topic would deal out both anew.
+    # A group each: in one group, every change in either topic would deal out both again.
     verdicts = consumer(VERDICTS, intake.verdicts, "reporter")
     dead_letters = consumer(DEAD_LETTERS, intake.dead_letters, "reporter.dead-letters")
     parts: list[Component] = [
         EventLoopWatch(metric_set),
         database,
         TopicProvisioner(settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
-        *books.before,
-        Periodic("books", settings.reporter_reconcile_seconds, watch.refresh),
+        *ledger.before,
+        Periodic("ledger", settings.reporter_reconcile_seconds, watch.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         verdicts,
         dead_letters,
-        books.pages(
+        ledger.epochs(
             {
-                books.topics.verdicts: verdicts.resume_again,
-                books.topics.dead_letters: dead_letters.resume_again,
+                ledger.topics.verdicts: verdicts.resume_again,
+                ledger.topics.dead_letters: dead_letters.resume_again,
             }
         ),
     ]
@@ -139,7 +139,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     app = FastAPIOffline(
         redoc_url=None,
         title="Purposewatch reporter",
-        description="Violations, exact counts and the books of Purposewatch.",
+        description="Violations, exact counts and the ledger of Purposewatch.",
         version=_VERSION,
         lifespan=lifespan,
     )
@@ -170,7 +170,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
                 "database": database.check,
                 "verdicts": verdicts.ready,
                 "dead letters": dead_letters.ready,
-                "books": watch.check,
+                "ledger": watch.check,
             },
             registry=metric_set.registry,
         )

@@ -1,11 +1,11 @@
-"""Feed the bookkeeper and show, once a batch is committed, what it changed."""
+"""Feed the ledger writer and show, once a batch is committed, what it changed."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import Outcome
-from purposewatch_reporter.ledger.tally import Sort
+from purposewatch_reporter.ledger.tally import Group
 from purposewatch_reporter.ledger.writer import LedgerWriter, Receipt
 from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_runtime import metrics as m
@@ -18,16 +18,16 @@ _NO_GRADE = "none"
 _log = get_logger(__name__)
 
 
-class Intake:
+class Handlers:
     """The handlers of the two topics. Metrics move only after the transaction has ended."""
 
-    def __init__(self, bookkeeper: LedgerWriter, metric_set: m.MetricSet) -> None:
-        self._bookkeeper = bookkeeper
+    def __init__(self, ledger_writer: LedgerWriter, metric_set: m.MetricSet) -> None:
+        self._writer = ledger_writer
         self._metrics = metric_set
 
     async def verdicts(self, records: Sequence[Record]) -> None:
-        """Book a batch of verdicts."""
-        receipt = await self._bookkeeper.book_verdicts(records)
+        """Record a batch of verdicts."""
+        receipt = await self._writer.record_verdicts(records)
         self._show(receipt)
         if receipt.conflicts or receipt.dead_letters:
             _log.warning(
@@ -37,20 +37,20 @@ class Intake:
             )
 
     async def dead_letters(self, records: Sequence[Record]) -> None:
-        """Book a batch of dead letters."""
-        self._show(await self._bookkeeper.book_dead_letters(records))
+        """Record a batch of dead letters."""
+        self._show(await self._writer.record_dead_letters(records))
 
     def _show(self, receipt: Receipt) -> None:
         counter = self._metrics.counter
-        booked: Counter[tuple[str, ...]] = Counter()
-        for sort in receipt.sorts:
-            verdict = sort.read.verdict
-            booked[_label(verdict), verdict.outcome, verdict.kind or NO_KIND] += sort.number
-        for (controller, outcome, kind), count in booked.items():
+        recorded: Counter[tuple[str, ...]] = Counter()
+        for group in receipt.groups:
+            verdict = group.read.verdict
+            recorded[_label(verdict), verdict.outcome, verdict.kind or NO_KIND] += group.number
+        for (controller, outcome, kind), count in recorded.items():
             counter(m.RECORDED_VERDICTS).labels(controller, str(outcome), str(kind)).inc(count)
-        for violation, count in _violations(receipt.sorts).items():
+        for violation, count in _violations(receipt.groups).items():
             counter(m.RECORDED_VIOLATIONS).labels(*violation).inc(count)
-        for decision, count in _decisions(receipt.sorts).items():
+        for decision, count in _decisions(receipt.groups).items():
             counter(m.STATEMENT_DECISIONS).labels(*decision).inc(count)
         counter(m.RECORDED_REDELIVERIES).inc(receipt.repeats)
         counter(m.RECORDED_DUPLICATES).labels("same").inc(receipt.duplicates)
@@ -59,11 +59,11 @@ class Intake:
             counter(m.RECORDED_DEAD_LETTERS).labels(error_class).inc(count)
 
 
-def _violations(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
-    """How often each label set of the violations' counter was booked."""
+def _violations(groups: Iterable[Group]) -> Counter[tuple[str, ...]]:
+    """How often each label set of the violations' counter was recorded."""
     counted: Counter[tuple[str, ...]] = Counter()
-    for sort in sorts:
-        verdict = sort.read.verdict
+    for group in groups:
+        verdict = group.read.verdict
         if verdict.outcome is Outcome.PERMITTED:
             continue
         judged = verdict.outcome is Outcome.VIOLATION  # else a term may be outside the vocabulary
@@ -74,18 +74,18 @@ def _violations(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
             verdict.data.role if judged else m.UNJUDGED,
             verdict.data.recipient if judged else m.UNJUDGED,
             verdict.publisher,
-        ] += sort.number
+        ] += group.number
     return counted
 
 
-def _decisions(sorts: Iterable[Sort]) -> Counter[tuple[str, ...]]:
+def _decisions(groups: Iterable[Group]) -> Counter[tuple[str, ...]]:
     """How often each statement decided about a data category, by the grade of disclosure."""
     counted: Counter[tuple[str, ...]] = Counter()
-    for sort in sorts:
-        label = _label(sort.read.verdict)
-        for decision in sort.read.verdict.categories:
+    for group in groups:
+        label = _label(group.read.verdict)
+        for decision in group.read.verdict.categories:
             statement, grade = decision.statement or _NO_STATEMENT, decision.grade or _NO_GRADE
-            counted[label, statement, grade] += sort.number
+            counted[label, statement, grade] += group.number
     return counted
 
 

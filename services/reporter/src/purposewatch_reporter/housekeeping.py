@@ -21,7 +21,7 @@ Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
 
 
 class Housekeeping:
-    """Prunes booked ids, delivered alerts and quiet findings by age, in small transactions."""
+    """Prunes recorded ids, delivered alerts and quiet findings by age, in small transactions."""
 
     def __init__(  # noqa: PLR0913 - composition happens once, in app.py
         self,

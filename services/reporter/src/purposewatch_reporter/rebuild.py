@@ -1,4 +1,4 @@
-"""Write the books anew, from the topics into an empty database: `rebuild`."""
+"""Write the ledger again, from the topics into an empty database: `rebuild`."""
 
 import asyncio
 import sys
@@ -16,11 +16,11 @@ from purposewatch_reporter.alerts.channels import routing_from
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
-from purposewatch_reporter.handlers import Intake
+from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.positions import load_positions
+from purposewatch_reporter.store.positions import load_next_offsets
 from purposewatch_reporter.wiring import LedgerComponents, build_ledger
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import BatchConsumer, Record, TopicProvisioner
@@ -41,7 +41,7 @@ def _now() -> datetime:
 
 
 def run_rebuild(arguments: Sequence[str]) -> int:
-    """The command: 0 when the books are written, 1 when they can't be, 2 for a wrong call."""
+    """The command: 0 when the ledger is written, 1 when they can't be, 2 for a wrong call."""
     if arguments:
         sys.stderr.write("rebuild: takes no arguments; the settings say which database\n")
         return 2
@@ -57,9 +57,9 @@ def run_rebuild(arguments: Sequence[str]) -> int:
 
 
 async def rebuild(settings: ReporterSettings) -> str:
-    """Book everything that the topics hold now; what was booked, in one line.
+    """Record everything that the topics hold now; what was recorded, in one line.
 
-    Raises `FatalError` for a database that is not empty, and when the books can't be written.
+    Raises `FatalError` for a database that is not empty, and when the ledger can't be written.
     What a running reporter does with another database is not disturbed.
     """
     database = Database(settings.database_url)
@@ -67,7 +67,7 @@ async def rebuild(settings: ReporterSettings) -> str:
     severity = VocabularySeverity(
         settings.policies_dir, reload_seconds=settings.policies_reload_seconds
     )
-    books = build_ledger(
+    ledger = build_ledger(
         settings,
         database,
         Findings(routing_from(settings).severity_of(severity)),
@@ -86,16 +86,16 @@ async def rebuild(settings: ReporterSettings) -> str:
             [
                 severity,
                 TopicProvisioner(settings, topics, client_id=_CLIENT_ID),
-                *books.before,
+                *ledger.before,
                 reader,
             ],
         )
         partitions = range(settings.topic_partitions)
         ends = {
             topic: await reader.spans(topic, partitions)
-            for topic in (books.topics.verdicts, books.topics.dead_letters)
+            for topic in (ledger.topics.verdicts, ledger.topics.dead_letters)
         }
-        consumers = _consumers(settings, books, metric_set)
+        consumers = _consumers(settings, ledger, metric_set)
         async with AsyncExitStack() as reading:
             await _start(reading, consumers)
             await _until_read(database, consumers, ends)
@@ -114,19 +114,19 @@ async def _refuse_unless_empty(connection: AsyncConnection) -> None:
     for table in (tables.positions, tables.ledger, tables.violations, tables.dead_letters):
         if await connection.scalar(select(func.count()).select_from(table)):
             message = (
-                "the database holds books already; name an empty one in "
+                "the database holds ledger already; name an empty one in "
                 "PURPOSEWATCH_DATABASE_URL, and keep this one until the new one is complete"
             )
             raise FatalError(message)
 
 
 def _consumers(
-    settings: ReporterSettings, books: LedgerComponents, metric_set: m.MetricSet
+    settings: ReporterSettings, ledger: LedgerComponents, metric_set: m.MetricSet
 ) -> list[BatchConsumer]:
-    intake = Intake(books.bookkeeper, metric_set)
+    intake = Handlers(ledger.ledger_writer, metric_set)
     handlers: tuple[tuple[str, str, Callable[[Sequence[Record]], Awaitable[None]]], ...] = (
-        (books.topics.verdicts, "reporter.rebuild", intake.verdicts),
-        (books.topics.dead_letters, "reporter.rebuild.dead-letters", intake.dead_letters),
+        (ledger.topics.verdicts, "reporter.rebuild", intake.verdicts),
+        (ledger.topics.dead_letters, "reporter.rebuild.dead-letters", intake.dead_letters),
     )
     return [
         BatchConsumer(
@@ -136,7 +136,7 @@ def _consumers(
             client_id=_CLIENT_ID,
             handle=handle,
             metric_set=metric_set,
-            resume=partial(books.bookkeeper.positions, topic),
+            resume=partial(ledger.ledger_writer.positions, topic),
         )
         for topic, group, handle in handlers
     ]
@@ -147,14 +147,14 @@ async def _until_read(
     consumers: Sequence[BatchConsumer],
     ends: Mapping[str, Mapping[int, tuple[int, int]]],
 ) -> None:
-    """Return once everything below the ends is booked."""
+    """Return once everything below the ends is recorded."""
     clock = asyncio.get_running_loop().time
     left_before, moved, told = -1, clock(), clock()
     while True:
         left = 0
         async with database.reading() as connection:
             for topic, spans in ends.items():
-                positions = await load_positions(connection, topic, list(spans))
+                positions = await load_next_offsets(connection, topic, list(spans))
                 for partition, (start, end) in spans.items():
                     left += max(0, end - max(start, positions[partition]))
         if not left:
@@ -165,7 +165,7 @@ async def _until_read(
         if left != left_before:
             left_before, moved = left, clock()
         elif clock() - moved > _STALLED_SECONDS:
-            message = f"nothing was booked for {_STALLED_SECONDS:.0f} s; the log says why"
+            message = f"nothing was recorded for {_STALLED_SECONDS:.0f} s; the log says why"
             raise FatalError(message)
         if clock() - told > _PROGRESS_SECONDS:
             told = clock()
@@ -196,6 +196,6 @@ async def _summary(connection: AsyncConnection) -> str:
     ).one()
     violations = await connection.scalar(select(func.count()).select_from(tables.violations))
     return (
-        f"the books are written: {row.verdicts} events with a verdict, {row.dead_letters} set "
+        f"the ledger is written: {row.verdicts} events with a verdict, {row.dead_letters} set "
         f"aside, {violations} violations or unknown; start the reporter on this database"
     )

@@ -1,11 +1,11 @@
-"""Composition of the books: who writes them, who compares them with Kafka, who turns pages."""
+"""Composition of the ledger: its writer, its reconciliation with Kafka, its log epochs."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
-from purposewatch_reporter.epochs.detector import BookTopics, EpochDetector
+from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.epochs.monitor import EpochMonitor
 from purposewatch_reporter.epochs.opening import RawLedgerOpening
@@ -21,20 +21,20 @@ from purposewatch_runtime.service import Component
 
 _PAGES_SECONDS = 10.0
 _CHECK_SHARE = 0.3
-"""Of a session: how long the pages may be looked at when partitions are assigned."""
+"""Of a session: how long the log epochs may be looked at when partitions are assigned."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerComponents:
-    """What keeps the books, and what of it has to be started."""
+    """What keeps the ledger, and what of it has to be started."""
 
-    topics: BookTopics
-    bookkeeper: LedgerWriter
+    topics: LedgerTopics
+    ledger_writer: LedgerWriter
     watch: Reconciler
     before: tuple[Component, ...]
-    """To be started before anything is booked."""
-    pages: Callable[[Mapping[str, Callable[[], Awaitable[None]]]], Component]
-    """What turns pages meanwhile, given whom to tell of it by topic."""
+    """To be started before anything is recorded."""
+    epochs: Callable[[Mapping[str, Callable[[], Awaitable[None]]]], Component]
+    """What starts log epochs meanwhile, given whom to tell of it by topic."""
 
 
 def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
@@ -47,21 +47,21 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     clock: Callable[[], datetime],
 ) -> LedgerComponents:
     """Put it together; nothing connects before start."""
-    topics = BookTopics(
+    topics = LedgerTopics(
         *(topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS))
     )
     events_log = LogOffsets(settings, topic=topics.events, client_id=client_id)
     raw_log = LogOffsets(settings, topic=topics.raw, client_id=client_id)
     reader = LogReader(settings, client_id=client_id)
-    keeper = EpochDetector(database, reader, topics, clock=clock)
-    bookkeeper = LedgerWriter(
+    detector = EpochDetector(database, reader, topics, clock=clock)
+    ledger_writer = LedgerWriter(
         database,
         events_topic=topics.events,
         raw_topic=topics.raw,
         findings=findings,
         log_start=events_log.log_start,
         clock=clock,
-        pages=keeper,
+        epochs=detector,
         check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,
     )
     partitions = range(settings.topic_partitions)
@@ -74,22 +74,22 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         clock=clock,
     )
 
-    def pages(turned: Mapping[str, Callable[[], Awaitable[None]]]) -> Component:
-        look = EpochMonitor(
+    def epochs(started: Mapping[str, Callable[[], Awaitable[None]]]) -> Component:
+        monitor = EpochMonitor(
             database,
-            keeper,
+            detector,
             watch,
             topics,
             partitions=settings.topic_partitions,
             alert_after=timedelta(seconds=settings.reporter_reconcile_alert_seconds),
             clock=clock,
-            turned=turned,
+            started=started,
         )
-        return Periodic("pages", _PAGES_SECONDS, look.look)
+        return Periodic("log_epochs", _PAGES_SECONDS, monitor.check)
 
     return LedgerComponents(
         topics=topics,
-        bookkeeper=bookkeeper,
+        ledger_writer=ledger_writer,
         watch=watch,
         before=(
             events_log,
@@ -97,5 +97,5 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
             reader,
             RawLedgerOpening(database, reader, topics, partitions=partitions),
         ),
-        pages=pages,
+        epochs=epochs,
     )

@@ -95,7 +95,7 @@ class Bench:
             log_start=log_from_0,
             clock=lambda: self.now,
         )
-        await keeper.book_verdicts(in_topic("verdicts", values, start=self._offset))
+        await keeper.record_verdicts(in_topic("verdicts", values, start=self._offset))
         self._offset += len(values)
 
     async def advance(self) -> None:

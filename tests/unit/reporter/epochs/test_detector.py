@@ -1,4 +1,4 @@
-"""Pages: a log that is not the one that the books are about is told apart from repeats."""
+"""Log epochs: a log that is not the one that the ledger describes is told apart from repeats."""
 
 import asyncio
 import base64
@@ -16,8 +16,8 @@ from purposewatch_reporter.epochs.detector import SURE_AFTER, NotSureYetError
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.epochs import load_epoch_notes
-from purposewatch_reporter.store.ledgers import load_pages
-from purposewatch_reporter.store.positions import load_places
+from purposewatch_reporter.store.ledgers import load_epochs
+from purposewatch_reporter.store.positions import load_positions
 from tests.unit.reporter.conftest import empty_database
 from tests.unit.reporter.logs import TOPICS, Pipeline
 from tests.unit.reporter.records import dead_letter
@@ -29,21 +29,22 @@ def pipeline(database: Database) -> Pipeline:
     return Pipeline(database)
 
 
-async def pages(pipeline: Pipeline, partition: int = 0) -> list[tuple[int, int, bool]]:
-    """Verdicts, dead letters and whether it is closed, page by page."""
+async def epochs(pipeline: Pipeline, partition: int = 0) -> list[tuple[int, int, bool]]:
+    """Verdicts, dead letters and whether it is closed, by log epoch."""
     async with pipeline.database.reading() as connection:
-        found = (await load_pages(connection, TOPICS.events))[partition]
+        found = (await load_epochs(connection, TOPICS.events))[partition]
     return [
-        (one.verdicts, one.dead_letters, one.closed_time is not None)
-        for one in sorted(found, key=lambda one: one.page)
+        (one.verdicts, one.dead_letters, one.ended_time is not None)
+        for one in sorted(found, key=lambda one: one.log_epoch)
     ]
 
 
 async def notes(pipeline: Pipeline) -> list[tuple[str, int, int, str]]:
-    """The pages that were opened."""
+    """The log epochs that were opened."""
     async with pipeline.database.reading() as connection:
         return [
-            (n.topic, n.partition, n.page, n.reason) for n in await load_epoch_notes(connection)
+            (n.topic, n.partition, n.log_epoch, n.reason)
+            for n in await load_epoch_notes(connection)
         ]
 
 
@@ -56,17 +57,17 @@ async def counted(pipeline: Pipeline) -> tuple[int, int]:
 
 
 async def test_a_recreated_events_topic_gets_a_new_page(pipeline: Pipeline) -> None:
-    """Its events are news, though their offsets are booked; the old page keeps its totals."""
+    """Its events are new, though their offsets are recorded; the old epoch keeps its totals."""
     await pipeline.run(5)
     pipeline.logs.recreate(TOPICS.events)
     await pipeline.run(3)
     assert await notes(pipeline) == [(TOPICS.events, 0, 1, "rewritten")]
-    assert await pages(pipeline) == [(5, 0, True), (3, 0, False)]
+    assert await epochs(pipeline) == [(5, 0, True), (3, 0, False)]
     assert await counted(pipeline) == (8, 0)
 
 
 async def test_violations_of_two_pages_at_the_same_offset_are_two(pipeline: Pipeline) -> None:
-    """The page is part of what a violation is known by."""
+    """The log epoch is part of what a violation is known by."""
     for _ in range(2):
         pipeline.judge(pipeline.accept(outcome="violation"))
         await pipeline.book()
@@ -80,17 +81,17 @@ async def test_late_repeats_turn_no_page(pipeline: Pipeline) -> None:
     for one in said[1:3]:
         pipeline.judge(one)
     await pipeline.book()
-    await pipeline.bookkeeper.book_verdicts(pipeline.logs.of(TOPICS.verdicts))
+    await pipeline.ledger_writer.record_verdicts(pipeline.logs.of(TOPICS.verdicts))
     assert await notes(pipeline) == []
-    assert await pages(pipeline) == [(5, 0, False)]
+    assert await epochs(pipeline) == [(5, 0, False)]
 
 
 async def test_without_repeats_kafka_is_not_asked(pipeline: Pipeline) -> None:
-    """Booking what comes in order costs no look at any log."""
+    """Recording what comes in order costs no look at any log."""
     await pipeline.run(1)
     looks = pipeline.logs.looks
     records = [pipeline.judge(pipeline.accept()) for _ in range(20)]
-    await pipeline.bookkeeper.book_verdicts(records)
+    await pipeline.ledger_writer.record_verdicts(records)
     assert pipeline.logs.looks == looks
 
 
@@ -100,11 +101,11 @@ async def test_verdicts_about_the_old_log_go_to_the_old_page(pipeline: Pipeline)
     unread = [pipeline.accept() for _ in range(4)]
     pipeline.logs.recreate(TOPICS.events)
     fresh = [pipeline.accept() for _ in range(3)]
-    assert await pipeline.keeper.check(TOPICS.events, [0]) == set()
+    assert await pipeline.detector.check(TOPICS.events, [0]) == set()
     for one in (unread[0], fresh[0], unread[1], *fresh[1:], unread[2], fresh[0]):
         pipeline.judge(one)
     await pipeline.book()
-    assert await pages(pipeline) == [(5, 0, True), (3, 0, False)]
+    assert await epochs(pipeline) == [(5, 0, True), (3, 0, False)]
     assert await counted(pipeline) == (8, 0)
 
 
@@ -116,12 +117,12 @@ async def test_dead_letters_about_the_old_log_go_to_the_old_page(pipeline: Pipel
     pipeline.logs.recreate(TOPICS.events)
     for _ in range(3):
         pipeline.accept()
-    await pipeline.keeper.check(TOPICS.events, [0])
+    await pipeline.detector.check(TOPICS.events, [0])
     new = letter_about(pipeline, 2)
     for one in (old, new, old):
         pipeline.logs.append(TOPICS.dead_letters, 0, one)
     await pipeline.book()
-    assert await pages(pipeline) == [(2, 1, True), (0, 1, False)]
+    assert await epochs(pipeline) == [(2, 1, True), (0, 1, False)]
     async with pipeline.database.reading() as connection:
         rows = (await connection.execute(select(tables.dead_letters))).all()
     assert [row.origin_offset for row in rows] == [2, 2]
@@ -139,16 +140,16 @@ def letter_about(pipeline: Pipeline, offset: int) -> dict[str, Any]:
 
 
 async def test_a_dead_letter_may_be_the_first_from_a_recreated_topic(pipeline: Pipeline) -> None:
-    """Even at an offset that the old page never reached."""
+    """Even at an offset that the old log epoch never reached."""
     await pipeline.run(2)
     pipeline.logs.recreate(TOPICS.events)
     said = [pipeline.accept() for _ in range(5)]
     pipeline.logs.append(TOPICS.dead_letters, 0, letter_about(pipeline, 4))
-    await pipeline.bookkeeper.book_dead_letters(pipeline.logs.of(TOPICS.dead_letters))
+    await pipeline.ledger_writer.record_dead_letters(pipeline.logs.of(TOPICS.dead_letters))
     for one in said[:4]:
         pipeline.judge(one)
     await pipeline.book()
-    assert await pages(pipeline) == [(2, 0, True), (4, 1, False)]
+    assert await epochs(pipeline) == [(2, 0, True), (4, 1, False)]
 
 
 async def test_a_recreated_verdicts_topic_is_read_from_its_beginning(pipeline: Pipeline) -> None:
@@ -159,10 +160,10 @@ async def test_a_recreated_verdicts_topic_is_read_from_its_beginning(pipeline: P
     pipeline.logs.recreate(TOPICS.verdicts)
     await pipeline.run(2)
     assert await notes(pipeline) == [(TOPICS.verdicts, 0, 1, "rewritten")]
-    assert await pages(pipeline) == [(6, 0, False)]
+    assert await epochs(pipeline) == [(6, 0, False)]
     async with pipeline.database.reading() as connection:
-        [account] = (await load_pages(connection, TOPICS.events))[0]
-    assert account.accounted.gaps(0) == [(4, 5)]
+        [ledger] = (await load_epochs(connection, TOPICS.events))[0]
+    assert ledger.accounted.gaps(0) == [(4, 5)]
 
 
 async def test_a_consumer_sent_back_to_the_beginning_finds_a_new_log(pipeline: Pipeline) -> None:
@@ -171,35 +172,35 @@ async def test_a_consumer_sent_back_to_the_beginning_finds_a_new_log(pipeline: P
     pipeline.logs.recreate(TOPICS.verdicts)
     for _ in range(2):
         pipeline.judge(pipeline.accept())
-    await pipeline.bookkeeper.book_verdicts(pipeline.logs.of(TOPICS.verdicts))
+    await pipeline.ledger_writer.record_verdicts(pipeline.logs.of(TOPICS.verdicts))
     async with pipeline.database.reading() as connection:
-        place = (await load_places(connection, TOPICS.verdicts, [0]))[0]
-    assert (place.page, place.next_offset) == (1, 2)
-    assert await pages(pipeline) == [(6, 0, False)]
+        position = (await load_positions(connection, TOPICS.verdicts, [0]))[0]
+    assert (position.log_epoch, position.next_offset) == (1, 2)
+    assert await epochs(pipeline) == [(6, 0, False)]
 
 
 async def test_a_recreated_log_that_has_outgrown_the_old_one_is_noticed(
     pipeline: Pipeline,
 ) -> None:
-    """Nothing of it is skipped, though it holds something at the books' position."""
+    """Nothing of it is skipped, though it holds something at the ledger's position."""
     await pipeline.run(3)
     pipeline.logs.recreate(TOPICS.verdicts)
     await pipeline.run(10)
     assert await notes(pipeline) == [(TOPICS.verdicts, 0, 1, "rewritten")]
-    assert await pages(pipeline) == [(13, 0, False)]
+    assert await epochs(pipeline) == [(13, 0, False)]
 
 
 async def test_it_is_noticed_even_after_reading_on_in_it(pipeline: Pipeline) -> None:
-    """A consumer that never stopped goes on at its position; the first mark gives it away."""
+    """A consumer that never stopped continues at its position; the first fingerprint differs."""
     await pipeline.run(3)
     pipeline.logs.recreate(TOPICS.verdicts)
     said = [pipeline.accept() for _ in range(5)]
     for one in said:
         pipeline.judge(one)
-    await pipeline.bookkeeper.book_verdicts(pipeline.logs.of(TOPICS.verdicts, start=3))
-    await pipeline.keeper.check(TOPICS.verdicts, [0])
+    await pipeline.ledger_writer.record_verdicts(pipeline.logs.of(TOPICS.verdicts, start=3))
+    await pipeline.detector.check(TOPICS.verdicts, [0])
     await pipeline.book()
-    assert await pages(pipeline) == [(8, 0, False)]
+    assert await epochs(pipeline) == [(8, 0, False)]
 
 
 async def test_both_recreated_at_once(pipeline: Pipeline) -> None:
@@ -209,19 +210,19 @@ async def test_both_recreated_at_once(pipeline: Pipeline) -> None:
     pipeline.logs.recreate(TOPICS.verdicts)
     await pipeline.run(4)
     assert {note[0] for note in await notes(pipeline)} == {TOPICS.verdicts, TOPICS.events}
-    assert await pages(pipeline) == [(6, 0, True), (4, 0, False)]
+    assert await epochs(pipeline) == [(6, 0, True), (4, 0, False)]
     assert await counted(pipeline) == (10, 0)
 
 
 async def test_one_partition_alone(pipeline: Pipeline) -> None:
-    """The others' pages stay."""
+    """The others' log epochs stay."""
     await pipeline.run(3, partition=0)
     await pipeline.run(3, partition=1)
     pipeline.logs.recreate(TOPICS.events, 1)
     await pipeline.run(2, partition=1)
     await pipeline.run(2, partition=0)
-    assert await pages(pipeline, 0) == [(5, 0, False)]
-    assert await pages(pipeline, 1) == [(3, 0, True), (2, 0, False)]
+    assert await epochs(pipeline, 0) == [(5, 0, False)]
+    assert await epochs(pipeline, 1) == [(3, 0, True), (2, 0, False)]
 
 
 async def test_a_log_cut_off_and_rewritten_gets_a_new_page(pipeline: Pipeline) -> None:
@@ -232,12 +233,12 @@ async def test_a_log_cut_off_and_rewritten_gets_a_new_page(pipeline: Pipeline) -
         pipeline.judge(one)
     await pipeline.run(3)
     assert await notes(pipeline) == [(TOPICS.events, 0, 1, "rewritten")]
-    # what was there before is counted once: ids are known across pages
+    # what was there before is counted once: ids are known across log epochs
     assert await counted(pipeline) == (9, 0)
 
 
 async def test_a_short_log_is_believed_when_it_lasts(pipeline: Pipeline) -> None:
-    """A new leader may show less for a moment; nothing is booked meanwhile."""
+    """A new leader may show less for a moment; nothing is recorded meanwhile."""
     said = await pipeline.run(6)
     pipeline.logs.cut(TOPICS.events, 0, 4)
     pipeline.judge(said[0])
@@ -250,17 +251,17 @@ async def test_a_short_log_is_believed_when_it_lasts(pipeline: Pipeline) -> None
 
 
 async def test_a_log_that_is_long_again_was_never_short(pipeline: Pipeline) -> None:
-    """The time of doubt begins anew."""
+    """The time of doubt begins again."""
     await pipeline.run(3)
     whole = pipeline.logs.of(TOPICS.verdicts)
     pipeline.logs.cut(TOPICS.verdicts, 0, 1)
-    assert await pipeline.keeper.check(TOPICS.verdicts, [0]) == {0}
+    assert await pipeline.detector.check(TOPICS.verdicts, [0]) == {0}
     for one in whole[1:]:
         pipeline.logs.append(TOPICS.verdicts, 0, one.value)
     pipeline.later(SURE_AFTER)
-    assert await pipeline.keeper.check(TOPICS.verdicts, [0]) == set()
+    assert await pipeline.detector.check(TOPICS.verdicts, [0]) == set()
     pipeline.logs.cut(TOPICS.verdicts, 0, 1)
-    assert await pipeline.keeper.check(TOPICS.verdicts, [0]) == {0}
+    assert await pipeline.detector.check(TOPICS.verdicts, [0]) == {0}
     assert await notes(pipeline) == []
 
 
@@ -270,10 +271,10 @@ async def test_what_the_retention_deleted_gives_nothing_away(pipeline: Pipeline)
     for topic in (TOPICS.events, TOPICS.verdicts):
         pipeline.logs.recreate(topic)
         pipeline.logs.starts[topic, 0] = 3
-        assert await pipeline.keeper.check(topic, [0]) == set()
+        assert await pipeline.detector.check(topic, [0]) == set()
     await pipeline.run(2)
     assert await notes(pipeline) == []
-    assert await pages(pipeline) == [(5, 0, False)]
+    assert await epochs(pipeline) == [(5, 0, False)]
 
 
 async def test_a_record_that_cannot_be_read_gives_nothing_away(pipeline: Pipeline) -> None:
@@ -282,7 +283,7 @@ async def test_a_record_that_cannot_be_read_gives_nothing_away(pipeline: Pipelin
     pipeline.logs.recreate(TOPICS.events)
     for _ in range(3):
         pipeline.logs.append(TOPICS.events, 0, {})
-    assert await pipeline.keeper.check(TOPICS.events, [0]) == set()
+    assert await pipeline.detector.check(TOPICS.events, [0]) == set()
     assert await notes(pipeline) == []
 
 
@@ -291,10 +292,10 @@ async def test_a_page_alerts_once(pipeline: Pipeline) -> None:
     await pipeline.run(3)
     pipeline.logs.recreate(TOPICS.events)
     await pipeline.run(3)
-    await pipeline.keeper.check(TOPICS.events, [0])
+    await pipeline.detector.check(TOPICS.events, [0])
     async with pipeline.database.reading() as connection:
         [notice] = (await connection.execute(select(tables.notices))).all()
-    assert (notice.key, notice.state) == (f"page/{TOPICS.events}/0", "firing")
+    assert (notice.key, notice.state) == (f"log epoch/{TOPICS.events}/0", "firing")
 
 
 STEPS = st.lists(
@@ -369,14 +370,14 @@ async def _play(pipeline: Pipeline, steps: list[tuple[str, int]]) -> None:  # no
             pipeline.logs.recreate(TOPICS.verdicts)
             await judged([(life, pipeline.accept()) for _ in range(number)])
         elif what == "check":
-            await pipeline.keeper.check(TOPICS.events, [0])
-            await pipeline.keeper.check(TOPICS.verdicts, [0])
+            await pipeline.detector.check(TOPICS.events, [0])
+            await pipeline.detector.check(TOPICS.verdicts, [0])
         elif what == "hours":
             pipeline.later(timedelta(seconds=number))
     async with pipeline.database.reading() as connection:
-        found = (await load_pages(connection, TOPICS.events))[0]
+        found = (await load_epochs(connection, TOPICS.events))[0]
     assert [
         {offset for start, end in one.accounted.intervals() for offset in range(start, end)}
-        for one in sorted(found, key=lambda one: one.page)
+        for one in sorted(found, key=lambda one: one.log_epoch)
     ] == list(expected.values())
     assert (await counted(pipeline))[0] == sum(map(len, expected.values()))

@@ -1,4 +1,4 @@
-"""Databases from before there were pages."""
+"""Databases of earlier versions keep what they recorded."""
 
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -9,24 +9,25 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.ledgers import load_pages
-from purposewatch_reporter.store.positions import Place, load_places
+from purposewatch_reporter.store.ledgers import load_epochs
+from purposewatch_reporter.store.positions import ReadPosition, load_positions
+from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
 
 
-def to_first_version(connection: Connection) -> None:
-    """Make the tables as the first version had them."""
+def to_version(connection: Connection, version: str) -> None:
+    """Make the tables as an earlier version had them."""
     with as_file(files("purposewatch_reporter.store") / "migrations") as scripts:
         config = Config()
         config.set_main_option("script_location", str(scripts))
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, version)
 
 
-async def test_what_was_booked_becomes_the_first_page(tmp_path: Path) -> None:
-    """Positions and accounts of every partition are kept as they are."""
-    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"))
+async def test_a_database_of_the_first_version_becomes_log_epoch_0(tmp_path: Path) -> None:
+    """Positions and ledgers of every partition are kept as they are."""
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
     async with database.writing() as connection:
-        await connection.run_sync(to_first_version)
+        await connection.run_sync(to_version, "0001")
         for partition in (0, 1):
             await connection.execute(
                 text("INSERT INTO positions VALUES ('t.verdicts', :n, :next)"),
@@ -38,12 +39,24 @@ async def test_what_was_booked_becomes_the_first_page(tmp_path: Path) -> None:
             )
     await database.start()
     async with database.reading() as connection:
-        places = await load_places(connection, "t.verdicts", [0, 1, 2])
-        accounts = await load_pages(connection, "t.events")
+        positions = await load_positions(connection, "t.verdicts", [0, 1, 2])
+        ledgers = await load_epochs(connection, "t.events")
     await database.stop()
-    assert places == {0: Place(70), 1: Place(71), 2: Place()}
-    assert {n: len(pages) for n, pages in accounts.items()} == {0: 1, 1: 1}
-    [account] = accounts[1]
-    assert (account.base, account.accounted.intervals()) == (3, [(3, 9)])
-    assert (account.verdicts, account.dead_letters) == (5, 1)
-    assert (account.duplicates, account.conflicts, account.page) == (2, 1, 0)
+    assert positions == {0: ReadPosition(70), 1: ReadPosition(71), 2: ReadPosition()}
+    assert {n: len(epochs) for n, epochs in ledgers.items()} == {0: 1, 1: 1}
+    [ledger] = ledgers[1]
+    assert (ledger.base, ledger.accounted.intervals()) == (3, [(3, 9)])
+    assert (ledger.verdicts, ledger.dead_letters) == (5, 1)
+    assert (ledger.duplicates, ledger.conflicts, ledger.log_epoch) == (2, 1, 0)
+
+
+async def test_a_database_with_log_epochs_keeps_them_under_their_new_names(tmp_path: Path) -> None:
+    """Every row of 0006 is there after the columns have been renamed, with its values."""
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
+    async with database.writing() as connection:
+        await connection.run_sync(to_version, "0006")
+        await fill_0006(connection)
+    await database.start()
+    async with database.reading() as connection:
+        await check_upgraded(connection)
+    await database.stop()

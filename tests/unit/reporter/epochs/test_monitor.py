@@ -1,4 +1,4 @@
-"""Looking after the pages: who is told, what is remembered, what alerts."""
+"""Looking after the log epochs: who is told, what is remembered, what alerts."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from purposewatch_reporter.epochs.opening import RawLedgerOpening
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.raw_ledgers import load_raw_pages
+from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
 from purposewatch_runtime import metrics as m
 from tests.unit.reporter.logs import TOPICS, Pipeline
 
@@ -44,13 +44,13 @@ class Ends:
 
 
 class Bench:
-    """A pipeline with all that looks after its books."""
+    """A pipeline with all that looks after its ledger."""
 
     def __init__(self, database: Database) -> None:
         self.pipeline = Pipeline(database)
         self.metrics = m.MetricSet("reporter", version="0")
         self.told: list[str] = []
-        self.books = Reconciler(
+        self.reconciler = Reconciler(
             database,
             cast("LogOffsets", Ends(self.pipeline, TOPICS.events)),
             cast("LogOffsets", Ends(self.pipeline, TOPICS.raw)),
@@ -58,25 +58,25 @@ class Bench:
             metric_set=self.metrics,
             clock=lambda: self.pipeline.now,
         )
-        self.pages = EpochMonitor(
+        self.epochs = EpochMonitor(
             database,
-            self.pipeline.keeper,
-            self.books,
+            self.pipeline.detector,
+            self.reconciler,
             TOPICS,
             partitions=2,
             alert_after=PATIENCE,
             clock=lambda: self.pipeline.now,
-            turned={TOPICS.verdicts: self._tell},
+            started={TOPICS.verdicts: self._tell},
         )
 
     async def _tell(self) -> None:
         self.told.append(TOPICS.verdicts)
 
     async def look(self) -> None:
-        """Compare, then look after the pages, then compare again."""
-        await self.books.refresh()
-        await self.pages.look()
-        await self.books.refresh()
+        """Compare, then look after the log epochs, then compare again."""
+        await self.reconciler.refresh()
+        await self.epochs.check()
+        await self.reconciler.refresh()
 
     async def firing(self) -> set[str]:
         """The notices that hold."""
@@ -98,7 +98,7 @@ def bench(database: Database) -> Bench:
 
 
 async def test_the_consumer_is_told_that_reading_begins_anew(bench: Bench) -> None:
-    """Once, by the look after the one that found it, whoever turned the page."""
+    """Once, by the look after the one that found it, whoever turned the log epoch."""
     await bench.pipeline.run(3)
     await bench.look()
     bench.pipeline.logs.recreate(TOPICS.verdicts)
@@ -121,16 +121,16 @@ async def test_events_that_went_with_their_log_are_lost_and_alert(bench: Bench) 
         bench.pipeline.accept()
     await bench.look()
     await bench.look()
-    assert {f"page/{TOPICS.events}/0", "lost/events"} <= await bench.firing()
-    assert bench.books.latest is not None
-    [closed] = bench.books.latest.events.closed
-    assert (closed.events, closed.verdicts, closed.unaccounted) == (5, 3, 2)
+    assert {f"log epoch/{TOPICS.events}/0", "lost/events"} <= await bench.firing()
+    assert bench.reconciler.latest is not None
+    [ended] = bench.reconciler.latest.events.ended
+    assert (ended.events, ended.verdicts, ended.unaccounted) == (5, 3, 2)
     assert bench.gauge(m.LEDGER_LOST, "events") == 2
     assert bench.gauge(m.LEDGER_EVENTS, "0") == 11
     assert bench.gauge(m.LEDGER_VERDICTS, "0") == 3
     bench.pipeline.later(timedelta(days=1))
     await bench.look()
-    assert not {f"page/{TOPICS.events}/0", "lost/events"} & await bench.firing()
+    assert not {f"log epoch/{TOPICS.events}/0", "lost/events"} & await bench.firing()
     assert bench.gauge(m.LEDGER_LOST, "events") == 2
 
 
@@ -161,7 +161,7 @@ async def test_a_short_log_alerts_until_its_page_is_turned(bench: Bench) -> None
     bench.pipeline.later(timedelta(minutes=1))
     await bench.look()
     await bench.look()
-    assert await bench.firing() == {f"page/{TOPICS.events}/0"}
+    assert await bench.firing() == {f"log epoch/{TOPICS.events}/0"}
 
 
 @pytest.mark.parametrize(("booked_before", "base"), [(False, 4), (True, 7)])
@@ -170,7 +170,7 @@ async def test_raw_books_begin_with_what_can_be_accounted_for(
     booked_before: bool,  # noqa: FBT001 - a table
     base: int,
 ) -> None:
-    """At the log's start; in an older database, which did not book origins, at its end."""
+    """At the log's start; in an older database, which did not record origins, at its end."""
     pipeline = bench.pipeline
     pipeline.logs.starts[TOPICS.raw, 0] = 4
     for _ in range(3):
@@ -182,5 +182,5 @@ async def test_raw_books_begin_with_what_can_be_accounted_for(
     pipeline.raw()
     await opening.start()
     async with pipeline.database.reading() as connection:
-        pages = await load_raw_pages(connection, TOPICS.raw)
-    assert [page.base for page in pages[0]] == [base]
+        epochs = await load_raw_epochs(connection, TOPICS.raw)
+    assert [log_epoch.base for log_epoch in epochs[0]] == [base]

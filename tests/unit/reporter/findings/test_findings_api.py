@@ -16,7 +16,7 @@ API = "/api/v1"
 
 
 @pytest.fixture
-async def api(database: Database, bookkeeper: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
+async def api(database: Database, ledger_writer: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
     """Five findings of two controllers' roles, one of them prohibited, one unknown."""
     values = [
         verdict(
@@ -29,7 +29,7 @@ async def api(database: Database, bookkeeper: LedgerWriter) -> AsyncIterator[htt
         )
         for offset in range(5)
     ]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
     async with client_of(database) as client:
         yield client
 

@@ -43,7 +43,7 @@ async def test_a_finding_is_what_equal_violations_have_in_common(database: Datab
         verdict(0, 4, outcome="violation", publisher="shop"),
         verdict(0, 5, outcome="permitted"),
     ]
-    await keeper_of(database).book_verdicts(in_topic("verdicts", values))
+    await keeper_of(database).record_verdicts(in_topic("verdicts", values))
     found = {(row.role, row.publisher): row for row in await rows(database, tables.findings)}
     assert {key: row.count for key, row in found.items()} == {
         ("member", "crm"): 3,
@@ -71,7 +71,7 @@ async def test_every_category_has_its_finding(database: Database) -> None:
         outcome="violation",
         categories={"user.a": "violation", "user.b": "unknown", "user.c": "permitted"},
     )
-    await keeper_of(database).book_verdicts(in_topic("verdicts", [value]))
+    await keeper_of(database).record_verdicts(in_topic("verdicts", [value]))
     findings = await rows(database, tables.findings)
     assert [(row.data_category, row.kind, row.outcome) for row in findings] == [
         ("user.a", "undeclared_purpose", "violation"),
@@ -90,7 +90,7 @@ async def test_a_violation_is_as_grave_as_its_gravest_category(database: Databas
     value = verdict(
         0, 0, outcome="violation", kind="prohibited", categories={"a": "violation", "b": "unknown"}
     )
-    await keeper_of(database).book_verdicts(in_topic("verdicts", [value]))
+    await keeper_of(database).record_verdicts(in_topic("verdicts", [value]))
     [violation] = await rows(database, tables.violations)
     assert violation.severity == "high"
 
@@ -109,7 +109,9 @@ async def test_findings_beyond_the_limit_are_collected(database: Database) -> No
             for offset in range(start, start + 10)
         ]
         # a process that has just started knows no finding
-        await keeper_of(database, limit=15).book_verdicts(in_topic("verdicts", values, start=start))
+        await keeper_of(database, limit=15).record_verdicts(
+            in_topic("verdicts", values, start=start)
+        )
     found = await rows(database, tables.findings)
     assert len(found) == 16
     [collected] = [row for row in found if row.data_category == OTHER]
@@ -121,7 +123,7 @@ async def test_findings_beyond_the_limit_are_collected(database: Database) -> No
     of_violations = {row.fingerprint for row in await rows(database, tables.violation_categories)}
     assert of_violations == {row.fingerprint for row in found}
     again = verdict(0, 30, outcome="violation", categories={"user.n00": "violation"})
-    await keeper_of(database, limit=15).book_verdicts(in_topic("verdicts", [again], start=30))
+    await keeper_of(database, limit=15).record_verdicts(in_topic("verdicts", [again], start=30))
     counts = {row.data_category: row.count for row in await rows(database, tables.findings)}
     assert counts["user.n00"] == 2
 
@@ -136,7 +138,7 @@ async def test_booking_from_several_sides_counts_everything(database: Database) 
             records = in_topic("verdicts", [value], start=offset)
             for record in records:
                 record.partition = partition
-            await keeper.book_verdicts(records)
+            await keeper.record_verdicts(records)
 
     await asyncio.gather(book(0), book(1))
     [finding] = await rows(database, tables.findings)

@@ -14,32 +14,32 @@ OFFSETS = st.lists(st.integers(0, 60), max_size=120)
 
 @given(OFFSETS)
 def test_it_agrees_with_a_plain_set(offsets: list[int]) -> None:
-    """Every booking, membership, size, end and gap is as a plain set has it."""
+    """Every recording, membership, size, end and gap is as a plain set has it."""
     plain: set[int] = set()
-    booked = OffsetSet()
+    recorded = OffsetSet()
     for offset in offsets:
-        assert (offset not in plain) == booked.book(offset)
+        assert (offset not in plain) == recorded.book(offset)
         plain.add(offset)
-    assert len(plain) == len(booked)
-    assert [o in plain for o in range(70)] == [o in booked for o in range(70)]
-    assert max(plain, default=-1) + 1 == booked.end
-    assert min(plain, default=None) == booked.first
-    missing = [o for start, end in booked.gaps(0) for o in range(start, end)]
-    assert [o for o in range(booked.end) if o not in plain] == missing
+    assert len(plain) == len(recorded)
+    assert [o in plain for o in range(70)] == [o in recorded for o in range(70)]
+    assert max(plain, default=-1) + 1 == recorded.end
+    assert min(plain, default=None) == recorded.first
+    missing = [o for start, end in recorded.gaps(0) for o in range(start, end)]
+    assert [o for o in range(recorded.end) if o not in plain] == missing
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=20))
 def test_a_row_of_offsets_is_as_good_as_each_of_them(rows: list[tuple[int, int]]) -> None:
     """It is added behind the end or to nothing; anywhere else nothing changes."""
-    booked, singly = OffsetSet(), OffsetSet()
+    recorded, singly = OffsetSet(), OffsetSet()
     for offset, size in rows:
         fits = len(singly) == 0 or offset == singly.end
-        assert booked.extend(offset, size) is fits
+        assert recorded.extend(offset, size) is fits
         for one in range(offset, offset + size):
             singly.book(one)
             if not fits:
-                booked.book(one)
-        assert booked.intervals() == singly.intervals()
+                recorded.book(one)
+        assert recorded.intervals() == singly.intervals()
 
 
 @given(OFFSETS)
@@ -59,17 +59,17 @@ def test_its_representation_depends_on_the_content_alone(offsets: list[int]) -> 
 @given(OFFSETS)
 def test_json_keeps_it(offsets: list[int]) -> None:
     """A set that is stored and loaded again is the same set."""
-    booked = OffsetSet()
+    recorded = OffsetSet()
     for offset in offsets:
-        booked.book(offset)
-    assert booked.intervals() == OffsetSet.from_json(booked.to_json()).intervals()
+        recorded.book(offset)
+    assert recorded.intervals() == OffsetSet.from_json(recorded.to_json()).intervals()
 
 
 def test_gaps_begin_at_the_base() -> None:
     """What lies before the base is not missing."""
-    booked = OffsetSet([(5, 7), (9, 10)])
-    assert booked.gaps(3) == [(3, 5), (7, 9)]
-    assert booked.gaps(5) == [(7, 9)]
+    recorded = OffsetSet([(5, 7), (9, 10)])
+    assert recorded.gaps(3) == [(3, 5), (7, 9)]
+    assert recorded.gaps(5) == [(7, 9)]
 
 
 @pytest.mark.parametrize("intervals", [[(1, 1)], [(3, 4), (1, 2)], [(1, 2), (2, 3)]])
@@ -82,8 +82,8 @@ def test_faulty_intervals_are_refused(intervals: list[tuple[int, int]]) -> None:
 def test_the_number_of_intervals_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A producer that leaves holes everywhere is stopped; filling a hole is always possible."""
     monkeypatch.setattr(offsets_module, "MAX_INTERVALS", 3)
-    booked = OffsetSet([(0, 1), (2, 3), (4, 5)])
+    recorded = OffsetSet([(0, 1), (2, 3), (4, 5)])
     with pytest.raises(TooManyIntervalsError, match="more than 3 separate ranges"):
-        booked.book(6)
-    assert booked.book(3)
-    assert booked.intervals() == [(0, 1), (2, 5)]
+        recorded.book(6)
+    assert recorded.book(3)
+    assert recorded.intervals() == [(0, 1), (2, 5)]

@@ -1,4 +1,4 @@
-"""The books of the raw topic: every record came through the gate, or is missing."""
+"""The ledger of the raw topic: every record came through ingest, or is missing."""
 
 import base64
 import json
@@ -11,33 +11,33 @@ from sqlalchemy import func, select
 
 from purposewatch_reporter.ledger import raw as raw_module
 from purposewatch_reporter.ledger.raw import RawLedger
-from purposewatch_reporter.reconciliation.balance import Books, balance_raw
+from purposewatch_reporter.reconciliation.topic import PartitionReconciliation, reconcile_raw
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.raw_ledgers import load_raw_pages
+from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
 from tests.unit.reporter.logs import TOPICS, Pipeline
 from tests.unit.reporter.records import dead_letter
 
 
 @pytest.fixture
 async def pipeline(database: Database) -> Pipeline:
-    """A pipeline whose raw books are open."""
+    """A pipeline whose raw ledger are open."""
     made = Pipeline(database)
     await made.open_raw()
     return made
 
 
-async def books(pipeline: Pipeline, partition: int = 0) -> list[Books]:
-    """The pages of a raw partition, compared with its log."""
+async def ledger(pipeline: Pipeline, partition: int = 0) -> list[PartitionReconciliation]:
+    """The log epochs of a raw partition, compared with its log."""
     async with pipeline.database.reading() as connection:
-        pages = (await load_raw_pages(connection, TOPICS.raw))[partition]
+        epochs = (await load_raw_epochs(connection, TOPICS.raw))[partition]
     end = (await pipeline.logs.spans(TOPICS.raw, [partition]))[partition][1]
-    return [balance_raw(partition, page, end) for page in pages]
+    return [reconcile_raw(partition, log_epoch, end) for log_epoch in epochs]
 
 
 async def numbers(pipeline: Pipeline) -> tuple[int, ...]:
-    """Records, accepted, dead letters, repeats, unaccounted and pending of the current page."""
-    one = (await books(pipeline))[-1]
+    """Records, accepted, dead letters, repeats, unaccounted and pending of the current epoch."""
+    one = (await ledger(pipeline))[-1]
     assert one.events is not None
     assert one.pending is not None
     return (
@@ -58,20 +58,20 @@ def refuse(pipeline: Pipeline, offset: int, **more: Any) -> None:
 
 
 async def test_verdicts_and_dead_letters_account_for_raw_records(pipeline: Pipeline) -> None:
-    """What has neither is unaccounted, or still under way behind the last booked one."""
+    """What has neither is unaccounted, or still under way behind the last recorded one."""
     records = [pipeline.raw() for _ in range(6)]
     pipeline.judge(pipeline.accept(origin=records[0]))
     refuse(pipeline, 1)
     pipeline.judge(pipeline.accept(origin=records[3]))
     await pipeline.book()
     assert await numbers(pipeline) == (6, 2, 1, 0, 1, 2)
-    [shown] = await books(pipeline)
-    assert (shown.oldest_open, shown.balanced) == (2, False)
+    [shown] = await ledger(pipeline)
+    assert (shown.oldest_open, shown.reconciled) == (2, False)
     for one in (2, 4, 5):
         pipeline.judge(pipeline.accept(origin=records[one]))
     await pipeline.book()
     assert await numbers(pipeline) == (6, 5, 1, 0, 0, 0)
-    assert (await books(pipeline))[0].balanced is True
+    assert (await ledger(pipeline))[0].reconciled is True
 
 
 async def test_an_event_sent_twice_for_one_record_is_a_repeat(pipeline: Pipeline) -> None:
@@ -81,7 +81,7 @@ async def test_an_event_sent_twice_for_one_record_is_a_repeat(pipeline: Pipeline
         pipeline.judge(pipeline.accept(origin=first))
         await pipeline.book()
     assert await numbers(pipeline) == (1, 1, 0, 1, 0, 0)
-    assert len(await books(pipeline)) == 1
+    assert len(await ledger(pipeline)) == 1
 
 
 async def test_a_dead_letter_of_the_canonical_event_accounts_for_its_record(
@@ -122,7 +122,7 @@ async def test_a_letter_that_names_no_record_accounts_for_none(
 async def test_events_by_http_and_of_unknown_partitions_are_nobodys_business(
     pipeline: Pipeline,
 ) -> None:
-    """They are in no raw partition that the books know."""
+    """They are in no raw partition that the ledger knows."""
     pipeline.judge(pipeline.accept())
     said = pipeline.accept()
     pipeline.judge({**said, "origin": f"{TOPICS.raw}/77/3"})
@@ -131,7 +131,7 @@ async def test_events_by_http_and_of_unknown_partitions_are_nobodys_business(
 
 
 async def test_a_recreated_raw_topic_gets_a_new_page(pipeline: Pipeline) -> None:
-    """Events of the old log that come late are booked on the old page, and none twice."""
+    """Events of the old log that come late are recorded on the old log epoch, and none twice."""
     old = [pipeline.raw() for _ in range(4)]
     said = [pipeline.accept(origin=record) for record in old]
     for one in said[:2]:
@@ -139,19 +139,19 @@ async def test_a_recreated_raw_topic_gets_a_new_page(pipeline: Pipeline) -> None
     await pipeline.book()
     pipeline.logs.recreate(TOPICS.raw)
     new = [pipeline.raw() for _ in range(3)]
-    await pipeline.keeper.check(TOPICS.raw, [0])
+    await pipeline.detector.check(TOPICS.raw, [0])
     late = [*said[2:], *(pipeline.accept(origin=record) for record in new[:2])]
     for one in (late[2], late[0], late[3], late[1]):
         pipeline.judge(one)
     refuse(pipeline, 2)
     await pipeline.book()
-    before, now = await books(pipeline)
-    assert (before.is_closed, before.verdicts, before.unaccounted) == (True, 4, 0)
+    before, now = await ledger(pipeline)
+    assert (before.has_ended, before.verdicts, before.unaccounted) == (True, 4, 0)
     assert (now.verdicts, now.dead_letters, now.duplicates) == (2, 1, 0)
 
 
 async def test_a_refusal_may_be_the_first_from_a_recreated_topic(pipeline: Pipeline) -> None:
-    """At an offset that the old page has booked, or never reached."""
+    """At an offset that the old log epoch has recorded, or never reached."""
     old = [pipeline.raw() for _ in range(3)]
     for record in old:
         pipeline.judge(pipeline.accept(origin=record))
@@ -162,11 +162,11 @@ async def test_a_refusal_may_be_the_first_from_a_recreated_topic(pipeline: Pipel
     refuse(pipeline, 1)
     refuse(pipeline, 5)
     await pipeline.book()
-    assert [(one.verdicts, one.dead_letters) for one in await books(pipeline)] == [(3, 0), (0, 2)]
+    assert [(one.verdicts, one.dead_letters) for one in await ledger(pipeline)] == [(3, 0), (0, 2)]
 
 
 async def test_dead_letters_at_the_same_place_of_two_logs_are_two(pipeline: Pipeline) -> None:
-    """The page is part of what they are known by."""
+    """The log epoch is part of what they are known by."""
     for _ in range(2):
         record = pipeline.raw()
         pipeline.judge(pipeline.accept(origin=record))
@@ -174,9 +174,9 @@ async def test_dead_letters_at_the_same_place_of_two_logs_are_two(pipeline: Pipe
         refuse(pipeline, 1, timestamp="2026-03-02T08:15:00Z", failed_time="2026-03-02T08:16:00Z")
         await pipeline.book()
         pipeline.logs.recreate(TOPICS.raw)
-        await pipeline.keeper.check(TOPICS.raw, [0])
+        await pipeline.detector.check(TOPICS.raw, [0])
         pipeline.raw()
-        await pipeline.keeper.check(TOPICS.raw, [0])
+        await pipeline.detector.check(TOPICS.raw, [0])
         pipeline.logs.recreate(TOPICS.raw)
     async with pipeline.database.reading() as connection:
         count = await connection.scalar(select(func.count()).select_from(tables.dead_letters))
@@ -219,23 +219,23 @@ def test_bits_count_as_a_set_does(base: int, batches: list[list[tuple[int, bool]
     """Whatever comes in whatever order, against a plain set."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raw_module, "CHUNK", 16)
-        account = RawLedger.opened_at(base)
-        account.chunks = dict.fromkeys(range(9), 0)
+        ledger = RawLedger.starting_at(base)
+        ledger.chunks = dict.fromkeys(range(9), 0)
         seen: set[int] = set()
         accepted = repeats = dead = 0
         for batch in batches:
             for offset in [offset for offset, letter in batch if letter and offset >= base]:
                 dead += offset not in seen
                 seen.add(offset)
-            account.book_dead_letters(offset for offset, letter in batch if letter)
+            ledger.record_dead_letters(offset for offset, letter in batch if letter)
             for offset in [offset for offset, letter in batch if not letter and offset >= base]:
                 accepted += offset not in seen
                 repeats += offset in seen
                 seen.add(offset)
-            account.book_accepted(offset for offset, letter in batch if not letter)
-            account.settle()
+            ledger.record_accepted(offset for offset, letter in batch if not letter)
+            ledger.settle()
         holes = set(range(base, max(seen, default=base - 1) + 1)) - seen
-        assert (account.accepted, account.dead_letters) == (accepted, dead)
-        assert account.repeats == repeats
-        assert account.unaccounted == len(holes)
-        assert account.settled == min(holes, default=account.booked_end)
+        assert (ledger.accepted, ledger.dead_letters) == (accepted, dead)
+        assert ledger.repeats == repeats
+        assert ledger.unaccounted == len(holes)
+        assert ledger.settled == min(holes, default=ledger.recorded_end)

@@ -9,8 +9,8 @@ import pytest
 
 from purposewatch_contract import ErrorClass
 from purposewatch_reporter.ledger.read import (
+    DeadLettered,
     ReadVerdict,
-    SetAside,
     VerdictRecords,
     read_dead_letter,
 )
@@ -22,15 +22,15 @@ EVENTS = f"{PREFIX}.events"
 VERDICTS = f"{PREFIX}.verdicts"
 
 
-def read_record(one: Record) -> ReadVerdict | SetAside:
+def read_record(one: Record) -> ReadVerdict | DeadLettered:
     """Read a record of the verdicts topic."""
     good, bad = VerdictRecords(EVENTS).read([one], now=NOW)
-    found: list[ReadVerdict | SetAside] = [*good, *bad]
+    found: list[ReadVerdict | DeadLettered] = [*good, *bad]
     assert len(found) == 1
     return found[0]
 
 
-def read(value: Any) -> ReadVerdict | SetAside:
+def read(value: Any) -> ReadVerdict | DeadLettered:
     """Read a value as a record of the verdicts topic."""
     return read_record(record(VERDICTS, 2, 9, value))
 
@@ -63,7 +63,7 @@ def test_a_verdict_is_read_with_its_text() -> None:
 def test_what_is_no_verdict_is_set_aside(value: Any, expected: ErrorClass) -> None:
     """It keeps its place in the verdicts topic and a reason that quotes no value."""
     found = read(value)
-    assert isinstance(found, SetAside)
+    assert isinstance(found, DeadLettered)
     assert found.error_class is expected
     assert (found.origin.topic, found.origin.partition, found.origin.offset) == (VERDICTS, 2, 9)
     assert found.kept is None
@@ -87,7 +87,7 @@ def test_a_dead_letter_that_is_none_is_set_aside_itself() -> None:
 
 
 def test_nul_never_reaches_the_database() -> None:
-    """PostgreSQL can't store it, and one record must not stop the books."""
+    """PostgreSQL can't store it, and one record must not stop the ledger."""
     value = {**dead_letter(), "reason": "a\0b"}
     assert (
         read_dead_letter(record("t", 0, 0, value), now=NOW).reason == "a\N{REPLACEMENT CHARACTER}b"
@@ -98,7 +98,7 @@ def test_absurd_kafka_timestamps_are_survived() -> None:
     """A producer may write any timestamp; beyond the calendar it must not stop the reading."""
     bad = dataclasses.replace(record(VERDICTS, 2, 9, b"{"), timestamp=2**63 - 1)
     found = read_record(bad)
-    assert isinstance(found, SetAside)
+    assert isinstance(found, DeadLettered)
     assert found.record_time.year == 9999
 
 
@@ -110,6 +110,6 @@ def test_a_condemned_record_is_not_parsed(topic: str) -> None:
 
     found = read_record(unfit) if topic == VERDICTS else read_dead_letter(unfit, now=NOW)
 
-    assert isinstance(found, SetAside)
+    assert isinstance(found, DeadLettered)
     assert (found.error_class, found.reason) == (ErrorClass.POISON, "ended three processes")
     assert (found.origin.topic, found.origin.offset) == (topic, 9)

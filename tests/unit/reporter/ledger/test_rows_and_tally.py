@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from purposewatch_contract import Position
 from purposewatch_reporter.findings.record import Judged, Mark
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.ledger.identity import place_id
+from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict, VerdictRecords
 from purposewatch_reporter.ledger.rows import category_rows, violation_row
-from purposewatch_reporter.ledger.tally import Sort, sort_out, tally
+from purposewatch_reporter.ledger.tally import Group, group_by_flow, tally
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def read_all(*values: dict[str, Any]) -> list[ReadVerdict]:
-    """The verdicts as the bookkeeper sees them."""
+    """The verdicts as the ledger writer sees them."""
     texts = [json.dumps(value, separators=(",", ":")).encode() for value in values]
     records = [record("t", 0, offset, text) for offset, text in enumerate(texts)]
     good, bad = VerdictRecords(f"{PREFIX}.events").read(records, now=NOW)
@@ -51,14 +51,14 @@ def test_the_summary_is_the_sentence_of_the_deciding_category() -> None:
 def test_only_categories_that_were_not_permitted_are_listed() -> None:
     """A filter by category finds what is wrong with that category."""
     value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
-    mark = judged("user.b")
-    row = violation_row(read(value), mark, NOW)
-    assert [row["data_category"] for row in category_rows(row, mark)] == ["user.b"]
+    fingerprint = judged("user.b")
+    row = violation_row(read(value), fingerprint, NOW)
+    assert [row["data_category"] for row in category_rows(row, fingerprint)] == ["user.b"]
 
 
 def test_counts_go_by_the_hour_of_the_event_in_utc() -> None:
     """Whatever zone the publisher wrote."""
-    counted = tally(sort_out([read(verdict(event_time="2026-03-02T00:30:00+05:30"))]))
+    counted = tally(group_by_flow([read(verdict(event_time="2026-03-02T00:30:00+05:30"))]))
     [(key, count)] = counted.events.items()
     assert (key[0], count) == (datetime(2026, 3, 1, 19, tzinfo=UTC), 1)
 
@@ -66,7 +66,7 @@ def test_counts_go_by_the_hour_of_the_event_in_utc() -> None:
 def test_every_category_counts_as_a_decision() -> None:
     """One event, as many decisions as data categories."""
     value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
-    counted = tally(sort_out([read(value), read(value)]))
+    counted = tally(group_by_flow([read(value), read(value)]))
     assert counted.events.total() == 2
     assert sorted((key[3], key[6], key[7], n) for key, n in counted.decisions.items()) == [
         ("user.a", "permitted", "none", 2),
@@ -75,10 +75,10 @@ def test_every_category_counts_as_a_decision() -> None:
 
 
 def test_a_place_always_has_the_same_id() -> None:
-    """Links and fingerprints survive books that are written again."""
-    place = Position(topic="data-access.events", partition=3, offset=1042)
-    assert place_id(place) == "73d6d3662da3d8b4537016aa62b6700b"
-    assert place_id(place) != place_id(place.model_copy(update={"offset": 1043}))
+    """Links and fingerprints survive ledger that are written again."""
+    position = Position(topic="data-access.events", partition=3, offset=1042)
+    assert position_id(position) == "73d6d3662da3d8b4537016aa62b6700b"
+    assert position_id(position) != position_id(position.model_copy(update={"offset": 1043}))
 
 
 @given(
@@ -102,11 +102,11 @@ def test_a_place_always_has_the_same_id() -> None:
 def test_what_is_put_together_counts_as_it_would_alone(values: list[dict[str, Any]]) -> None:
     """Verdicts are counted by sort, for speed; one by one they come to the same."""
     found = read_all(*values)
-    assert tally(Sort(item, 1) for item in found) == tally(sort_out(found))
-    assert sum(sort.number for sort in sort_out(found)) == len(found)
+    assert tally(Group(item, 1) for item in found) == tally(group_by_flow(found))
+    assert sum(group.number for group in group_by_flow(found)) == len(found)
 
 
 def test_equal_flows_and_decisions_are_one_sort() -> None:
     """Otherwise nothing would be gained by it."""
     found = read_all(*(verdict(0, offset) for offset in range(5)))
-    assert [sort.number for sort in sort_out(found)] == [5]
+    assert [group.number for group in group_by_flow(found)] == [5]

@@ -1,4 +1,4 @@
-"""Verdicts of one batch in the accounts of their partitions."""
+"""Verdicts of one batch in the ledgers of their partitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.read import VerdictRecords
-from purposewatch_reporter.ledger.session import Accounts
+from purposewatch_reporter.ledger.session import LedgerSession
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 if TYPE_CHECKING:
@@ -27,34 +27,36 @@ _RUNS = st.lists(
 _BASES = st.tuples(st.integers(0, 12), st.integers(0, 12))
 
 
-def _read(places: list[tuple[int, int]]) -> list[ReadVerdict]:
-    texts = [json.dumps(verdict(*place), separators=(",", ":")).encode() for place in places]
+def _read(positions: list[tuple[int, int]]) -> list[ReadVerdict]:
+    texts = [
+        json.dumps(verdict(*position), separators=(",", ":")).encode() for position in positions
+    ]
     good, _ = _RECORDS.read([record("t", 0, n, text) for n, text in enumerate(texts)], now=_NOW)
     return good
 
 
-def _accounts(bases: tuple[int, int]) -> Accounts:
+def _accounts(bases: tuple[int, int]) -> LedgerSession:
     ledgers = {partition: PartitionLedger(base=base) for partition, base in enumerate(bases)}
-    return Accounts(cast("AsyncConnection", None), "events", ledgers, None)
+    return LedgerSession(cast("AsyncConnection", None), "events", ledgers, None)
 
 
 @given(_RUNS, _BASES)
 def test_a_batch_is_booked_as_its_verdicts_would_be_alone(
     runs: list[tuple[int, int, int]], bases: tuple[int, int]
 ) -> None:
-    """Rows of offsets are booked at once, for speed; one by one they come to the same."""
-    places = [(partition, first + n) for partition, first, size in runs for n in range(size)]
-    items = _read(places)
+    """Rows of offsets are recorded at once, for speed; one by one they come to the same."""
+    positions = [(partition, first + n) for partition, first, size in runs for n in range(size)]
+    items = _read(positions)
     together, singly = _accounts(bases), _accounts(bases)
 
-    news = together.book_verdicts(items)
+    new = together.record_verdicts(items)
 
-    assert list(news) == [one for item in items for one in singly.book_verdicts([item])]
-    assert [n.verdict.offset for n in news if n.verdict.partition == 0] == [
-        offset for partition, offset in dict.fromkeys(places) if partition == 0
+    assert list(new) == [one for item in items for one in singly.record_verdicts([item])]
+    assert [n.verdict.offset for n in new if n.verdict.partition == 0] == [
+        offset for partition, offset in dict.fromkeys(positions) if partition == 0
     ]
     for partition in (0, 1):
         found, expected = together.current[partition], singly.current[partition]
         assert found.accounted.intervals() == expected.accounted.intervals()
         assert (found.verdicts, found.base) == (expected.verdicts, expected.base)
-        assert found.marks.first == expected.marks.first
+        assert found.fingerprint.first == expected.fingerprint.first

@@ -1,4 +1,4 @@
-"""Booking: exact, whatever is handed over how often, in whatever pieces."""
+"""Recording: exact, whatever is handed over how often, in whatever pieces."""
 
 import asyncio
 import tempfile
@@ -22,30 +22,30 @@ from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime.kafka import StopConsumingError
-from tests.unit.reporter.conftest import bookkeeper_of, empty_database
+from tests.unit.reporter.conftest import empty_database, ledger_writer_of
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
-from tests.unit.reporter.reference_ledger import PlainBooks, comparable, stored_books
+from tests.unit.reporter.reference_ledger import PlainLedger, comparable, stored_ledger
 
 EVENTS = f"{PREFIX}.events"
 
 
-async def assert_books(database: Database, expected: PlainBooks) -> None:
-    """The database says exactly what the plain books say."""
-    assert comparable(await stored_books(database, EVENTS)) == comparable(expected)
+async def assert_books(database: Database, expected: PlainLedger) -> None:
+    """The database says exactly what the plain ledger say."""
+    assert comparable(await stored_ledger(database, EVENTS)) == comparable(expected)
 
 
-def plain(verdicts: list[dict[str, Any]], letters: list[dict[str, Any]] = []) -> PlainBooks:  # noqa: B006 - never changed
-    """Plain books of these."""
-    books = PlainBooks()
+def plain(verdicts: list[dict[str, Any]], letters: list[dict[str, Any]] = []) -> PlainLedger:  # noqa: B006 - never changed
+    """Plain ledger of these."""
+    ledger = PlainLedger()
     for value in verdicts:
-        books.verdict(value)
+        ledger.verdict(value)
     for value in letters:
-        books.dead_letter(value)
-    return books
+        ledger.dead_letter(value)
+    return ledger
 
 
 async def test_everything_about_a_batch_is_booked(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """Counts, violations, duplicates, conflicts and alerts of one batch."""
     values = [
@@ -61,16 +61,18 @@ async def test_everything_about_a_batch_is_booked(
         ),
     ]
     values[5]["event_time"] = "2026-03-02T09:59:59Z"
-    receipt = await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    receipt = await ledger_writer.record_verdicts(in_topic("verdicts", values))
     assert (len(receipt.new), receipt.duplicates, receipt.conflicts) == (4, 1, 1)
     await assert_books(database, plain(values))
 
 
-async def test_a_conflict_names_the_first_use(database: Database, bookkeeper: LedgerWriter) -> None:
+async def test_a_conflict_names_the_first_use(
+    database: Database, ledger_writer: LedgerWriter
+) -> None:
     """So that a person can compare the two events; across batches as within one."""
-    await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 0, event_id="a")]))
+    await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0, event_id="a")]))
     later = [verdict(0, 1, event_id="a", content="other")]
-    await bookkeeper.book_verdicts(in_topic("verdicts", later, start=1))
+    await ledger_writer.record_verdicts(in_topic("verdicts", later, start=1))
     async with database.reading() as connection:
         row = (await connection.execute(select(tables.id_conflicts))).one()
     assert (row.event_offset, row.first_offset) == (1, 0)
@@ -80,70 +82,70 @@ async def test_a_conflict_names_the_first_use(database: Database, bookkeeper: Le
     )
 
 
-async def test_a_repeat_changes_nothing(database: Database, bookkeeper: LedgerWriter) -> None:
+async def test_a_repeat_changes_nothing(database: Database, ledger_writer: LedgerWriter) -> None:
     """The same batch again, and the same verdicts in later records."""
     values = [verdict(0, offset, outcome="violation") for offset in range(5)]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
-    again = await bookkeeper.book_verdicts(in_topic("verdicts", values))
-    resent = await bookkeeper.book_verdicts(in_topic("verdicts", values[::-1], start=5))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
+    again = await ledger_writer.record_verdicts(in_topic("verdicts", values))
+    resent = await ledger_writer.record_verdicts(in_topic("verdicts", values[::-1], start=5))
     assert (again.repeats, resent.repeats) == (5, 5)
     await assert_books(database, plain(values))
 
 
 async def test_unreadable_verdicts_leave_a_gap_and_a_trace(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """The event stays unaccounted for; the record is listed, once."""
     records = in_topic("verdicts", [verdict(0, 0), b"nonsense", verdict(0, 2)])
-    await bookkeeper.book_verdicts(records)
-    receipt = await bookkeeper.book_verdicts(records)
+    await ledger_writer.record_verdicts(records)
+    receipt = await ledger_writer.record_verdicts(records)
     assert receipt.repeats == 3
-    books = await stored_books(database, EVENTS)
-    assert books.offsets == {0: {0, 2}}
-    assert books.set_aside == {(f"{PREFIX}.verdicts", 0, 1)}
+    ledger = await stored_ledger(database, EVENTS)
+    assert ledger.offsets == {0: {0, 2}}
+    assert ledger.dead_lettered == {(f"{PREFIX}.verdicts", 0, 1)}
 
 
 async def test_dead_letters_account_for_events_but_not_for_raw_records(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
-    """The books are about the events topic; every dead letter is listed once."""
+    """The ledger describes the events topic; every dead letter is listed once."""
     letters = [
         dead_letter(0, 1),
         dead_letter(0, 1),
         dead_letter(0, 4, topic="raw"),
         dead_letter(0, 4, topic="raw"),
     ]
-    receipt = await bookkeeper.book_dead_letters(in_topic("dead-letters", letters))
+    receipt = await ledger_writer.record_dead_letters(in_topic("dead-letters", letters))
     assert (receipt.repeats, receipt.dead_letters.total()) == (2, 2)
-    await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 0)]))
+    await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
     await assert_books(database, plain([verdict(0, 0)], letters))
 
 
 async def test_an_event_with_a_verdict_has_no_dead_letter(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """Whichever comes first accounts for the event; the other is a repeat."""
-    await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 0)]))
-    receipt = await bookkeeper.book_dead_letters(in_topic("dead-letters", [dead_letter(0, 0)]))
+    await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
+    receipt = await ledger_writer.record_dead_letters(in_topic("dead-letters", [dead_letter(0, 0)]))
     assert receipt.repeats == 1
     await assert_books(database, plain([verdict(0, 0)]))
 
 
-async def test_positions_come_from_the_database(bookkeeper: LedgerWriter) -> None:
+async def test_positions_come_from_the_database(ledger_writer: LedgerWriter) -> None:
     """The next offset per partition; 0 for one that was never read; never backwards."""
     topic = f"{PREFIX}.verdicts"
-    assert await bookkeeper.positions(topic, [0, 1]) == {0: 0, 1: 0}
+    assert await ledger_writer.positions(topic, [0, 1]) == {0: 0, 1: 0}
     records = in_topic("verdicts", [verdict(0, 0), verdict(0, 1)])
-    await bookkeeper.book_verdicts(records)
-    await bookkeeper.book_verdicts(records[:1])
-    assert await bookkeeper.positions(topic, [0, 1]) == {0: 2, 1: 0}
+    await ledger_writer.record_verdicts(records)
+    await ledger_writer.record_verdicts(records[:1])
+    assert await ledger_writer.positions(topic, [0, 1]) == {0: 2, 1: 0}
 
 
-async def test_skipped_records_are_refused(database: Database, bookkeeper: LedgerWriter) -> None:
-    """A consumer that stands further than the books must not move them on."""
-    await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 0)]))
-    with pytest.raises(SkippedRecordsError, match="goes on at 2, the books at 1"):
-        await bookkeeper.book_verdicts(in_topic("verdicts", [verdict(0, 2)], start=2))
+async def test_skipped_records_are_refused(database: Database, ledger_writer: LedgerWriter) -> None:
+    """A consumer that stands further than the ledger must not move them on."""
+    await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
+    with pytest.raises(SkippedRecordsError, match="goes on at 2, the ledger at 1"):
+        await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 2)], start=2))
     await assert_books(database, plain([verdict(0, 0)]))
 
 
@@ -153,9 +155,9 @@ async def test_books_begin_where_kafka_still_has_verdicts(database: Database) ->
     async def starts_at_40(_: str, __: int) -> int:
         return 40
 
-    keeper = bookkeeper_of(database, log_start=starts_at_40)
+    writer = ledger_writer_of(database, log_start=starts_at_40)
     values = [verdict(0, 35), verdict(0, 36), verdict(0, 38)]
-    await keeper.book_verdicts(in_topic("verdicts", values, start=40))
+    await writer.record_verdicts(in_topic("verdicts", values, start=40))
     async with database.reading() as connection:
         assert await connection.scalar(select(tables.ledger.c.base)) == 35
 
@@ -168,62 +170,62 @@ async def test_positions_do_not_wait_for_kafka(database: Database) -> None:
             await asyncio.sleep(60)
             return set()
 
-    keeper = bookkeeper_of(database, pages=Slow(), check_seconds=0.05)
+    writer = ledger_writer_of(database, epochs=Slow(), check_seconds=0.05)
     records = in_topic("verdicts", [verdict(0, 0)])
-    await keeper.book_verdicts(records)
+    await writer.record_verdicts(records)
     async with asyncio.timeout(10):
-        assert await keeper.positions(records[0].topic, [0, 1]) == {0: 1, 1: 0}
+        assert await writer.positions(records[0].topic, [0, 1]) == {0: 1, 1: 0}
 
 
 async def test_too_many_gaps_stop_the_consumer(
-    database: Database, bookkeeper: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+    database: Database, ledger_writer: LedgerWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A broken producer needs a person; nothing of the batch is booked."""
+    """A broken producer needs a person; nothing of the batch is recorded."""
     monkeypatch.setattr(offsets_module, "MAX_INTERVALS", 2)
     values = [verdict(0, offset) for offset in (0, 2, 4)]
     with pytest.raises(StopConsumingError, match=r"partition 0 .* more than 2 separate ranges"):
-        await bookkeeper.book_verdicts(in_topic("verdicts", values))
-    await assert_books(database, PlainBooks())
+        await ledger_writer.record_verdicts(in_topic("verdicts", values))
+    await assert_books(database, PlainLedger())
 
 
 async def test_dead_letters_far_ahead_wait_for_the_verdicts(
-    database: Database, bookkeeper: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+    database: Database, ledger_writer: LedgerWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when a long history is booked; they never take the room that verdicts need."""
+    """As when a long history is recorded; they never take the room that verdicts need."""
     monkeypatch.setattr(offsets_module, "MAX_INTERVALS", 4)
     monkeypatch.setattr(partition_module, "_DEAD_LETTER_INTERVALS", 2)
     letters = [dead_letter(0, offset) for offset in (1, 3, 5)]
-    await bookkeeper.book_dead_letters(in_topic("dead-letters", letters[:2]))
+    await ledger_writer.record_dead_letters(in_topic("dead-letters", letters[:2]))
     with pytest.raises(VerdictsBehindError, match="waiting for the verdicts"):
-        await bookkeeper.book_dead_letters(in_topic("dead-letters", letters[2:], start=2))
+        await ledger_writer.record_dead_letters(in_topic("dead-letters", letters[2:], start=2))
     values = [verdict(0, offset) for offset in (0, 2, 4)]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
-    await bookkeeper.book_dead_letters(in_topic("dead-letters", letters[2:], start=2))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_dead_letters(in_topic("dead-letters", letters[2:], start=2))
     await assert_books(database, plain(values, letters))
 
 
 async def test_a_full_disk_books_nothing_and_is_survived(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """The error reaches the consumer, which tries again; with room it succeeds."""
     values = [verdict(0, offset, outcome="violation") for offset in range(400)]
     records = in_topic("verdicts", values)
     async with database.writing() as connection:
-        pages = await connection.scalar(text("PRAGMA page_count"))
-        await connection.execute(text(f"PRAGMA max_page_count={pages + 5}"))
+        epochs = await connection.scalar(text("PRAGMA page_count"))
+        await connection.execute(text(f"PRAGMA max_page_count={epochs + 5}"))
     with pytest.raises(OperationalError, match="disk is full"):
-        await bookkeeper.book_verdicts(records)
-    await assert_books(database, PlainBooks())
+        await ledger_writer.record_verdicts(records)
+    await assert_books(database, PlainLedger())
     async with database.writing() as connection:
         await connection.execute(text("PRAGMA max_page_count=1000000"))
-    await bookkeeper.book_verdicts(records)
+    await ledger_writer.record_verdicts(records)
     await assert_books(database, plain(values))
 
 
 async def test_a_locked_database_books_nothing_and_is_survived(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process that holds the lock only delays the books."""
+    """Another process that holds the lock only delays the ledger."""
     monkeypatch.setattr(engine_module, "_BUSY_SECONDS", 0.05)
     url = SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'locked.db'}")
     database, other = Database(url), Database(url)
@@ -232,8 +234,8 @@ async def test_a_locked_database_books_nothing_and_is_survived(
     async with other.writing() as connection:
         await connection.execute(tables.positions.delete())
         with pytest.raises(OperationalError, match="locked"):
-            await bookkeeper_of(database).book_verdicts(records)
-    await bookkeeper_of(database).book_verdicts(records)
+            await ledger_writer_of(database).record_verdicts(records)
+    await ledger_writer_of(database).record_verdicts(records)
     await assert_books(database, plain([verdict(0, 0)]))
     await database.stop()
     await other.stop()
@@ -262,12 +264,12 @@ class _CrashError(Exception):
 def test_batches_repeats_and_crashes_make_no_difference(
     values: list[dict[str, Any]], pieces: list[tuple[int, bool, bool]]
 ) -> None:
-    """Cut anyhow, broken off before the commit, repeated after it: the books are the same."""
+    """Cut anyhow, broken off before the commit, repeated after it: the ledger is the same."""
 
     async def book() -> None:
         with tempfile.TemporaryDirectory() as directory:
             database = empty_database(Path(directory))
-            keeper = bookkeeper_of(database)
+            writer = ledger_writer_of(database)
             at = 0
             for number in range(len(values)):
                 if at >= len(values):
@@ -278,9 +280,9 @@ def test_batches_repeats_and_crashes_make_no_difference(
                     with pytest.MonkeyPatch.context() as patch:
                         patch.setattr(Findings, "record", _crash)
                         with pytest.raises(_CrashError):
-                            await keeper.book_verdicts(records)
+                            await writer.record_verdicts(records)
                 for _ in range(1 + repeat):
-                    await keeper.book_verdicts(records)
+                    await writer.record_verdicts(records)
                 at += size
             await assert_books(database, plain(values))
             await database.stop()

@@ -1,4 +1,4 @@
-"""Comparing the books with Kafka."""
+"""Comparing the ledger with Kafka."""
 
 import math
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Bench:
         )
 
     async def look(self, *ends: int) -> Any:
-        """Refresh with these log ends; the books of all partitions."""
+        """Refresh with these log ends; the ledger of all partitions."""
         self.kafka.log_ends = dict(enumerate(ends))
         await self.watch.refresh()
         assert self.watch.latest is not None
@@ -75,10 +75,10 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(database: Database, bookkeeper: LedgerWriter) -> Bench:
-    """Offsets 0, 1 and 3 of partition 0 are booked, one of them as a violation."""
+async def bench(database: Database, ledger_writer: LedgerWriter) -> Bench:
+    """Offsets 0, 1 and 3 of partition 0 are recorded, one of them as a violation."""
     values = [verdict(0, 0), verdict(0, 1, outcome="violation"), verdict(0, 3)]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
     return Bench(database)
 
 
@@ -113,14 +113,14 @@ async def test_what_is_not_seen_is_unknown(bench: Bench) -> None:
     with pytest.raises(TimeoutError):
         await bench.watch.refresh()
     assert bench.watch.latest is not None
-    assert [book.balanced for book in bench.watch.latest.partitions] == [None, None]
+    assert [one.reconciled for one in bench.watch.latest.partitions] == [None, None]
     assert math.isnan(bench.gauge(m.LEDGER_EVENTS, "0"))
     assert bench.gauge(m.LEDGER_VERDICTS, "0") == 3
     assert not (await bench.watch.check()).ok
 
 
 async def test_a_recreated_topic_is_seen(bench: Bench) -> None:
-    """Its events would be taken for repeats; the books must not claim balance."""
+    """Its events would be taken for repeats; the ledger must not claim balance."""
     first, _ = await bench.look(2, 10)
     assert first.log_is_short
-    assert first.balanced is False
+    assert first.reconciled is False

@@ -120,7 +120,7 @@ class _NoBooks:
 
 
 @pytest.fixture
-async def filled(database: Database, bookkeeper: LedgerWriter) -> Database:
+async def filled(database: Database, ledger_writer: LedgerWriter) -> Database:
     """Twelve events: four each are violations, unknown and permitted."""
     values = [
         verdict(
@@ -138,7 +138,7 @@ async def filled(database: Database, bookkeeper: LedgerWriter) -> Database:
         )
         for offset in range(12)
     ]
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
     return database
 
 

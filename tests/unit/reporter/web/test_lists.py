@@ -25,7 +25,7 @@ KINDS = ("undeclared_purpose", "prohibited", "undeclared_third_party_sharing")
 CATEGORIES = ("user.name", "user.contact.email", "user.financial", "user.device")
 
 
-async def book_many(bookkeeper: LedgerWriter, count: int, chance: random.Random) -> None:
+async def book_many(ledger_writer: LedgerWriter, count: int, chance: random.Random) -> None:
     """Book violations of a few flows, many of them at the same moment."""
     values = []
     for offset in range(count):
@@ -43,7 +43,7 @@ async def book_many(bookkeeper: LedgerWriter, count: int, chance: random.Random)
         value["data"]["operation"] = chance.choice(["use", "share"])
         value["policy"]["version"] = str(offset % 7 // 6)
         values.append(value)
-    await bookkeeper.book_verdicts(in_topic("verdicts", values))
+    await ledger_writer.record_verdicts(in_topic("verdicts", values))
 
 
 async def triage_some(database: Database, rows: list[Row], chance: random.Random) -> None:
@@ -152,7 +152,7 @@ async def all_pages(database: Database, asked: ListQuery, size: int) -> list[str
 @pytest.mark.parametrize(("heads", "glanced"), [(3, 1), (20, 1), (100, 40)])
 async def test_pages_hold_what_a_plain_search_finds(
     database: Database,
-    bookkeeper: LedgerWriter,
+    ledger_writer: LedgerWriter,
     monkeypatch: pytest.MonkeyPatch,
     heads: int,
     glanced: int,
@@ -161,7 +161,7 @@ async def test_pages_hold_what_a_plain_search_finds(
     monkeypatch.setattr(matching, "MOST_HEADS", heads)
     monkeypatch.setattr(matching, "_GLANCED", glanced)
     chance = random.Random(5)  # noqa: S311 - the same every time
-    await book_many(bookkeeper, 120, chance)
+    await book_many(ledger_writer, 120, chance)
     await triage_some(database, await all_rows(database), chance)
     rows = await all_rows(database)
     assert len(rows) == 120
@@ -172,11 +172,11 @@ async def test_pages_hold_what_a_plain_search_finds(
 
 
 async def test_going_back_shows_the_pages_before(
-    database: Database, bookkeeper: LedgerWriter
+    database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """The same rows, in the same order, in every order of the list."""
     chance = random.Random(6)  # noqa: S311 - the same every time
-    await book_many(bookkeeper, 60, chance)
+    await book_many(ledger_writer, 60, chance)
     for given, order in itertools.product(({}, {"publisher": "crm"}), Order):
         first = ListQuery.model_validate({**given, "order": order})
         async with database.reading() as connection:
@@ -200,14 +200,14 @@ async def test_going_back_shows_the_pages_before(
 
 @pytest.mark.parametrize("order", Order)
 async def test_a_search_that_finds_little_pauses_and_goes_on(
-    database: Database, bookkeeper: LedgerWriter, monkeypatch: pytest.MonkeyPatch, order: Order
+    database: Database, ledger_writer: LedgerWriter, monkeypatch: pytest.MonkeyPatch, order: Order
 ) -> None:
     """No page takes for ever; the pages together hold everything, forwards and backwards."""
     monkeypatch.setattr(matching, "MOST_EXAMINED", 20)
     monkeypatch.setattr(matching, "MOST_HEADS", 2)
     monkeypatch.setattr(matching, "_GLANCED", 1)
     chance = random.Random(7)  # noqa: S311 - the same every time
-    await book_many(bookkeeper, 100, chance)
+    await book_many(ledger_writer, 100, chance)
     rows = await all_rows(database)
     asked = ListQuery(publisher="crm", operation="share", role="member", order=order)
 
@@ -230,11 +230,11 @@ async def test_a_search_that_finds_little_pauses_and_goes_on(
 
 @pytest.mark.parametrize("given", [{}, {"publisher": "crm"}, {"status": "open"}, {"role": "none"}])
 async def test_an_export_holds_everything_that_matches(
-    database: Database, bookkeeper: LedgerWriter, given: dict[str, str]
+    database: Database, ledger_writer: LedgerWriter, given: dict[str, str]
 ) -> None:
     """As CSV and as JSON Lines, in the order of the list."""
     chance = random.Random(8)  # noqa: S311 - the same every time
-    await book_many(bookkeeper, 130, chance)
+    await book_many(ledger_writer, 130, chance)
     await triage_some(database, await all_rows(database), chance)
     rows = await all_rows(database)
     asked = ListQuery.model_validate(given)

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from purposewatch_reporter.ledger.partition import PartitionLedger
-from purposewatch_reporter.reconciliation.balance import balance
-from purposewatch_reporter.reconciliation.comparison import Compared
-from purposewatch_reporter.reconciliation.reconciler import Statement
+from purposewatch_reporter.reconciliation.reconciler import ReconciliationReport
+from purposewatch_reporter.reconciliation.topic import TopicReconciliation, reconcile
 from purposewatch_reporter.web.app import Desk
 from tests.unit.reporter.web.conftest import NOW, Browser, first_id
 
@@ -43,8 +42,10 @@ async def test_the_overview_shows_the_books(
     desk: tuple[Any, Desk], officer: Browser, log_end: int | None, words: str
 ) -> None:
     """Balanced, not balanced, or not known yet."""
-    books = balance(0, PartitionLedger(), log_end)
-    desk[1].watch.latest = Statement(NOW, Compared((books,)), Compared(), ())
+    books = reconcile(0, PartitionLedger(), log_end)
+    desk[1].watch.latest = ReconciliationReport(
+        NOW, TopicReconciliation((books,)), TopicReconciliation(), ()
+    )
 
     answer = await officer.get("/")
 

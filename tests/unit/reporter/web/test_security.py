@@ -316,7 +316,7 @@ def test_no_cell_of_an_export_is_a_formula(value: str) -> None:
             ],
             value,
         )
-        | {"event_time": NOW, "booked_time": NOW + timedelta(seconds=1)},
+        | {"event_time": NOW, "recorded_time": NOW + timedelta(seconds=1)},
         (),
         None,
         None,

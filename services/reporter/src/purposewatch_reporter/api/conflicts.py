@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, select
 
 from purposewatch_contract import PUBLISHER_PATTERN, Position
@@ -32,7 +32,7 @@ class Conflict(BaseModel):
 
     id: str
     event_time: datetime
-    booked_time: datetime
+    recorded_time: datetime
     event_id: str
     event_source: str
     publisher: str
@@ -42,6 +42,12 @@ class Conflict(BaseModel):
     summary: str
     position: Position = Field(description="The event's place in Kafka.")
     first: Position = Field(description="The place of the event that used the id first.")
+
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]  # pydantic's way
+    @property
+    def booked_time(self) -> datetime:
+        """The name of `recorded_time` until 0.2."""
+        return self.recorded_time
 
 
 class ConflictDetail(Conflict):
@@ -74,10 +80,10 @@ def conflicts_routes(database: Database) -> APIRouter:
             query = query.where(_c.publisher == asked.publisher)
         if asked.event_id is not None:
             query = query.where(_c.event_id == asked.event_id)
-        query = page_query(query, _c.booked_time, _c.id, asked)
+        query = page_query(query, _c.recorded_time, _c.id, asked)
         async with database.reading() as connection:
             rows = list(await connection.execute(query))
-        cursor = next_cursor(rows, _c.booked_time, _c.id, asked)
+        cursor = next_cursor(rows, _c.recorded_time, _c.id, asked)
         return Page(items=[Conflict(**_fields(row)) for row in rows], next=cursor)
 
     @router.get("/conflicts/{id}")

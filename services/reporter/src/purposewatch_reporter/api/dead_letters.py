@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, select
 
 from purposewatch_contract import ErrorClass, Position
@@ -31,7 +31,7 @@ class StoredDeadLetter(BaseModel):
     origin: Position = Field(description="Where the original record stands.")
     record_time: datetime
     failed_time: datetime
-    booked_time: datetime
+    recorded_time: datetime
     consumer: str
     error_class: ErrorClass
     reason: str
@@ -39,6 +39,12 @@ class StoredDeadLetter(BaseModel):
     kept: Position | None = Field(
         description="Where the dead letter stands; null when there is only the original."
     )
+
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]  # pydantic's way
+    @property
+    def booked_time(self) -> datetime:
+        """The name of `recorded_time` until 0.2."""
+        return self.recorded_time
 
 
 def dead_letters_routes(database: Database, *, dead_letters_topic: str) -> APIRouter:
@@ -58,7 +64,7 @@ def dead_letters_routes(database: Database, *, dead_letters_topic: str) -> APIRo
             ),
             record_time=row.record_time,
             failed_time=row.failed_time,
-            booked_time=row.booked_time,
+            recorded_time=row.recorded_time,
             consumer=row.consumer,
             error_class=row.error_class,
             reason=row.reason,

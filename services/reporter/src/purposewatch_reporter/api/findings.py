@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, Select, select
 
 from purposewatch_contract import PUBLISHER_PATTERN
@@ -22,7 +22,7 @@ _INTERNAL = frozenset({"routed_episode", "active_time"})
 
 
 class FindingFilters(PageRange):
-    """Which findings; all given filters must match. Times are those of the latest booking."""
+    """Which findings; all given filters must match. Times are those of the latest recording."""
 
     controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
     role: TermName | None = None
@@ -58,13 +58,25 @@ class Finding(BaseModel):
     quiet_time: datetime | None = Field(description="When the latest episode ended.")
     first_event_time: datetime
     last_event_time: datetime
-    first_booked_time: datetime
-    last_booked_time: datetime
+    first_recorded_time: datetime
+    last_recorded_time: datetime
     last_violation_id: str
     summary: str = Field(description="The reason, as given for the latest violation.")
     statement: str | None
     clause: str | None
     policy_version: str | None
+
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]  # pydantic's way
+    @property
+    def first_booked_time(self) -> datetime:
+        """The name of `first_recorded_time` until 0.2."""
+        return self.first_recorded_time
+
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]  # pydantic's way
+    @property
+    def last_booked_time(self) -> datetime:
+        """The name of `last_recorded_time` until 0.2."""
+        return self.last_recorded_time
 
 
 def _finding(row: Row[Any]) -> Finding:
@@ -95,14 +107,14 @@ def findings_routes(database: Database) -> APIRouter:
 
     @router.get("/findings")
     async def list_findings(asked: Annotated[FindingFilters, Query()]) -> Page[Finding]:
-        """Findings, by the time of their latest booking, newest first.
+        """Findings, by the time of their latest recording, newest first.
 
         One that is added to while pages are being read moves to the front.
         """
-        query = page_query(_filtered(asked), _f.last_booked_time, _f.fingerprint, asked)
+        query = page_query(_filtered(asked), _f.last_recorded_time, _f.fingerprint, asked)
         async with database.reading() as connection:
             rows = list(await connection.execute(query))
-        cursor = next_cursor(rows, _f.last_booked_time, _f.fingerprint, asked)
+        cursor = next_cursor(rows, _f.last_recorded_time, _f.fingerprint, asked)
         return Page(items=[_finding(row) for row in rows], next=cursor)
 
     @router.get("/findings/{fingerprint}")

@@ -1,15 +1,19 @@
-"""The books: is every event accounted for?"""
+"""The ledger and its reconciliation with Kafka: is every event accounted for?"""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from purposewatch_reporter.api.problems import ProblemError
-from purposewatch_reporter.reconciliation.balance import Books, in_balance
-from purposewatch_reporter.reconciliation.comparison import Compared
-from purposewatch_reporter.reconciliation.reconciler import Reconciler, Statement
+from purposewatch_reporter.reconciliation.reconciler import Reconciler, ReconciliationReport
+from purposewatch_reporter.reconciliation.topic import (
+    PartitionReconciliation,
+    TopicReconciliation,
+    all_reconciled,
+)
 
 
 class Gap(BaseModel):
@@ -20,46 +24,48 @@ class Gap(BaseModel):
 
 
 class PartitionLedgerReport(BaseModel):
-    """The books of one partition of the events topic, as it is now."""
+    """The ledger of one partition of the events topic."""
 
     partition: int
-    page: int = Field(description="Which of the partition's logs this is about; 0 is the first.")
-    balanced: bool | None = Field(description="events = verdicts + dead letters; null if unknown.")
-    events: int | None = Field(description="Events in Kafka since the books begin.")
+    log_epoch: int = Field(description="Which log of the partition; 0 is the first.")
+    reconciled: bool | None = Field(
+        description="Whether events = verdicts + dead letters; null if unknown."
+    )
+    events: int | None = Field(description="Events in Kafka from `base` on.")
     verdicts: int
     dead_letters: int
     duplicates: int = Field(description="Among the verdicts: repeated ids with the same content.")
     conflicts: int = Field(description="Among the verdicts: repeated ids with other content.")
-    unaccounted: int = Field(description="Missing before the last booked event.")
-    pending: int | None = Field(description="Behind the last booked event, still under way.")
+    unaccounted: int = Field(description="Missing before the last recorded event.")
+    pending: int | None = Field(description="After the last recorded event, still in flight.")
     gaps: list[Gap] = Field(description="The first of the unaccounted ranges.")
     oldest_open_since: datetime | None = Field(
         description="When the oldest event without verdict or dead letter was written."
     )
-    base: int = Field(description="The first offset that the books are about.")
-    booked_end: int
+    base: int = Field(description="The first offset that the ledger describes.")
+    recorded_end: int
     log_end: int | None
-    log_is_short: bool = Field(description="Kafka holds fewer events than were booked.")
+    log_is_short: bool = Field(description="Kafka holds fewer events than were recorded.")
 
 
 class Totals(BaseModel):
-    """Sums over all partitions and all pages."""
+    """Sums over all partitions and all log epochs."""
 
     events: int | None
     verdicts: int
     dead_letters: int
     duplicates: int
     conflicts: int
-    unaccounted: int = Field(description="On current pages.")
+    unaccounted: int = Field(description="On current log epochs.")
     pending: int | None
-    lost: int = Field(description="Never accounted for, on closed pages: their log is gone.")
+    lost: int = Field(description="Never accounted for, on ended log epochs: their log is gone.")
 
 
-class ClosedEpoch(BaseModel):
-    """What the books say of a log that is gone."""
+class EndedEpoch(BaseModel):
+    """The ledger of a log that is gone."""
 
     partition: int
-    page: int
+    log_epoch: int
     base: int
     end: int = Field(description="One above the last event that was seen.")
     verdicts: int
@@ -69,25 +75,27 @@ class ClosedEpoch(BaseModel):
     lost: int = Field(description="Events that were never accounted for.")
 
 
-class OpenedEpoch(BaseModel):
-    """That a page was opened, and why."""
+class StartedEpoch(BaseModel):
+    """That a log epoch was started, and why."""
 
     topic: str
     partition: int
-    page: int
-    opened_time: datetime
+    log_epoch: int
+    started_time: datetime
     reason: str = Field(
-        description="`rewritten`: other records stand where some were booked; `short`: the log "
+        description="`rewritten`: other records stand where some were recorded; `short`: the log "
         "ends before what was seen of it."
     )
 
 
 class RawPartitionLedgerReport(BaseModel):
-    """The books of one partition of the raw topic: the gate's side."""
+    """The ledger of one partition of the raw topic."""
 
     partition: int
-    page: int
-    balanced: bool | None = Field(description="records = accepted + dead letters.")
+    log_epoch: int
+    reconciled: bool | None = Field(
+        description="Whether records = accepted + dead letters; null if unknown."
+    )
     records: int | None
     accepted: int = Field(description="Records whose event has a verdict.")
     dead_letters: int
@@ -96,13 +104,13 @@ class RawPartitionLedgerReport(BaseModel):
     pending: int | None
     oldest_open_since: datetime | None
     base: int
-    booked_end: int
+    recorded_end: int
     log_end: int | None
     log_is_short: bool
 
 
 class RawTotals(BaseModel):
-    """Sums over all partitions and all pages of the raw topic."""
+    """Sums over all partitions and all log epochs of the raw topic."""
 
     records: int | None
     accepted: int
@@ -114,76 +122,80 @@ class RawTotals(BaseModel):
 
 
 class RawLedgerReport(BaseModel):
-    """The books of the raw topic."""
+    """The ledger of the raw topic."""
 
-    balanced: bool | None
+    reconciled: bool | None
     totals: RawTotals
     partitions: list[RawPartitionLedgerReport]
 
 
 class LedgerReport(BaseModel):
-    """The books of all partitions at one moment."""
+    """The ledger of all partitions, at one moment."""
 
     as_of: datetime
-    balanced: bool | None = Field(description="Of the current pages; see `totals.lost` as well.")
+    reconciled: bool | None = Field(
+        description="Of the current log epochs; see also `totals.lost`."
+    )
     totals: Totals
     partitions: list[PartitionLedgerReport]
-    closed: list[ClosedEpoch]
+    ended: list[EndedEpoch]
     raw: RawLedgerReport
-    pages: list[OpenedEpoch] = Field(description="Pages after the first, of all topics.")
+    epochs: list[StartedEpoch] = Field(description="Log epochs after the first, of all topics.")
 
 
-def _partition(book: Books, since: datetime | None) -> PartitionLedgerReport:
+def _partition(one: PartitionReconciliation, since: datetime | None) -> PartitionLedgerReport:
     return PartitionLedgerReport(
-        partition=book.partition,
-        page=book.page,
-        balanced=book.balanced,
-        events=book.events,
-        verdicts=book.verdicts,
-        dead_letters=book.dead_letters,
-        duplicates=book.duplicates,
-        conflicts=book.conflicts,
-        unaccounted=book.unaccounted,
-        pending=book.pending,
-        gaps=[Gap(first=start, last=end - 1) for start, end in book.gaps],
+        partition=one.partition,
+        log_epoch=one.log_epoch,
+        reconciled=one.reconciled,
+        events=one.events,
+        verdicts=one.verdicts,
+        dead_letters=one.dead_letters,
+        duplicates=one.duplicates,
+        conflicts=one.conflicts,
+        unaccounted=one.unaccounted,
+        pending=one.pending,
+        gaps=[Gap(first=start, last=end - 1) for start, end in one.gaps],
         oldest_open_since=since,
-        base=book.base,
-        booked_end=book.booked_end,
-        log_end=book.log_end,
-        log_is_short=book.log_is_short,
+        base=one.base,
+        recorded_end=one.recorded_end,
+        log_end=one.log_end,
+        log_is_short=one.log_is_short,
     )
 
 
-def _raw_partition(book: Books, since: datetime | None) -> RawPartitionLedgerReport:
+def _raw_partition(
+    one: PartitionReconciliation, since: datetime | None
+) -> RawPartitionLedgerReport:
     return RawPartitionLedgerReport(
-        partition=book.partition,
-        page=book.page,
-        balanced=book.balanced,
-        records=book.events,
-        accepted=book.verdicts,
-        dead_letters=book.dead_letters,
-        repeats=book.duplicates,
-        unaccounted=book.unaccounted,
-        pending=book.pending,
+        partition=one.partition,
+        log_epoch=one.log_epoch,
+        reconciled=one.reconciled,
+        records=one.events,
+        accepted=one.verdicts,
+        dead_letters=one.dead_letters,
+        repeats=one.duplicates,
+        unaccounted=one.unaccounted,
+        pending=one.pending,
         oldest_open_since=since,
-        base=book.base,
-        booked_end=book.booked_end,
-        log_end=book.log_end,
-        log_is_short=book.log_is_short,
+        base=one.base,
+        recorded_end=one.recorded_end,
+        log_end=one.log_end,
+        log_is_short=one.log_is_short,
     )
 
 
-def _closed(book: Books) -> ClosedEpoch:
-    return ClosedEpoch(
-        partition=book.partition,
-        page=book.page,
-        base=book.base,
-        end=book.log_end or 0,
-        verdicts=book.verdicts,
-        dead_letters=book.dead_letters,
-        duplicates=book.duplicates,
-        conflicts=book.conflicts,
-        lost=book.unaccounted,
+def _ended(one: PartitionReconciliation) -> EndedEpoch:
+    return EndedEpoch(
+        partition=one.partition,
+        log_epoch=one.log_epoch,
+        base=one.base,
+        end=one.log_end or 0,
+        verdicts=one.verdicts,
+        dead_letters=one.dead_letters,
+        duplicates=one.duplicates,
+        conflicts=one.conflicts,
+        lost=one.unaccounted,
     )
 
 
@@ -192,73 +204,107 @@ def _known_sum(values: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _raw(compared: Compared) -> RawLedgerReport:
-    books = compared.pages
+def _raw(reconciliation: TopicReconciliation) -> RawLedgerReport:
+    partitions = reconciliation.epochs
     return RawLedgerReport(
-        balanced=in_balance(compared.partitions),
+        reconciled=all_reconciled(reconciliation.partitions),
         totals=RawTotals(
-            records=_known_sum([book.events for book in books]),
-            accepted=sum(book.verdicts for book in books),
-            dead_letters=sum(book.dead_letters for book in books),
-            repeats=sum(book.duplicates for book in books),
-            unaccounted=sum(book.unaccounted for book in compared.partitions),
-            pending=_known_sum([book.pending for book in books]),
-            lost=compared.lost,
+            records=_known_sum([one.events for one in partitions]),
+            accepted=sum(one.verdicts for one in partitions),
+            dead_letters=sum(one.dead_letters for one in partitions),
+            repeats=sum(one.duplicates for one in partitions),
+            unaccounted=sum(one.unaccounted for one in reconciliation.partitions),
+            pending=_known_sum([one.pending for one in partitions]),
+            lost=reconciliation.lost,
         ),
         partitions=[
-            _raw_partition(book, compared.oldest(book.partition)) for book in compared.partitions
+            _raw_partition(one, reconciliation.oldest(one.partition))
+            for one in reconciliation.partitions
         ],
     )
 
 
-def _statement(statement: Statement) -> LedgerReport:
-    compared = statement.events
-    books = compared.pages
+def _report(report: ReconciliationReport) -> LedgerReport:
+    reconciliation = report.events
+    partitions = reconciliation.epochs
     return LedgerReport(
-        as_of=statement.as_of,
-        balanced=in_balance(compared.partitions),
+        as_of=report.as_of,
+        reconciled=all_reconciled(reconciliation.partitions),
         totals=Totals(
-            events=_known_sum([book.events for book in books]),
-            verdicts=sum(book.verdicts for book in books),
-            dead_letters=sum(book.dead_letters for book in books),
-            duplicates=sum(book.duplicates for book in books),
-            conflicts=sum(book.conflicts for book in books),
-            unaccounted=sum(book.unaccounted for book in compared.partitions),
-            pending=_known_sum([book.pending for book in books]),
-            lost=compared.lost,
+            events=_known_sum([one.events for one in partitions]),
+            verdicts=sum(one.verdicts for one in partitions),
+            dead_letters=sum(one.dead_letters for one in partitions),
+            duplicates=sum(one.duplicates for one in partitions),
+            conflicts=sum(one.conflicts for one in partitions),
+            unaccounted=sum(one.unaccounted for one in reconciliation.partitions),
+            pending=_known_sum([one.pending for one in partitions]),
+            lost=reconciliation.lost,
         ),
         partitions=[
-            _partition(book, compared.oldest(book.partition)) for book in compared.partitions
+            _partition(one, reconciliation.oldest(one.partition))
+            for one in reconciliation.partitions
         ],
-        closed=[_closed(book) for book in compared.closed],
-        raw=_raw(compared=statement.raw),
-        pages=[
-            OpenedEpoch(
+        ended=[_ended(one) for one in reconciliation.ended],
+        raw=_raw(reconciliation=report.raw),
+        epochs=[
+            StartedEpoch(
                 topic=note.topic,
                 partition=note.partition,
-                page=note.page,
-                opened_time=note.opened_time,
+                log_epoch=note.log_epoch,
+                started_time=note.started_time,
                 reason=note.reason,
             )
-            for note in statement.notes
+            for note in report.notes
         ],
     )
 
 
-def ledger_routes(watch: Reconciler) -> APIRouter:
-    """The route of /books."""
-    router = APIRouter(tags=["books"])
+_OLD_NAMES = {
+    "log_epoch": "page",
+    "reconciled": "balanced",
+    "recorded_end": "booked_end",
+    "started_time": "opened_time",
+    "ended": "closed",
+    "epochs": "pages",
+}
+_DEPRECATED = {
+    # RFC 9745: since when, in seconds
+    "Deprecation": f"@{datetime(2026, 11, 28, tzinfo=UTC).timestamp():.0f}",
+    "Link": '</api/v1/ledger>; rel="successor-version"',
+}
 
-    @router.get("/books")
-    async def get_books() -> LedgerReport:
-        """The latest comparison of what was booked with what there is in Kafka."""
-        if watch.latest is None:
+
+def _with_old_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_OLD_NAMES.get(name, name): _with_old_names(one) for name, one in value.items()}
+    return [_with_old_names(one) for one in value] if isinstance(value, list) else value
+
+
+def ledger_routes(reconciler: Reconciler) -> APIRouter:
+    """The routes of /ledger, and of /books, its name until 0.2."""
+    router = APIRouter(tags=["ledger"])
+
+    def latest(problem: str) -> LedgerReport:
+        if reconciler.latest is None:
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "books-not-read",
-                "the books have not been compared with Kafka yet; try again later",
+                problem,
+                "the ledger has not been reconciled with Kafka yet; try again later",
                 headers={"Retry-After": "5"},
             )
-        return _statement(watch.latest)
+        return _report(reconciler.latest)
+
+    @router.get("/ledger")
+    async def get_ledger() -> LedgerReport:
+        """The latest reconciliation of the ledger with Kafka."""
+        return latest("ledger-not-reconciled")
+
+    @router.get("/books", deprecated=True)
+    async def get_books(response: Response) -> dict[str, Any]:
+        """The same under the names of 0.1; use /ledger."""
+        response.headers.update(_DEPRECATED)
+        report = latest("books-not-read").model_dump(mode="json")
+        old: dict[str, Any] = _with_old_names(report)
+        return old
 
     return router

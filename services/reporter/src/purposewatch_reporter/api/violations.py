@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, Select, select
 
 from purposewatch_contract import PUBLISHER_PATTERN, Position
@@ -41,7 +41,7 @@ class Violation(BaseModel):
 
     id: str
     event_time: datetime
-    booked_time: datetime
+    recorded_time: datetime
     event_id: str
     event_source: str
     publisher: str
@@ -61,6 +61,12 @@ class Violation(BaseModel):
     summary: str = Field(description="The reason, in one sentence.")
     origin: str
     position: Position = Field(description="The event's place in Kafka.")
+
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]  # pydantic's way
+    @property
+    def booked_time(self) -> datetime:
+        """The name of `recorded_time` until 0.2."""
+        return self.recorded_time
 
 
 class ViolationDetail(Violation):

@@ -1,1 +1,1 @@
-"""Pages of the books: a log that is not the one they are about gets a page of its own."""
+"""Log epochs: a log that is not the one that the ledger describes starts a new epoch."""

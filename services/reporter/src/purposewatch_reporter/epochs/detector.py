@@ -1,4 +1,4 @@
-"""Tell whether a log is the one that the books are about, and turn the page when it is not."""
+"""Detect that a log is not the one that the ledger describes, and start a new log epoch."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from typing import Protocol
 
 from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
 from purposewatch_reporter.epochs.digests import canonical_digest, record_digest, submitted_digest
-from purposewatch_reporter.epochs.lookup import Claim, InquiryError, Known
+from purposewatch_reporter.epochs.lookup import ExpectedRecord, InquiryError, LogFacts
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.ledger.fingerprint import Mark, Marks
+from purposewatch_reporter.ledger.fingerprint import LogFingerprint, RecordFingerprint
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.raw import RawLedger
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.epochs import (
     EpochNote,
-    Turn,
-    begin_reading_anew,
+    EpochStart,
     note_epoch,
+    restart_reading,
     start_epoch,
     start_raw_epoch,
 )
 from purposewatch_reporter.store.ledgers import load_ledgers
-from purposewatch_reporter.store.positions import load_places
-from purposewatch_reporter.store.raw_ledgers import load_raw_pages
+from purposewatch_reporter.store.positions import load_positions
+from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
 from purposewatch_runtime.kafka import Record
 from purposewatch_runtime.logs import get_logger
 
@@ -35,17 +35,17 @@ _log = get_logger(__name__)
 
 
 class Reason(StrEnum):
-    """Why a page was opened."""
+    """Why a log epoch was started."""
 
     REWRITTEN = "rewritten"
-    """Other records stand where the books have read or booked some."""
+    """Other records stand where the ledger has read or recorded some."""
     SHORT = "short"
-    """The log ends before what the books have seen of it."""
+    """The log ends before what the ledger has seen of it."""
 
 
-def page_key(topic: str, partition: int) -> str:
-    """The key of the notice that a page was opened."""
-    return f"page/{topic}/{partition}"
+def epoch_key(topic: str, partition: int) -> str:
+    """The key of the notice that a log epoch was started."""
+    return f"log epoch/{topic}/{partition}"
 
 
 class NotSureYetError(Exception):
@@ -65,8 +65,8 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class BookTopics:
-    """Full names of the topics that the books rest on."""
+class LedgerTopics:
+    """Full names of the topics that the ledger rests on."""
 
     raw: str
     events: str
@@ -80,24 +80,24 @@ class BookTopics:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    page: int
-    marks: Marks
+    log_epoch: int
+    fingerprint: LogFingerprint
     end: int
 
 
-def _of_account(account: PartitionLedger | RawLedger) -> _Remembered:
-    return _Remembered(account.page, account.marks, account.end)
+def _of_ledger(ledger: PartitionLedger | RawLedger) -> _Remembered:
+    return _Remembered(ledger.log_epoch, ledger.fingerprint, ledger.end)
 
 
 class EpochDetector:
     """Compares logs with what is remembered of them.
 
-    INVARIANT: a page is turned only when Kafka shows other records than those booked, or fewer for
-    a while. A repeat, however late, turns none: what it repeats still stands in its place.
+    INVARIANT: a log epoch is started only when Kafka holds other records than those recorded, or
+    fewer for a while. A repeat, however late, starts none: the log still holds what it repeats.
     """
 
     def __init__(
-        self, database: Database, log: Log, topics: BookTopics, *, clock: Callable[[], datetime]
+        self, database: Database, log: Log, topics: LedgerTopics, *, clock: Callable[[], datetime]
     ) -> None:
         self._database = database
         self._log = log
@@ -106,24 +106,24 @@ class EpochDetector:
         self._short_since: dict[tuple[str, int], datetime] = {}
 
     async def check(self, topic: str, partitions: Collection[int]) -> set[int]:
-        """Turn the page where that is due; the partitions for which it can't be said yet."""
+        """Start a log epoch where that is due; the partitions for which it can't be said yet."""
         remembered = await self._remembered(topic, partitions)
         spans = await self._log.spans(topic, list(remembered)) if remembered else {}
         unsure = set()
-        for partition, known in remembered.items():
+        for partition, facts in remembered.items():
             start, end = spans[partition]
             try:
-                reason = await self._unlike(topic, partition, known, start, end)
+                reason = await self._unlike(topic, partition, facts, start, end)
             except NotSureYetError as error:
                 _log.warning("a log looks too short", topic=topic, detail=str(error))
                 unsure.add(partition)
             else:
                 if reason is not None:
-                    await self._turn(topic, partition, known, reason, base=start)
+                    await self._start_epoch(topic, partition, facts, reason, base=start)
         return unsure
 
-    async def answer(self, inquiry: InquiryError, known: Known) -> None:
-        """Find out what booking has to know; raises when Kafka can't say it now."""
+    async def answer(self, inquiry: InquiryError, facts: LogFacts) -> None:
+        """Find out what recording has to know; raises when Kafka can't say it now."""
         by_topic: dict[str, list[int]] = {}
         for topic, partition in sorted(inquiry.suspects):
             by_topic.setdefault(topic, []).append(partition)
@@ -131,40 +131,41 @@ class EpochDetector:
             if unsure := await self.check(topic, partitions):
                 message = f"partitions {sorted(unsure)} of `{topic}` look shorter than they were"
                 raise NotSureYetError(message)
-        known.recognised |= inquiry.suspects
-        by_partition: dict[tuple[str, int], list[Claim]] = {}
-        for claim in inquiry.claims:
-            by_partition.setdefault((claim.topic, claim.partition), []).append(claim)
-        for (topic, partition), claims in sorted(by_partition.items()):
+        facts.recognised |= inquiry.suspects
+        by_partition: dict[tuple[str, int], list[ExpectedRecord]] = {}
+        for expected in inquiry.expected:
+            by_partition.setdefault((expected.topic, expected.partition), []).append(expected)
+        for (topic, partition), wanted in sorted(by_partition.items()):
             start, end = (await self._log.spans(topic, [partition]))[partition]
-            offsets = {claim.offset for claim in claims if start <= claim.offset < end}
+            offsets = {expected.offset for expected in wanted if start <= expected.offset < end}
             records = await self._log.read(topic, partition, offsets) if offsets else {}
-            for claim in claims:
-                record = records.get(claim.offset)
-                known.claims[claim] = record is not None and claim.holds_for(record)
+            for expected in wanted:
+                record = records.get(expected.offset)
+                facts.expected[expected] = record is not None and expected.matches(record)
 
     async def _remembered(self, topic: str, partitions: Collection[int]) -> dict[int, _Remembered]:
         async with self._database.reading() as connection:
             if topic == self._topics.events:
-                accounts = await load_ledgers(connection, topic)
-                return {n: _of_account(accounts[n]) for n in partitions if n in accounts}
+                ledgers = await load_ledgers(connection, topic)
+                return {n: _of_ledger(ledgers[n]) for n in partitions if n in ledgers}
             if topic == self._topics.raw:
-                pages = await load_raw_pages(connection, topic)
-                return {n: _of_account(pages[n][-1]) for n in partitions if n in pages}
-            places = await load_places(connection, topic, list(partitions))
+                epochs = await load_raw_epochs(connection, topic)
+                return {n: _of_ledger(epochs[n][-1]) for n in partitions if n in epochs}
+            positions = await load_positions(connection, topic, list(partitions))
             return {
-                partition: _Remembered(place.page, place.marks, place.next_offset)
-                for partition, place in places.items()
+                partition: _Remembered(
+                    position.log_epoch, position.fingerprint, position.next_offset
+                )
+                for partition, position in positions.items()
             }
 
     async def _unlike(
         self, topic: str, partition: int, remembered: _Remembered, start: int, end: int
     ) -> Reason | None:
-        marks = [mark for mark in remembered.marks.both() if start <= mark.offset < end]
-        records = (
-            await self._log.read(topic, partition, {mark.offset for mark in marks}) if marks else {}
-        )
-        if any(self._differs(topic, mark, records.get(mark.offset)) for mark in marks):
+        wanted = [one for one in remembered.fingerprint.records() if start <= one.offset < end]
+        offsets = {one.offset for one in wanted}
+        records = await self._log.read(topic, partition, offsets) if offsets else {}
+        if any(self._differs(topic, one, records.get(one.offset)) for one in wanted):
             return Reason.REWRITTEN
         if end >= remembered.end:
             self._short_since.pop((topic, partition), None)
@@ -173,13 +174,13 @@ class EpochDetector:
         since = self._short_since.setdefault((topic, partition), now)
         if now - since < SURE_AFTER:
             message = (
-                f"partition {partition} of `{topic}` ends at {end}, the books know of "
-                f"{remembered.end}; a new page is opened when that lasts"
+                f"partition {partition} of `{topic}` ends at {end}, the ledger knows of "
+                f"{remembered.end}; a new log epoch is started when that lasts"
             )
             raise NotSureYetError(message)
         return Reason.SHORT
 
-    def _differs(self, topic: str, mark: Mark, record: Record | None) -> bool:
+    def _differs(self, topic: str, fingerprint: RecordFingerprint, record: Record | None) -> bool:
         if record is None:
             return False
         if topic == self._topics.events:
@@ -188,41 +189,42 @@ class EpochDetector:
             digest = submitted_digest(record)
         else:
             digest = record_digest(record)
-        return digest is not None and digest != mark.digest  # what can't be read proves nothing
+        # a record that can't be read proves nothing
+        return digest is not None and digest != fingerprint.digest
 
-    async def _turn(
+    async def _start_epoch(
         self, topic: str, partition: int, old: _Remembered, reason: Reason, *, base: int
     ) -> bool:
-        turn = Turn(topic, partition, old.page, base, self._clock())
-        note = EpochNote(topic, partition, old.page + 1, turn.now, reason)
+        start = EpochStart(topic, partition, old.log_epoch, base, self._clock())
+        note = EpochNote(topic, partition, old.log_epoch + 1, start.now, reason)
         async with self._database.writing() as connection:
             if topic == self._topics.events:
-                turned = await start_epoch(connection, turn)
+                started = await start_epoch(connection, start)
             elif topic == self._topics.raw:
-                turned = await start_raw_epoch(connection, turn)
+                started = await start_raw_epoch(connection, start)
             else:
-                turned = await begin_reading_anew(connection, turn)
-            if turned:
+                started = await restart_reading(connection, start)
+            if started:
                 await note_epoch(connection, note)
                 await raise_notice(
                     connection,
                     kind=NoticeKind.BOOKS,
-                    key=page_key(topic, partition),
+                    key=epoch_key(topic, partition),
                     summary=(
-                        f"Partition {partition} of `{topic}` is not the log that the books were "
-                        f"about ({reason}): page {note.page} is opened. Look at what the page "
-                        "before lacks, and see docs/recovering.md."
+                        f"Partition {partition} of `{topic}` is not the log that the ledger "
+                        f"describes ({reason}): log epoch {note.log_epoch} was started. Check "
+                        "what the previous log epoch lacks; see docs/recovering.md."
                     ),
                     severity=Severity.CRITICAL,
-                    now=turn.now,
+                    now=start.now,
                 )
         self._short_since.pop((topic, partition), None)
-        if turned:
+        if started:
             _log.critical(
-                "a log is not the one that the books are about: a new page is opened",
+                "a log is not the one that the ledger describes: a new log epoch is started",
                 topic=topic,
                 partition=partition,
-                page=note.page,
+                log_epoch=note.log_epoch,
                 reason=str(reason),
             )
-        return turned
+        return started

@@ -1,4 +1,4 @@
-"""Look after the pages: recognise the logs again and again, and alert when the books are off."""
+"""Check the logs periodically, and alert when the ledger is not reconciled."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -6,107 +6,108 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.notices import NoticeKind, end_notice, raise_notice
-from purposewatch_reporter.epochs.detector import BookTopics, EpochDetector, page_key
+from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics, epoch_key
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.reconciliation.balance import Books
-from purposewatch_reporter.reconciliation.comparison import Compared
-from purposewatch_reporter.reconciliation.reconciler import Reconciler, Statement
+from purposewatch_reporter.reconciliation.reconciler import Reconciler, ReconciliationReport
+from purposewatch_reporter.reconciliation.topic import PartitionReconciliation, TopicReconciliation
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.epochs import count_epochs, remember_ends
 
 _SHOWN = timedelta(days=1)
-"""How long a notice lasts about what can't be mended; the numbers stay in the books."""
+"""How long a notice lasts about what can't be mended; the numbers stay in the ledger."""
 
 
 class EpochMonitor:
-    """Turns pages that are due, tells the consumers of it, and raises notices about the books."""
+    """Starts log epochs that are due, notifies the consumers, and raises notices."""
 
     def __init__(  # noqa: PLR0913 - composition happens once, in app.py
         self,
         database: Database,
-        keeper: EpochDetector,
-        books: Reconciler,
-        topics: BookTopics,
+        detector: EpochDetector,
+        reconciler: Reconciler,
+        topics: LedgerTopics,
         *,
         partitions: int,
         alert_after: timedelta,
         clock: Callable[[], datetime],
-        turned: Mapping[str, Callable[[], Awaitable[None]]],
+        started: Mapping[str, Callable[[], Awaitable[None]]],
     ) -> None:
-        """`turned` says, by topic, who has to know that reading begins anew."""
+        """`started` holds, by topic, what to call when reading restarts."""
         self._database = database
-        self._keeper = keeper
-        self._books = books
+        self._detector = detector
+        self._reconciler = reconciler
         self._topics = topics
         self._partitions = range(partitions)
         self._alert_after = alert_after
         self._clock = clock
-        self._turned = turned
-        self._pages: Mapping[tuple[str, int], int] | None = None
+        self._on_started = started
+        self._epochs: Mapping[tuple[str, int], int] | None = None
 
-    async def look(self) -> None:
-        """Look once."""
+    async def check(self) -> None:
+        """Check once."""
         # INVARIANT: ends are only remembered of logs that were recognised after they were seen.
-        seen = self._books.latest
+        seen = self._reconciler.latest
         for topic in self._topics.all():
-            await self._keeper.check(topic, self._partitions)
+            await self._detector.check(topic, self._partitions)
         async with self._database.reading() as connection:
-            pages = await count_epochs(connection)
-        if self._pages is not None:  # at the first look the consumers have just begun
-            changed = {topic for (topic, _), _ in pages.items() ^ self._pages.items()}
-            for topic in changed & self._turned.keys():
-                await self._turned[topic]()
-        self._pages = pages
+            epochs = await count_epochs(connection)
+        if self._epochs is not None:  # at the first check the consumers have just started
+            changed = {topic for (topic, _), _ in epochs.items() ^ self._epochs.items()}
+            for topic in changed & self._on_started.keys():
+                await self._on_started[topic]()
+        self._epochs = epochs
         async with self._database.writing() as connection:
             if seen is not None:
                 await self._remember_ends(connection, seen)
-            if self._books.latest is not None:
-                await self._notify(connection, self._books.latest)
+            if self._reconciler.latest is not None:
+                await self._notify(connection, self._reconciler.latest)
 
-    async def _remember_ends(self, connection: AsyncConnection, statement: Statement) -> None:
-        for table, topic, compared in (
-            (tables.ledger, self._topics.events, statement.events),
-            (tables.raw_ledger, self._topics.raw, statement.raw),
+    async def _remember_ends(
+        self, connection: AsyncConnection, report: ReconciliationReport
+    ) -> None:
+        for table, topic, reconciliation in (
+            (tables.ledger, self._topics.events, report.events),
+            (tables.raw_ledger, self._topics.raw, report.raw),
         ):
             ends = {
-                book.partition: (book.page, book.log_end)
-                for book in compared.partitions
-                if book.log_end is not None and not book.log_is_short
+                one.partition: (one.log_epoch, one.log_end)
+                for one in reconciliation.partitions
+                if one.log_end is not None and not one.log_is_short
             }
             await remember_ends(connection, table, topic, ends)
 
-    async def _notify(self, connection: AsyncConnection, statement: Statement) -> None:
+    async def _notify(self, connection: AsyncConnection, report: ReconciliationReport) -> None:
         now = self._clock()
-        recent = {note for note in statement.notes if now - note.opened_time < _SHOWN}
-        for note in set(statement.notes) - recent:
-            key = page_key(note.topic, note.partition)
-            if key not in {page_key(other.topic, other.partition) for other in recent}:
+        recent = {note for note in report.notes if now - note.started_time < _SHOWN}
+        for note in set(report.notes) - recent:
+            key = epoch_key(note.topic, note.partition)
+            if key not in {epoch_key(other.topic, other.partition) for other in recent}:
                 await end_notice(connection, kind=NoticeKind.BOOKS, key=key, now=now)
-        closed = {(note.topic, note.partition, note.page - 1) for note in recent}
-        for topic, full_name, compared in (
-            ("events", self._topics.events, statement.events),
-            ("raw", self._topics.raw, statement.raw),
+        ended = {(note.topic, note.partition, note.log_epoch - 1) for note in recent}
+        for topic, full_name, reconciliation in (
+            ("events", self._topics.events, report.events),
+            ("raw", self._topics.raw, report.raw),
         ):
             lost = [
-                book
-                for book in compared.closed
-                if book.unaccounted and (full_name, book.partition, book.page) in closed
+                one
+                for one in reconciliation.ended
+                if one.unaccounted and (full_name, one.partition, one.log_epoch) in ended
             ]
-            missing = self._missing(compared, now)
-            short = [book.partition for book in compared.partitions if book.log_is_short]
+            missing = self._missing(reconciliation, now)
+            short = [one.partition for one in reconciliation.partitions if one.log_is_short]
             for key, what in (
                 (
                     f"unaccounted/{topic}",
                     f"{missing} records of the {topic} topic have neither a verdict nor a dead "
-                    "letter, though later ones have; /api/v1/books names them."
+                    "letter, though later ones have; /api/v1/ledger names them."
                     if missing
                     else None,
                 ),
                 (
                     f"short/{topic}",
-                    f"The log of the {topic} topic ends before what the books know of it, in "
-                    f"partitions {short}; if that lasts, a new page is opened."
+                    f"The log of the {topic} topic ends before what the ledger knows of it, in "
+                    f"partitions {short}; if that lasts, a new log epoch is started."
                     if short
                     else None,
                 ),
@@ -124,21 +125,21 @@ class EpochMonitor:
                 else:
                     await end_notice(connection, kind=NoticeKind.BOOKS, key=key, now=now)
 
-    def _missing(self, compared: Compared, now: datetime) -> int:
+    def _missing(self, reconciliation: TopicReconciliation, now: datetime) -> int:
         """Unaccounted records of partitions whose oldest open one has been open for long."""
         return sum(
-            book.unaccounted
-            for book in compared.partitions
-            if (since := compared.oldest(book.partition)) is not None
+            one.unaccounted
+            for one in reconciliation.partitions
+            if (since := reconciliation.oldest(one.partition)) is not None
             and now - since >= self._alert_after
         )
 
 
-def _lost(topic: str, closed: Sequence[Books]) -> str | None:
-    if not closed:
+def _lost(topic: str, ended: Sequence[PartitionReconciliation]) -> str | None:
+    if not ended:
         return None
-    pages = [f"partition {b.partition}, page {b.page}: {b.unaccounted}" for b in closed]
+    epochs = [f"partition {b.partition}, log epoch {b.log_epoch}: {b.unaccounted}" for b in ended]
     return (
-        f"{sum(book.unaccounted for book in closed)} records of the {topic} topic were never "
-        f"accounted for, and their log is gone ({'; '.join(pages[:10])})."
+        f"{sum(one.unaccounted for one in ended)} records of the {topic} topic were never "
+        f"accounted for, and their log is gone ({'; '.join(epochs[:10])})."
     )

@@ -1,24 +1,24 @@
-"""Open the books of the raw topic where there are none yet."""
+"""Open the ledger of the raw topic where there are none yet."""
 
 from collections.abc import Sequence
 
-from purposewatch_reporter.epochs.detector import BookTopics, Log
+from purposewatch_reporter.epochs.detector import LedgerTopics, Log
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
-from purposewatch_reporter.store.raw_ledgers import load_raw_pages, open_raw_pages
+from purposewatch_reporter.store.raw_ledgers import load_raw_epochs, start_raw_ledgers
 
 
 class RawLedgerOpening:
-    """Decides, before anything is booked, with which raw record the books begin.
+    """Decides, before anything is recorded, with which raw record the ledger begins.
 
     In an empty database that is the first one that Kafka still holds. One that an older version
-    has written does not say which raw records were booked: there the books begin with the next.
+    has written does not say which raw records were recorded: there the ledger begins with the next.
     """
 
-    name = "books of the raw topic"
+    name = "ledger of the raw topic"
 
     def __init__(
-        self, database: Database, log: Log, topics: BookTopics, *, partitions: Sequence[int]
+        self, database: Database, log: Log, topics: LedgerTopics, *, partitions: Sequence[int]
     ) -> None:
         self._database = database
         self._log = log
@@ -28,16 +28,16 @@ class RawLedgerOpening:
     async def start(self) -> None:
         """Open what is missing; several reporters may do so at once."""
         async with self._database.reading() as connection:
-            opened = await load_raw_pages(connection, self._topics.raw)
-            accounts = await load_ledgers(connection, self._topics.events)
+            opened = await load_raw_epochs(connection, self._topics.raw)
+            ledgers = await load_ledgers(connection, self._topics.events)
         missing = [number for number in self._partitions if number not in opened]
         if not missing:
             return
-        is_late = not opened and any(account.accounted for account in accounts.values())
+        is_late = not opened and any(ledger.accounted for ledger in ledgers.values())
         spans = await self._log.spans(self._topics.raw, missing)
         bases = {number: spans[number][1 if is_late else 0] for number in missing}
         async with self._database.writing() as connection:
-            await open_raw_pages(connection, self._topics.raw, bases)
+            await start_raw_ledgers(connection, self._topics.raw, bases)
 
     async def stop(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to released."""

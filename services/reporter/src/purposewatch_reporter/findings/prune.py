@@ -27,7 +27,10 @@ async def prune_findings(connection: AsyncConnection, before: datetime) -> int:
     old = (
         select(findings.c.fingerprint)
         .where(
-            findings.c.last_booked_time < before, findings.c.state == "quiet", ~has_delivery, ~used
+            findings.c.last_recorded_time < before,
+            findings.c.state == "quiet",
+            ~has_delivery,
+            ~used,
         )
         .limit(_PRUNE_SIZE)
     )

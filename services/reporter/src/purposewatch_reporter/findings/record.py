@@ -12,7 +12,7 @@ from purposewatch_policy import CategoryDecision, Outcome
 from purposewatch_reporter.findings.group import UNKNOWN, Group
 from purposewatch_reporter.findings.severity import Severity, SeverityOf
 from purposewatch_reporter.findings.silences import active_silences
-from purposewatch_reporter.ledger.identity import place_id
+from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict, storable
 from purposewatch_reporter.store.bulk import write
 from purposewatch_reporter.store.tables import findings
@@ -33,8 +33,8 @@ first_event_time = CASE WHEN excluded.first_event_time < findings.first_event_ti
     THEN excluded.first_event_time ELSE findings.first_event_time END,
 last_event_time = CASE WHEN excluded.last_event_time > findings.last_event_time
     THEN excluded.last_event_time ELSE findings.last_event_time END,
-last_booked_time = CASE WHEN excluded.last_booked_time > findings.last_booked_time
-    THEN excluded.last_booked_time ELSE findings.last_booked_time END,
+last_recorded_time = CASE WHEN excluded.last_recorded_time > findings.last_recorded_time
+    THEN excluded.last_recorded_time ELSE findings.last_recorded_time END,
 state = CASE WHEN excluded.episode = 1 THEN 'firing' ELSE findings.state END,
 episode = findings.episode + CASE WHEN {_BEGINS} THEN 1 ELSE 0 END,
 episode_started_time = CASE WHEN {_BEGINS}
@@ -173,7 +173,7 @@ def _rank(severity: Severity) -> int:
 
 
 def _sort(read: ReadVerdict) -> tuple[str, int, int]:
-    """What verdicts share that agree in their groups and decisions; see `sort_out`."""
+    """What verdicts share that agree in their groups and decisions; see `group_by_flow`."""
     verdict = read.verdict
     return verdict.publisher, id(verdict.data), id(verdict.categories)
 
@@ -239,8 +239,8 @@ def _row(item: _Growth, now: datetime) -> dict[str, Any]:
         "severity": str(item.severity),
         "first_event_time": item.first,
         "last_event_time": item.last,
-        "first_booked_time": now,
-        "last_booked_time": now,
+        "first_recorded_time": now,
+        "last_recorded_time": now,
         "count": item.count,
         "silenced_count": item.count - item.active,
         "state": "firing" if active else "quiet",
@@ -250,7 +250,7 @@ def _row(item: _Growth, now: datetime) -> dict[str, Any]:
         "active_time": now if active else None,
         "quiet_time": None,
         "routed_episode": 0,
-        "last_violation_id": place_id(verdict, item.read.page),
+        "last_violation_id": position_id(verdict, item.read.log_epoch),
         "summary": storable(decision.sentence),
         "statement": _storable(decision.statement),
         "clause": _storable(decision.clause),

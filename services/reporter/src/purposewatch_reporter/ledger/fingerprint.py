@@ -1,33 +1,33 @@
-"""Marks: by what a log is recognised as the one that the books are about."""
+"""Fingerprints: what identifies a log as the one that the ledger describes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What stood at an offset when the books read it or booked it."""
+class RecordFingerprint:
+    """What an offset held when it was read or recorded."""
 
     offset: int
     digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """Two places of one log: the first of its page, which stays, and the latest, which moves.
+class LogFingerprint:
+    """Two records of one log epoch: the first, which stays, and the latest, which moves.
 
-    A log that was rewritten from some offset on differs at the latest mark. One that was recreated
-    differs at the first as well, even where the latest has been moved on meanwhile.
+    A log that was rewritten from some offset on differs at the latest record. A log that was
+    recreated differs at the first as well, even after the latest has moved on in the new log.
     """
 
-    first: Mark | None = None
-    latest: Mark | None = None
+    first: RecordFingerprint | None = None
+    latest: RecordFingerprint | None = None
 
-    def moved_to(self, mark: Mark | None) -> "Marks":
-        """The marks after more has been read; a mark never moves back."""
-        if mark is None or (self.latest is not None and mark.offset <= self.latest.offset):
+    def moved_to(self, record: RecordFingerprint | None) -> "LogFingerprint":
+        """The fingerprint after more has been read; it never moves back."""
+        if record is None or (self.latest is not None and record.offset <= self.latest.offset):
             return self
-        return Marks(self.first or mark, mark)
+        return LogFingerprint(self.first or record, record)
 
-    def both(self) -> tuple[Mark, ...]:
-        """The marks there are."""
-        return tuple(mark for mark in (self.first, self.latest) if mark is not None)
+    def records(self) -> tuple[RecordFingerprint, ...]:
+        """Those of the two that are known."""
+        return tuple(one for one in (self.first, self.latest) if one is not None)

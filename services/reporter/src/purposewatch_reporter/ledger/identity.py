@@ -19,14 +19,14 @@ def id_hash(verdict: DecodedVerdict) -> bytes:
     return hashed.digest()
 
 
-def place_id(place: Position | DecodedVerdict, page: int = 0) -> str:
-    """128 bits in hex for a place in Kafka: the same however often the books are written.
+def position_id(position: Position | DecodedVerdict, log_epoch: int = 0) -> str:
+    """128 bits in hex for a place in Kafka: the same however often the ledger is written.
 
-    The page keeps the places of a recreated topic apart from those before.
+    The log epoch keeps the places of a recreated topic apart from those before.
     """
-    name = f"{place.topic}\0{place.partition}\0{place.offset}"
-    if page:
-        name += f"\0{page}"
+    name = f"{position.topic}\0{position.partition}\0{position.offset}"
+    if log_epoch:
+        name += f"\0{log_epoch}"
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
@@ -53,24 +53,24 @@ def uses_of(verdicts: Sequence[ReadVerdict]) -> Uses:
     return Uses(
         names=[id_hash(one) for one in stated],
         digests=bytes.fromhex("".join([one.content_digest for one in stated])),
-        places=[(one.partition, one.offset) for one in stated],
+        positions=[(one.partition, one.offset) for one in stated],
     )
 
 
 def identify(
     verdicts: Sequence[ReadVerdict], uses: Uses, earlier: Mapping[bytes, FirstUse] | None
 ) -> Identified:
-    """Tell the first use of an id from repeats, given what `claim_ids` says about this batch."""
+    """Tell the first use of an id from repeats, given what `record_ids` says about this batch."""
     if earlier is None:
         return Identified(verdicts, (), ())
     first = dict(earlier)
     new, duplicates, conflicts = [], [], []
     for read, name, use in zip(verdicts, uses.names, uses.each(), strict=True):
-        booked = first.setdefault(name, use)
-        if booked is use:
+        recorded = first.setdefault(name, use)
+        if recorded is use:
             new.append(read)
-        elif booked.content_digest == use.content_digest:
+        elif recorded.content_digest == use.content_digest:
             duplicates.append(read)
         else:
-            conflicts.append(Conflict(read, booked))
+            conflicts.append(Conflict(read, recorded))
     return Identified(new, duplicates, conflicts)

@@ -23,8 +23,8 @@ class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
 
     verdict: DecodedVerdict
     record: Record
-    page: int = 0
-    """The page of the events topic's books that its event belongs to."""
+    log_epoch: int = 0
+    """The log epoch of the events topic's ledger that its event belongs to."""
 
     @property
     def text(self) -> str:
@@ -33,7 +33,7 @@ class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class DeadLettered:
     """A dead letter's metadata: everything but the payload."""
 
     origin: Position
@@ -49,8 +49,8 @@ class SetAside:
     """What the whole record is recognised by; `None` when it is not kept."""
     raw_origin: Position | None = None
     """The raw record that it comes from, as far as that can still be read."""
-    page: int = 0
-    """The page of the books that the origin belongs to."""
+    log_epoch: int = 0
+    """The log epoch of the ledger that the origin belongs to."""
 
 
 class _Origin(msgspec.Struct):
@@ -79,10 +79,10 @@ class VerdictRecords:
 
     def read(
         self, records: Iterable[Record], *, now: datetime
-    ) -> tuple[list[ReadVerdict], list[SetAside]]:
+    ) -> tuple[list[ReadVerdict], list[DeadLettered]]:
         """The verdicts in the records, and why there is none in the others."""
         good: list[ReadVerdict] = []
-        bad: list[SetAside] = []
+        bad: list[DeadLettered] = []
         read, topic = self._reader.read, self._events_topic
         for record in records:
             try:
@@ -108,7 +108,7 @@ def _checked(verdict: DecodedVerdict, topic: str) -> DecodedVerdict:
     return msgspec.structs.replace(verdict, event_time=_in_utc(verdict.event_time))
 
 
-def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> SetAside:
+def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> DeadLettered:
     """The dead letter in a record, or one about the record itself."""
     try:
         try:
@@ -116,7 +116,7 @@ def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> S
         except ValidationError as error:
             raise _unreadable_by(error) from None
         _check_place(letter.position, letter.position.topic)
-        return SetAside(
+        return DeadLettered(
             origin=letter.position,
             record_time=_in_utc(letter.timestamp),
             failed_time=_in_utc(letter.failed_time),
@@ -146,11 +146,11 @@ def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
     try:
         origin = msgspec.json.decode(letter.value or b"", type=_Origin).origin
         topic, partition, offset = origin.rsplit("/", 2)
-        place = Position(topic=topic, partition=int(partition), offset=int(offset))
-        _check_place(place, raw_topic)
+        position = Position(topic=topic, partition=int(partition), offset=int(offset))
+        _check_place(position, raw_topic)
     except (ValueError, _UnreadableError):
         return None  # no canonical event, or one that came by HTTP
-    return place
+    return position
 
 
 def _value_of(record: Record) -> bytes:
@@ -169,18 +169,18 @@ def _unreadable_by(error: ValidationError) -> _UnreadableError:
     return _UnreadableError(ErrorClass.INTERNAL, _name_fields([item["loc"] for item in problems]))
 
 
-def _name_fields(places: Sequence[tuple[int | str, ...]]) -> str:
+def _name_fields(positions: Sequence[tuple[int | str, ...]]) -> str:
     # Only the first step of a path is a declared field for certain; what lies below may have been
     # named by whoever wrote the record.
-    fields = sorted({str(place[0]) if place else "the record" for place in places})
+    fields = sorted({str(position[0]) if position else "the record" for position in positions})
     return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
 
 
-def _check_place(place: Position | DecodedVerdict, topic: str) -> None:
-    if place.topic != topic:
+def _check_place(position: Position | DecodedVerdict, topic: str) -> None:
+    if position.topic != topic:
         reason = f"the record is about another topic than `{topic}`"
         raise _UnreadableError(ErrorClass.INTERNAL, reason)
-    if place.offset >= _LARGEST_OFFSET or place.partition > _LARGEST_PARTITION:
+    if position.offset >= _LARGEST_OFFSET or position.partition > _LARGEST_PARTITION:
         reason = "the record names a position that Kafka can't have"
         raise _UnreadableError(ErrorClass.INTERNAL, reason)
 
@@ -195,8 +195,8 @@ def _in_utc(time: datetime) -> datetime:
         raise _UnreadableError(ErrorClass.INTERNAL, reason) from None
 
 
-def _unreadable(record: Record, error: _UnreadableError, now: datetime) -> SetAside:
-    return SetAside(
+def _unreadable(record: Record, error: _UnreadableError, now: datetime) -> DeadLettered:
+    return DeadLettered(
         origin=Position(topic=record.topic, partition=record.partition, offset=record.offset),
         record_time=written_at(record),
         failed_time=now,

@@ -7,8 +7,8 @@ from typing import Any
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import CategoryDecision
 from purposewatch_reporter.findings.record import Judged
-from purposewatch_reporter.ledger.identity import Conflict, place_id
-from purposewatch_reporter.ledger.read import ReadVerdict, SetAside, storable
+from purposewatch_reporter.ledger.identity import Conflict, position_id
+from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, storable
 
 
 def deciding(verdict: DecodedVerdict) -> CategoryDecision:
@@ -24,9 +24,9 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
     verdict = read.verdict
     decision = deciding(verdict)
     return {
-        **_place(read),
+        **_position(read),
         "event_time": verdict.event_time,
-        "booked_time": now,
+        "recorded_time": now,
         "origin": storable(verdict.origin),
         "subject": verdict.subject,
         "controller": verdict.data.controller,
@@ -49,12 +49,12 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
 
 def category_rows(violation: Mapping[str, Any], judged: Judged) -> Iterator[dict[str, Any]]:
     """One row for each data category that was not permitted, given the violation's row."""
-    for category, mark in sorted(judged.categories.items()):
+    for category, finding in sorted(judged.categories.items()):
         yield {
             "violation_id": violation["id"],
             "data_category": category,
-            "kind": mark.kind,
-            "fingerprint": mark.fingerprint,
+            "kind": finding.kind,
+            "fingerprint": finding.fingerprint,
             "event_time": violation["event_time"],
         }
 
@@ -64,11 +64,11 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
     verdict = conflict.read.verdict
     first = conflict.first
     return {
-        **_place(conflict.read),
+        **_position(conflict.read),
         "first_partition": first.partition,
         "first_offset": first.offset,
         "event_time": verdict.event_time,
-        "booked_time": now,
+        "recorded_time": now,
         "controller": verdict.data.controller,
         "outcome": str(verdict.outcome),
         "kind": _or_none(verdict.kind),
@@ -81,16 +81,16 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
     }
 
 
-def dead_letter_row(letter: SetAside, now: datetime) -> dict[str, Any]:
-    """The row of a record that was set aside."""
+def dead_letter_row(letter: DeadLettered, now: datetime) -> dict[str, Any]:
+    """The row of a record that was dead-lettered."""
     return {
-        "id": place_id(letter.origin, letter.page),
+        "id": position_id(letter.origin, letter.log_epoch),
         "origin_topic": letter.origin.topic,
         "origin_partition": letter.origin.partition,
         "origin_offset": letter.origin.offset,
         "record_time": letter.record_time,
         "failed_time": letter.failed_time,
-        "booked_time": now,
+        "recorded_time": now,
         "consumer": letter.consumer,
         "error_class": str(letter.error_class),
         "reason": letter.reason,
@@ -100,10 +100,10 @@ def dead_letter_row(letter: SetAside, now: datetime) -> dict[str, Any]:
     }
 
 
-def _place(read: ReadVerdict) -> dict[str, Any]:
+def _position(read: ReadVerdict) -> dict[str, Any]:
     verdict = read.verdict
     return {
-        "id": place_id(verdict, read.page),
+        "id": position_id(verdict, read.log_epoch),
         "topic": verdict.topic,
         "partition": verdict.partition,
         "event_offset": verdict.offset,

@@ -40,43 +40,43 @@ class Tally:
     """Decisions by the statement that decided, or that was the nearest miss."""
 
 
-class Sort(NamedTuple):
+class Group(NamedTuple):
     """Verdicts that agree in everything that is counted by: one of them, and how many."""
 
     read: ReadVerdict
     number: int
 
 
-def sort_out(verdicts: Iterable[ReadVerdict]) -> Sequence[Sort]:
+def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
     """Put together what can be counted together.
 
     The reader shares equal flows, and categories between verdicts whose whole decision is equal,
     so that they are compared by being the same ones; equal ones that are not shared only make two
-    sorts of what could be one.
+    groups of what could be one.
     """
-    sorts: dict[tuple[Any, ...], list[ReadVerdict]] = {}
+    groups: dict[tuple[Any, ...], list[ReadVerdict]] = {}
     for read in verdicts:
         verdict = read.verdict
         time = verdict.event_time
-        sort = (
+        group = (
             time.toordinal(),
             time.hour,
             verdict.publisher,
             id(verdict.data),
             id(verdict.categories),
         )
-        alike = sorts.get(sort)
-        if alike is None:
-            sorts[sort] = [read]
+        equal = groups.get(group)
+        if equal is None:
+            groups[group] = [read]
         else:
-            alike.append(read)
-    return tuple(Sort(alike[0], len(alike)) for alike in sorts.values())
+            equal.append(read)
+    return tuple(Group(equal[0], len(equal)) for equal in groups.values())
 
 
-def tally(sorts: Iterable[Sort]) -> Tally:
+def tally(groups: Iterable[Group]) -> Tally:
     """Count verdicts about events that were not counted before, by the hour of the event."""
     counted = Tally()
-    for read, number in sorts:
+    for read, number in groups:
         verdict = read.verdict
         data = verdict.data
         hour = verdict.event_time.replace(minute=0, second=0, microsecond=0)

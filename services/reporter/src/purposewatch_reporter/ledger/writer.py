@@ -1,4 +1,4 @@
-"""Book a batch: one transaction from reading the books to writing them."""
+"""Record a batch: one transaction from reading the ledger to writing them."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ from purposewatch_policy import Outcome
 from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
 from purposewatch_reporter.epochs.detector import EpochDetector
 from purposewatch_reporter.epochs.digests import whole_digest
-from purposewatch_reporter.epochs.lookup import InquiryError, Known
+from purposewatch_reporter.epochs.lookup import InquiryError, LogFacts
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.ledger.fingerprint import Mark
+from purposewatch_reporter.ledger.fingerprint import RecordFingerprint
 from purposewatch_reporter.ledger.identity import Identified, identify, uses_of
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.raw_session import RawLedgerSession
 from purposewatch_reporter.ledger.read import (
+    DeadLettered,
     ReadVerdict,
-    SetAside,
     VerdictRecords,
     read_dead_letter,
 )
@@ -34,36 +34,36 @@ from purposewatch_reporter.ledger.rows import (
     dead_letter_row,
     violation_row,
 )
-from purposewatch_reporter.ledger.session import Accounts
+from purposewatch_reporter.ledger.session import LedgerSession
 from purposewatch_reporter.ledger.tally import (
     DECISION_COLUMNS,
     EVENT_COLUMNS,
     STATEMENT_COLUMNS,
-    Sort,
-    sort_out,
+    Group,
+    group_by_flow,
     tally,
 )
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.event_ids import claim_ids
+from purposewatch_reporter.store.event_ids import record_ids
 from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.positions import (
-    Place,
-    load_positions,
-    lock_places,
-    save_places,
+    ReadPosition,
+    load_next_offsets,
+    lock_positions,
+    save_positions,
 )
 from purposewatch_runtime.kafka import Record
 
 LogStart: TypeAlias = Callable[[str, int], Awaitable[int]]
-Book: TypeAlias = Callable[[Sequence[Record], Known | None], Awaitable["Receipt"]]
+RecordBatch: TypeAlias = Callable[[Sequence[Record], LogFacts | None], Awaitable["Receipt"]]
 
 _PERMITTED = Outcome.PERMITTED  # looking a member up costs more than comparing with it
 
 
 class SkippedRecordsError(Exception):
-    """The consumer handed over records from behind the books' position in that partition."""
+    """The consumer handed over records from behind the ledger's position in that partition."""
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Receipt:
     """What a batch changed; only to be shown once its transaction is committed."""
 
     new: Sequence[ReadVerdict] = ()
-    sorts: Sequence[Sort] = ()
+    groups: Sequence[Group] = ()
     """The same, put together."""
     repeats: int = 0
     duplicates: int = 0
@@ -80,7 +80,7 @@ class Receipt:
 
 
 class LedgerWriter:
-    """Writes verdicts and dead letters into the books.
+    """Writes verdicts and dead letters into the ledger.
 
     INVARIANT: ledger, positions, counts, violations, ids and alerts of a batch are committed
     together or not at all, and an offset that the ledger has already changes nothing else. So a
@@ -96,7 +96,7 @@ class LedgerWriter:
         log_start: LogStart,
         clock: Callable[[], datetime],
         raw_topic: str = "",
-        pages: EpochDetector | None = None,
+        epochs: EpochDetector | None = None,
         check_seconds: float = 3.0,
     ) -> None:
         self._database = database
@@ -105,120 +105,126 @@ class LedgerWriter:
         self._log_start = log_start
         self._clock = clock
         self._raw = RawLedgerSession(raw_topic)
-        self._pages = pages
+        self._epochs = epochs
         self._check_seconds = check_seconds
         self._records = VerdictRecords(events_topic)
 
     async def positions(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Where to go on reading: behind what is booked, of the log that there is now.
+        """The next offsets to read: after what is recorded of the log that exists now.
 
-        INVARIANT: Kafka is not waited for longer than `check_seconds`. A member of a group that is
-        given partitions sends no heartbeats until it has these positions, and one that takes longer
-        than its session is excluded, joins again and asks again: no reporter would ever get on.
-        What is unsure or can't be told in time, booking or the next look at the pages finds out.
+        INVARIANT: this waits for Kafka no longer than `check_seconds`. A group member that is
+        assigned partitions sends no heartbeats until it has these offsets; one that takes longer
+        than its session is removed, rejoins and asks again, and would never make progress. What
+        can't be checked in time is checked while recording, or by the epoch monitor.
         """
-        if self._pages is not None:
+        if self._epochs is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._check_seconds):
-                    await self._pages.check(topic, partitions)
+                    await self._epochs.check(topic, partitions)
         async with self._database.reading() as connection:
-            return await load_positions(connection, topic, partitions)
+            return await load_next_offsets(connection, topic, partitions)
 
-    async def book_verdicts(self, records: Sequence[Record]) -> Receipt:
-        """Book a batch of the verdicts topic."""
-        return await self._booked(self._book_verdicts, records)
+    async def record_verdicts(self, records: Sequence[Record]) -> Receipt:
+        """Record a batch of the verdicts topic."""
+        return await self._recorded(self._record_verdicts, records)
 
-    async def book_dead_letters(self, records: Sequence[Record]) -> Receipt:
-        """Book a batch of the dead-letters topic."""
-        return await self._booked(self._book_dead_letters, records)
+    async def record_dead_letters(self, records: Sequence[Record]) -> Receipt:
+        """Record a batch of the dead-letters topic."""
+        return await self._recorded(self._record_dead_letters, records)
 
-    async def _booked(self, book: Book, records: Sequence[Record]) -> Receipt:
-        """Book a batch, asking Kafka in between where the books alone can't tell the page."""
-        if self._pages is None:
+    async def _recorded(self, book: RecordBatch, records: Sequence[Record]) -> Receipt:
+        """Record a batch; look into the log first where the ledger alone can't tell the epoch."""
+        if self._epochs is None:
             return await book(records, None)
-        known = Known()
+        facts = LogFacts()
         while True:
             try:
-                return await book(records, known)
+                return await book(records, facts)
             except InquiryError as inquiry:
-                await self._pages.answer(inquiry, known)
+                await self._epochs.answer(inquiry, facts)
 
-    async def _book_verdicts(self, records: Sequence[Record], known: Known | None) -> Receipt:
+    async def _record_verdicts(self, records: Sequence[Record], facts: LogFacts | None) -> Receipt:
         now = self._clock()
         good, bad = self._records.read(records, now=now)
         async with self._database.writing() as connection:
-            unread = await self._advance(connection, records, known)
-            accounts = await Accounts.lock(
+            unread = await self._advance(connection, records, facts)
+            ledgers = await LedgerSession.lock(
                 connection,
                 self._events_topic,
                 {item.verdict.partition for item in good},
-                known,
+                facts,
             )
-            _open_accounts(accounts.current, unread, good)
-            news = accounts.book_verdicts(await accounts.sort_verdicts(good))
-            uses = uses_of(news)
-            earlier = await claim_ids(connection, uses, now)
-            identified = identify(news, uses, earlier)
+            _start_ledgers(ledgers.current, unread, good)
+            new = ledgers.record_verdicts(await ledgers.assign_epochs(good))
+            uses = uses_of(new)
+            earlier = await record_ids(connection, uses, now)
+            identified = identify(new, uses, earlier)
             for item in identified.duplicates:
-                accounts.of(item).duplicates += 1
+                ledgers.of(item).duplicates += 1
             for conflict in identified.conflicts:
-                accounts.of(conflict.read).conflicts += 1
-            await accounts.save()
-            await self._raw.book(connection, news, (), known)
+                ledgers.of(conflict.read).conflicts += 1
+            await ledgers.save()
+            await self._raw.book(connection, new, (), facts)
             await self._store(connection, identified, now)
             unreadable = await _insert_new(
                 connection, tables.dead_letters, _unreadable_rows(bad, unread, now)
             )
             # last, because every reporter adds to the same few counters and waits for the others'
-            sorts = sort_out(identified.new)
-            await _count(connection, sorts)
+            groups = group_by_flow(identified.new)
+            await _count(connection, groups)
         return Receipt(
             new=identified.new,
-            sorts=sorts,
-            repeats=len(records) - len(news) - len(unreadable),
+            groups=groups,
+            repeats=len(records) - len(new) - len(unreadable),
             duplicates=len(identified.duplicates),
             conflicts=len(identified.conflicts),
             dead_letters=Counter(row["error_class"] for row in unreadable),
         )
 
-    async def _book_dead_letters(self, records: Sequence[Record], known: Known | None) -> Receipt:
+    async def _record_dead_letters(
+        self, records: Sequence[Record], facts: LogFacts | None
+    ) -> Receipt:
         now = self._clock()
         letters = [
             read_dead_letter(record, now=now, raw_topic=self._raw.topic) for record in records
         ]
-        if known is not None:
+        if facts is not None:
             # Dead letters are few, and no order holds between them and the verdicts: one may be
-            # the first to come from a recreated topic, at a place that was never booked.
+            # the first to come from a recreated topic, at a place that was never recorded.
             topics = (self._events_topic, self._raw.topic)
-            places = [place for item in letters for place in (item.origin, item.raw_origin)]
-            known.require_recognised(
-                (place.topic, place.partition)
-                for place in places
-                if place is not None and place.topic in topics
+            positions = [
+                position for item in letters for position in (item.origin, item.raw_origin)
+            ]
+            facts.require_recognised(
+                (position.topic, position.partition)
+                for position in positions
+                if position is not None and position.topic in topics
             )
         async with self._database.writing() as connection:
-            unread = await self._advance(connection, records, known)
+            unread = await self._advance(connection, records, facts)
             of_events = [item for item in letters if item.origin.topic == self._events_topic]
-            accounts = await Accounts.lock(
+            ledgers = await LedgerSession.lock(
                 connection,
                 self._events_topic,
                 (item.origin.partition for item in of_events),
-                known,
+                facts,
             )
-            news = accounts.book_letters(await accounts.sort_letters(of_events))
-            await accounts.save()
+            new = ledgers.record_letters(await ledgers.assign_letter_epochs(of_events))
+            await ledgers.save()
             unreadable = [item for item in letters if item.kept is None]
-            news += [
+            new += [
                 item
                 for item in letters
                 if item.origin.topic != self._events_topic and item.kept is not None
             ]
-            raw_pages = await self._raw.book(connection, (), news, known)
+            raw_epochs = await self._raw.book(connection, (), new, facts)
             rows = [
-                dead_letter_row(replace(item, page=raw_pages.get(id(item), item.page)), now)
+                dead_letter_row(
+                    replace(item, log_epoch=raw_epochs.get(id(item), item.log_epoch)), now
+                )
                 if item.origin == item.raw_origin
                 else dead_letter_row(item, now)
-                for item in news
+                for item in new
             ]
             rows += _unreadable_rows(unreadable, unread, now)
             stored = await _insert_new(connection, tables.dead_letters, rows)
@@ -228,30 +234,30 @@ class LedgerWriter:
         )
 
     async def _advance(
-        self, connection: AsyncConnection, records: Sequence[Record], known: Known | None
-    ) -> dict[int, Place]:
+        self, connection: AsyncConnection, records: Sequence[Record], facts: LogFacts | None
+    ) -> dict[int, ReadPosition]:
         """Move the positions behind the batch; return those before it."""
         topic = records[0].topic
         first = {record.partition: record for record in reversed(records)}
         last = {record.partition: record for record in records}
-        before = await lock_places(connection, topic, list(first))
+        before = await lock_positions(connection, topic, list(first))
         for partition, record in first.items():
             offset, expected = record.offset, before[partition].next_offset
             # Kafka may have deleted what lies between; otherwise it was skipped, and would be lost
             if offset > expected and offset > await self._log_start(topic, partition):
                 message = (
-                    f"partition {partition} of `{topic}` goes on at {offset}, the books at "
-                    f"{expected}; the consumer goes back to the books' position"
+                    f"partition {partition} of `{topic}` goes on at {offset}, the ledger at "
+                    f"{expected}; the consumer goes back to the ledger's position"
                 )
                 raise SkippedRecordsError(message)
-        if known is not None:
+        if facts is not None:
             back = {(topic, n) for n, one in first.items() if one.offset < before[n].next_offset}
-            known.require_recognised(back)
+            facts.require_recognised(back)
         after = {
             partition: _behind(before[partition], first[partition], record)
             for partition, record in last.items()
         }
-        await save_places(connection, topic, after)
+        await save_positions(connection, topic, after)
         return before
 
     async def _store(
@@ -277,26 +283,26 @@ class LedgerWriter:
         await _notify(connection, disputed, now)
 
 
-def _open_accounts(
-    accounts: Mapping[int, PartitionLedger],
-    places: Mapping[int, Place],
+def _start_ledgers(
+    ledgers: Mapping[int, PartitionLedger],
+    positions: Mapping[int, ReadPosition],
     good: Iterable[ReadVerdict],
 ) -> None:
-    """Open the books behind 0 where Kafka has deleted the verdicts before this batch."""
-    at_start = {partition for partition, place in places.items() if place.next_offset == 0}
+    """Open the ledger behind 0 where Kafka has deleted the verdicts before this batch."""
+    at_start = {partition for partition, position in positions.items() if position.next_offset == 0}
     for item in good:
         if not at_start:
             return
         if item.record.partition not in at_start:
             continue
         at_start.remove(item.record.partition)
-        account = accounts[item.verdict.partition]
-        if item.record.offset and not account.verdicts:
-            account.open_at(item.verdict.offset)
+        ledger = ledgers[item.verdict.partition]
+        if item.record.offset and not ledger.verdicts:
+            ledger.start_at(item.verdict.offset)
 
 
-async def _count(connection: AsyncConnection, sorts: Sequence[Sort]) -> None:
-    counted = tally(sorts)
+async def _count(connection: AsyncConnection, groups: Sequence[Group]) -> None:
+    counted = tally(groups)
     await add(connection, tables.hourly_counts, DECISION_COLUMNS, counted.decisions)
     await add(connection, tables.hourly_verdicts, EVENT_COLUMNS, counted.events)
     await add(connection, tables.statement_counts, STATEMENT_COLUMNS, counted.statements)
@@ -321,23 +327,23 @@ async def _notify(
         )
 
 
-def _behind(place: Place, first: Record, last: Record) -> Place:
-    """The place behind a batch; never before where the books are already."""
-    if last.offset < place.next_offset:
-        return place
-    marks = place.marks
-    for record in (last,) if marks.first else (first, last):
+def _behind(position: ReadPosition, first: Record, last: Record) -> ReadPosition:
+    """The place behind a batch; never before where the ledger is already."""
+    if last.offset < position.next_offset:
+        return position
+    fingerprint = position.fingerprint
+    for record in (last,) if fingerprint.first else (first, last):
         digest = whole_digest(record.timestamp, record.key, record.value)
-        marks = marks.moved_to(Mark(record.offset, digest))
-    return Place(last.offset + 1, place.page, marks)
+        fingerprint = fingerprint.moved_to(RecordFingerprint(record.offset, digest))
+    return ReadPosition(last.offset + 1, position.log_epoch, fingerprint)
 
 
 def _unreadable_rows(
-    letters: Sequence[SetAside], places: Mapping[int, Place], now: datetime
+    letters: Sequence[DeadLettered], positions: Mapping[int, ReadPosition], now: datetime
 ) -> list[dict[str, Any]]:
     """Rows of records that are neither a verdict nor a dead letter, and stand in this topic."""
     return [
-        dead_letter_row(replace(item, page=places[item.origin.partition].page), now)
+        dead_letter_row(replace(item, log_epoch=positions[item.origin.partition].log_epoch), now)
         for item in letters
     ]
 

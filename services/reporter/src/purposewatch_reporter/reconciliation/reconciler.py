@@ -1,4 +1,4 @@
-"""Compare the books with Kafka, over and over, and show the result."""
+"""Reconcile the ledger with Kafka periodically, and export the result."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,12 +8,17 @@ from datetime import datetime, timedelta
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.raw import RawLedger
 from purposewatch_reporter.log_offsets import LogOffsets
-from purposewatch_reporter.reconciliation.balance import Books, balance, balance_raw
-from purposewatch_reporter.reconciliation.comparison import Compared, Comparison
+from purposewatch_reporter.reconciliation.topic import (
+    PartitionReconciliation,
+    TopicReconciler,
+    TopicReconciliation,
+    reconcile,
+    reconcile_raw,
+)
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.epochs import EpochNote, load_epoch_notes
-from purposewatch_reporter.store.ledgers import load_pages
-from purposewatch_reporter.store.raw_ledgers import load_raw_pages
+from purposewatch_reporter.store.ledgers import load_epochs
+from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.metrics import GaugeSpec
 from purposewatch_runtime.service import Check
@@ -22,24 +27,24 @@ _STALE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """The books of all partitions at one moment."""
+class ReconciliationReport:
+    """All partitions of both topics, at one moment."""
 
     as_of: datetime
-    events: Compared
-    raw: Compared
-    """Empty until the books of the raw topic are opened."""
+    events: TopicReconciliation
+    raw: TopicReconciliation
+    """Empty until the raw topic has a ledger."""
     notes: Sequence[EpochNote]
-    """Why pages were opened, of all topics."""
+    """Why log epochs were started, for all topics."""
 
     @property
-    def partitions(self) -> Sequence[Books]:
-        """The current pages of the events topic."""
+    def partitions(self) -> Sequence[PartitionReconciliation]:
+        """The current log epochs of the events topic."""
         return self.events.partitions
 
 
 class Reconciler:
-    """Keeps the latest statement and the gauges that show it."""
+    """Keeps the latest report and the gauges that export it."""
 
     def __init__(  # noqa: PLR0913 - composition happens once, in app.py
         self,
@@ -55,81 +60,83 @@ class Reconciler:
         self._log = events
         self._events_topic = events.topic
         self._raw_topic = raw.topic
-        self._events = Comparison[PartitionLedger](events, balance, clock=clock)
-        self._raw = Comparison[RawLedger](raw, balance_raw, clock=clock)
+        self._events = TopicReconciler[PartitionLedger](events, reconcile, clock=clock)
+        self._raw = TopicReconciler[RawLedger](raw, reconcile_raw, clock=clock)
         self._partitions = partitions
         self._metrics = metric_set
         self._clock = clock
-        self.latest: Statement | None = None
+        self.latest: ReconciliationReport | None = None
 
     async def refresh(self) -> None:
-        """Read the books, then the logs' ends, and show what follows."""
+        """Read the ledger, then the log ends; compare them and export the result."""
         async with self._database.reading() as connection:
-            accounts = await load_pages(connection, self._events_topic)
-            raw = await load_raw_pages(connection, self._raw_topic)
+            ledgers = await load_epochs(connection, self._events_topic)
+            raw = await load_raw_epochs(connection, self._raw_topic)
             notes = await load_epoch_notes(connection)
         error: Exception | None = None
         try:
             for partition in range(self._partitions):
-                if partition not in accounts:
+                if partition not in ledgers:
                     start = await self._log.log_start(self._events_topic, partition)
-                    accounts[partition] = [PartitionLedger(base=start)]
-            events, of_raw = await self._events.compare(accounts), Compared()
+                    ledgers[partition] = [PartitionLedger(base=start)]
+            events, raw_report = await self._events.reconcile(ledgers), TopicReconciliation()
             if raw:
-                of_raw = await self._raw.compare(raw)
-        except Exception as caught:  # noqa: BLE001 - shown as «unknown», then raised
+                raw_report = await self._raw.reconcile(raw)
+        except Exception as caught:  # noqa: BLE001 - exported as unknown, then raised
             error = caught
             for partition in range(self._partitions):
-                accounts.setdefault(partition, [PartitionLedger()])
-            events, of_raw = self._events.unknown(accounts), self._raw.unknown(raw)
-        self.latest = Statement(self._clock(), events, of_raw, notes)
+                ledgers.setdefault(partition, [PartitionLedger()])
+            events, raw_report = self._events.unknown(ledgers), self._raw.unknown(raw)
+        self.latest = ReconciliationReport(self._clock(), events, raw_report, notes)
         self._show(self.latest)
         if error is not None:
             raise error
         self._metrics.gauge(m.LEDGER_RECONCILED).set(self.latest.as_of.timestamp())
 
     async def check(self) -> Check:
-        """Whether the books were compared with Kafka lately."""
+        """Whether the ledger was reconciled with Kafka recently."""
         if self.latest is None:
-            return Check(ok=False, detail="not compared with Kafka yet")
+            return Check(ok=False, detail="not reconciled with Kafka yet")
         if self._clock() - self.latest.as_of > _STALE:
-            return Check(ok=False, detail=f"last compared at {self.latest.as_of.isoformat()}")
-        if any(book.log_end is None for book in self.latest.events.partitions):
+            return Check(ok=False, detail=f"last reconciled at {self.latest.as_of.isoformat()}")
+        if any(one.log_end is None for one in self.latest.events.partitions):
             return Check(ok=False, detail="the ends of the events topic are unknown")
-        return Check(ok=True, detail="compared with Kafka")
+        return Check(ok=True, detail="reconciled with Kafka")
 
-    def _show(self, statement: Statement) -> None:
-        self._show_topic(statement.as_of, statement.events, _EVENTS)
-        self._show_topic(statement.as_of, statement.raw, _RAW)
-        for topic, compared in (("events", statement.events), ("raw", statement.raw)):
-            self._metrics.gauge(m.LEDGER_LOST).labels(topic).set(compared.lost)
+    def _show(self, report: ReconciliationReport) -> None:
+        self._show_topic(report.as_of, report.events, _EVENTS)
+        self._show_topic(report.as_of, report.raw, _RAW)
+        for topic, reconciliation in (("events", report.events), ("raw", report.raw)):
+            self._metrics.gauge(m.LEDGER_LOST).labels(topic).set(reconciliation.lost)
         newest: dict[str, dict[int, int]] = {}
-        for note in statement.notes:
-            newest.setdefault(note.topic.rpartition(".")[2], {})[note.partition] = note.page
+        for note in report.notes:
+            newest.setdefault(note.topic.rpartition(".")[2], {})[note.partition] = note.log_epoch
         for topic in ("raw", "events", "verdicts", "dead-letters"):
-            turned = sum(newest.get(topic, {}).values())
-            self._metrics.gauge(m.LOG_EPOCHS_STARTED).labels(topic).set(turned)
+            started = sum(newest.get(topic, {}).values())
+            self._metrics.gauge(m.LOG_EPOCHS_STARTED).labels(topic).set(started)
 
-    def _show_topic(self, as_of: datetime, compared: Compared, specs: "_Gauges") -> None:
+    def _show_topic(
+        self, as_of: datetime, reconciliation: TopicReconciliation, specs: "_Gauges"
+    ) -> None:
         gauge = self._metrics.gauge
-        for current in compared.partitions:
+        for current in reconciliation.partitions:
             label = str(current.partition)
-            pages = [book for book in compared.pages if book.partition == current.partition]
-            since = compared.oldest(current.partition)
+            epochs = [one for one in reconciliation.epochs if one.partition == current.partition]
+            since = reconciliation.oldest(current.partition)
             age = max(0.0, (as_of - since).total_seconds()) if since else 0.0
             unknown = current.log_end is None
-            events = sum(book.events or 0 for book in pages)
+            events = sum(one.events or 0 for one in epochs)
             gauge(specs.events).labels(label).set(math.nan if unknown else events)
             gauge(specs.pending).labels(label).set(math.nan if unknown else current.pending or 0)
             gauge(specs.oldest).labels(label).set(math.nan if unknown else age)
-            gauge(specs.verdicts).labels(label).set(sum(book.verdicts for book in pages))
-            gauge(specs.dead_letters).labels(label).set(sum(book.dead_letters for book in pages))
+            gauge(specs.verdicts).labels(label).set(sum(one.verdicts for one in epochs))
+            gauge(specs.dead_letters).labels(label).set(sum(one.dead_letters for one in epochs))
             gauge(specs.unaccounted).labels(label).set(current.unaccounted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gauges:
-    """The gauges of one topic's books."""
+    """The gauges of one topic."""
 
     events: GaugeSpec
     verdicts: GaugeSpec

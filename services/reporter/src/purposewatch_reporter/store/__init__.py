@@ -1,1 +1,1 @@
-"""What is remembered: tables, engines, migrations, and the statements that keep the books."""
+"""What is remembered: tables, engines, migrations, and the statements that keep the ledger."""

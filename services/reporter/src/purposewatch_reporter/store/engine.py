@@ -94,7 +94,7 @@ class Database:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
             # A power cut may undo the latest commits but never half of one. That is enough: the
-            # position in Kafka is part of the commit, so what was undone is booked again.
+            # position in Kafka is part of the commit, so what was undone is recorded again.
             cursor.execute("PRAGMA synchronous=NORMAL")
             cursor.execute("PRAGMA foreign_keys=ON")
             cursor.close()

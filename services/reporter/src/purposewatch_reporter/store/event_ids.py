@@ -1,4 +1,4 @@
-"""Which event ids were booked, and with what content."""
+"""Which event ids were recorded, and with what content."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ HASH_SIZE = 16
 # All hashes are 16 bytes long. So they travel as one value each way, which costs a quarter of an
 # array of them, and there is none to come back while every id is new. Places travel as the few runs
 # that they form, and are sorted by PostgreSQL together with their ids.
-_CLAIM = """
-WITH booked AS (
-    INSERT INTO event_ids (id_hash, content_digest, partition, event_offset, booked_time)
+_RECORD_IDS = """
+WITH recorded AS (
+    INSERT INTO event_ids (id_hash, content_digest, partition, event_offset, recorded_time)
     SELECT
         substr(CAST($1 AS bytea), 16 * number + 1, 16) AS name,
         substr(CAST($2 AS bytea), 16 * number + 1, 16),
@@ -39,12 +39,12 @@ WITH booked AS (
     ON CONFLICT DO NOTHING
     RETURNING id_hash
 )
-SELECT CASE WHEN count(*) < $8 THEN coalesce(string_agg(id_hash, ''), '') END FROM booked
+SELECT CASE WHEN count(*) < $8 THEN coalesce(string_agg(id_hash, ''), '') END FROM recorded
 """
 
 
 class FirstUse(msgspec.Struct, frozen=True, gc=False):
-    """The event that an id was booked for."""
+    """The event that an id was recorded for."""
 
     content_digest: bytes
     partition: int
@@ -65,13 +65,13 @@ class Run(NamedTuple):
 class Uses:
     """Events of one batch in order: the hash of each one's id, and what uses the id.
 
-    Column by column, because nearly every batch is booked without a look at any single use.
+    Column by column, because nearly every batch is recorded without a look at any single use.
     """
 
     names: Sequence[bytes]
     digests: bytes
     """Of the events' contents, one behind the other."""
-    places: Sequence[tuple[int, int]]
+    positions: Sequence[tuple[int, int]]
     """Partition and offset."""
 
     def __post_init__(self) -> None:
@@ -83,38 +83,38 @@ class Uses:
 
     def each(self) -> Iterator[FirstUse]:
         """The uses one by one."""
-        for digest, place in zip(_cut(self.digests), self.places, strict=True):
-            yield FirstUse(digest, *place)
+        for digest, position in zip(_cut(self.digests), self.positions, strict=True):
+            yield FirstUse(digest, *position)
 
     def runs(self) -> list[Run]:
         """The places as ranges."""
         starts = [
             number
             for number, ((partition, offset), before) in enumerate(
-                zip(self.places, (None, *self.places), strict=False)
+                zip(self.positions, (None, *self.positions), strict=False)
             )
             if before != (partition, offset - 1)
         ]
         return [
-            Run(*self.places[start], start, end - start)
-            for start, end in pairwise([*starts, len(self.places)])
+            Run(*self.positions[start], start, end - start)
+            for start, end in pairwise([*starts, len(self.positions)])
         ]
 
 
-async def claim_ids(
+async def record_ids(
     connection: AsyncConnection, uses: Uses, now: datetime
 ) -> dict[bytes, FirstUse] | None:
-    """Book the ids that are new; return the earlier use of each that is not.
+    """Record the ids that are new; return the earlier use of each that is not.
 
-    Of several uses of a new id, the first is booked. `None` means that no id is used twice, neither
-    here nor earlier.
+    Of several uses of a new id, the first is recorded. `None` means that no id is used twice,
+    neither here nor earlier.
 
     INVARIANT: ids are inserted in sorted order, so that two reporters can't wait for each other.
-    A reporter that inserts an id which another one is just booking waits for that transaction.
+    A reporter that inserts an id which another one is just recording waits for that transaction.
     """
     if not uses.names:
         return None
-    if connection.dialect.name == "sqlite":  # the one writer: nobody books an id in between
+    if connection.dialect.name == "sqlite":  # the one writer: nobody ledger an id in between
         first: dict[bytes, FirstUse] = {}
         for name, use in zip(uses.names, uses.each(), strict=True):
             first.setdefault(name, use)
@@ -122,21 +122,21 @@ async def claim_ids(
         new = [(name, first[name]) for name in sorted(first.keys() - earlier.keys())]
         await insert_rows(connection, event_ids, [_row(name, use, now) for name, use in new])
         return earlier if earlier or len(first) < len(uses.names) else None
-    booked = await _claim(connection, uses, now)
-    if booked is None:
+    recorded = await _claim(connection, uses, now)
+    if recorded is None:
         return None
-    return await _uses(connection, sorted(set(uses.names).difference(_cut(booked))))
+    return await _uses(connection, sorted(set(uses.names).difference(_cut(recorded))))
 
 
 async def _claim(connection: AsyncConnection, uses: Uses, now: datetime) -> bytes | None:
-    """Book the ids that PostgreSQL does not have.
+    """Record the ids that PostgreSQL does not have.
 
     They come back, one behind the other, unless that was as many as there are uses.
     """
     runs = zip(*uses.runs(), strict=True)
     values = (b"".join(uses.names), uses.digests, *map(list, runs), now, len(uses.names))
-    booked: bytes | None = (await connection.exec_driver_sql(_CLAIM, values)).scalar_one()
-    return booked
+    recorded: bytes | None = (await connection.exec_driver_sql(_RECORD_IDS, values)).scalar_one()
+    return recorded
 
 
 def _row(name: bytes, use: FirstUse, now: datetime) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _row(name: bytes, use: FirstUse, now: datetime) -> dict[str, Any]:
         "content_digest": use.content_digest,
         "partition": use.partition,
         "event_offset": use.offset,
-        "booked_time": now,
+        "recorded_time": now,
     }
 
 
@@ -154,7 +154,7 @@ def _cut(joined: bytes) -> Iterator[bytes]:
 
 
 async def _uses(connection: AsyncConnection, names: Sequence[bytes]) -> dict[bytes, FirstUse]:
-    """The uses of those ids that are booked."""
+    """The uses of those ids that are recorded."""
     found: dict[bytes, FirstUse] = {}
     for start in range(0, len(names), _LOOKUP_SIZE):
         some = names[start : start + _LOOKUP_SIZE]
@@ -164,11 +164,11 @@ async def _uses(connection: AsyncConnection, names: Sequence[bytes]) -> dict[byt
 
 
 async def prune_ids(connection: AsyncConnection, before: datetime) -> int:
-    """Forget some of the ids booked before that time; the number forgotten, 0 when done."""
+    """Forget some of the ids recorded before that time; the number forgotten, 0 when done."""
     oldest = (
         select(event_ids.c.id_hash)
-        .where(event_ids.c.booked_time < before)
-        .order_by(event_ids.c.booked_time)
+        .where(event_ids.c.recorded_time < before)
+        .order_by(event_ids.c.recorded_time)
         .limit(_PRUNE_SIZE)
     )
     result = await connection.execute(delete(event_ids).where(event_ids.c.id_hash.in_(oldest)))

@@ -1,4 +1,4 @@
-"""The stored accounts of the events topic's partitions, page by page."""
+"""The stored ledgers of the events topic's partitions, by log epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.offsets import OffsetSet
 from purposewatch_reporter.ledger.partition import PartitionLedger
-from purposewatch_reporter.store.fingerprints import mark_values, marks_of
+from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
 from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import ledger
 
@@ -21,24 +21,24 @@ def _from_row(row: Row[Any]) -> PartitionLedger:
         dead_letters=row.dead_letters,
         duplicates=row.duplicates,
         conflicts=row.conflicts,
-        page=row.page,
-        opened_time=row.opened_time,
-        marks=marks_of(row),
+        log_epoch=row.log_epoch,
+        started_time=row.started_time,
+        fingerprint=fingerprint_of(row),
         seen_end=row.seen_end,
-        closed_time=row.closed_time,
+        ended_time=row.ended_time,
     )
 
 
-def _booked(account: PartitionLedger) -> dict[str, Any]:
-    """What booking changes; the rest of the page is the business of whoever turns it."""
+def _recorded(ledger: PartitionLedger) -> dict[str, Any]:
+    """The columns that recording changes; the others change when an epoch starts or ends."""
     return {
-        "base": account.base,
-        "accounted": account.accounted.to_json(),
-        "verdicts": account.verdicts,
-        "dead_letters": account.dead_letters,
-        "duplicates": account.duplicates,
-        "conflicts": account.conflicts,
-        **mark_values(account.marks),
+        "base": ledger.base,
+        "accounted": ledger.accounted.to_json(),
+        "verdicts": ledger.verdicts,
+        "dead_letters": ledger.dead_letters,
+        "duplicates": ledger.duplicates,
+        "conflicts": ledger.conflicts,
+        **fingerprint_values(ledger.fingerprint),
     }
 
 
@@ -49,23 +49,25 @@ _LOCK = (
     .with_for_update()
 )
 _LOCK_CURRENT = _LOCK.where(
-    ledger.c.partition.in_(bindparam("partitions", expanding=True)), ledger.c.closed_time.is_(None)
+    ledger.c.partition.in_(bindparam("partitions", expanding=True)), ledger.c.ended_time.is_(None)
 )
 _SAVE = (
     update(ledger)
     .where(
         ledger.c.topic == bindparam("of_topic"),
         ledger.c.partition == bindparam("of_partition"),
-        ledger.c.page == bindparam("of_page"),
+        ledger.c.log_epoch == bindparam("of_log_epoch"),
     )
-    .values({name: bindparam(f"new_{name}") for name in _booked(PartitionLedger())})
+    .values({name: bindparam(f"new_{name}") for name in _recorded(PartitionLedger())})
 )
 
 
-async def load_pages(connection: AsyncConnection, topic: str) -> dict[int, list[PartitionLedger]]:
-    """All pages of every partition that has one; the last is the current one."""
+async def load_epochs(connection: AsyncConnection, topic: str) -> dict[int, list[PartitionLedger]]:
+    """All log epochs of every partition that has one; the last is the current one."""
     rows = await connection.execute(
-        select(ledger).where(ledger.c.topic == topic).order_by(ledger.c.partition, ledger.c.page)
+        select(ledger)
+        .where(ledger.c.topic == topic)
+        .order_by(ledger.c.partition, ledger.c.log_epoch)
     )
     found: dict[int, list[PartitionLedger]] = {}
     for row in rows:
@@ -74,35 +76,36 @@ async def load_pages(connection: AsyncConnection, topic: str) -> dict[int, list[
 
 
 async def load_ledgers(connection: AsyncConnection, topic: str) -> dict[int, PartitionLedger]:
-    """The current page of every partition that has one."""
-    pages = await load_pages(connection, topic)
-    return {partition: accounts[-1] for partition, accounts in pages.items()}
+    """The current log epoch of every partition that has one."""
+    epochs = await load_epochs(connection, topic)
+    return {partition: ledgers[-1] for partition, ledgers in epochs.items()}
 
 
 async def lock_ledgers(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
 ) -> dict[int, PartitionLedger]:
-    """The current pages of these partitions; nobody else changes them in this transaction.
+    """The current log epochs of these partitions; nobody else changes them in this transaction.
 
     INVARIANT: rows are locked in sorted order and after those of `positions`, so that two
-    reporters can't wait for each other. A partition without a page gets page 0.
+    reporters can't wait for each other. A partition without a log epoch gets log epoch 0.
     """
     wanted = sorted(partitions)
     which = {"topic": topic, "partitions": wanted}
     found = await _locked(connection, _LOCK_CURRENT, which)
     if len(found) < len(wanted):
-        rows = [page_row(topic, n, PartitionLedger()) for n in wanted if n not in found]
+        rows = [epoch_row(topic, n, PartitionLedger()) for n in wanted if n not in found]
         await connection.execute(insert_into(connection, ledger).on_conflict_do_nothing(), rows)
         found = await _locked(connection, _LOCK_CURRENT, which)
     return found
 
 
-async def lock_old_pages(
-    connection: AsyncConnection, topic: str, pages: Iterable[tuple[int, int]]
+async def lock_previous_epochs(
+    connection: AsyncConnection, topic: str, epochs: Iterable[tuple[int, int]]
 ) -> dict[int, PartitionLedger]:
-    """These pages, given as (partition, page), of partitions whose current page is locked."""
+    """These epochs, given as (partition, log epoch), of partitions that are locked already."""
     which = [
-        and_(ledger.c.partition == partition, ledger.c.page == page) for partition, page in pages
+        and_(ledger.c.partition == partition, ledger.c.log_epoch == log_epoch)
+        for partition, log_epoch in epochs
     ]
     return await _locked(connection, _LOCK.where(or_(*which)), {"topic": topic}) if which else {}
 
@@ -113,31 +116,31 @@ async def _locked(
     return {row.partition: _from_row(row) for row in await connection.execute(locking, which)}
 
 
-def page_row(topic: str, partition: int, account: PartitionLedger) -> dict[str, Any]:
-    """The whole row of a page."""
+def epoch_row(topic: str, partition: int, ledger: PartitionLedger) -> dict[str, Any]:
+    """The whole row of a log epoch."""
     return {
         "topic": topic,
         "partition": partition,
-        "page": account.page,
-        "opened_time": account.opened_time,
-        "closed_time": account.closed_time,
-        "seen_end": account.seen_end,
-        **_booked(account),
+        "log_epoch": ledger.log_epoch,
+        "started_time": ledger.started_time,
+        "ended_time": ledger.ended_time,
+        "seen_end": ledger.seen_end,
+        **_recorded(ledger),
     }
 
 
 async def save_ledgers(
-    connection: AsyncConnection, topic: str, accounts: Iterable[tuple[int, PartitionLedger]]
+    connection: AsyncConnection, topic: str, ledgers: Iterable[tuple[int, PartitionLedger]]
 ) -> None:
-    """Store locked accounts, given with their partitions."""
+    """Store locked ledgers, given with their partitions."""
     rows = [
         {
             "of_topic": topic,
             "of_partition": partition,
-            "of_page": account.page,
-            **{f"new_{name}": value for name, value in _booked(account).items()},
+            "of_log_epoch": ledger.log_epoch,
+            **{f"new_{name}": value for name, value in _recorded(ledger).items()},
         }
-        for partition, account in accounts
+        for partition, ledger in ledgers
     ]
     if rows:
         await connection.execute(_SAVE, rows)

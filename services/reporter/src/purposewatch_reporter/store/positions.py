@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.ledger.fingerprint import Marks
-from purposewatch_reporter.store.fingerprints import mark_values, marks_of
+from purposewatch_reporter.ledger.fingerprint import LogFingerprint
+from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
 from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import positions
 
@@ -28,65 +28,70 @@ _SAVE = (
         positions.c.partition == bindparam("of_partition"),
     )
     .values(
-        {name: bindparam(f"new_{name}") for name in ("next_offset", "page", *mark_values(Marks()))}
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("next_offset", "log_epoch", *fingerprint_values(LogFingerprint()))
+        }
     )
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReadPosition:
     """The next offset to read of a partition, and which of its lives that is about."""
 
     next_offset: int = 0
-    page: int = 0
-    marks: Marks = field(default_factory=Marks)
+    log_epoch: int = 0
+    fingerprint: LogFingerprint = field(default_factory=LogFingerprint)
 
 
-def _place(row: Row[Any]) -> Place:
-    return Place(row.next_offset, row.page, marks_of(row))
-
-
-async def load_places(
-    connection: AsyncConnection, topic: str, partitions: Sequence[int]
-) -> dict[int, Place]:
-    """Where the service stands; at the beginning of a partition that was never read."""
-    rows = await connection.execute(select(positions).where(positions.c.topic == topic))
-    known = {row.partition: _place(row) for row in rows}
-    return {partition: known.get(partition, Place()) for partition in partitions}
+def _position(row: Row[Any]) -> ReadPosition:
+    return ReadPosition(row.next_offset, row.log_epoch, fingerprint_of(row))
 
 
 async def load_positions(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
+) -> dict[int, ReadPosition]:
+    """Where the service stands; at the beginning of a partition that was never read."""
+    rows = await connection.execute(select(positions).where(positions.c.topic == topic))
+    known = {row.partition: _position(row) for row in rows}
+    return {partition: known.get(partition, ReadPosition()) for partition in partitions}
+
+
+async def load_next_offsets(
+    connection: AsyncConnection, topic: str, partitions: Sequence[int]
 ) -> dict[int, int]:
     """The next offset to read per partition; 0 for one that was never read."""
-    places = await load_places(connection, topic, partitions)
-    return {partition: place.next_offset for partition, place in places.items()}
+    positions = await load_positions(connection, topic, partitions)
+    return {partition: position.next_offset for partition, position in positions.items()}
 
 
-async def lock_places(
+async def lock_positions(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
-) -> dict[int, Place]:
+) -> dict[int, ReadPosition]:
     """Where the service stands; nobody else changes it before this transaction ends.
 
     INVARIANT: rows are locked in sorted order, so that two reporters can't wait for each other.
     """
     wanted = sorted(partitions)
     which = {"topic": topic, "partitions": wanted}
-    found = {row.partition: _place(row) for row in await connection.execute(_LOCK, which)}
+    found = {row.partition: _position(row) for row in await connection.execute(_LOCK, which)}
     if len(found) < len(wanted):
         missing = [
-            {"topic": topic, "partition": partition, "next_offset": 0, "page": 0}
+            {"topic": topic, "partition": partition, "next_offset": 0, "log_epoch": 0}
             for partition in wanted
             if partition not in found
         ]
         await connection.execute(
             insert_into(connection, positions).on_conflict_do_nothing(), missing
         )
-        found = {row.partition: _place(row) for row in await connection.execute(_LOCK, which)}
+        found = {row.partition: _position(row) for row in await connection.execute(_LOCK, which)}
     return found
 
 
-async def save_places(connection: AsyncConnection, topic: str, places: Mapping[int, Place]) -> None:
+async def save_positions(
+    connection: AsyncConnection, topic: str, positions: Mapping[int, ReadPosition]
+) -> None:
     """Store where the service stands in locked partitions."""
     await connection.execute(
         _SAVE,
@@ -94,10 +99,13 @@ async def save_places(connection: AsyncConnection, topic: str, places: Mapping[i
             {
                 "of_topic": topic,
                 "of_partition": partition,
-                "new_next_offset": place.next_offset,
-                "new_page": place.page,
-                **{f"new_{name}": value for name, value in mark_values(place.marks).items()},
+                "new_next_offset": position.next_offset,
+                "new_log_epoch": position.log_epoch,
+                **{
+                    f"new_{name}": value
+                    for name, value in fingerprint_values(position.fingerprint).items()
+                },
             }
-            for partition, place in sorted(places.items())
+            for partition, position in sorted(positions.items())
         ],
     )

@@ -1,4 +1,4 @@
-"""The stored accounts of the raw topic's partitions, page by page, and their chunks of bits."""
+"""The stored ledgers of the raw topic's partitions, by log epoch, and their chunks of bits."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Row, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.raw import CHUNK, RawLedger
-from purposewatch_reporter.store.fingerprints import mark_values, marks_of
+from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
 from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import raw_chunks, raw_ledger
 
@@ -18,49 +18,49 @@ def _from_row(row: Row[Any]) -> RawLedger:
     return RawLedger(
         base=row.base,
         settled=row.settled,
-        booked_end=row.booked_end,
+        recorded_end=row.recorded_end,
         accepted=row.accepted,
         dead_letters=row.dead_letters,
         repeats=row.repeats,
-        page=row.page,
-        opened_time=row.opened_time,
-        marks=marks_of(row),
+        log_epoch=row.log_epoch,
+        started_time=row.started_time,
+        fingerprint=fingerprint_of(row),
         seen_end=row.seen_end,
-        closed_time=row.closed_time,
+        ended_time=row.ended_time,
     )
 
 
-def _booked(account: RawLedger) -> dict[str, Any]:
+def _recorded(ledger: RawLedger) -> dict[str, Any]:
     return {
-        "base": account.base,
-        "settled": account.settled,
-        "booked_end": account.booked_end,
-        "accepted": account.accepted,
-        "dead_letters": account.dead_letters,
-        "repeats": account.repeats,
-        **mark_values(account.marks),
+        "base": ledger.base,
+        "settled": ledger.settled,
+        "recorded_end": ledger.recorded_end,
+        "accepted": ledger.accepted,
+        "dead_letters": ledger.dead_letters,
+        "repeats": ledger.repeats,
+        **fingerprint_values(ledger.fingerprint),
     }
 
 
-def raw_page_row(topic: str, partition: int, account: RawLedger) -> dict[str, Any]:
-    """The whole row of a page."""
+def raw_epoch_row(topic: str, partition: int, ledger: RawLedger) -> dict[str, Any]:
+    """The whole row of a log epoch."""
     return {
         "topic": topic,
         "partition": partition,
-        "page": account.page,
-        "opened_time": account.opened_time,
-        "closed_time": account.closed_time,
-        "seen_end": account.seen_end,
-        **_booked(account),
+        "log_epoch": ledger.log_epoch,
+        "started_time": ledger.started_time,
+        "ended_time": ledger.ended_time,
+        "seen_end": ledger.seen_end,
+        **_recorded(ledger),
     }
 
 
-async def load_raw_pages(connection: AsyncConnection, topic: str) -> dict[int, list[RawLedger]]:
-    """All pages of every partition, without chunks; the last is the current one."""
+async def load_raw_epochs(connection: AsyncConnection, topic: str) -> dict[int, list[RawLedger]]:
+    """All log epochs of every partition, without chunks; the last is the current one."""
     rows = await connection.execute(
         select(raw_ledger)
         .where(raw_ledger.c.topic == topic)
-        .order_by(raw_ledger.c.partition, raw_ledger.c.page)
+        .order_by(raw_ledger.c.partition, raw_ledger.c.log_epoch)
     )
     found: dict[int, list[RawLedger]] = {}
     for row in rows:
@@ -68,27 +68,31 @@ async def load_raw_pages(connection: AsyncConnection, topic: str) -> dict[int, l
     return found
 
 
-async def open_raw_pages(connection: AsyncConnection, topic: str, bases: Mapping[int, int]) -> None:
-    """Open page 0 of partitions that have none."""
-    rows = [raw_page_row(topic, n, RawLedger.opened_at(base)) for n, base in sorted(bases.items())]
+async def start_raw_ledgers(
+    connection: AsyncConnection, topic: str, bases: Mapping[int, int]
+) -> None:
+    """Open log epoch 0 of partitions that have none."""
+    rows = [
+        raw_epoch_row(topic, n, RawLedger.starting_at(base)) for n, base in sorted(bases.items())
+    ]
     if rows:
         statement = insert_into(connection, raw_ledger).on_conflict_do_nothing()
         await connection.execute(statement, rows)
 
 
-async def lock_raw_pages(
+async def lock_raw_ledgers(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
 ) -> dict[int, RawLedger]:
-    """The current pages, without chunks. A partition that was never opened has none.
+    """The current log epochs, without chunks. A partition that was never opened has none.
 
-    INVARIANT: locked in sorted order, and after the accounts of the events topic.
+    INVARIANT: locked in sorted order, and after the ledgers of the events topic.
     """
     locking = (
         select(raw_ledger)
         .where(
             raw_ledger.c.topic == topic,
             raw_ledger.c.partition.in_(sorted(partitions)),
-            raw_ledger.c.closed_time.is_(None),
+            raw_ledger.c.ended_time.is_(None),
         )
         .order_by(raw_ledger.c.partition)
         .with_for_update()
@@ -96,15 +100,15 @@ async def lock_raw_pages(
     return {row.partition: _from_row(row) for row in await connection.execute(locking)}
 
 
-async def load_raw_page(
-    connection: AsyncConnection, topic: str, partition: int, page: int
+async def load_raw_epoch(
+    connection: AsyncConnection, topic: str, partition: int, log_epoch: int
 ) -> RawLedger | None:
-    """One page, of a partition whose current page is locked."""
+    """One log epoch, of a partition whose current log epoch is locked."""
     rows = await connection.execute(
         select(raw_ledger).where(
             raw_ledger.c.topic == topic,
             raw_ledger.c.partition == partition,
-            raw_ledger.c.page == page,
+            raw_ledger.c.log_epoch == log_epoch,
         )
     )
     row = rows.one_or_none()
@@ -116,16 +120,16 @@ async def load_chunks(
     topic: str,
     wanted: Iterable[tuple[int, RawLedger, Collection[int]]],
 ) -> None:
-    """Fill in chunks of accounts, given as (partition, account, numbers)."""
-    accounts = {}
+    """Fill in chunks of ledgers, given as (partition, ledger, numbers)."""
+    ledgers = {}
     which = []
-    for partition, account, numbers in wanted:
-        accounts[partition, account.page] = account
-        account.chunks.update(dict.fromkeys(numbers, 0))
+    for partition, ledger, numbers in wanted:
+        ledgers[partition, ledger.log_epoch] = ledger
+        ledger.chunks.update(dict.fromkeys(numbers, 0))
         which.append(
             and_(
                 raw_chunks.c.partition == partition,
-                raw_chunks.c.page == account.page,
+                raw_chunks.c.log_epoch == ledger.log_epoch,
                 raw_chunks.c.chunk.in_(sorted(numbers)),
             )
         )
@@ -136,62 +140,62 @@ async def load_chunks(
     )
     for row in rows:
         bits = int.from_bytes(row.bits, "little")
-        accounts[row.partition, row.page].chunks[row.chunk] = bits
+        ledgers[row.partition, row.log_epoch].chunks[row.chunk] = bits
 
 
-async def save_raw_pages(
-    connection: AsyncConnection, topic: str, accounts: Sequence[tuple[int, RawLedger]]
+async def save_raw_ledgers(
+    connection: AsyncConnection, topic: str, ledgers: Sequence[tuple[int, RawLedger]]
 ) -> None:
-    """Store locked accounts and those of their chunks that still say something."""
-    if not accounts:
+    """Store locked ledgers and those of their chunks that still say something."""
+    if not ledgers:
         return
-    place = {
+    position = {
         "topic": raw_ledger.c.topic,
         "partition": raw_ledger.c.partition,
-        "page": raw_ledger.c.page,
+        "log_epoch": raw_ledger.c.log_epoch,
     }
     await connection.execute(
         update(raw_ledger)
-        .where(*(column == bindparam(f"of_{name}") for name, column in place.items()))
-        .values({name: bindparam(f"new_{name}") for name in _booked(RawLedger())}),
+        .where(*(column == bindparam(f"of_{name}") for name, column in position.items()))
+        .values({name: bindparam(f"new_{name}") for name in _recorded(RawLedger())}),
         [
             {
                 "of_topic": topic,
                 "of_partition": partition,
-                "of_page": account.page,
-                **{f"new_{name}": value for name, value in _booked(account).items()},
+                "of_log_epoch": ledger.log_epoch,
+                **{f"new_{name}": value for name, value in _recorded(ledger).items()},
             }
-            for partition, account in accounts
+            for partition, ledger in ledgers
         ],
     )
     kept = [
         {
             "topic": topic,
             "partition": partition,
-            "page": account.page,
+            "log_epoch": ledger.log_epoch,
             "chunk": number,
             "bits": bits.to_bytes(_BYTES, "little"),
         }
-        for partition, account in accounts
-        for number, bits in sorted(account.chunks.items())
-        if bits and number >= account.settled // CHUNK
+        for partition, ledger in ledgers
+        for number, bits in sorted(ledger.chunks.items())
+        if bits and number >= ledger.settled // CHUNK
     ]
     if kept:
         statement = insert_into(connection, raw_chunks)
         await connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["topic", "partition", "page", "chunk"],
+                index_elements=["topic", "partition", "log_epoch", "chunk"],
                 set_={"bits": statement.excluded.bits},
             ),
             kept,
         )
-    for partition, account in accounts:
-        if any(number < account.settled // CHUNK for number in account.chunks):
+    for partition, ledger in ledgers:
+        if any(number < ledger.settled // CHUNK for number in ledger.chunks):
             await connection.execute(
                 delete(raw_chunks).where(
                     raw_chunks.c.topic == topic,
                     raw_chunks.c.partition == partition,
-                    raw_chunks.c.page == account.page,
-                    raw_chunks.c.chunk < account.settled // CHUNK,
+                    raw_chunks.c.log_epoch == ledger.log_epoch,
+                    raw_chunks.c.chunk < ledger.settled // CHUNK,
                 )
             )

@@ -67,26 +67,26 @@ metadata = MetaData(
 )
 
 
-def _marks() -> tuple[Column[Any], ...]:
-    """By what the log is recognised: see ledger/mark.py."""
+def _fingerprint() -> tuple[Column[Any], ...]:
+    """What identifies the log: see ledger/fingerprint.py."""
     return (
         Column("first_offset", BigInteger),
         Column("first_digest", LargeBinary(16)),
-        Column("mark_offset", BigInteger),
-        Column("mark_digest", LargeBinary(16)),
+        Column("latest_offset", BigInteger),
+        Column("latest_digest", LargeBinary(16)),
     )
 
 
-def _page() -> tuple[Column[Any], ...]:
-    """One page of an account: see docs/concepts.md, "pages"."""
+def _epoch() -> tuple[Column[Any], ...]:
+    """One log epoch of a ledger: see docs/concepts.md, "log epochs"."""
     return (
         Column("topic", String, primary_key=True),
         Column("partition", Integer, primary_key=True, autoincrement=False),
-        Column("page", Integer, primary_key=True, autoincrement=False),
-        Column("opened_time", UtcTime),
-        Column("closed_time", UtcTime),
+        Column("log_epoch", Integer, primary_key=True, autoincrement=False),
+        Column("started_time", UtcTime),
+        Column("ended_time", UtcTime),
         Column("seen_end", BigInteger, nullable=False),
-        *_marks(),
+        *_fingerprint(),
     )
 
 
@@ -97,26 +97,26 @@ positions = Table(
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
-    Column("page", Integer, nullable=False),
-    *_marks(),
+    Column("log_epoch", Integer, nullable=False),
+    *_fingerprint(),
 )
 
-# Pages after the first, of every topic that the books rest on: when they were opened, and why.
-pages = Table(
-    "pages",
+# Log epochs after the first, of every topic that the ledger rests on: since when, and why.
+log_epochs = Table(
+    "log_epochs",
     metadata,
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("page", Integer, primary_key=True, autoincrement=False),
-    Column("opened_time", UtcTime, nullable=False),
+    Column("log_epoch", Integer, primary_key=True, autoincrement=False),
+    Column("started_time", UtcTime, nullable=False),
     Column("reason", String, nullable=False),
 )
 
-# Accounts of the events topic's partitions: see ledger/partition.py.
+# Ledgers of the events topic's partitions: see ledger/partition.py.
 ledger = Table(
     "ledger",
     metadata,
-    *_page(),
+    *_epoch(),
     Column("base", BigInteger, nullable=False),
     Column("accounted", Text, nullable=False),
     Column("verdicts", BigInteger, nullable=False),
@@ -125,14 +125,14 @@ ledger = Table(
     Column("conflicts", BigInteger, nullable=False),
 )
 
-# Accounts of the raw topic's partitions, and their bits: see ledger/raw.py.
+# Ledgers of the raw topic's partitions, and their bits: see ledger/raw.py.
 raw_ledger = Table(
     "raw_ledger",
     metadata,
-    *_page(),
+    *_epoch(),
     Column("base", BigInteger, nullable=False),
     Column("settled", BigInteger, nullable=False),
-    Column("booked_end", BigInteger, nullable=False),
+    Column("recorded_end", BigInteger, nullable=False),
     Column("accepted", BigInteger, nullable=False),
     Column("dead_letters", BigInteger, nullable=False),
     Column("repeats", BigInteger, nullable=False),
@@ -142,7 +142,7 @@ raw_chunks = Table(
     metadata,
     Column("topic", String, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("log_epoch", Integer, primary_key=True, autoincrement=False),
     Column("chunk", BigInteger, primary_key=True, autoincrement=False),
     Column("bits", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
@@ -188,7 +188,7 @@ violations = Table(
     Column("event_id", String, nullable=False),
     Column("event_source", String, nullable=False),
     Column("event_time", UtcTime, nullable=False),
-    Column("booked_time", UtcTime, nullable=False),
+    Column("recorded_time", UtcTime, nullable=False),
     Column("origin", String, nullable=False),
     Column("publisher", String, nullable=False),
     Column("subject", String, nullable=False),
@@ -232,7 +232,7 @@ violation_categories = Table(
     sqlite_with_rowid=False,
 )
 
-# Ids that were booked; pruned by age.
+# Ids that were recorded; pruned by age.
 event_ids = Table(
     "event_ids",
     metadata,
@@ -240,12 +240,12 @@ event_ids = Table(
     Column("content_digest", LargeBinary(16), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("event_offset", BigInteger, nullable=False),
-    Column("booked_time", UtcTime, nullable=False),
-    Index("ix_event_ids_booked_time", "booked_time"),
+    Column("recorded_time", UtcTime, nullable=False),
+    Index("ix_event_ids_recorded_time", "recorded_time"),
     sqlite_with_rowid=False,
 )
 
-# Verdicts about events whose id was booked before with other content.
+# Verdicts about events whose id was recorded before with other content.
 id_conflicts = Table(
     "id_conflicts",
     metadata,
@@ -258,18 +258,18 @@ id_conflicts = Table(
     Column("event_id", String, nullable=False),
     Column("event_source", String, nullable=False),
     Column("event_time", UtcTime, nullable=False),
-    Column("booked_time", UtcTime, nullable=False),
+    Column("recorded_time", UtcTime, nullable=False),
     Column("publisher", String, nullable=False),
     Column("controller", String, nullable=False),
     Column("outcome", String, nullable=False),
     Column("kind", String),
     Column("summary", Text, nullable=False),
     Column("verdict", Text, nullable=False),
-    Index("ix_id_conflicts_time", "booked_time", "id"),
+    Index("ix_id_conflicts_time", "recorded_time", "id"),
     Index("ix_id_conflicts_event_id", "event_id"),
 )
 
-# What was set aside and why; the record itself stays in Kafka.
+# What was dead-lettered and why; the record itself stays in Kafka.
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -279,7 +279,7 @@ dead_letters = Table(
     Column("origin_offset", BigInteger, nullable=False),
     Column("record_time", UtcTime, nullable=False),
     Column("failed_time", UtcTime, nullable=False),
-    Column("booked_time", UtcTime, nullable=False),
+    Column("recorded_time", UtcTime, nullable=False),
     Column("consumer", String, nullable=False),
     Column("error_class", String, nullable=False),
     Column("reason", Text, nullable=False),
@@ -307,8 +307,8 @@ findings = Table(
     Column("severity", String, nullable=False),
     Column("first_event_time", UtcTime, nullable=False),
     Column("last_event_time", UtcTime, nullable=False),
-    Column("first_booked_time", UtcTime, nullable=False),
-    Column("last_booked_time", UtcTime, nullable=False),
+    Column("first_recorded_time", UtcTime, nullable=False),
+    Column("last_recorded_time", UtcTime, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("silenced_count", BigInteger, nullable=False),
     Column("state", String, nullable=False),
@@ -323,7 +323,7 @@ findings = Table(
     Column("statement", String),
     Column("clause", String),
     Column("policy_version", String),
-    Index("ix_findings_last_booked_time", "last_booked_time", "fingerprint"),
+    Index("ix_findings_last_recorded_time", "last_recorded_time", "fingerprint"),
     Index("ix_findings_state", "state", "active_time"),
 )
 
@@ -348,7 +348,7 @@ silences = Table(
     Index("ix_silences_created_time", "created_time", "id"),
 )
 
-# What alerts apart from findings: the books, a dead channel, an id with two contents.
+# What alerts apart from findings: the ledger, a dead channel, an id with two contents.
 notices = Table(
     "notices",
     metadata,

@@ -20,7 +20,7 @@ from purposewatch_reporter.web.lists.rows import Row, load_rows
 COLUMNS = (
     "id",
     "event_time",
-    "booked_time",
+    "recorded_time",
     "controller",
     "publisher",
     "role",

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from purposewatch_reporter.reconciliation.balance import in_balance
+from purposewatch_reporter.reconciliation.topic import all_reconciled
 from purposewatch_reporter.web.charts import stacked
 from purposewatch_reporter.web.figures import SPANS, open_findings, read_figures
 from purposewatch_reporter.web.lists.filters import WORST_FIRST
@@ -34,6 +34,6 @@ async def show_overview(visit: Visit) -> Response:
         open_count=sum(by_severity.values()),
         mine=mine,
         books=statement,
-        balanced=None if statement is None else in_balance(statement.events.pages),
+        balanced=None if statement is None else all_reconciled(statement.events.epochs),
         policies=[compiled.policy for compiled in in_force if compiled is not None],
     )

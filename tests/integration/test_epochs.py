@@ -16,7 +16,9 @@ pytestmark = pytest.mark.timeout(180)
 
 # the embedded broker makes a deleted topic again, its own way, as soon as a client names it
 APACHE_KAFKA = pytest.mark.parametrize(
-    "broker", [pytest.param("apache_kafka", marks=pytest.mark.apache_kafka)], indirect=True
+    "broker",
+    [pytest.param("apache_kafka", marks=pytest.mark.apache_kafka)],
+    indirect=True,
 )
 
 
@@ -29,11 +31,11 @@ async def platform(
         yield running
 
 
-def through(books: dict[str, Any], published: int) -> bool:
+def through(ledger: dict[str, Any], published: int) -> bool:
     """Whether as many raw records are accounted for, and nothing else is missing."""
-    raw = books["raw"]
+    raw = ledger["raw"]
     done = raw["totals"]["accepted"] + raw["totals"]["dead_letters"]
-    return bool(done == published and raw["balanced"] and books["balanced"])
+    return bool(done == published and raw["reconciled"] and ledger["reconciled"])
 
 
 async def test_raw_records_are_accounted_for_from_end_to_end(
@@ -45,14 +47,14 @@ async def test_raw_records_are_accounted_for_from_end_to_end(
         service.kill()
         service.start()
         await platform.publish(100)
-    books = await platform.wait_books(lambda found: through(found, 600))
-    raw = books["raw"]["totals"]
+    ledger = await platform.wait_ledger(lambda found: through(found, 600))
+    raw = ledger["raw"]["totals"]
     assert (raw["accepted"], raw["dead_letters"]) == (540, 60)
     assert (raw["unaccounted"], raw["pending"], raw["lost"]) == (0, 0, 0)
-    # a crash of the gate sends events twice, and one of the auditor none
-    assert books["totals"]["verdicts"] == 540 + raw["repeats"]
-    assert books["totals"]["duplicates"] == raw["repeats"]
-    assert books["pages"] == []
+    # a crash of ingest sends events twice, and one of the auditor none
+    assert ledger["totals"]["verdicts"] == 540 + raw["repeats"]
+    assert ledger["totals"]["duplicates"] == raw["repeats"]
+    assert ledger["epochs"] == []
     assert await metric(platform.reporter, "purposewatch_raw_ledger_accepted") == 540
 
 
@@ -71,9 +73,9 @@ async def test_recreated_topics_get_a_new_page(
     recreated: tuple[TopicName, ...],
     kill: bool,  # noqa: FBT001 - a table
 ) -> None:
-    """Everything published before and after counts once; the old pages stay, closed."""
+    """Everything published before and after counts once; the ended log epochs stay."""
     await platform.publish(200)
-    await platform.wait_books(lambda found: through(found, 200))
+    await platform.wait_ledger(lambda found: through(found, 200))
     await platform.recreate(recreated)
     publishing = asyncio.create_task(platform.publish(100))
     if kill:
@@ -81,22 +83,26 @@ async def test_recreated_topics_get_a_new_page(
         platform.reporter.kill()
         platform.reporter.start()
     await publishing
-    books = await platform.wait_books(lambda found: through(found, 300), seconds=90)
-    assert {note["topic"] for note in books["pages"]} >= {
+    ledger = await platform.wait_ledger(lambda found: through(found, 300), seconds=90)
+    assert {note["topic"] for note in ledger["epochs"]} >= {
         platform.name(topic) for topic in recreated if topic != DEAD_LETTERS
     }
-    assert books["totals"]["lost"] == books["raw"]["totals"]["lost"] == 0
-    assert sum(page["verdicts"] for page in books["closed"]) == (180 if EVENTS in recreated else 0)
+    assert ledger["totals"]["lost"] == ledger["raw"]["totals"]["lost"] == 0
+    assert sum(epoch["verdicts"] for epoch in ledger["ended"]) == (
+        180 if EVENTS in recreated else 0
+    )
     counts = (await get(platform.reporter, "/api/v1/counts?by=outcome")).json()
     assert counts["total"] == 270
-    assert await metric(platform.reporter, "purposewatch_log_epochs_started") == len(books["pages"])
+    assert await metric(platform.reporter, "purposewatch_log_epochs_started") == len(
+        ledger["epochs"]
+    )
 
 
 @APACHE_KAFKA
 async def test_a_recreated_verdicts_topic_shows_what_it_took_along(platform: Platform) -> None:
-    """Verdicts that were never read are unaccounted events; the ones after it are booked."""
+    """Verdicts that were never read are unaccounted events; the ones after it are recorded."""
     await platform.publish(100, bad_every=1000)
-    await platform.wait_books(lambda found: through(found, 100))
+    await platform.wait_ledger(lambda found: through(found, 100))
     platform.reporter.kill()
     await platform.publish(50, bad_every=1000)
     verdicts = "purposewatch_verdicts_total"
@@ -106,8 +112,8 @@ async def test_a_recreated_verdicts_topic_shows_what_it_took_along(platform: Pla
     await platform.recreate([VERDICTS])
     await platform.publish(50, bad_every=1000)
     platform.reporter.start()
-    books = await platform.wait_books(
+    ledger = await platform.wait_ledger(
         lambda found: found["totals"]["verdicts"] == 150 and found["totals"]["pending"] == 0
     )
-    assert books["totals"]["unaccounted"] == 50
-    assert {note["topic"] for note in books["pages"]} == {platform.name(VERDICTS)}
+    assert ledger["totals"]["unaccounted"] == 50
+    assert {note["topic"] for note in ledger["epochs"]} == {platform.name(VERDICTS)}
