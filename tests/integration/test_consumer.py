@@ -18,6 +18,7 @@ from purposewatch_runtime.kafka import (
     TopicProvisioner,
 )
 from purposewatch_runtime.kafka import consumer as consumer_module
+from purposewatch_runtime.retry import Backoff
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.running_broker import RunningBroker
 from tests.integration.kafka_settings import kafka_settings
@@ -64,7 +65,7 @@ async def bench(
     broker: RunningBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Bench]:
     """A provisioned topic, with short pauses between attempts."""
-    monkeypatch.setattr(consumer_module, "_BACKOFF_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(consumer_module, "_BACKOFF", Backoff(0.05, 15))
     settings = kafka_settings(broker, topic_prefix).model_copy(
         update={"kafka_max_batch_records": 50}
     )

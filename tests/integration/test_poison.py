@@ -99,7 +99,7 @@ async def test_poison_among_events_is_set_aside(
     assert judged(verdicts) == all_positions(600) - {bad}
     assert (letter.position.partition, letter.position.offset) == bad
     assert (letter.error_class, letter.value) == (ErrorClass.POISON, values[333])
-    assert letter.reason.startswith(f"{DEATHS} processes in a row ended with this record")
+    assert letter.reason.startswith(f"{DEATHS} processes in a row crashed")
     assert 1 <= deaths <= MOST_DEATHS
 
 

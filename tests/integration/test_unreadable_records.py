@@ -24,6 +24,7 @@ from purposewatch_runtime.kafka import (
     polling,
 )
 from purposewatch_runtime.kafka import consumer as consumer_module
+from purposewatch_runtime.retry import Backoff
 from purposewatch_runtime.settings import KafkaSettings
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.brokers.running_broker import RunningBroker
@@ -74,7 +75,7 @@ async def test_other_partitions_lose_nothing(
 ) -> None:
     """All records of the other partitions arrive, in order, and readiness names the bad one."""
     monkeypatch.setattr(polling, "_RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(polling, "_CAREFUL_SECONDS", 0.2)
+    monkeypatch.setattr(polling, "_BY_PARTITION_SECONDS", 0.2)
     topic = topic_name(settings.topic_prefix, RAW)
     await publish_unreadable(settings, topic, 2)
     seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
@@ -112,12 +113,12 @@ async def test_other_partitions_lose_nothing(
 async def test_record_is_set_aside_and_its_neighbours_are_not(
     settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After its time only the bad record arrives condemned; all before and behind it as they are.
+    """After its time only the bad record arrives rejected; all before and behind it as they are.
 
     A handler that fails in between changes nothing of that.
     """
     monkeypatch.setattr(polling, "_RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(consumer_module, "_BACKOFF_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(consumer_module, "_BACKOFF", Backoff(0.05, 15))
     topic = topic_name(settings.topic_prefix, RAW)
     producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
@@ -153,9 +154,9 @@ async def test_record_is_set_aside_and_its_neighbours_are_not(
     await producer.stop()
 
     assert [record.offset for record in seen] == list(range(7))
-    condemned = [record for record in seen if isinstance(record, RejectedRecord)]
-    assert [(record.offset, record.value) for record in condemned] == [(3, b"x")]
-    assert condemned[0].headers == (("\\xff\\xfe", b""),)
+    rejected = [record for record in seen if isinstance(record, RejectedRecord)]
+    assert [(record.offset, record.value) for record in rejected] == [(3, b"x")]
+    assert rejected[0].headers == (("\\xff\\xfe", b""),)
     assert failures == 2
 
 
@@ -248,10 +249,10 @@ async def test_compressed_batch_damaged_in_the_log(
     await consumer.stop()
 
     assert [record.offset for record in seen] == list(range(27))
-    condemned = [record for record in seen if isinstance(record, RejectedRecord)]
-    assert [record.offset for record in condemned] == list(range(9, 18))
-    assert [record.raw for record in condemned] == [packed, *[None] * 8]
-    assert all("can't be decompressed" in record.reason for record in condemned)
+    rejected = [record for record in seen if isinstance(record, RejectedRecord)]
+    assert [record.offset for record in rejected] == list(range(9, 18))
+    assert [record.raw for record in rejected] == [packed, *[None] * 8]
+    assert all("can't be decompressed" in record.reason for record in rejected)
 
 
 def damage_second_batch(log: Path) -> bytes:

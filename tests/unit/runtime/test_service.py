@@ -1,4 +1,4 @@
-"""Starting and stopping a service's parts, and the probes that tell of it."""
+"""Starting and stopping a service's components, and the probes that report it."""
 
 import asyncio
 import os
@@ -10,12 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from purposewatch_runtime.retry import Backoff
 from purposewatch_runtime.service import Check, FatalError, Supervisor, health_routes, run
 from purposewatch_runtime.service import supervisor as supervisor_module
 
 
-class Part:
-    """A part that fails some times before it starts, and notes what happens to it."""
+class Fake:
+    """A component that fails some times before it starts, and notes what happens to it."""
 
     def __init__(self, name: str, seen: list[str], failures: int = 0) -> None:
         self.name = name
@@ -23,7 +24,7 @@ class Part:
         self.failures = failures
 
     async def start(self) -> None:
-        """Fail as often as told, then start."""
+        """Fail as often as asked, then start."""
         if self.failures:
             self.failures -= 1
             raise ConnectionError(self.name)
@@ -34,8 +35,8 @@ class Part:
         self.seen.append(f"stop {self.name}")
 
 
-class Broken(Part):
-    """A part that no retry will mend."""
+class Broken(Fake):
+    """A component that no retry repairs."""
 
     async def start(self) -> None:
         """Say what a person must do."""
@@ -44,28 +45,28 @@ class Broken(Part):
 
 
 async def until_started(supervisor: Supervisor) -> None:
-    """Wait until every part runs."""
+    """Wait until every component runs."""
     async with asyncio.timeout(5):
         while not (await supervisor.check()).ok:
             await asyncio.sleep(0.01)
 
 
-async def test_parts_start_in_order_and_stop_in_reverse() -> None:
+async def test_components_start_in_order_and_stop_in_reverse() -> None:
     """What is started first, because others need it, is stopped last."""
     seen: list[str] = []
 
-    async with Supervisor([Part("a", seen), Part("b", seen)]) as supervisor:
+    async with Supervisor([Fake("a", seen), Fake("b", seen)]) as supervisor:
         await until_started(supervisor)
 
     assert seen == ["start a", "start b", "stop b", "stop a"]
 
 
 async def test_absent_dependency_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part whose dependency is away is tried again, and the check says what is waited for."""
-    monkeypatch.setattr(supervisor_module, "_RETRY_FIRST_SECONDS", 0.05)
+    """A component whose dependency is unavailable is tried again, and the check names it."""
+    monkeypatch.setattr(supervisor_module, "_BACKOFF", Backoff(0.05, 0.1))
     seen: list[str] = []
 
-    async with Supervisor([Part("kafka", seen, failures=2)]) as supervisor:
+    async with Supervisor([Fake("kafka", seen, failures=2)]) as supervisor:
         await asyncio.sleep(0.02)
         waiting = await supervisor.check()
         await until_started(supervisor)

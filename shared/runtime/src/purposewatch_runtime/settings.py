@@ -30,7 +30,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def faults(error: ValidationError) -> Iterator[str]:
-    """Say for each faulty variable what is wrong with it, never what its value is."""
+    """Say for each invalid variable what is wrong with it, never what its value is."""
     for problem in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in problem["loc"]).upper()
         message = problem["msg"].removeprefix("Value error, ").replace("Input ", "input ", 1)
@@ -40,27 +40,27 @@ def faults(error: ValidationError) -> Iterator[str]:
 
 
 _PREFIX = "PURPOSEWATCH_"
-_ALIKE = 0.86
-"""As alike as a variable and its misspelling are; the services' own variables are less so."""
+_SIMILARITY = 0.86
+"""Similarity of a variable and its misspelling; the services' own variables are less similar."""
 
 
 def misspelt(kind: type[BaseSettings], names: Iterable[str]) -> Iterator[str]:
-    """Say for each variable that nothing reads, but that looks like one that is, which it may be.
+    """Say for each variable that nothing reads which similar variable may be meant.
 
-    What looks like none of them may belong to another service, which shares the environment.
+    A variable that is similar to none may belong to another service in the same environment.
     """
     known = [field.upper() for field in kind.model_fields]
     for name in names:
         rest = name.upper().removeprefix(_PREFIX)
         if rest != name.upper() and rest not in known:
-            for near in get_close_matches(rest, known, n=1, cutoff=_ALIKE):
+            for near in get_close_matches(rest, known, n=1, cutoff=_SIMILARITY):
                 yield f"{name}: is not read; is {_PREFIX}{near} meant?"
 
 
 def load_settings(kind: type[S]) -> S:
-    """Read settings from the environment; on an error name each variable and exit with status 2.
+    """Read settings from the environment; on an error, name each variable and exit with status 2.
 
-    A variable that is probably misspelt is named on standard error and has no effect.
+    Names variables that are probably misspelt on standard error; they have no effect.
     """
     for guess in misspelt(kind, os.environ):
         sys.stderr.write(f"{guess}\n")
@@ -100,25 +100,27 @@ class KafkaSettings(_Settings):
         default=True, description="Off only for the embedded broker, which lacks it."
     )
     kafka_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
-        default="zstd", description="Of what is published. Whoever reads finds out by itself."
+        default="zstd", description="Of what is published. Consumers detect it."
     )
     kafka_request_timeout_ms: int = Field(default=15_000, ge=1_000)
     kafka_session_timeout_ms: int = Field(default=10_000, ge=1_000)
     kafka_max_batch_records: int = Field(default=1_000, ge=1, le=50_000)
     kafka_batch_timeout_ms: int = Field(
-        default=20, ge=1, description="Idle wait for a batch; bounds the latency it adds."
+        default=20,
+        ge=1,
+        description="How long a consumer waits for records; bounds the latency that it adds.",
     )
     kafka_fetch_max_wait_ms: int = Field(default=100, ge=1)
     kafka_undecodable_seconds: float = Field(
         default=60.0,
         ge=0,
-        description="How long a record that can't be decoded is tried before it is set aside.",
+        description="How long an undecodable record is retried before it is dead-lettered.",
     )
     kafka_poison_max_crashes: int = Field(
         default=3,
         ge=1,
-        description="Processes in a row that end with one record alone in hand before it is "
-        "set aside.",
+        description="Processes in a row that crash with one record alone in flight before it is "
+        "dead-lettered.",
     )
     topic_prefix: str = Field(default="data-access", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
     topic_partitions: int = Field(

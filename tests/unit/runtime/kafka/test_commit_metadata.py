@@ -1,4 +1,4 @@
-"""How the suspicions meet records; what they are, `test_suspicion` says."""
+"""Poison pills are rejected by what earlier owners committed; `test_poison_pill` finds them."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,38 +7,45 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka import RejectedRecord
-from purposewatch_runtime.kafka.commit_metadata import Marks
-from purposewatch_runtime.kafka.poison_pill import Mark, Step
+from purposewatch_runtime.kafka.commit_metadata import CommitMetadata
+from purposewatch_runtime.kafka.poison_pill import BatchSize, PartitionMetadata
 
-DEATHS = 3
+MAX_CRASHES = 3
 
 
-async def marks_after_deaths() -> Marks:
-    """The marks of a process whose predecessors ended with record 0 alone in hand."""
+async def metadata_after_crashes() -> CommitMetadata:
+    """The metadata of a process whose predecessors crashed with record 0 alone in flight."""
 
     async def fetch(_: Any) -> dict[TopicPartition, tuple[int, str]]:
-        return {TopicPartition("t", 0): (0, str(Mark("gone", Step.SINGLE, 10, DEATHS)))}
+        return {
+            TopicPartition("t", 0): (
+                0,
+                str(PartitionMetadata("gone", BatchSize.SINGLE, 10, MAX_CRASHES)),
+            )
+        }
 
     consumer: Any = SimpleNamespace(_coordinator=SimpleNamespace(fetch_committed_offsets=fetch))
-    marks = Marks("t", deaths=DEATHS, span=100)
-    await marks.inherit(consumer, [0])
-    return marks
+    metadata = CommitMetadata("t", max_crashes=MAX_CRASHES, span=100)
+    await metadata.load(consumer, [0])
+    return metadata
 
 
-async def test_record_that_ended_processes_is_condemned() -> None:
-    """It is handed over as poison."""
-    marks = await marks_after_deaths()
+async def test_record_that_crashed_processes_is_rejected() -> None:
+    """The handler gets it as poison."""
+    metadata = await metadata_after_crashes()
 
-    [judged] = marks.judge([ConsumerRecord("t", 0, 0, 0, 0, None, b"v", None, -1, 1, ())])
+    [rejected] = metadata.reject_poison(
+        [ConsumerRecord("t", 0, 0, 0, 0, None, b"v", None, -1, 1, ())]
+    )
 
-    assert isinstance(judged, RejectedRecord)
-    assert judged.error_class is ErrorClass.POISON
+    assert isinstance(rejected, RejectedRecord)
+    assert rejected.error_class is ErrorClass.POISON
 
 
-async def test_what_is_condemned_already_stays_as_it_is() -> None:
-    """A record that can't be decoded may have processes end with it in hand, too."""
-    marks = await marks_after_deaths()
+async def test_rejected_record_stays_as_it_is() -> None:
+    """A record that can't be decoded may have crashed processes, too."""
+    metadata = await metadata_after_crashes()
     record = ConsumerRecord("t", 0, 0, 0, 0, None, b"v", None, -1, 1, ())
     undecodable = RejectedRecord.of(record, ErrorClass.UNDECODABLE, "it can't be decoded")
 
-    assert list(marks.judge([undecodable])) == [undecodable]
+    assert list(metadata.reject_poison([undecodable])) == [undecodable]

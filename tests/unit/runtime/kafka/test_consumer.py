@@ -1,4 +1,4 @@
-"""The batch consumer's part in the suspicion against records; real brokers are tested elsewhere."""
+"""The batch consumer leaves partitions cleanly; real brokers are tested elsewhere."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,18 +37,18 @@ class Fake:
     resume = pause
 
     async def stop(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
 
 @pytest.mark.parametrize("leave", [BatchConsumer.stop, BatchConsumer.revoked])
-async def test_leaving_alive_holds_nothing_against_what_is_in_hand(
+async def test_leaving_cleanly_does_not_count_against_records_in_flight(
     leave: Leave, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many processes are stopped while Kafka keeps a batch waiting: it stays innocent."""
+    """However many processes are stopped while a batch waits for Kafka: no record is blamed."""
     monkeypatch.setattr(consumer_module, "_STOP_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(consumer_module, "_REVOKE_WAIT_SHARE", 0.001)
     kafka: Any = Fake()
-    marks = []
+    metadata = []
     for _ in range(6):
         begun = asyncio.Event()
 
@@ -69,18 +69,18 @@ async def test_leaving_alive_holds_nothing_against_what_is_in_hand(
         consumer._idle.clear()
         record = ConsumerRecord("t", 0, 7, 0, 0, None, b"v", None, -1, 1, ())
         message: Any = SimpleNamespace(raw_message=[record])
-        in_hand = asyncio.create_task(consumer._on_batch(message))
+        in_flight = asyncio.create_task(consumer._on_batch(message))
         await begun.wait()
-        marks.append(kafka.kept[1])
+        metadata.append(kafka.kept[1])
         await leave(consumer)
-        in_hand.cancel()
-        marks.append(kafka.kept[1])
+        in_flight.cancel()
+        metadata.append(kafka.kept[1])
 
-    assert marks[1::2] == [""] * 6
-    assert "" not in marks[::2]
+    assert metadata[1::2] == [""] * 6
+    assert "" not in metadata[::2]
     assert kafka.kept[0] == 7
 
 
 def test_a_rebalance_ends_before_the_requests_to_join_do() -> None:
-    """A member whose request ended first would come back as another, and delay everybody again."""
+    """A member whose request timed out first would join again as another, and delay everybody."""
     assert consumer_module._REVOKE_WAIT_SHARE < consumer_module._REBALANCE_SHARE < 1

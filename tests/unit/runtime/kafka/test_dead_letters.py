@@ -69,7 +69,7 @@ def test_larger_record_is_left_where_it_is(beyond: Record) -> None:
 
     assert letter.error_class is ErrorClass.TOO_LARGE
     assert (letter.position.partition, letter.position.offset, letter.value) == (1, 2, None)
-    assert "where it stands" in letter.reason
+    assert "at its position" in letter.reason
 
 
 @pytest.mark.parametrize(

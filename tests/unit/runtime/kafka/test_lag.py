@@ -32,7 +32,7 @@ class Fake:
 
 
 async def test_partition_taken_away_while_it_is_measured_is_not_shown() -> None:
-    """No gauge stays behind for a partition that another member has, and none begins anew wrong."""
+    """No gauge stays behind for a partition that another member has, and none begins wrong."""
     metric_set = m.MetricSet("auditor", version="0")
     lag = Lag("t", metric_set)
     consumer: Any = Fake()

@@ -1,4 +1,4 @@
-"""What polling takes from a consumer that is in trouble; real brokers are tested elsewhere."""
+"""What is polled from a consumer with failures; real brokers are tested elsewhere."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from purposewatch_runtime.kafka import polling as polling_module
-from purposewatch_runtime.kafka.polling import Polling, Watch
+from purposewatch_runtime.kafka.polling import PollCallbacks, Poller
 
 
 class Fake:
-    """Stands for aiokafka's consumer: hands out records once, or raises as it is told."""
+    """Stands for aiokafka's consumer: hands out records once, or raises what it was given."""
 
     def __init__(self, fetched: Mapping[int, Sequence[int] | Exception]) -> None:
         self.states = {
@@ -62,61 +62,61 @@ def record(position: TopicPartition, offset: int) -> ConsumerRecord[bytes, bytes
     )
 
 
-def polling_under_suspicion(partition: int) -> Polling:
-    """Polling that takes partition by partition, because one is under suspicion."""
-    watch = Watch(
+def poller_under_suspicion(partition: int) -> Poller:
+    """A poller that takes partition by partition, because one is under suspicion."""
+    callbacks = PollCallbacks(
         unreadable=lambda *_: None, limit=lambda number, _: 1 if number == partition else None
     )
-    return Polling(watch, patience_seconds=0)
+    return Poller(callbacks, retry_seconds=0)
 
 
-async def places(polling: Polling, consumer: Any) -> list[tuple[int, int]]:
-    """Partition and offset of what polling takes."""
-    taken = await polling.take(consumer, max_records=10, idle_seconds=0.01)
+async def places(poller: Poller, consumer: Any) -> list[tuple[int, int]]:
+    """Partition and offset of the polled records."""
+    taken = await poller.poll(consumer, max_records=10, idle_seconds=0.01)
     return [(each.partition, each.offset) for each in taken]
 
 
 async def test_refusal_of_one_partition_drops_nothing_taken_from_another() -> None:
-    """What is in hand when Kafka refuses a later partition is handed over, not passed by."""
+    """What was taken before Kafka refuses a later partition is returned, not skipped."""
     consumer: Any = Fake({0: (0, 1), 1: TopicAuthorizationFailedError("t"), 2: ()})
-    polling = polling_under_suspicion(2)
+    poller = poller_under_suspicion(2)
 
-    assert await places(polling, consumer) == [(0, 0), (0, 1)]
+    assert await places(poller, consumer) == [(0, 0), (0, 1)]
 
 
-async def test_refusal_with_nothing_in_hand_is_told() -> None:
+async def test_refusal_with_nothing_taken_is_raised() -> None:
     """The consumer has to know that Kafka does not let it read."""
     consumer: Any = Fake({0: (), 1: TopicAuthorizationFailedError("t"), 2: ()})
 
     with pytest.raises(TopicAuthorizationFailedError):
-        await polling_under_suspicion(2).take(consumer, max_records=10, idle_seconds=0.01)
+        await poller_under_suspicion(2).poll(consumer, max_records=10, idle_seconds=0.01)
 
 
-async def test_nothing_is_set_aside_while_the_consumer_holds_still(
+async def test_nothing_is_salvaged_while_the_consumer_is_paused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A record that can't be decoded and is due stays where it is in a paused partition."""
 
-    async def rescue(*_: Any, **__: Any) -> Sequence[Any]:
+    async def salvage(*_: Any, **__: Any) -> Sequence[Any]:
         return [record(TopicPartition("t", 0), 0)]
 
-    monkeypatch.setattr(polling_module, "rescue", rescue)
+    monkeypatch.setattr(polling_module, "salvage", salvage)
     monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.01)
-    polling = polling_under_suspicion(1)
+    poller = poller_under_suspicion(1)
     unreadable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")
     consumer: Any = Fake({0: unreadable, 1: ()})
-    assert await places(polling, consumer) == []
+    assert await places(poller, consumer) == []
     consumer = Fake({0: unreadable, 1: (0,)})
-    assert await places(polling, consumer) == [(1, 0)]
+    assert await places(poller, consumer) == [(1, 0)]
     await asyncio.sleep(0.02)
     consumer = Fake({0: unreadable, 2: (5,)})
-    assert await places(polling, consumer) == [(2, 5)]
+    assert await places(poller, consumer) == [(2, 5)]
 
     consumer.still = set(consumer.states)
-    held = await places(polling, consumer)
+    held = await places(poller, consumer)
     consumer.still = set()
 
-    assert (held, await places(polling, consumer)) == ([], [(0, 0)])
+    assert (held, await places(poller, consumer)) == ([], [(0, 0)])
 
 
 class Log(Fake):
@@ -151,19 +151,19 @@ class Log(Fake):
         return taken
 
 
-def polling_at_ease(*, patience_seconds: float = 0) -> Polling:
-    """Polling without a suspicion."""
-    watch = Watch(unreadable=lambda *_: None, limit=lambda *_: None)
-    return Polling(watch, patience_seconds=patience_seconds)
+def poller_at_ease(*, retry_seconds: float = 0) -> Poller:
+    """A poller without a suspicion."""
+    callbacks = PollCallbacks(unreadable=lambda *_: None, limit=lambda *_: None)
+    return Poller(callbacks, retry_seconds=retry_seconds)
 
 
-async def test_what_is_in_hand_is_bounded_in_bytes() -> None:
+async def test_a_batch_is_bounded_in_bytes() -> None:
     """A fetch of well compressed records may unpack to more than there is memory."""
     megabyte = bytes(2**20)
     consumer: Any = Log({0: [megabyte] * 200, 1: [megabyte] * 200})
-    polling = polling_at_ease()
+    poller = poller_at_ease()
 
-    found = [await polling.take(consumer, max_records=5_000, idle_seconds=0.01) for _ in range(4)]
+    found = [await poller.poll(consumer, max_records=5_000, idle_seconds=0.01) for _ in range(4)]
 
     assert [len(each) for each in found] == [128, 128, 128, 16]
     places = [(each.partition, each.offset) for records in found for each in records]
@@ -174,7 +174,7 @@ async def test_small_records_come_all_at_once() -> None:
     """The bound costs nothing where a batch is as small as usual."""
     consumer: Any = Log({0: [b"v"] * 700, 1: [b"v"] * 700})
 
-    found = await polling_at_ease().take(consumer, max_records=1_000, idle_seconds=0.01)
+    found = await poller_at_ease().poll(consumer, max_records=1_000, idle_seconds=0.01)
 
     assert len(found) == 1_000
 
@@ -183,16 +183,16 @@ async def test_small_records_come_all_at_once() -> None:
     "error", [UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), TopicAuthorizationFailedError("t")]
 )
 async def test_failure_after_some_steps_drops_nothing(error: Exception) -> None:
-    """What was taken before is handed over once, and what the failed step took is taken anew."""
+    """What was taken before is returned once, and what the failed step took is taken again."""
     values: list[bytes | Exception] = [b"v"] * 90
     consumer: Any = Log({0: [b"v"] * 100, 1: [*values, error]})
-    polling = polling_at_ease(patience_seconds=60)
+    poller = poller_at_ease(retry_seconds=60)
 
-    found = list(await polling.take(consumer, max_records=1_000, idle_seconds=0.01))
+    found = list(await poller.poll(consumer, max_records=1_000, idle_seconds=0.01))
     assert len(found) == 128
     with contextlib.suppress(TopicAuthorizationFailedError):
         for _ in range(100):
-            found += await polling.take(consumer, max_records=1_000, idle_seconds=0.001)
+            found += await poller.poll(consumer, max_records=1_000, idle_seconds=0.001)
 
     seen = {
         number: [each.offset for each in found if each.partition == number] for number in (0, 1)
@@ -210,35 +210,35 @@ def trouble_at(first: int, behind: int) -> list[bytes | Exception]:
 
 
 async def test_large_batch_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What doesn't come with the first part of a strange batch comes at once, not a minute later.
+    """What doesn't come with the first part of a bad batch comes at once, not a minute later.
 
-    A partition whose strange part was handed over is no longer reported.
+    A partition whose bad part was returned is no longer reported.
     """
     asked: list[tuple[int, int]] = []
 
-    async def rescue(_: Any, position: TopicPartition, offset: int, *, most: int) -> Sequence[Any]:
+    async def salvage(_: Any, position: TopicPartition, offset: int, *, most: int) -> Sequence[Any]:
         asked.append((offset, most))
         return [record(position, each) for each in range(offset, min(offset + most, 26))]
 
-    monkeypatch.setattr(polling_module, "rescue", rescue)
+    monkeypatch.setattr(polling_module, "salvage", salvage)
     monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.001)
-    polling = polling_at_ease(patience_seconds=0.3)
+    poller = poller_at_ease(retry_seconds=0.3)
     consumer: Any = Log({0: trouble_at(5, 26)})
 
     async def offsets() -> list[int]:
-        taken = await polling.take(consumer, max_records=10, idle_seconds=0.01)
+        taken = await poller.poll(consumer, max_records=10, idle_seconds=0.01)
         return [each.offset for each in taken]
 
     begun = time.monotonic()
     parts = []
     reports = set()
     while not asked:
-        reports.add(polling.unreadable)
+        reports.add(poller.unreadable)
         parts.append(await offsets())
     waited = time.monotonic() - begun
     while consumer.states[TopicPartition("t", 0)].position < 26:
         parts.append(await offsets())
-    assert polling.unreadable is None
+    assert poller.unreadable is None
     parts.append(await offsets())
 
     assert [each for part in parts for each in part] == list(range(27))
@@ -248,22 +248,22 @@ async def test_large_batch_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -
     assert "partition 0 can't be decoded from offset 5 on (UnicodeDecodeError)" in reports
 
 
-async def test_under_suspicion_a_strange_batch_comes_in_small_parts(
+async def test_under_suspicion_a_bad_batch_comes_in_small_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The good ones behind a strange one may be what ends the process: each is in hand alone."""
+    """Good records behind a bad one may be what crashes the process: each is in flight alone."""
 
-    async def rescue(_: Any, position: TopicPartition, offset: int, *, most: int) -> Sequence[Any]:
+    async def salvage(_: Any, position: TopicPartition, offset: int, *, most: int) -> Sequence[Any]:
         return [record(position, each) for each in range(offset, min(offset + most, 3))]
 
-    monkeypatch.setattr(polling_module, "rescue", rescue)
+    monkeypatch.setattr(polling_module, "salvage", salvage)
     monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.001)
-    polling = polling_under_suspicion(0)
+    poller = poller_under_suspicion(0)
     consumer: Any = Log({0: trouble_at(0, 3)})
 
     found: list[list[tuple[int, int]]] = []
     while len(found) < 4:
-        taken = await places(polling, consumer)
+        taken = await places(poller, consumer)
         found += [taken] if taken else []
 
     assert found == [[(0, 0)], [(0, 1)], [(0, 2)], [(0, 3)]]

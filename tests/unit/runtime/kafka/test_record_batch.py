@@ -12,7 +12,7 @@ from aiokafka.record.util import calc_crc32c
 
 from purposewatch_contract import ErrorClass
 from purposewatch_runtime.kafka import Record, RejectedRecord
-from purposewatch_runtime.kafka.record_batch import take_apart
+from purposewatch_runtime.kafka.record_batch import salvage_fetched
 
 PLACE = TopicPartition("raw", 3)
 BASE = 100
@@ -31,7 +31,7 @@ class NoText(str):
 
 
 def batch(count: int = 3, *, bad: int | None = None, codec: int = NONE) -> bytes:
-    """A batch of records as Kafka has it, from offset 100 on; `bad` has the strange header."""
+    """A batch of records as Kafka has it, from offset 100 on; `bad` has the invalid header."""
     builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, -1, 1 << 20)
     for number in range(count):
         name = NoText("x") if number == bad else "name"
@@ -53,23 +53,23 @@ def resealed(data: bytes) -> bytes:
 
 def taken(data: bytes, offset: int, *, end: int = BASE + 3, most: int = 10) -> list[Record]:
     """What is had of a batch from an offset on."""
-    return list(take_apart(PLACE, data, offset, end=end, most=most))
+    return list(salvage_fetched(PLACE, data, offset, end=end, most=most))
 
 
-def all_condemned(found: list[Record]) -> list[RejectedRecord]:
+def all_rejected(found: list[Record]) -> list[RejectedRecord]:
     """The same records, none of which may be looked at."""
-    condemned = [each for each in found if isinstance(each, RejectedRecord)]
-    assert len(condemned) == len(found)
-    return condemned
+    rejected = [each for each in found if isinstance(each, RejectedRecord)]
+    assert len(rejected) == len(found)
+    return rejected
 
 
 @pytest.mark.parametrize("codec", [NONE, GZIP, ZSTD])
-def test_one_strange_header_costs_one_record(codec: int) -> None:
-    """Key, value and headers are kept, the strange name in a readable form beside its bytes."""
+def test_one_invalid_header_costs_one_record(codec: int) -> None:
+    """Key, value and headers are kept, the invalid name in a readable form beside its bytes."""
     data = batch(bad=1, codec=codec)
     assert data[22] & _DefaultRecordBatchPy.CODEC_MASK == codec
 
-    [one] = all_condemned(taken(data, BASE + 1)[:1])
+    [one] = all_rejected(taken(data, BASE + 1)[:1])
 
     assert (one.topic, one.partition, one.offset, one.timestamp) == ("raw", 3, BASE + 1, 1_001)
     assert (one.key, one.value) == (b"", b"value 1")
@@ -81,8 +81,8 @@ def test_one_strange_header_costs_one_record(codec: int) -> None:
 
 
 @pytest.mark.parametrize("codec", [NONE, GZIP, ZSTD])
-def test_good_records_behind_a_strange_one_are_good(codec: int) -> None:
-    """They come exactly as the client would have read them, but for the strange one before."""
+def test_good_records_behind_a_bad_one_are_good(codec: int) -> None:
+    """They come exactly as the client would have read them, except for the bad one before them."""
     client = _DefaultRecordBatchPy(batch(4, codec=codec))
     expected = [
         (each.offset, each.timestamp, each.key, each.value, list(each.headers)) for each in client
@@ -136,7 +136,7 @@ def test_answer_may_begin_with_batches_before() -> None:
 )
 def test_broken_batch_is_kept_once_and_costs_its_own_records(data: bytes, reason: str) -> None:
     """Every offset of the batch is set aside, the first of them with all its bytes."""
-    found = all_condemned(taken(data, BASE + 1))
+    found = all_rejected(taken(data, BASE + 1))
 
     assert [one.offset for one in found] == [BASE + 1, BASE + 2]
     assert [one.raw for one in found] == [data, None]
@@ -149,8 +149,8 @@ def test_broken_header_is_not_believed_beyond_the_end() -> None:
     data = batch()
     damaged = data[:23] + struct.pack(">i", 1_000_000) + data[27:]
 
-    assert len(take_apart(PLACE, damaged, BASE, end=BASE + 3, most=10)) == 3
-    assert len(take_apart(PLACE, damaged, BASE, end=BASE + 900, most=10)) == 10
+    assert len(salvage_fetched(PLACE, damaged, BASE, end=BASE + 3, most=10)) == 3
+    assert len(salvage_fetched(PLACE, damaged, BASE, end=BASE + 900, most=10)) == 10
 
 
 def test_broken_header_costs_no_record_of_the_next_batch() -> None:
@@ -159,7 +159,7 @@ def test_broken_header_costs_no_record_of_the_next_batch() -> None:
     damaged = data[:23] + struct.pack(">i", 1_000_000) + data[27:]
     behind = struct.pack(">q", BASE + 3) + batch()[8:]
 
-    found = take_apart(PLACE, damaged + behind, BASE + 1, end=BASE + 6, most=10)
+    found = salvage_fetched(PLACE, damaged + behind, BASE + 1, end=BASE + 6, most=10)
 
     assert [one.offset for one in found] == [BASE + 1, BASE + 2]
 
@@ -171,11 +171,11 @@ def test_record_that_is_laid_out_wrongly_is_kept_as_bytes() -> None:
     data[at] = 0x7E  # its value would be 63 bytes long
 
     one, other = taken(resealed(bytes(data)), BASE + 1)
-    [one] = all_condemned([one])
+    [one] = all_rejected([one])
 
     assert (other.offset, other.value) == (BASE + 2, b"value 2")
     assert (one.offset, one.value) == (BASE + 1, None)
-    assert "not laid out" in one.reason
+    assert "does not follow Kafka's format" in one.reason
     assert one.raw is not None
     assert b"alue 1" in one.raw
 
@@ -183,7 +183,7 @@ def test_record_that_is_laid_out_wrongly_is_kept_as_bytes() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x00" * 12])
 def test_nothing_there_condemns_nothing(data: bytes) -> None:
     """Without an answer of Kafka nothing is set aside."""
-    assert take_apart(PLACE, data, BASE, end=BASE, most=10) == ()
+    assert salvage_fetched(PLACE, data, BASE, end=BASE, most=10) == ()
 
 
 def test_every_cut_of_a_batch_is_survived() -> None:
@@ -191,7 +191,7 @@ def test_every_cut_of_a_batch_is_survived() -> None:
     data = batch(bad=1)
 
     for length in range(len(data)):
-        take_apart(PLACE, data[:length], BASE + 1, end=BASE + 3, most=10)
+        salvage_fetched(PLACE, data[:length], BASE + 1, end=BASE + 3, most=10)
 
 
 def test_records_out_of_order_are_not_believed() -> None:

@@ -1,5 +1,6 @@
 """Kafka clients: connections, topics, an at-least-once consumer, an acknowledged producer."""
 
+from purposewatch_runtime.kafka.assignment import Resume
 from purposewatch_runtime.kafka.connection import (
     MAX_BATCH_BYTES,
     MAX_REQUEST_BYTES,
@@ -8,7 +9,7 @@ from purposewatch_runtime.kafka.connection import (
     build_producer,
     build_reader,
 )
-from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler, Resume, StopConsumingError
+from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler, StopConsumingError
 from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
 from purposewatch_runtime.kafka.dead_letters import dead_letter_of, written_at
 from purposewatch_runtime.kafka.producer import (

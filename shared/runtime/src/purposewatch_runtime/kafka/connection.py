@@ -5,7 +5,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from faststream.kafka import KafkaBroker
 from faststream.security import (
     BaseSecurity,
     SASLPlaintext,
@@ -13,6 +12,7 @@ from faststream.security import (
     SASLScram512,
 )
 
+from purposewatch_runtime.kafka.faststream_subscriber import RecordBroker
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.settings import KafkaSettings
 
@@ -32,10 +32,10 @@ Compared before compression, so that it bounds what a batch takes when it is rea
 """
 
 METADATA_MAX_AGE_MS = 10_000
-"""How long a client may go on believing who leads a partition.
+"""How long a client may use what it knows about partition leaders.
 
-Not every answer "I don't lead it" makes aiokafka ask who does: with its default, to look for a
-partition's beginning or end could be in vain for five minutes.
+aiokafka does not refresh its metadata after every "not the leader" response: with its default,
+looking up a partition's first or last offset could fail for five minutes.
 """
 
 _log = get_logger(__name__)
@@ -58,7 +58,7 @@ def security(settings: KafkaSettings) -> BaseSecurity | None:
     if not settings.kafka_security_protocol.startswith("SASL"):
         return BaseSecurity(ssl_context=context, use_ssl=True) if context else None
     if context is None:
-        _log.warning("SASL without TLS: the password's exchange and all data are unencrypted")
+        _log.warning("SASL without TLS: the password exchange and all data are unencrypted")
     password = settings.kafka_sasl_password
     return _SASL[settings.kafka_sasl_mechanism](
         username=settings.kafka_sasl_username or "",
@@ -68,13 +68,13 @@ def security(settings: KafkaSettings) -> BaseSecurity | None:
     )
 
 
-def build_broker(settings: KafkaSettings, *, client_id: str) -> KafkaBroker:
-    """The FastStream broker that a service's subscribers hang on.
+def build_broker(settings: KafkaSettings, *, client_id: str) -> RecordBroker:
+    """The FastStream broker of a service's subscribers.
 
-    It only consumes: what a service produces goes through `build_producer`, whose confirmations
-    can be awaited per record. It never creates topics; `provision` does, from declarations.
+    It only consumes: a service publishes through `AcknowledgedProducer`, which waits for the
+    acknowledgement of each record. It never creates topics; `TopicProvisioner` does.
     """
-    return KafkaBroker(
+    return RecordBroker(
         settings.kafka_bootstrap_servers.split(","),
         client_id=client_id,
         security=security(settings),
@@ -108,7 +108,7 @@ def _client_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def build_producer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaProducer:
-    """A producer whose confirmations mean «on all in-sync replicas». Not yet started."""
+    """A producer that acknowledges a record once all in-sync replicas have it. Not started."""
     compression = settings.kafka_compression
     return AIOKafkaProducer(
         **_client_options(settings),
@@ -123,12 +123,12 @@ def build_producer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaProduc
 
 
 def build_admin(settings: KafkaSettings, *, client_id: str) -> AIOKafkaAdminClient:
-    """An admin client. Not yet started."""
+    """An admin client. Not started."""
     return AIOKafkaAdminClient(**_client_options(settings), client_id=client_id)
 
 
 def build_observer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer:
-    """A consumer without a group, for looking at partitions. Not yet started."""
+    """A consumer without a group that looks up offsets of partitions. Not started."""
     return AIOKafkaConsumer(
         **_client_options(settings),
         client_id=client_id,
@@ -140,7 +140,7 @@ def build_observer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsum
 
 
 def build_reader(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer:
-    """A consumer without a group, for reading partitions from their beginning. Not yet started."""
+    """A consumer without a group that reads partitions from their beginning. Not started."""
     return AIOKafkaConsumer(
         **_client_options(settings),
         client_id=client_id,

@@ -1,4 +1,4 @@
-"""When bad records are no longer an exception but the rule, stop instead of dead-lettering on."""
+"""Stop consuming when too many records are bad, instead of dead-lettering a whole topic."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from purposewatch_runtime.settings import DeadLetterSettings
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterPolicy:
-    """How many bad records a consumer takes before it stops."""
+    """How many bad records a consumer accepts before it stops."""
 
     max_consecutive: int
     """Bad records in a row, in one partition."""
     max_ratio: float
     """Share of bad records in the window, once the window is full."""
     window: int
-    """Number of latest records that the ratio is taken over."""
+    """Number of latest records over which the ratio is taken."""
 
     @classmethod
     def from_settings(cls, settings: DeadLetterSettings) -> Self:
@@ -30,17 +30,17 @@ class DeadLetterPolicy:
 
 
 class DeadLetterLimit:
-    """Counts good and bad records and says when the policy's limit is passed.
+    """Counts good and bad records and says when the policy's limit is exceeded. Pure.
 
-    Pure: no clock and no I/O. Feed it each record once, in order per partition: take a `copy` for
-    a batch and keep the copy only once the batch is finished, since it may be tried again.
+    Record each record once, in order per partition: take a `copy` for a batch and keep the copy
+    only once the batch is finished, since the batch may be tried again.
     """
 
     def __init__(self, policy: DeadLetterPolicy) -> None:
         self._policy = policy
         self._seen = 0
         self._bad: deque[int] = deque()
-        """The numbers, in order of arrival, of the bad ones among the window's records."""
+        """The numbers, in order of arrival, of the window's bad records."""
         self._consecutive: dict[int, int] = {}
 
     def copy(self) -> Self:
@@ -52,12 +52,12 @@ class DeadLetterLimit:
         return twin
 
     def record_all(self, partitions: Sequence[int], bad: Sequence[bool]) -> str | None:
-        """Take a batch in: each record's partition, and whether it is bad.
+        """Count a batch: each record's partition, and whether it is bad.
 
-        The reason to stop when the limit is passed at any of them, else `None`.
+        Returns the reason to stop when any of them exceeds the limit, else `None`.
         """
         if True not in bad:
-            self._pass(len(bad))
+            self._advance(len(bad))
             self._consecutive |= dict.fromkeys(partitions, 0)
             return None
         for partition, is_bad in zip(partitions, bad, strict=True):
@@ -67,8 +67,8 @@ class DeadLetterLimit:
         return None
 
     def record(self, partition: int, *, bad: bool) -> str | None:
-        """Take one record in; the reason to stop when the limit is passed, else `None`."""
-        self._pass(1)
+        """Count one record; returns the reason to stop when it exceeds the limit, else `None`."""
+        self._advance(1)
         if not bad:
             self._consecutive[partition] = 0
             return None
@@ -82,8 +82,8 @@ class DeadLetterLimit:
             return f"{len(self._bad)} bad records among the last {window}"
         return None
 
-    def _pass(self, records: int) -> None:
-        """Move the window on."""
+    def _advance(self, records: int) -> None:
+        """Advance the window."""
         self._seen += records
         while self._bad and self._bad[0] <= self._seen - self._policy.window:
             self._bad.popleft()

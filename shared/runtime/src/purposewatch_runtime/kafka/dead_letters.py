@@ -1,4 +1,4 @@
-"""Dead letters of Kafka records: whole, and never too large or too strange to be published."""
+"""Dead letters of Kafka records: complete, and always small and valid enough to be published."""
 
 from datetime import UTC, datetime
 
@@ -8,18 +8,18 @@ from purposewatch_contract import DeadLetter, ErrorClass, Header, Position
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 MAX_ORIGINAL_BYTES = 3 * 1024 * 1024 - 64 * 1024
-"""What fits, in base64 and with everything else, into a record of the dead-letters topic."""
+"""What fits, in base64 and with all other fields, into a record of the dead-letters topic."""
 
 _MAX_REASON = 2_000
 _LATEST_MS = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 def written_at(record: Record) -> datetime:
-    """The record's timestamp; Kafka takes any number for one, and the nearest date is given."""
+    """The record's timestamp; Kafka accepts any number, and the nearest valid date is returned."""
     return datetime.fromtimestamp(min(max(0, record.timestamp), _LATEST_MS) / 1000, UTC)
 
 
-def dead_letter_of(  # noqa: PLR0913 - what a letter says
+def dead_letter_of(  # noqa: PLR0913 - the fields of a dead letter
     record: Record,
     *,
     consumer: str,
@@ -28,17 +28,17 @@ def dead_letter_of(  # noqa: PLR0913 - what a letter says
     now: datetime,
     policy_version: str | None = None,
 ) -> DeadLetter:
-    """The dead letter that keeps the record whole. Never raises, whatever the record is.
+    """Return the dead letter that keeps the whole record. Never raises, whatever the record is.
 
-    Only a record too large for the dead-letters topic is left where it is: its dead letter says
-    so and names its position, but has neither key, value nor headers.
+    The dead letter of a record that is too large for the dead-letters topic says so and names its
+    position, but has neither key, value nor headers.
     """
     key, value, headers = record.key, record.value, record.headers
     raw = record.raw if isinstance(record, RejectedRecord) else None
     if raw and _size(record) + len(raw) > MAX_ORIGINAL_BYTES:
         raw = None
     if _size(record) > MAX_ORIGINAL_BYTES:
-        reason = f"too large to be kept here, look it up where it stands; {reason}"
+        reason = f"too large to be kept here, read it at its position; {reason}"
         error_class = ErrorClass.TOO_LARGE
         key, value, headers = None, None, ()
     # Built without validation, which would take raw bytes for base64.
@@ -58,6 +58,6 @@ def dead_letter_of(  # noqa: PLR0913 - what a letter says
 
 
 def _size(record: Record) -> int:
-    # names stand there as JSON text, in which a control character takes six bytes
+    # names are kept as JSON text, in which a control character takes six bytes
     headers = sum(len(to_json(name)) + len(value or b"") + 40 for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers

@@ -1,4 +1,4 @@
-"""How far a consumer is behind, asked of Kafka, so that it is also known while nothing moves."""
+"""Measures a consumer's lag by asking Kafka, so that it is known while nothing is consumed."""
 
 import asyncio
 import time
@@ -16,10 +16,10 @@ _log = get_logger(__name__)
 
 
 class Lag:
-    """Shows the records of each assigned partition that are not finished, on a timer.
+    """Sets the gauges of each assigned partition's unfinished records, on a timer.
 
-    What is in hand counts as not finished. When Kafka does not answer, the last figures stay and
-    the seconds without progress go on.
+    Records in flight count as unfinished. When Kafka does not answer, the last values stay and the
+    seconds without progress keep counting.
     """
 
     def __init__(self, topic: str, metric_set: m.MetricSet) -> None:
@@ -32,12 +32,12 @@ class Lag:
         self._progress = time.monotonic()
 
     def assigned(self, partitions: Iterable[int], offsets: Mapping[int, int]) -> None:
-        """Partitions are assigned; those that were consumed before go on at these offsets."""
+        """Partitions are assigned; those that were consumed before resume at these offsets."""
         self._assigned = frozenset(partitions)
         self.begin(offsets)
 
     def begin(self, offsets: Mapping[int, int]) -> None:
-        """Batches begin at these offsets; for partitions that were never consumed before."""
+        """Batches begin at these offsets; used for partitions without a known offset."""
         for partition, offset in offsets.items():
             self._next.setdefault(partition, offset)
 
@@ -47,7 +47,7 @@ class Lag:
         self._progress = time.monotonic()
 
     def forget(self) -> None:
-        """The partitions are taken away."""
+        """The partitions are revoked."""
         for partition in self._shown:
             self._records.remove(self._topic, str(partition))
         self._assigned = frozenset()
@@ -74,8 +74,8 @@ class Lag:
         ends = await consumer.end_offsets(positions) if positions else {}
         for position in positions:
             if position.partition not in self._assigned:
-                continue  # it was taken away meanwhile
-            # An embedded broker's end offsets may lag behind what it has sent.
+                continue  # it was revoked meanwhile
+            # The embedded broker's end offsets may lag behind what it has sent.
             end = max(ends[position], consumer.highwater(position) or 0)
             start = self._next.get(position.partition)
             if start is None:

@@ -1,9 +1,9 @@
-"""Find the record that ends the process again and again, without a database.
+"""Find the record that crashes the process again and again, without a database.
 
-A process that dies by a record (a crash in native code, no memory left) leaves nothing behind but
-what it had committed. So every commit carries a `Mark` in Kafka's own field for metadata. The next
-owner of the partition sees from it that its predecessor did not leave in good order, goes on in
-smaller steps, then record by record, and writes down each record before taking it in hand.
+A process that a record crashes (in native code, or out of memory) leaves nothing behind but what
+it had committed. So every commit carries `PartitionMetadata` in Kafka's own metadata field. From
+it the next owner of the partition sees that its predecessor crashed, processes smaller batches,
+then single records, and commits each record's offset before it processes the record.
 """
 
 import json
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-_SMALL_STEP = 32
+_SMALL_BATCH = 32
 
 
-class Step(IntEnum):
-    """How many records of a partition are taken in hand at once."""
+class BatchSize(IntEnum):
+    """How many records of a partition are processed at once."""
 
     NORMAL = 0
     SMALL = 1
@@ -23,114 +23,130 @@ class Step(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What stands beside a partition's committed offset."""
+class PartitionMetadata:
+    """What is committed beside a partition's offset."""
 
     owner: str = ""
-    """The process that is at work here; empty when it left in good order."""
-    step: Step = Step.NORMAL
+    """The process that processes the partition; empty when it left cleanly."""
+    batch_size: BatchSize = BatchSize.NORMAL
     until: int = 0
-    """The first offset that is no longer under suspicion."""
-    alone: int = 0
-    """How often a process took the record at the committed offset in hand, and it alone, and has
-    not come back."""
+    """The first offset that is not under suspicion."""
+    crashes: int = 0
+    """How many processes in a row began with the record at the committed offset, alone in its
+    batch, and have not come back."""
 
     def __str__(self) -> str:
-        """Render as Kafka keeps it; empty when there is nothing to tell."""
-        if not self.owner and self.step is Step.NORMAL:
+        """Render as Kafka stores it; empty when there is nothing to say.
+
+        The names of the fields are a format: processes of the last release read them, too.
+        """
+        if not self.owner and self.batch_size is BatchSize.NORMAL:
             return ""
-        return json.dumps(
-            {"by": self.owner, "step": self.step, "until": self.until, "alone": self.alone},
-            separators=(",", ":"),
-        )
+        fields = {
+            "by": self.owner,
+            "step": self.batch_size,
+            "until": self.until,
+            "alone": self.crashes,
+        }
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """Read what Kafka has kept. What other tools may have written there means nothing."""
+        """Read what Kafka stores. What another tool committed there is ignored."""
         try:
             fields = json.loads(text or "{}")
             return cls(
                 owner=str(fields.get("by", "")),
-                step=Step(fields.get("step", 0)),
+                batch_size=BatchSize(fields.get("step", 0)),
                 until=int(fields.get("until", 0)),
-                alone=int(fields.get("alone", 0)),
+                crashes=int(fields.get("alone", 0)),
             )
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
 
 
 class PoisonPillDetector:
-    """The suspicion against the records of one partition, from its assignment on. Pure.
+    """Which record of one partition crashes processes, from its assignment on. Pure.
 
-    INVARIANT: a record is condemned only after `deaths` processes in a row took it in hand alone
-    and ended without leaving. A process killed for another reason, however often, has records
-    finished between, or none in hand; either lifts what was held against a record. Only one that
-    is killed while all wait for Kafka or a database to answer may count wrongly.
+    INVARIANT: a record is rejected only after `max_crashes` processes in a row began with it alone
+    in a batch and ended without leaving the group. A process that was killed for another reason,
+    however often, finished records in between or had none in flight; both clear a record. Only a
+    process that is killed while all wait for Kafka or a database may count wrongly.
     """
 
-    def __init__(self, mark: Mark, offset: int, *, owner: str, deaths: int, span: int) -> None:
-        """Inherit from the `mark` at the committed `offset`; `span` is the largest batch."""
+    def __init__(
+        self,
+        metadata: PartitionMetadata,
+        offset: int,
+        *,
+        owner: str,
+        max_crashes: int,
+        span: int,
+    ) -> None:
+        """Start from the `metadata` at the committed `offset`; `span` is the largest batch."""
         self._owner = owner
-        self._deaths = deaths
+        self._max_crashes = max_crashes
         self._offset = offset
-        self._alone = 0 if mark.owner == owner else mark.alone  # we are alive
-        self._inherited = self._alone
-        self._step, self._until = mark.step, mark.until
+        own = metadata.owner == owner  # this process has not crashed
+        self._crashes = self._crashes_before = 0 if own else metadata.crashes
+        self._batch_size, self._until = metadata.batch_size, metadata.until
         self._open = False
-        if mark.owner not in ("", owner):
-            self._suspect(mark, offset, span)
+        if metadata.owner not in ("", owner):
+            self._suspect(metadata, offset, span)
 
-    def _suspect(self, mark: Mark, offset: int, span: int) -> None:
-        if mark.step is Step.NORMAL or mark.until <= offset:
-            self._step, self._until = Step.SMALL, offset + span
-        elif mark.step is Step.SMALL:
-            self._step, self._until = Step.SINGLE, min(mark.until, offset + _SMALL_STEP)
+    def _suspect(self, metadata: PartitionMetadata, offset: int, span: int) -> None:
+        if metadata.batch_size is BatchSize.NORMAL or metadata.until <= offset:
+            self._batch_size, self._until = BatchSize.SMALL, offset + span
+        elif metadata.batch_size is BatchSize.SMALL:
+            self._batch_size = BatchSize.SINGLE
+            self._until = min(metadata.until, offset + _SMALL_BATCH)
 
     def limit(self, offset: int) -> int | None:
-        """How many records from `offset` on may be in hand, no others with them; None: any."""
-        if self._step is Step.NORMAL or offset >= self._until:
+        """How many records from `offset` on may be processed, alone; `None`: any number."""
+        if self._batch_size is BatchSize.NORMAL or offset >= self._until:
             return None
-        return _SMALL_STEP if self._step is Step.SMALL else 1
+        return _SMALL_BATCH if self._batch_size is BatchSize.SMALL else 1
 
-    def condemns(self, offset: int) -> int | None:
-        """How many processes have ended with the record alone in hand, if that is enough."""
-        guilty = offset == self._offset and self._inherited >= self._deaths
-        return self._inherited if guilty and self.limit(offset) == 1 else None
+    def fatal_crashes(self, offset: int) -> int | None:
+        """How many processes crashed with the record; `None` while it may still be processed."""
+        is_poison = offset == self._offset and self._crashes_before >= self._max_crashes
+        return self._crashes_before if is_poison and self.limit(offset) == 1 else None
 
-    def before(self, offset: int) -> Mark | None:
-        """What to commit at `offset` before the record there is taken in hand; None: nothing."""
+    def before(self, offset: int) -> PartitionMetadata | None:
+        """What to commit at `offset` before the record there is processed; `None`: nothing."""
         if offset != self._offset:
-            self._offset, self._alone, self._inherited = offset, 0, 0
-        single = self.limit(offset) == 1 and self.condemns(offset) is None
+            self._move_to(offset)
+        single = self.limit(offset) == 1 and self.fatal_crashes(offset) is None
         if self._open and not single:
             return None
         self._open = True
         if single:
-            self._alone = self._inherited + 1
-        return self._mark(self._owner)
+            self._crashes = self._crashes_before + 1
+        return self._metadata(self._owner)
 
-    def after(self, offset: int) -> Mark:
+    def after(self, offset: int) -> PartitionMetadata:
         """What to commit with `offset` once everything before it is finished."""
-        self._offset, self._alone, self._inherited = offset, 0, 0
+        self._move_to(offset)
         if offset >= self._until:
-            self._step, self._until = Step.NORMAL, 0
-        return self._mark(self._owner)
+            self._batch_size, self._until = BatchSize.NORMAL, 0
+        return self._metadata(self._owner)
 
-    def survived(self) -> Mark | None:
-        """The records in hand failed and the process lives: what to commit where it stood."""
-        if not self._alone:
-            return None
-        if self.condemns(self._offset) is not None:
-            return None  # it was not looked at
-        self._alone = self._inherited = 0
-        return self._mark(self._owner)
+    def survived(self) -> PartitionMetadata | None:
+        """What to commit when the batch failed without a crash; `None`: nothing."""
+        if not self._crashes or self.fatal_crashes(self._offset) is not None:
+            return None  # a rejected record was not processed
+        self._crashes = self._crashes_before = 0
+        return self._metadata(self._owner)
 
-    def closed(self) -> tuple[int, Mark] | None:
-        """What to commit, and where, when the process leaves the partition alive."""
+    def released(self) -> tuple[int, PartitionMetadata] | None:
+        """What to commit, and where, when the process leaves the partition cleanly."""
         if not self._open:
             return None
-        self._alone = self._inherited
-        return self._offset, self._mark("")
+        self._crashes = self._crashes_before
+        return self._offset, self._metadata("")
 
-    def _mark(self, owner: str) -> Mark:
-        return Mark(owner, self._step, self._until, self._alone)
+    def _move_to(self, offset: int) -> None:
+        self._offset, self._crashes, self._crashes_before = offset, 0, 0
+
+    def _metadata(self, owner: str) -> PartitionMetadata:
+        return PartitionMetadata(owner, self._batch_size, self._until, self._crashes)

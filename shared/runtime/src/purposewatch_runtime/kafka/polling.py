@@ -1,11 +1,10 @@
-"""Take fetched records from a consumer so that one unreadable partition costs the others nothing.
+"""Take fetched records from a consumer so that an unreadable partition does not affect the others.
 
 `AIOKafkaConsumer.getmany` decodes while it takes. When a partition's bytes can't be decoded (a
-header's name that is not UTF-8, a broken compression), it raises, and drops what it had taken from
-other partitions in the same call, whose positions have moved: those records would be lost.
+header's name that is not UTF-8, a broken compression), it raises, and drops what it took from other
+partitions in the same call, whose positions have moved: those records would be lost.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,238 +17,244 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from purposewatch_runtime.kafka.record_batch import rescue
+from purposewatch_runtime.kafka.aiokafka_internals import positions, wait_for_fetch
+from purposewatch_runtime.kafka.record_batch import salvage
 from purposewatch_runtime.kafka.rejected import Record
 
 _RETRY_SECONDS = 5.0
-_CAREFUL_SECONDS = 15.0
+_BY_PARTITION_SECONDS = 15.0
 
-_MOST_BYTES = 16 * 1024 * 1024
-"""Of the values in hand, about: a fetch is bounded as Kafka has it, which is compressed."""
+_MAX_BYTES = 16 * 1024 * 1024
+"""Of the values in a batch, about: a fetch is bounded in bytes as Kafka has them, compressed."""
 _STEP_RECORDS = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What polling asks and tells its owner."""
+class PollCallbacks:
+    """What the poller asks and reports."""
 
     unreadable: Callable[[int, str], None]
-    """Told of every failure: the partition, and what is wrong in plain words."""
+    """Called for every new failure to decode: the partition, and what is wrong."""
     limit: Callable[[int, int], int | None]
-    """How many records of a partition may be taken from an offset on, no others with them."""
+    """How many records of a partition may be taken from an offset on, with no others."""
 
 
 @dataclass(slots=True)
-class _Trouble:
+class DecodeFailure:
     """Where a partition can't be decoded."""
 
     offset: int
     since: float
-    again: float
+    retry_at: float
     detail: str
     due: bool
     """Whether it has just failed once more, at exactly this record, after long enough."""
-    passed: bool = False
-    """Whether what stands there has been handed over, to be finished or put back."""
+    handed_over: bool = False
+    """Whether the salvaged records were returned, to be finished or put back."""
     rest: int | None = None
-    """Where more of the same batch stands, which has been tried for as long."""
+    """The offset of what is left of the same batch, which has been tried for as long."""
 
 
-class Polling:
+class Poller:
     """Polls one consumer.
 
     INVARIANT: what is taken is returned, or its partition is put back to where it stood.
 
-    A record that can't be decoded holds its partition up for `patience_seconds`, in which a
-    restart or another replica may help, and is then returned as a `RejectedRecord`. The good ones
-    behind it in its batch come with it, as they are.
+    A record that can't be decoded holds its partition up for `retry_seconds`, in which a restart or
+    another replica may help, and is then returned as a `RejectedRecord`. The good records behind it
+    in its batch come with it, as they are.
     """
 
-    def __init__(self, watch: Watch, *, patience_seconds: float) -> None:
-        self._watch = watch
-        self._patience_seconds = patience_seconds
-        self._troubles: dict[TopicPartition, _Trouble] = {}
-        self._careful_until = 0.0
+    def __init__(self, callbacks: PollCallbacks, *, retry_seconds: float) -> None:
+        self._callbacks = callbacks
+        self._retry_seconds = retry_seconds
+        self._failures: dict[TopicPartition, DecodeFailure] = {}
+        self._by_partition_until = 0.0
 
     @property
     def unreadable(self) -> str | None:
-        """What can't be read, in plain words; `None` when everything can."""
+        """What can't be read; `None` when everything can."""
         details = [
-            trouble.detail for _, trouble in sorted(self._troubles.items()) if not trouble.passed
+            failure.detail
+            for _, failure in sorted(self._failures.items())
+            if not failure.handed_over
         ]
         return "; ".join(details) or None
 
     def forget(self) -> None:
-        """Partitions are dealt out anew."""
-        self._troubles.clear()
+        """The partitions are revoked."""
+        self._failures.clear()
 
-    async def take(
+    async def poll(
         self, consumer: AIOKafkaConsumer, *, max_records: int, idle_seconds: float
     ) -> Sequence[Record]:
-        """What has been fetched, in offset order per partition.
+        """Return what has been fetched, in offset order per partition.
 
-        When there is nothing, it waits for the next fetch and returns nothing.
+        When there is nothing, waits for the next fetch and returns nothing.
         """
         taken = await self._take(consumer, max_records)
         if not taken:
-            taken = await self._set_aside(consumer, max_records)
+            taken = await self._salvage(consumer, max_records)
         if not taken:
-            waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001 - as `getmany` does
-            await asyncio.wait([waiter], timeout=idle_seconds)
-            if waiter.done():
-                waiter.result()  # raises when Kafka refuses to let this consumer read
-            waiter.cancel()
+            await wait_for_fetch(consumer, idle_seconds)
         return taken
 
     async def _take(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
-        """What has been fetched; does not wait.
+        """Return what has been fetched; does not wait.
 
-        INVARIANT: nothing is awaited between looking where the consumer stands and taking, or a
-        partition may get its first position in between, and could not be put back.
+        INVARIANT: nothing is awaited between reading the positions and taking, or a partition may
+        get its first position in between, and could not be put back.
         """
-        before = _standing(consumer)
+        before = positions(consumer)
         limits = {
-            position: limit
-            for position, offset in before.items()
-            if (limit := self._watch.limit(position.partition, offset)) is not None
+            partition: limit
+            for partition, offset in before.items()
+            if (limit := self._callbacks.limit(partition.partition, offset)) is not None
         }
-        if limits or self._troubles or time.monotonic() < self._careful_until:
-            return await self._take_carefully(consumer, max_records, before, limits)
+        if limits or self._failures or time.monotonic() < self._by_partition_until:
+            return await self._take_by_partition(consumer, max_records, before, limits)
         taken: list[Record] = []
         try:
-            await _fetched(consumer, taken, most=max_records)
+            await _take_fetched(consumer, taken, most=max_records)
         except Exception as error:
             before |= {
                 TopicPartition(each.topic, each.partition): each.offset + 1 for each in taken
             }
-            for position, offset in before.items():
-                if _standing(consumer).get(position, offset) > offset:
-                    consumer.seek(position, offset)
+            for partition, offset in before.items():
+                if positions(consumer).get(partition, offset) > offset:
+                    consumer.seek(partition, offset)
             # The error does not say which partition it is about. It is raised once per fetch, and
             # again by the same partition alone.
-            if _is_about_records(error):
-                self._careful_until = time.monotonic() + _CAREFUL_SECONDS
+            if _is_decode_error(error):
+                self._by_partition_until = time.monotonic() + _BY_PARTITION_SECONDS
             elif not taken:
-                raise  # with something in hand, it will be raised again
+                raise  # otherwise the next poll raises it
         return taken
 
-    async def _take_carefully(
+    async def _take_by_partition(
         self,
         consumer: AIOKafkaConsumer,
         max_records: int,
-        standing: dict[TopicPartition, int],
+        before: dict[TopicPartition, int],
         limits: dict[TopicPartition, int],
     ) -> Sequence[Record]:
-        # INVARIANT: what is taken from a partition under suspicion is in hand alone, or a death
-        # would tell nothing about it.
+        # INVARIANT: records of a partition under suspicion are in flight alone, or a crash would
+        # prove nothing about them.
         taken: list[Record] = []
-        for position, limit in limits.items():
-            if taken := await self._take_from(consumer, position, standing[position], limit):
+        for partition, limit in limits.items():
+            if taken := await self._take_from(consumer, partition, before[partition], limit):
                 return taken
-        for position, offset in standing.items():
-            if position in limits:
+        for partition, offset in before.items():
+            if partition in limits:
                 continue
             try:
-                taken += await self._take_from(consumer, position, offset, max_records - len(taken))
+                most = max_records - len(taken)
+                taken += await self._take_from(consumer, partition, offset, most)
             except Exception:
                 if not taken:
-                    raise  # with something in hand, it will be raised again
+                    raise  # otherwise the next poll raises it
                 break
             if len(taken) >= max_records:
                 break
         return taken
 
     async def _take_from(
-        self, consumer: AIOKafkaConsumer, position: TopicPartition, offset: int, most: int
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, most: int
     ) -> list[Record]:
-        """What one partition has, up to a record that can't be decoded."""
-        trouble = self._troubles.get(position)
+        """Return what one partition has, up to a record that can't be decoded."""
+        failure = self._failures.get(partition)
         now = time.monotonic()
-        if trouble is not None:
-            singly = trouble.again <= now
-            return await self._take_singly(consumer, position, offset, most) if singly else []
+        if failure is not None:
+            due = failure.retry_at <= now
+            return await self._take_singly(consumer, partition, offset, most) if due else []
         taken: list[Record] = []
         try:
             # INVARIANT: a call takes from one partition, so that an error drops nothing.
-            await _fetched(consumer, taken, position, most=most)
+            await _take_fetched(consumer, taken, partition, most=most)
         except Exception as error:
-            if _is_about_records(error):
+            if _is_decode_error(error):
                 # What stands before the record can be had one by one, once it's fetched again.
                 at = taken[-1].offset + 1 if taken else offset
-                self._note(position, at, error, now, again=now)
+                self._note(partition, at, error, now, retry_at=now)
             elif not taken:
-                raise  # with something in hand, it will be raised again
+                raise  # otherwise the next poll raises it
         return taken
 
     async def _take_singly(
-        self, consumer: AIOKafkaConsumer, position: TopicPartition, offset: int, most: int
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, most: int
     ) -> list[Record]:
-        """The same from a partition in trouble, one by one, to find out where the trouble is."""
-        trouble = self._troubles[position]
+        """Return the same of a partition with a failure, one by one, to find the record."""
+        failure = self._failures[partition]
         now = time.monotonic()
         taken: list[Record] = []
         while len(taken) < most:
             at = taken[-1].offset + 1 if taken else offset
             try:
-                records = (await consumer.getmany(position, max_records=1)).get(position)
+                records = (await consumer.getmany(partition, max_records=1)).get(partition)
             except Exception as error:
-                if _is_about_records(error):
-                    self._note(position, at, error, now, again=now + _RETRY_SECONDS)
+                if _is_decode_error(error):
+                    self._note(partition, at, error, now, retry_at=now + _RETRY_SECONDS)
                 elif not taken:
-                    raise  # with something in hand, it will be raised again
+                    raise  # otherwise the next poll raises it
                 break
             if not records:
                 break
             taken += records
-        passed = taken and taken[-1].offset >= trouble.offset
-        if passed and self._troubles.get(position) is trouble:
-            del self._troubles[position]
+        passed = taken and taken[-1].offset >= failure.offset
+        if passed and self._failures.get(partition) is failure:
+            del self._failures[partition]
         return taken
 
     def _note(
-        self, position: TopicPartition, offset: int, error: Exception, now: float, *, again: float
+        self,
+        partition: TopicPartition,
+        offset: int,
+        error: Exception,
+        now: float,
+        *,
+        retry_at: float,
     ) -> None:
-        known = self._troubles.get(position)
+        known = self._failures.get(partition)
         detail = (
-            f"partition {position.partition} can't be decoded from offset {offset} on "
+            f"partition {partition.partition} can't be decoded from offset {offset} on "
             f"({type(error).__name__})"
         )
         since = known.since if known is not None and offset in (known.offset, known.rest) else now
-        due = again > now and now - since >= self._patience_seconds
-        self._troubles[position] = _Trouble(offset, since, again, detail, due)
+        due = retry_at > now and now - since >= self._retry_seconds
+        self._failures[partition] = DecodeFailure(offset, since, retry_at, detail, due)
         if known is None or known.detail != detail:
-            self._watch.unreadable(position.partition, detail)
+            self._callbacks.unreadable(partition.partition, detail)
 
-    async def _set_aside(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
-        """A batch that can't be decoded and has been tried for long enough, of one partition."""
-        for position, trouble in list(self._troubles.items()):
-            if not trouble.due or position in consumer.paused():
+    async def _salvage(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
+        """Return what can be had of a batch that has failed to decode for long enough."""
+        for partition, failure in list(self._failures.items()):
+            if not failure.due or partition in consumer.paused():
                 continue
-            trouble.due = False
-            limit = self._watch.limit(position.partition, trouble.offset)
+            failure.due = False
+            limit = self._callbacks.limit(partition.partition, failure.offset)
             most = max_records if limit is None else limit
-            found = await rescue(consumer, position, trouble.offset, most=most + 1)
-            # it may have been revoked, or put elsewhere, meanwhile
-            if found and _standing(consumer).get(position) == trouble.offset:
+            found = await salvage(consumer, partition, failure.offset, most=most + 1)
+            # the partition may have been revoked, or its position moved, meanwhile
+            if found and positions(consumer).get(partition) == failure.offset:
                 behind = found[:most][-1].offset + 1
-                consumer.seek(position, behind)
-                trouble.again, trouble.passed = 0.0, True
-                trouble.rest = behind if len(found) > most else None
+                consumer.seek(partition, behind)
+                failure.retry_at, failure.handed_over = 0.0, True
+                failure.rest = behind if len(found) > most else None
                 return found[:most]
         return ()
 
 
-async def _fetched(
-    consumer: AIOKafkaConsumer, taken: list[Record], *positions: TopicPartition, most: int
+async def _take_fetched(
+    consumer: AIOKafkaConsumer, taken: list[Record], *partitions: TopicPartition, most: int
 ) -> None:
-    """Append what has been fetched, at most so many records and not much above `_MOST_BYTES`.
+    """Append what has been fetched, at most `most` records and not much above `_MAX_BYTES`.
 
-    When a step fails, `taken` holds what the steps before it have taken. Does not wait.
+    When a step fails, `taken` holds what the steps before it took. Does not wait.
     """
     size = 0
-    while len(taken) < most and size < _MOST_BYTES:
+    while len(taken) < most and size < _MAX_BYTES:
         step = min(_STEP_RECORDS, most - len(taken))
-        found = await consumer.getmany(*positions, timeout_ms=0, max_records=step)
+        found = await consumer.getmany(*partitions, timeout_ms=0, max_records=step)
         if not found:
             return
         for records in found.values():
@@ -257,20 +262,8 @@ async def _fetched(
             size += sum([len(record.value or b"") for record in records])
 
 
-def _standing(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-    """Where the consumer stands. Its own `position` waits for partitions that stand nowhere yet."""
-    subscription = consumer._subscription.subscription  # noqa: SLF001
-    if subscription is None or subscription.assignment is None:
-        return {}
-    assignment = subscription.assignment
-    states = {position: assignment.state_value(position) for position in assignment.tps}
-    return {
-        position: state.position for position, state in states.items() if state.has_valid_position
-    }
-
-
-def _is_about_records(error: Exception) -> bool:
-    """Whether bytes could not be decoded, as opposed to Kafka being away or refusing."""
+def _is_decode_error(error: Exception) -> bool:
+    """Whether bytes could not be decoded, as opposed to Kafka being unavailable or refusing."""
     if isinstance(error, CorruptRecordException | UnsupportedCodecError):
         return True
     return not isinstance(error, KafkaError | ConsumerStoppedError)

@@ -1,4 +1,4 @@
-"""Publish records and know that they arrived."""
+"""Publish records and wait until they are acknowledged."""
 
 import asyncio
 import contextlib
@@ -11,21 +11,20 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from purposewatch_runtime.kafka.aiokafka_internals import is_unknown_partition
 from purposewatch_runtime.kafka.connection import MAX_REQUEST_BYTES, build_producer
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service.probes import Check
 from purposewatch_runtime.settings import KafkaSettings
 
-_CONFIRMATION_FRESH_SECONDS = 10.0
+_ACKNOWLEDGED_FRESH_SECONDS = 10.0
 _DISCARD_SECONDS = 5.0
-_NO_PARTITION = "Unrecognized partition"
-"""What aiokafka asserts with; `tests/integration/test_provisioning.py` notices a change."""
 
 _log = get_logger(__name__)
 
 
 class NoSuchPartitionError(Exception):
-    """A topic has fewer partitions than those it must have as many as."""
+    """A topic has fewer partitions than the topics that must have as many."""
 
 
 class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
@@ -37,12 +36,12 @@ class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
     joins: bool = False
-    """Travels with records of other calls where it can, and without the order that `publish`
-    promises. For many calls at once with few records each."""
+    """Sent with records of other calls where possible, and without the order that `publish`
+    guarantees. For many concurrent calls with few records each."""
 
 
 class AcknowledgedProducer:
-    """Publishes with acks=all; `publish` returns only after every record has been confirmed."""
+    """Publishes with acks=all; `publish` returns once every record is acknowledged."""
 
     name = "kafka producer"
 
@@ -52,9 +51,9 @@ class AcknowledgedProducer:
         self._producer: AIOKafkaProducer | None = None
         self._running = False
         self._connecting = asyncio.Lock()
-        self._confirmed_at = 0.0
-        # Of all that wait in the client for the same partition, each round takes one, and charges
-        # the others all the time since they came: many at once would time out within a second.
+        self._acknowledged_at = 0.0
+        # aiokafka sends one waiting batch of a partition at a time, and counts the time that the
+        # others wait against their timeout: many at once would time out within a second.
         self._turns: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self) -> None:
@@ -73,67 +72,67 @@ class AcknowledgedProducer:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Flush what is on its way, then disconnect."""
+        """Flush, then disconnect."""
         self._running = False
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
 
     async def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """Send in the given order and wait for all confirmations.
+        """Send in the given order and wait until all records are acknowledged.
 
-        INVARIANT: of the records that name their partition and join no others, none is sent
-        before all that come before it in that partition are confirmed, but for those of its own
-        batch, which arrive together or not at all. So nothing is missing before what has arrived.
+        INVARIANT: a record that names its partition and does not join others is sent only once all
+        records before it in that partition are acknowledged, except those of its own batch, which
+        arrive together or not at all. So a partition has no gaps.
 
-        Raises the first error; then any of the records may or may not have arrived, and the
-        caller must treat all of them as not published.
+        Raises the first error; then any of the records may have arrived, and the caller must treat
+        all of them as not published.
         """
         producer = await self._connected()
         batches = _prepare(producer, records)
-        confirmations: list[asyncio.Future[object]] = []
+        pending: list[asyncio.Future[object]] = []
         try:
             for record in records:
                 if record.partition is None or record.joins:
-                    confirmations.append(await _send(producer, record))  # noqa: PERF401 - see below
+                    pending.append(await _send(producer, record))  # noqa: PERF401 - see below
             while batches:
                 for (topic, partition), waiting in list(batches.items()):
                     async with self._turns[topic, partition]:
                         batch = waiting.popleft()
                         with _named(topic, partition):
                             sent = await producer.send_batch(batch, topic, partition=partition)
-                    confirmations.append(sent)
+                    pending.append(sent)
                     if not waiting:
                         del batches[topic, partition]
-                await asyncio.gather(*confirmations)
-            await asyncio.gather(*confirmations)
+                await asyncio.gather(*pending)
+            await asyncio.gather(*pending)
         except Exception as error:
-            # those that are on their way already may still arrive
-            await asyncio.gather(*confirmations, return_exceptions=True)
-            # a full queue in the client says nothing against the client
+            # records that were sent may still arrive
+            await asyncio.gather(*pending, return_exceptions=True)
+            # a full queue in the client does not mean that the client is broken
             if not (getattr(error, "retriable", False) or isinstance(error, KafkaTimeoutError)):
                 await self._discard(producer, error)
             raise
-        self._confirmed_at = time.monotonic()
+        self._acknowledged_at = time.monotonic()
 
     async def ready(self) -> Check:
-        """Whether records can be published: one was confirmed lately, or the cluster answers."""
+        """Whether records can be published: one was just acknowledged, or the cluster answers."""
         if not self._running:
             return Check(ok=False, detail="not connected")
-        if time.monotonic() - self._confirmed_at < _CONFIRMATION_FRESH_SECONDS:
-            return Check(ok=True, detail="confirmed lately")
+        if time.monotonic() - self._acknowledged_at < _ACKNOWLEDGED_FRESH_SECONDS:
+            return Check(ok=True, detail="acknowledged recently")
         try:
             async with asyncio.timeout(2):
                 producer = await self._connected()
                 answered = await producer.client.force_metadata_update()
-        except Exception as error:  # noqa: BLE001 - any failure means «not now»
+        except Exception as error:  # noqa: BLE001 - any failure means `not ready`
             return Check(ok=False, detail=f"no answer from Kafka ({type(error).__name__})")
         if not answered:
             return Check(ok=False, detail="no answer from Kafka")
         return Check(ok=True, detail="the cluster answers")
 
     async def _connected(self) -> AIOKafkaProducer:
-        """The producer; a new one when the last one was discarded and the part still runs."""
+        """The producer; a new one when the last one was discarded and this component still runs."""
         if self._is_missing():
             async with self._connecting:
                 if self._is_missing():
@@ -147,16 +146,16 @@ class AcknowledgedProducer:
         return self._running and self._producer is None
 
     async def _discard(self, broken: AIOKafkaProducer, error: Exception) -> None:
-        """Let go of a producer after an error that it may never recover from by itself.
+        """Discard a producer after an error from which it may never recover.
 
         An idempotent producer that was fenced or lost its sequence refuses every later record.
-        The next `publish` connects anew, and the one after that if Kafka is away meanwhile.
+        The next `publish` connects again, or the one after that if Kafka is unavailable.
         """
         is_current = self._producer is broken
-        if not is_current:  # another `publish` was quicker
+        if not is_current:  # another `publish` discarded it
             return
         self._producer = None
-        _log.warning("producer is being replaced", error=type(error).__name__)
+        _log.warning("producer replaced", error=type(error).__name__)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_DISCARD_SECONDS):
                 await broken.stop()
@@ -165,7 +164,7 @@ class AcknowledgedProducer:
 def _prepare(
     producer: AIOKafkaProducer, records: Sequence[OutgoingRecord]
 ) -> dict[tuple[str, int], deque[BatchBuilder]]:
-    """The records that name their partition, in batches as they go out: several times as fast."""
+    """Return the records that name their partition, in batches: several times as fast as `send`."""
     batches: dict[tuple[str, int], deque[BatchBuilder]] = {}
     now_ms = int(time.time() * 1000)
     seen: object = None
@@ -173,11 +172,11 @@ def _prepare(
     for record in records:
         if record.partition is None or record.joins:
             continue
-        place = (record.topic, record.partition)
-        waiting = batches.get(place)
+        target = (record.topic, record.partition)
+        waiting = batches.get(target)
         if waiting is None:
-            waiting = batches[place] = deque((producer.create_batch(),))
-        if record.headers is not seen:  # most records have the very same ones
+            waiting = batches[target] = deque((producer.create_batch(),))
+        if record.headers is not seen:  # most records share one tuple
             seen, headers = record.headers, list(record.headers)
         key, value = record.key, record.value
         if waiting[-1].append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
@@ -189,29 +188,29 @@ def _prepare(
                 f"a record is larger than {MAX_REQUEST_BYTES} bytes, the most that can be sent"
             )
             raise MessageSizeTooLargeError(message)
-        waiting[-1].close()  # not kept back for more to come; the full ones are closed already
+        waiting[-1].close()  # sent without waiting for more; full batches are closed already
     return batches
 
 
 async def _send(producer: AIOKafkaProducer, record: OutgoingRecord) -> asyncio.Future[object]:
     with _named(record.topic, record.partition):
-        confirmation: asyncio.Future[object] = await producer.send(
+        pending: asyncio.Future[object] = await producer.send(
             record.topic,
             record.value,
             key=record.key,
             partition=record.partition,
             headers=list(record.headers) or None,
         )
-    return confirmation
+    return pending
 
 
 @contextlib.contextmanager
 def _named(topic: str, partition: int | None) -> Iterator[None]:
-    """Say what is wrong where aiokafka only asserts that the partition is there."""
+    """Say what is wrong where aiokafka only asserts that the partition exists."""
     try:
         yield
     except AssertionError as error:
-        if str(error) != _NO_PARTITION:
+        if not is_unknown_partition(error):
             raise
         message = (
             f"`{topic}` has no partition {partition}; give it as many partitions as the topics "

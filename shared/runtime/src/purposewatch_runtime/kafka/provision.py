@@ -1,6 +1,5 @@
-"""Create the declared topics, or verify that the ones there match the declaration."""
+"""Create the declared topics, or verify that existing topics match the declaration."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +10,13 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from purposewatch_contract import TopicName, declared_topics, topic_name
 from purposewatch_runtime.kafka.connection import build_admin
 from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.retry import Backoff, retry
 from purposewatch_runtime.service.supervisor import FatalError
 from purposewatch_runtime.settings import KafkaSettings
 
-_DESCRIBE_ATTEMPTS = 8
-"""With doubling pauses from 50 ms: about 13 s."""
+_DESCRIBE_ATTEMPTS = 9
+_DESCRIBE_BACKOFF = Backoff(first_seconds=0.05, last_seconds=6.4)
+"""With so many attempts, 6 to 13 seconds: a new topic takes a moment to be known everywhere."""
 
 _log = get_logger(__name__)
 
@@ -24,7 +25,7 @@ class TopicProvisioner:
     """Makes sure that topics exist as declared before anything else of a service starts.
 
     Raises `FatalError` for a topic whose partitions or configuration differ: changing a topic
-    that holds data is a person's decision. Any other error means that Kafka is away.
+    that holds data is a person's decision. Any other error means that Kafka is unavailable.
     """
 
     name = "kafka topics"
@@ -48,7 +49,7 @@ class TopicProvisioner:
             await admin.close()
 
     async def stop(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
     async def _create(self, admin: AIOKafkaAdminClient) -> None:
         # INVARIANT: create before describing. Some brokers create a topic, with their own
@@ -75,7 +76,7 @@ class TopicProvisioner:
             replication_factor=1,
             topic_configs=dict(declared_topics()[name].config),
         )
-        # the constructor refuses -1, by which Kafka takes the broker's default
+        # the constructor refuses -1, which stands for the broker's default
         topic.replication_factor = self._settings.topic_replication_factor
         return topic
 
@@ -93,19 +94,21 @@ class TopicProvisioner:
         for key, declared in declared_topics()[name].config.items():
             if key in actual and actual[key] != declared:
                 message = (
-                    f"topic `{full}` has {key}={actual[key]}, declared is {declared}; alter the "
-                    "topic with Kafka's own tools, or change the declaration"
+                    f"topic `{full}` has {key}={actual[key]}, but {declared} is declared; alter "
+                    "the topic with Kafka's own tools, or change the declaration"
                 )
                 raise FatalError(message)
 
     async def _partitions(self, admin: AIOKafkaAdminClient, topic: str) -> int:
-        """The topic's number of partitions; a new topic takes a moment to be known everywhere."""
-        for attempt in range(_DESCRIBE_ATTEMPTS):
+        """Return the topic's number of partitions."""
+
+        async def describe() -> int:
             [found] = await admin.describe_topics([topic])
-            if not found["error_code"]:
-                return len(found["partitions"])
-            await asyncio.sleep(0.05 * 2**attempt)
-        raise for_code(found["error_code"])(topic)
+            if found["error_code"]:
+                raise for_code(found["error_code"])(topic)
+            return len(found["partitions"])
+
+        return await retry(describe, backoff=_DESCRIBE_BACKOFF, attempts=_DESCRIBE_ATTEMPTS)
 
     async def _configuration(self, admin: AIOKafkaAdminClient, topic: str) -> Mapping[str, Any]:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, None)

@@ -1,8 +1,8 @@
-"""Instruments whose number of series stays bounded, whatever label values they are given.
+"""Instruments with a bounded number of series, whatever label values they are given.
 
-Label values are bounded by what they are (an enumeration, the vocabulary, the register of
-publishers). This is the net below: a record that was forged past the gate, or a vocabulary of
-ten thousand roles, must not fill the monitoring system.
+Label values are bounded by their origin (an enumeration, the vocabulary, the register of
+publishers). This is the safety net: a record forged past ingest, or a vocabulary of ten thousand
+roles, must not fill the monitoring system.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,14 +15,14 @@ from prometheus_client.metrics import MetricWrapperBase
 from purposewatch_runtime.metrics.specs import OPEN_LABELS
 
 OTHER = "_other"
-"""Stands for label values that are no longer kept apart."""
+"""Replaces label values beyond the limit."""
 
 
 class _Bounded(MetricWrapperBase):
-    """INVARIANT: at most `limit` label sets as they came and as many with `_other`, and one more.
+    """INVARIANT: at most `limit` label sets as given, as many with `_other`, and one more.
 
-    The first `limit` label sets are kept apart. After that the open labels of a new one are
-    replaced by `_other`; should even that make too many, every label is.
+    The first `limit` label sets are kept apart. In further ones the open labels are replaced by
+    `_other`, and all labels once `limit` of those exist, too.
     """
 
     _limit = 0
@@ -31,7 +31,7 @@ class _Bounded(MetricWrapperBase):
     _replaced: set[tuple[object, ...]]
 
     def bound(self, limit: int, on_full: Callable[[], None]) -> None:
-        """Set the limit; `on_full` is called whenever a label set is not kept apart."""
+        """Set the limit; `on_full` is called whenever labels of a new label set are replaced."""
         self._limit = limit
         self._on_full = on_full
         self._children = {}
@@ -60,13 +60,13 @@ class _Bounded(MetricWrapperBase):
         return kept
 
     def remove(self, *values: Any) -> None:
-        """Forget a series; one that isn't there is no error."""
+        """Remove a series, if it exists."""
         if self._children.pop(values, None) is not None:
             self._replaced.discard(values)
             super().remove(*values)
 
     def clear(self) -> None:
-        """Forget every series."""
+        """Remove every series."""
         self._children.clear()
         self._replaced.clear()
         super().clear()

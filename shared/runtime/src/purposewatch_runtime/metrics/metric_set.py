@@ -17,10 +17,10 @@ from purposewatch_runtime.metrics.specs import (
 
 
 class MetricSet:
-    """One service's instruments on a registry of their own.
+    """The instruments of one service, on a registry of their own.
 
-    What can be counted is there from the start, with 0: Prometheus sees no increase in a series
-    that it has not seen before.
+    Counters start at 0 where their labels are known: Prometheus sees no increase in a series that
+    it has not seen before.
     """
 
     def __init__(self, service: Service, *, version: str) -> None:
@@ -48,7 +48,7 @@ class MetricSet:
         return self._histograms[spec.name]
 
     def start_at_zero(self, spec: CounterSpec, label_sets: Iterable[Sequence[str]]) -> None:
-        """Show these label sets before anything is counted under them."""
+        """Export these label sets with 0 before anything is counted."""
         for values in label_sets:
             self.counter(spec).labels(*values)
 

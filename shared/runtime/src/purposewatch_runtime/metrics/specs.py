@@ -1,4 +1,4 @@
-"""What a metric's declaration says; the declarations themselves stand in `metrics`."""
+"""What the declaration of a metric says."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,15 +8,15 @@ Service = Literal["ingest", "auditor", "reporter"]
 Unit = Literal[
     "seconds", "unix seconds", "records", "events", "bytes", "count", "yes or no", "info"
 ]
-"""What the value counts. `info` is always 1: the labels say it. `yes or no` is 1 or 0."""
+"""What the value counts. `info` is always 1, the labels hold the information."""
 
 OPEN_LABELS = frozenset(
     {"controller", "role", "recipient", "publisher", "statement", "version", "digest"}
 )
-"""Labels whose values come from files that people write. All others are fixed by the code."""
+"""Labels whose values come from files that people write. The code fixes all others."""
 
-_MOST_SERIES = 2_000
-_MOST_PARTITIONED = 10_000
+_MAX_SERIES = 2_000
+_MAX_PARTITIONED_SERIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class MetricSpec:
 
     @property
     def series_limit(self) -> int:
-        """How many label sets are kept apart; what comes after is counted as `_other`."""
-        return _MOST_PARTITIONED if "partition" in self.labels else _MOST_SERIES
+        """How many label sets are kept apart; further ones are counted as `_other`."""
+        return _MAX_PARTITIONED_SERIES if "partition" in self.labels else _MAX_SERIES
 
     @property
     def exported_name(self) -> str:

@@ -1,4 +1,4 @@
-"""Measures how late the event loop is: the first sign that a process has too much to do."""
+"""Measures how late the event loop is: the first sign that a process is overloaded."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ _INTERVAL_SECONDS = 0.25
 
 
 class EventLoopWatch:
-    """A part of every service that asks to be woken, and observes by how much that was late."""
+    """A component of every service that sets a timer and observes how late it fires."""
 
     name = "event loop"
 
@@ -22,7 +22,7 @@ class EventLoopWatch:
         self._task = asyncio.create_task(self._measure())
 
     async def stop(self) -> None:
-        """Measure no longer."""
+        """Stop measuring."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""Keep something loaded from a directory, or from one file, up to date with what is on disk.
+"""Reload what was loaded from a directory, or from one file, when it changes on disk.
 
-Polling by content survives what file-system events do not: a Kubernetes ConfigMap swaps
-symbolic links, a network file system sends no events. A faulty new state keeps the last good one.
+Polling by content works where file-system events do not: a Kubernetes ConfigMap swaps symbolic
+links, a network file system sends no events. A faulty new state keeps the last good one in use.
 """
 
 import asyncio
@@ -53,18 +53,18 @@ class FileReloader(Generic[T]):
         self._task: asyncio.Task[None] | None = None
 
     def refresh(self) -> bool:
-        """Look at the files once; True when `current` was replaced."""
+        """Check the files once; returns whether `current` was replaced."""
         try:
             seen = fingerprint(self._source)
             if seen == self._fingerprint:
-                if self._failing:  # the fault was taken back
+                if self._failing:  # the faulty change was reverted
                     self._failing = False
                     self._on_result(None)
                 return False
             value = self._load(self._source)
             if fingerprint(self._source) != seen:
-                return False  # still being written; the next round sees the settled state
-        except Exception as error:  # noqa: BLE001 - whatever is wrong on disk, keep the last good state
+                return False  # still being written; the next check sees the complete state
+        except Exception as error:  # noqa: BLE001 - whatever is wrong on disk, the last good state stays
             _log.error("reload failed; the last good version stays in use", error=str(error))
             self._failing = True
             self._on_result(error)
@@ -77,11 +77,11 @@ class FileReloader(Generic[T]):
         return True
 
     async def start(self) -> None:
-        """Begin to watch."""
+        """Begin to check."""
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Stop watching; `current` stays."""
+        """Stop checking; `current` stays."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -1,7 +1,7 @@
 """`/livez`, `/readyz` and `/metrics`, the same for every service.
 
-`/readyz` answers 200 only while every check holds: a consumer really consumes, a producer can
-publish. Both probes name each check and its state, so that a person can tell what is wrong.
+`/readyz` answers 200 only while every check passes: a consumer really consumes, a producer can
+publish. Both probes name each check and its state, so that a person can see what is wrong.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

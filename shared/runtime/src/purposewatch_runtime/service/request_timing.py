@@ -1,4 +1,4 @@
-"""Measures requests. Labels are route templates, so that no path makes a new one."""
+"""Measures HTTP requests. Labels are route templates, so that paths create no series."""
 
 import time
 
@@ -12,7 +12,7 @@ _NOT_MEASURED = frozenset({"/livez", "/readyz", "/metrics"})
 class RequestTiming:
     """ASGI middleware that observes the duration of HTTP requests by route and status.
 
-    Probes and scrapes are left out: a 503 of `/readyz` is an answer, not a failure.
+    Excludes probes and scrapes: a 503 of `/readyz` is an answer, not a failure.
     """
 
     def __init__(self, app: ASGIApp, *, metric_set: m.MetricSet) -> None:
@@ -20,7 +20,7 @@ class RequestTiming:
         self._seconds = metric_set.histogram(m.HTTP_REQUEST_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and measure until it is answered."""
+        """Pass the request on and measure until the response ends."""
         if scope["type"] != "http" or scope["path"] in _NOT_MEASURED:
             await self._app(scope, receive, send)
             return

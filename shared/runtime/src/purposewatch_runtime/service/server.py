@@ -18,11 +18,11 @@ _COLLECT_EVERY = 100_000
 _log = get_logger(__name__)
 
 
-def _settle_memory() -> None:
-    """Spare the garbage collector what lives as long as the process, and most of its rounds.
+def _tune_garbage_collector() -> None:
+    """Keep the garbage collector from scanning long-lived objects, and from running often.
 
-    Batches make thousands of objects at once that refer to nothing but each other's texts and die
-    young by themselves; with Python's own threshold it looks through them every 700.
+    A batch creates thousands of short-lived objects that form no cycles; with Python's default
+    threshold the collector would scan them every 700 allocations.
     """
     gc.collect()
     gc.freeze()
@@ -36,13 +36,13 @@ def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
     """
     listener = _listener(host, port)
 
-    # uvicorn raises the signal again once it has shut down: a clean stop is no death by signal.
+    # uvicorn raises the signal again once it has shut down: a clean stop must not end by a signal.
     def end(*_: object) -> None:
         raise SystemExit(1 if supervisor.failed is not None else 0)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    _settle_memory()
+    _tune_garbage_collector()
     config = uvicorn.Config(
         app,
         loop="asyncio" if sys.platform == "win32" else "uvloop",

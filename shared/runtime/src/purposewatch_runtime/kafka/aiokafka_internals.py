@@ -1,0 +1,110 @@
+"""The only module that touches private parts of aiokafka. Written for aiokafka 0.14.
+
+`tests/unit/runtime/kafka/test_aiokafka_internals.py` fails when a release moves any of them. Each
+function says why the public interface is not enough.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.util import calc_crc32c, decode_varint
+
+__all__ = [
+    "RecordBatch",
+    "calc_crc32c",
+    "committed",
+    "decode_varint",
+    "fetch_bytes",
+    "is_unknown_partition",
+    "positions",
+    "wait_for_fetch",
+]
+
+_UNKNOWN_PARTITION = "Unrecognized partition"
+_FETCH_MAX_BYTES = 8 * 1024 * 1024
+_FETCH_WAIT_MS = 500
+
+
+async def wait_for_fetch(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """Wait until something has been fetched, at most so long.
+
+    Raises when Kafka refuses to let this consumer read. `getmany` waits like this, but it also
+    takes records, and drops some when a partition can't be decoded.
+    """
+    waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001
+    await asyncio.wait([waiter], timeout=seconds)
+    if waiter.done():
+        waiter.result()
+    waiter.cancel()
+
+
+def positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """The next offset of every assigned partition that has one.
+
+    The public `position` waits for partitions that have none yet.
+    """
+    subscription = consumer._subscription.subscription  # noqa: SLF001
+    if subscription is None or subscription.assignment is None:
+        return {}
+    assignment = subscription.assignment
+    states = {partition: assignment.state_value(partition) for partition in assignment.tps}
+    return {
+        partition: state.position for partition, state in states.items() if state.has_valid_position
+    }
+
+
+async def committed(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> Mapping[TopicPartition, tuple[int, str]]:
+    """The group's committed offsets with their metadata, which the public `committed` leaves out.
+
+    The offset is -1 where nothing was committed. Raises `KafkaError`.
+    """
+    found: Mapping[TopicPartition, tuple[int, str]] = (
+        await consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001
+    )
+    return found
+
+
+async def fetch_bytes(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int
+) -> tuple[bytes, int] | None:
+    """The bytes of the record batches from `offset` on, and the end offset of the partition.
+
+    `None` when the leader is unknown or answers with an error. Raises `KafkaError`. There is no
+    public way to the bytes.
+    """
+    client = consumer._client  # noqa: SLF001
+    node = client.cluster.leader_for_partition(partition)
+    if node is None or node == -1:
+        return None
+    wanted = [(partition.topic, [(partition.partition, offset, _FETCH_MAX_BYTES)])]
+    request = FetchRequest(_FETCH_WAIT_MS, 1, _FETCH_MAX_BYTES, 0, wanted)
+    response = await client.send(node, request)
+    _, error_code, end, *rest = response.topics[0][1][0]
+    return None if error_code else (bytes(rest[-1] or b""), end)
+
+
+class RecordBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    """A record batch, version 2. The compiled class of the same module hides its buffer."""
+
+    __slots__ = ()
+
+    def decompress(self) -> tuple[bytearray, int, int]:
+        """The bytes that hold the records, where the first begins, and how many there are.
+
+        Raises what the codec raises.
+        """
+        self._maybe_uncompress()
+        return self._buffer, self._pos, self._num_records
+
+
+def is_unknown_partition(error: AssertionError) -> bool:
+    """Whether a producer refused a record because its topic has no such partition.
+
+    It only asserts. `tests/integration/test_provisioning.py` notices when the text changes.
+    """
+    return str(error) == _UNKNOWN_PARTITION
