@@ -3,7 +3,7 @@
 import re
 
 from purposewatch_runtime.metrics import DECLARED, HistogramSpec
-from tests.deploy.rules import RECORDED
+from tests.deploy.rules import RECORDED, RENAMED
 
 _STANDARD_LABELS = {"job", "instance", "le"}
 _CLIENT_LIBRARY = {
@@ -16,8 +16,8 @@ _CLIENT_LIBRARY = {
 
 
 def known_metrics() -> set[str]:
-    """Names that queries can use: exported ones, recorded ones and Prometheus' own."""
-    names = {"up"} | _CLIENT_LIBRARY | set(RECORDED)
+    """Names that queries may use: exported ones, recorded ones and Prometheus' own."""
+    names = {"up"} | _CLIENT_LIBRARY | set(RECORDED) - RENAMED
     for spec in DECLARED:
         if isinstance(spec, HistogramSpec):
             names |= {f"{spec.name}_{part}" for part in ("bucket", "sum", "count")}

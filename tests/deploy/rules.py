@@ -19,6 +19,8 @@ def rules() -> Iterator[dict[str, Any]]:
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 RECORDED = {rule["record"]: rule for rule in rules() if "record" in rule}
+RENAMED = {name for name, rule in RECORDED.items() if rule["expr"].startswith("purposewatch_")}
+"""Old names of metrics, which nothing here may use any more."""
 
 
 def unit_tests() -> Iterator[dict[str, Any]]:

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from purposewatch_runtime.retry import Backoff, retry
 
@@ -105,3 +107,9 @@ def test_pauses_double_up_to_the_limit() -> None:
 
     assert [backoff.pause(number, 1.0) for number in range(1, 7)] == [1, 2, 4, 8, 10, 10]
     assert backoff.pause(1, 0.0) == 0.5
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True) | st.none())
+def test_a_pause_is_within_its_bounds(failures: int, chance: float | None) -> None:
+    """A pause is never nothing and never above the limit, however many failures there were."""
+    assert 0.25 <= Backoff(0.5, 60).pause(failures, chance) <= 60

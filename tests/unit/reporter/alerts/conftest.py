@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from purposewatch_reporter.alerts.alert import Alert
 from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
-from purposewatch_reporter.alerts.delivery import Backoff, Deliverer, DeliveryPolicy
+from purposewatch_reporter.alerts.delivery import Deliverer, DeliveryPolicy
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
@@ -19,6 +19,7 @@ from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.retry import Backoff
 from tests.unit.reporter.conftest import NOW, log_from_0
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 

@@ -1,7 +1,6 @@
 """Delivers what is due in the outbox for one channel."""
 
 import asyncio
-import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,27 +19,12 @@ from purposewatch_reporter.alerts.outbox import PendingDelivery, apply_inputs, d
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.retry import Backoff
 
 _ROUND_SIZE = 20
 _POLL_SECONDS = 0.5
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Pauses that double up to a limit, each between half and the whole of its length.
-
-    The random part keeps several senders from returning at the same moment.
-    """
-
-    first_seconds: float
-    last_seconds: float
-
-    def pause(self, failures: int, chance: float) -> float:
-        """Seconds to wait after that many failures in a row (1 or more); chance is in [0, 1)."""
-        doubled = self.first_seconds * 2.0 ** min(failures - 1, 60)
-        return min(doubled, self.last_seconds) * (0.5 + chance / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +186,7 @@ class Deliverer:
         for pending in batch:
             failures = pending.delivery.failures + 1
             if attempt.result is Result.REFUSED:
-                pause = self._policy.alert.pause(failures, random.random())  # noqa: S311
+                pause = self._policy.alert.pause(failures)
             else:
                 pause = done.pause * (2 if failures >= self._policy.alone_after else 1)
             done.inputs[pending.sequence] = Failed(attempt.error, timedelta(seconds=pause))
@@ -217,7 +201,7 @@ class Deliverer:
 
     def _receiver_pause(self) -> float:
         self._failures += 1
-        return self._policy.receiver.pause(self._failures, random.random())  # noqa: S311
+        return self._policy.receiver.pause(self._failures)
 
     async def _record(self, done: _Round) -> None:
         if not done.inputs:
