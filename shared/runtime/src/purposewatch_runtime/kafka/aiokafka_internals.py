@@ -10,18 +10,6 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
-from aiokafka.record.util import calc_crc32c, decode_varint
-
-__all__ = [
-    "RecordBatch",
-    "calc_crc32c",
-    "committed",
-    "decode_varint",
-    "fetch_bytes",
-    "is_unknown_partition",
-    "positions",
-    "wait_for_fetch",
-]
 
 _UNKNOWN_PARTITION = "Unrecognized partition"
 _FETCH_MAX_BYTES = 8 * 1024 * 1024

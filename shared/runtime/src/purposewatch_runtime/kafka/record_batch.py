@@ -9,14 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.record.util import calc_crc32c, decode_varint
 
 from purposewatch_contract import ErrorClass
-from purposewatch_runtime.kafka.aiokafka_internals import (
-    RecordBatch,
-    calc_crc32c,
-    decode_varint,
-    fetch_bytes,
-)
+from purposewatch_runtime.kafka.aiokafka_internals import RecordBatch, fetch_bytes
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 _LOG_OVERHEAD = 12  # a batch's first offset and its length
