@@ -123,7 +123,7 @@ check-deploy: install-dev  ## Rules, alert routes, and every panel's query on a 
 bench-desk: install-dev  ## The page's lists with a million violations, on PostgreSQL
 	$(BIN)/python -m bench.desk
 
-screenshots: install-dev  ## Take the pictures of docs/desk.md anew
+screenshots: install-dev  ## Take the pictures of docs/compliance-page.md anew
 	$(BIN)/python -m docs.screenshots
 
 docs: install-dev  ## Write the generated pages of docs anew

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/desk.md: `python -m docs.screenshots`, from the repository's root.
+"""Takes the screenshots of docs/compliance-page.md: `python -m docs.screenshots`, from the root.
 
 Real services audit two weeks of the demonstration's traffic; Chromium shows the page.
 """
@@ -18,9 +18,9 @@ _OPEN_FIRST = ".rows tbody tr:first-child th a"
 
 Scheme = Literal["light", "dark"]
 PICTURES: tuple[tuple[str, str, str | None, Scheme, str], ...] = (
-    ("desk-overview", "/", None, "light", "en-GB"),
-    ("desk-violation", "/violations?kind=undeclared_purpose", _OPEN_FIRST, "light", "en-GB"),
-    ("desk-findings", "/findings?order=severity", None, "dark", "zh-CN"),
+    ("page-overview", "/", None, "light", "en-GB"),
+    ("page-violation", "/violations?kind=undeclared_purpose", _OPEN_FIRST, "light", "en-GB"),
+    ("page-findings", "/findings?order=severity", None, "dark", "zh-CN"),
 )
 """Name, address, what to click there, colours, language."""
 

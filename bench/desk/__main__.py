@@ -31,7 +31,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.request_context import SESSION_COOKIE
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.sessions import SessionPolicy, open_session
-from purposewatch_reporter.web.users.store import Account, add_account
+from purposewatch_reporter.web.users.store import User, add_user
 from tests.integration.postgres import PostgreSQL, require_postgresql
 
 VIOLATIONS = 1_000_000
@@ -49,7 +49,7 @@ async def desk_of(url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]
     now = datetime.now(UTC)
     policy = SessionPolicy(timedelta(days=1), timedelta(days=1))
     async with database.writing() as connection:
-        await add_account(connection, Account("officer", Role.OFFICER), now)
+        await add_user(connection, User("officer", Role.OFFICER), now)
         token = await open_session(connection, "officer", policy, now)
     app, _ = build_app(
         ReporterSettings(database_url=SecretStr(url), policies_dir=ROOT / "policies")

@@ -11,9 +11,9 @@ import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 from sqlalchemy import Table
 
 from bench.desk.flows import Flow, make_flows, rows_of
+from purposewatch_reporter.findings.queries.cursor import Key
+from purposewatch_reporter.findings.triage import Status
 from purposewatch_reporter.store.tables import violation_categories, violations
-from purposewatch_reporter.web.lists.keys import Key
-from purposewatch_reporter.web.triage.status import Status
 
 SEED = 11
 TABLES = (violations.name, violation_categories.name)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bench.desk.filling import DIMENSIONS, SEED, SINGLES, Filling
 from bench.desk.flows import UNTIL
-from purposewatch_reporter.web.lists.keys import Cursor
+from purposewatch_reporter.findings.queries.cursor import Cursor
 
 
 def queries(filling: Filling) -> Iterator[tuple[str, dict[str, str]]]:  # noqa: C901 - one list of questions

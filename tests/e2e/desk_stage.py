@@ -130,10 +130,10 @@ class RunningDesk:
         )
 
 
-def accounts_command(environment: dict[str, str], *arguments: str) -> str:
-    """Run the accounts command; what it prints."""
+def users_command(environment: dict[str, str], *arguments: str) -> str:
+    """Run the command `users`; what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "purposewatch_reporter", "accounts", *arguments],
+        [sys.executable, "-m", "purposewatch_reporter", "users", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -174,7 +174,7 @@ async def running_desk(directory: Path, *, events: int) -> AsyncIterator[Running
             ):
                 await asyncio.gather(*map(until_ready, (auditor.base_url, reporter.base_url)))
                 line = await asyncio.to_thread(
-                    accounts_command, environment, "add", "victor", "--role", "viewer"
+                    users_command, environment, "add", "victor", "--role", "viewer"
                 )
                 desk = RunningDesk(
                     reporter.base_url,

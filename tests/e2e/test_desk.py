@@ -17,11 +17,11 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.desk_stage import (
     RunningDesk,
-    accounts_command,
     browser_of,
     chromium,
     desk_events,
     running_desk,
+    users_command,
 )
 
 pytestmark = [pytest.mark.timeout(240, func_only=True), pytest.mark.asyncio(loop_scope="module")]
@@ -252,7 +252,7 @@ async def test_a_viewer_reads_only(browser: Browser, desk: RunningDesk) -> None:
     await page.locator(".rows tbody tr th a").first.click()
     await expect(page.get_by_text("Your role reads only.")).to_be_visible()
     await expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
-    accounts_command(desk.environment, "remove", "victor")
+    users_command(desk.environment, "remove", "victor")
     await page.goto("/violations")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     await page.context.close()

@@ -12,7 +12,7 @@ OTHERS = (
     json.dumps({"event": "signed in", "level": "info", "username": "ling"}),
 )
 MADE = json.dumps(
-    {"event": "made the first account", "level": "warning", "username": "officer", "password": "k3"}
+    {"event": "created the first user", "level": "warning", "username": "officer", "password": "k3"}
 )
 
 

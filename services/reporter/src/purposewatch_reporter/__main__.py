@@ -1,7 +1,7 @@
 """Run the reporter: `python -m purposewatch_reporter`.
 
-With `ledgers …`, manage its ledgers; with `check-routing FILE`, check an alerting file; with
-`rebuild`, write the ledger again into an empty database.
+With `users …`, manage who may sign in to the page; with `check-routing FILE`, check an alerting
+file; with `rebuild`, rebuild the ledger in an empty database.
 """
 
 import sys
@@ -18,7 +18,9 @@ from purposewatch_runtime.settings import load_settings
 
 def main() -> None:
     """Read the settings, then serve until told to stop."""
-    if sys.argv[1:2] == ["accounts"]:
+    if sys.argv[1:2] in (["users"], ["accounts"]):
+        if sys.argv[1] == "accounts":
+            sys.stderr.write("`accounts` is deprecated; use `users`\n")
         raise SystemExit(run_command(sys.argv[2:]))
     if sys.argv[1:2] == ["check-routing"]:
         raise SystemExit(check_routing(sys.argv[2:]))

@@ -40,7 +40,7 @@ from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.compose import desk_parts, make_desk
+from purposewatch_reporter.web.app import make_web_app, web_components
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.wiring import build_ledger
 from purposewatch_runtime import metrics as m
@@ -127,8 +127,8 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         ),
     ]
     parts[2:2] = _alerting(settings, routing, database, metric_set, severity)
-    desk = make_desk(settings, database, watch, version=_VERSION, clock=_now)
-    parts[2:2] = desk_parts(desk, settings)
+    web = make_web_app(settings, database, watch, version=_VERSION, clock=_now)
+    parts[2:2] = web_components(web, settings)
     supervisor = Supervisor(parts)
 
     @asynccontextmanager
@@ -175,7 +175,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             registry=metric_set.registry,
         )
     )
-    app.router.routes.extend(web_routes(desk))
+    app.router.routes.extend(web_routes(web))
     return app, supervisor
 
 

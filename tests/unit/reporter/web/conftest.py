@@ -16,13 +16,12 @@ from purposewatch_reporter.app import build_app
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.app import Desk
-from purposewatch_reporter.web.compose import make_desk
+from purposewatch_reporter.web.app import WebApp, make_web_app
 from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.roles import Role
-from purposewatch_reporter.web.users.store import Account, add_account
+from purposewatch_reporter.web.users.store import User, add_user
 from tests.unit.reporter.records import in_topic, verdict
 
 ROOT = Path(__file__).parents[4]
@@ -95,7 +94,7 @@ def declared() -> DeclaredPolicies:
     return policies
 
 
-def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, Desk]:
+def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, WebApp]:
     """The reporter's application with a desk on the test's clock, without Kafka."""
     given = ReporterSettings.model_validate(
         {
@@ -106,7 +105,7 @@ def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, De
     )
     app, _ = build_app(given)
     paths = {route.path for route in app.router.routes if hasattr(route, "path")}
-    desk = make_desk(given, database, _NoBooks(), version="0", clock=clock)  # type: ignore[arg-type]
+    desk = make_web_app(given, database, _NoBooks(), version="0", clock=clock)  # type: ignore[arg-type]
     object.__setattr__(desk, "passwords", Passwords(CHEAP))
     desk.declared.current = declared().current
     ours = web_routes(desk)
@@ -143,18 +142,18 @@ async def filled(database: Database, ledger_writer: LedgerWriter) -> Database:
 
 
 @pytest.fixture
-async def desk(filled: Database, clock: Clock) -> tuple[Any, Desk]:
+async def desk(filled: Database, clock: Clock) -> tuple[Any, WebApp]:
     """The application, with an officer and a viewer."""
     app, desk = desk_app(filled, clock)
     hashed = CHEAP.hash(PASSWORD)
     async with filled.writing() as connection:
         for name, role in (("olivia", Role.OFFICER), ("victor", Role.VIEWER)):
-            await add_account(connection, Account(name, role, hashed), clock())
+            await add_user(connection, User(name, role, hashed), clock())
     return app, desk
 
 
 @pytest.fixture
-async def browser(desk: tuple[Any, Desk]) -> AsyncIterator[Browser]:
+async def browser(desk: tuple[Any, WebApp]) -> AsyncIterator[Browser]:
     """Nobody is signed in yet."""
     opened = Browser(desk[0], "http://desk")
     async with opened.http:
@@ -169,7 +168,7 @@ async def officer(browser: Browser) -> Browser:
 
 
 @pytest.fixture
-async def viewer(desk: tuple[Any, Desk]) -> AsyncIterator[Browser]:
+async def viewer(desk: tuple[Any, WebApp]) -> AsyncIterator[Browser]:
     """Victor is signed in, who only reads."""
     opened = Browser(desk[0], "http://desk")
     async with opened.http:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from purposewatch_reporter.findings.queries.overview import Bar
 from purposewatch_reporter.web.charts import nice_top, short_number, stacked
-from purposewatch_reporter.web.figures import Bar
 from tests.unit.reporter.web.conftest import NOW
 
 

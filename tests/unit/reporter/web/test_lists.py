@@ -7,17 +7,17 @@ from datetime import timedelta
 
 import pytest
 
+from purposewatch_reporter.findings.queries import matching
+from purposewatch_reporter.findings.queries.cursor import Cursor, Key, read_cursor
+from purposewatch_reporter.findings.queries.export import csv_lines, exported, json_lines
+from purposewatch_reporter.findings.queries.filters import WORST_FIRST, Filters, ListQuery, Order
+from purposewatch_reporter.findings.queries.rows import Row, load_rows
+from purposewatch_reporter.findings.queries.violation_page import read_page
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.findings.triage import Action, Target, TriageCommand, TriageState
+from purposewatch_reporter.findings.triage_store import apply
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.lists import matching
-from purposewatch_reporter.web.lists.export import csv_lines, exported, json_lines
-from purposewatch_reporter.web.lists.filters import WORST_FIRST, Filters, ListQuery, Order
-from purposewatch_reporter.web.lists.keys import Cursor, Key, read_cursor
-from purposewatch_reporter.web.lists.page import read_page
-from purposewatch_reporter.web.lists.rows import Row, load_rows
-from purposewatch_reporter.web.triage.status import Act, Target
-from purposewatch_reporter.web.triage.store import Doing, Standing, do
 from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.web.conftest import NOW, Browser
 
@@ -48,14 +48,14 @@ async def book_many(ledger_writer: LedgerWriter, count: int, chance: random.Rand
 
 async def triage_some(database: Database, rows: list[Row], chance: random.Random) -> None:
     """Triage some violations by themselves, and some findings."""
-    acts = (Act.ACKNOWLEDGE, Act.RESOLVE, Act.ASSIGN)
+    acts = (Action.ACKNOWLEDGE, Action.RESOLVE, Action.ASSIGN)
     names = sorted({part.fingerprint for row in rows for part in row.parts})
     targets = [(Target.VIOLATION, row.id) for row in chance.sample(rows, len(rows) // 4)]
     targets += [(Target.FINDING, name) for name in chance.sample(names, len(names) // 3)]
     async with database.writing() as connection:
         for target, name in targets:
-            doing = Doing(target, name, chance.choice(acts), "olivia", assignee="victor")
-            await do(connection, doing, Standing(), NOW)
+            command = TriageCommand(target, name, chance.choice(acts), "olivia", assignee="victor")
+            await apply(connection, command, TriageState(), NOW)
 
 
 def fits(row: Row, asked: ListQuery) -> list[Severity]:

@@ -8,7 +8,7 @@ import pytest
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.reconciliation.reconciler import ReconciliationReport
 from purposewatch_reporter.reconciliation.topic import TopicReconciliation, reconcile
-from purposewatch_reporter.web.app import Desk
+from purposewatch_reporter.web.app import WebApp
 from tests.unit.reporter.web.conftest import NOW, Browser, first_id
 
 PAGES = (
@@ -39,7 +39,7 @@ async def test_every_page_opens(officer: Browser, path: str, language: str) -> N
     [(None, "Not known"), (0, "Balanced"), (3, "Not balanced")],
 )
 async def test_the_overview_shows_the_books(
-    desk: tuple[Any, Desk], officer: Browser, log_end: int | None, words: str
+    desk: tuple[Any, WebApp], officer: Browser, log_end: int | None, words: str
 ) -> None:
     """Balanced, not balanced, or not known yet."""
     books = reconcile(0, PartitionLedger(), log_end)

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from purposewatch_reporter.findings.queries.export import csv_lines, safe_cell
+from purposewatch_reporter.findings.queries.rows import Row
 from purposewatch_reporter.store.tables import accounts, sessions
-from purposewatch_reporter.web.app import Desk
-from purposewatch_reporter.web.lists.export import csv_lines, safe_cell
-from purposewatch_reporter.web.lists.rows import Row
+from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.web.security import CONTENT_SECURITY_POLICY, safe_path
-from purposewatch_reporter.web.users.throttle import BY_ACCOUNT, ThrottlePolicy
+from purposewatch_reporter.web.users.throttle import BY_USERNAME, ThrottlePolicy
 from tests.unit.reporter.web.conftest import NOW, PASSWORD, Browser, Clock, desk_app, first_id
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
-def all_paths(desk: Desk, method: str) -> list[str]:
+def all_paths(desk: WebApp, method: str) -> list[str]:
     """Every address of the page that takes the method."""
     return [
         re.sub(r"\{id\}", "0" * 32, route.path).replace("{controller}/{version}", "a/b")
@@ -30,7 +30,7 @@ def all_paths(desk: Desk, method: str) -> list[str]:
     ]
 
 
-async def test_nothing_is_shown_to_strangers(desk: tuple[Any, Desk], browser: Browser) -> None:
+async def test_nothing_is_shown_to_strangers(desk: tuple[Any, WebApp], browser: Browser) -> None:
     """Every page but the sign-in leads there."""
     for path in set(all_paths(desk[1], "GET")) - {"/sign-in"}:
         answer = await browser.get(path)
@@ -38,7 +38,7 @@ async def test_nothing_is_shown_to_strangers(desk: tuple[Any, Desk], browser: Br
         assert answer.headers["location"].startswith("/sign-in"), path
 
 
-async def test_nothing_is_taken_from_strangers(desk: tuple[Any, Desk], browser: Browser) -> None:
+async def test_nothing_is_taken_from_strangers(desk: tuple[Any, WebApp], browser: Browser) -> None:
     """No form but the sign-in and the preferences works without a session."""
     for path in set(all_paths(desk[1], "POST")) - {"/sign-in", "/preferences"}:
         answer = await browser.http.post(path, data={"act": "resolve"})
@@ -97,7 +97,9 @@ async def test_the_session_cookie_is_out_of_reach_of_scripts(browser: Browser) -
     assert "SameSite=lax" in session
 
 
-async def test_only_a_hash_of_the_token_is_stored(desk: tuple[Any, Desk], officer: Browser) -> None:
+async def test_only_a_hash_of_the_token_is_stored(
+    desk: tuple[Any, WebApp], officer: Browser
+) -> None:
     """Who reads the database can't take over a session; nor does it hold a password."""
     token = officer.http.cookies["purposewatch_session"]
     async with desk[1].database.reading() as connection:
@@ -225,8 +227,8 @@ async def test_a_wrong_name_and_a_wrong_password_look_the_same(browser: Browser)
 @pytest.mark.parametrize("username", ["olivia", "nobody"])
 async def test_guessing_is_slowed_down(browser: Browser, clock: Clock, username: str) -> None:
     """Whether the account exists or not; even the right password has to wait."""
-    answers = [await browser.sign_in(username, "wrong") for _ in range(BY_ACCOUNT.free)]
-    assert [each.status_code for each in answers] == [403] * BY_ACCOUNT.free
+    answers = [await browser.sign_in(username, "wrong") for _ in range(BY_USERNAME.free)]
+    assert [each.status_code for each in answers] == [403] * BY_USERNAME.free
     blocked = await browser.sign_in(username)
     assert blocked.status_code == 429
     assert int(blocked.headers["retry-after"]) > 0
@@ -333,7 +335,7 @@ async def test_a_huge_form_is_refused(officer: Browser) -> None:
 
 
 async def test_another_password_ends_the_other_sessions(
-    desk: tuple[Any, Desk], officer: Browser
+    desk: tuple[Any, WebApp], officer: Browser
 ) -> None:
     """Whoever had the old one is out; oneself stays in."""
     other = Browser(desk[0], "http://desk")
@@ -367,7 +369,7 @@ async def test_a_poor_password_is_refused(
     assert fault in answer.text
 
 
-async def test_the_api_takes_no_cookies(desk: tuple[Any, Desk], officer: Browser) -> None:
+async def test_the_api_takes_no_cookies(desk: tuple[Any, WebApp], officer: Browser) -> None:
     """Its token is its own; a page of another site gains nothing by calling it."""
     app, _ = desk_app(desk[1].database, Clock(), reporter_api_token="a token of enough letters")
     other = Browser(app, "http://desk")

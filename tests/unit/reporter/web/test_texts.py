@@ -7,8 +7,8 @@ import pytest
 
 from purposewatch_policy import Dimension, Grade, Kind, Outcome
 from purposewatch_policy.languages import TAGS, catalogue
+from purposewatch_reporter.findings.triage import Action, Status
 from purposewatch_reporter.web.language import choose, page_texts
-from purposewatch_reporter.web.triage.status import Act, Status
 
 PACKAGE = "purposewatch_reporter.web"
 WEB = files(PACKAGE)
@@ -37,8 +37,8 @@ def test_every_value_of_a_closed_set_has_a_text() -> None:
         *(f"outcome.{each}" for each in Outcome),
         *(f"grade.{each}" for each in Grade),
         *(f"status.{each}" for each in Status),
-        *(f"act.{each}" for each in Act),
-        *(f"did.{each}" for each in Act),
+        *(f"act.{each}" for each in Action),
+        *(f"did.{each}" for each in Action),
         *(f"field.{each}" for each in Dimension),
     }
 

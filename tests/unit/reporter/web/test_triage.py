@@ -7,15 +7,15 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from purposewatch_reporter.store.tables import silences, triage_acts
-from purposewatch_reporter.web.app import Desk
-from purposewatch_reporter.web.triage.status import (
-    LEADS_TO,
-    Act,
+from purposewatch_reporter.findings.triage import (
+    RESULTING_STATUS,
+    Action,
     Status,
     effective,
     possible,
 )
+from purposewatch_reporter.store.tables import silences, triage_acts
+from purposewatch_reporter.web.app import WebApp
 from tests.unit.reporter.web.conftest import Browser, first_id
 
 
@@ -109,7 +109,7 @@ async def test_work_is_assigned_to_accounts_only(officer: Browser) -> None:
     assert await rows_with(officer, assignee="victor") == 0
 
 
-async def test_the_trail_can_only_grow(desk: tuple[Any, Desk], officer: Browser) -> None:
+async def test_the_trail_can_only_grow(desk: tuple[Any, WebApp], officer: Browser) -> None:
     """The database itself refuses to change or remove what stands in it."""
     path = f"/violations/{await first_id(officer)}"
     await officer.send(f"{path}/triage", {"act": "resolve"})
@@ -129,7 +129,7 @@ async def test_the_trail_can_only_grow(desk: tuple[Any, Desk], officer: Browser)
 
 
 async def test_a_findings_alerts_are_silenced_for_a_while(
-    desk: tuple[Any, Desk], officer: Browser
+    desk: tuple[Any, WebApp], officer: Browser
 ) -> None:
     """With a reason; and let go again."""
     path = f"/findings/{await first_id(officer, '/findings')}"
@@ -163,8 +163,8 @@ def test_every_status_but_open_can_be_left_and_none_leads_to_itself() -> None:
     for status in Status:
         acts = possible(status)
         assert acts
-        assert all(LEADS_TO[act] is not status for act in acts)
-        assert (Act.REOPEN in acts) == (status is not Status.OPEN)
+        assert all(RESULTING_STATUS[act] is not status for act in acts)
+        assert (Action.REOPEN in acts) == (status is not Status.OPEN)
 
 
 def test_a_violations_status_is_its_own_or_the_least_done_of_its_findings() -> None:

@@ -111,7 +111,7 @@ class Findings:
         alike = dict(zip(sorts, found, strict=True))
         places = {sort: _places(read) for sort, read in alike.items()}
         wanted = {group for groups, _ in places.values() for group in groups.values()}
-        admitted = await self._admit(connection, wanted)
+        admitted = await self._authorise(connection, wanted)
         silences = await active_silences(connection, now)
         judged_groups: dict[Group, Mark] = {}
         for group in wanted:
@@ -143,7 +143,7 @@ class Findings:
             values = [[row[name] for row in rows] for name in columns]
             await write(connection, findings, columns, values, _UPSERT)
 
-    async def _admit(
+    async def _authorise(
         self, connection: AsyncConnection, wanted: set[Group]
     ) -> Mapping[Group, Group]:
         """The finding that each group goes to: its own, or the overflow when there are too many."""

@@ -1,21 +1,27 @@
-"""What all pages share, put together once."""
+"""The compliance page: what all of its handlers share, put together from the settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
+from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.rendering import Rendering
+from purposewatch_reporter.web.users.first_user import FirstUser
 from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.sessions import SessionPolicy, prune_sessions
 from purposewatch_reporter.web.users.throttle import prune_failures
+from purposewatch_runtime.service import Component
+
+_PRUNE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """The page's parts and settings."""
+class WebApp:
+    """What the page's handlers work with."""
 
     database: Database
     watch: Reconciler
@@ -33,8 +39,40 @@ class Desk:
         return self.public_url.startswith("https://")
 
     async def prune(self) -> None:
-        """Forget sessions and failures that are over."""
+        """Delete expired sessions and sign-in failures."""
         now = self.clock()
         async with self.database.writing() as connection:
             await prune_sessions(connection, self.session_policy, now)
             await prune_failures(connection, now)
+
+
+def make_web_app(
+    settings: ReporterSettings,
+    database: Database,
+    watch: Reconciler,
+    *,
+    version: str,
+    clock: Callable[[], datetime],
+) -> WebApp:
+    """Put the page together; nothing is read yet."""
+    return WebApp(
+        database=database,
+        watch=watch,
+        declared=DeclaredPolicies(settings.policies_dir),
+        clock=clock,
+        public_url=settings.public_url,
+        session_policy=SessionPolicy(
+            idle=timedelta(minutes=settings.reporter_session_idle_minutes),
+            longest=timedelta(hours=settings.reporter_session_hours),
+        ),
+        version=version,
+    )
+
+
+def web_components(app: WebApp, settings: ReporterSettings) -> list[Component]:
+    """What has to be started for it, after the database."""
+    return [
+        FirstUser(app.database, app.passwords, app.clock),
+        Periodic("declared policies", settings.policies_reload_seconds, app.declared.refresh),
+        Periodic("sessions", _PRUNE_SECONDS, app.prune),
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from purposewatch_reporter.web.figures import Bar
+from purposewatch_reporter.findings.queries.overview import Bar
 
 WIDTH, HEIGHT = 720, 168
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 10, 24

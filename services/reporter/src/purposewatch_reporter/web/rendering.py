@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 _NOTHING = "\N{EN DASH}"
 
 ASSETS = {
-    "desk.css": "text/css; charset=utf-8",
-    "desk.js": "text/javascript; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

@@ -1,7 +1,7 @@
-"""One request to the page: who asks, in which language, and the answer's dress.
+"""One request to the page: who sends it, in which language, and how it is responseed.
 
-Every page goes through `visited`, which lets in only who may see it, checks that a form comes
-from a page of ours, turns errors into pages, and adds the protecting headers.
+Every page goes through `page_endpoint`, which authorises the request, checks that a form comes from
+one of our pages, turns errors into pages, and adds the security headers.
 """
 
 import hmac
@@ -17,11 +17,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from purposewatch_policy.languages import TAGS, Texts
-from purposewatch_reporter.web.app import Desk
+from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.language import choose, page_texts
 from purposewatch_reporter.web.security import comes_from_here, protect, safe_path
 from purposewatch_reporter.web.users.roles import Role
-from purposewatch_reporter.web.users.sessions import SignedIn, is_due, read_session, touch_session
+from purposewatch_reporter.web.users.sessions import (
+    SignedInUser,
+    is_due,
+    read_session,
+    touch_session,
+)
 from purposewatch_runtime.logs import get_logger
 
 THEMES = ("auto", "light", "dark")
@@ -45,22 +50,22 @@ class PageError(Exception):
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestContext:
     """A request and what is known about it."""
 
-    desk: Desk
+    app: WebApp
     request: Request
     texts: Texts
     theme: str
-    account: SignedIn | None
+    user: SignedInUser | None
     form: Mapping[str, str]
 
     @property
-    def who(self) -> SignedIn:
-        """Who is signed in; only for pages that ask for it."""
-        if self.account is None:
+    def signed_in(self) -> SignedInUser:
+        """The user; only for pages that require one."""
+        if self.user is None:
             raise PageError(HTTPStatus.UNAUTHORIZED, "signed_out")
-        return self.account
+        return self.user
 
     @property
     def is_fragment(self) -> bool:
@@ -74,16 +79,16 @@ class Visit:
         return f"{url.path}?{url.query}" if url.query else url.path
 
     def html(
-        self, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any
+        self, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any
     ) -> HTMLResponse:
         """The page, or the template's fragment when only that is wanted."""
-        declared = self.desk.declared
+        declared = self.app.declared
         language = self.texts.language
 
         def label(controller: str | None, dimension: str, term: str) -> str | None:
             return declared.label(controller, dimension, term, language)
 
-        content = self.desk.rendering.render(
+        content = self.app.rendering.render(
             template,
             {
                 "t": self.texts,
@@ -91,42 +96,42 @@ class Visit:
                 "languages": {each: page_texts(each)("language_name") for each in TAGS},
                 "theme": self.theme,
                 "themes": THEMES,
-                "account": self.account,
-                "may_triage": self.account is not None and self.account.role.may(Role.OFFICER),
-                "csrf": self.account.csrf_token if self.account else "",
+                "user": self.user,
+                "may_triage": self.user is not None and self.user.role.may(Role.OFFICER),
+                "csrf": self.user.csrf_token if self.user else "",
                 "address": self.address,
                 "label": label,
                 "own": self.texts.pick,
                 "is_sensitive": declared.is_sensitive,
-                "version": self.desk.version,
-                "now": self.desk.clock(),
+                "version": self.app.version,
+                "now": self.app.clock(),
                 "fragment": self.request.headers.get(FRAGMENT_HEADER),
-                **context,
+                **values,
             },
         )
         return HTMLResponse(content, status_code=status)
 
-    def go(self, path: str) -> RedirectResponse:
-        """Lead on to another page of ours."""
+    def redirect(self, path: str) -> RedirectResponse:
+        """Redirect to another page of this site."""
         return RedirectResponse(safe_path(path), status_code=HTTPStatus.SEE_OTHER)
 
     def set_cookie(self, response: Response, name: str, value: str, max_age: int | None) -> None:
         """Set a cookie that scripts can't read and other sites' forms don't send."""
         response.set_cookie(
-            cookie_name(name, is_https=self.desk.is_https),
+            cookie_name(name, is_https=self.app.is_https),
             value,
             max_age=max_age,
-            secure=self.desk.is_https,
+            secure=self.app.is_https,
             httponly=True,
             samesite="lax",
         )
 
     def cookie(self, name: str) -> str | None:
-        """A cookie of ours."""
-        return self.request.cookies.get(cookie_name(name, is_https=self.desk.is_https))
+        """A cookie that this page has set."""
+        return self.request.cookies.get(cookie_name(name, is_https=self.app.is_https))
 
 
-Handler: TypeAlias = Callable[[Visit], Awaitable[Response]]
+Handler: TypeAlias = Callable[[RequestContext], Awaitable[Response]]
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 SESSION_COOKIE = "purposewatch_session"
@@ -135,70 +140,70 @@ THEME_COOKIE = "purposewatch_theme"
 
 
 def cookie_name(name: str, *, is_https: bool) -> str:
-    """With TLS, a name that browsers only take from this very host."""
+    """With TLS, a name that browsers accept only from this very host."""
     return f"__Host-{name}" if is_https else name
 
 
-def visited(desk: Desk, handler: Handler, needed: Role | None = Role.VIEWER) -> Endpoint:
-    """The endpoint of a page; `needed` is the role that it takes, `None` for anybody."""
+def page_endpoint(app: WebApp, handler: Handler, needed: Role | None = Role.VIEWER) -> Endpoint:
+    """The endpoint of a page; `needed` is the role that it requires, `None` for anybody."""
 
     async def endpoint(request: Request) -> Response:
-        visit = _stranger(desk, request)
+        context = _anonymous(app, request)
         try:
-            await _recognise(visit)
-            answer = await _admit(visit, needed) or await handler(visit)
+            await _authenticate(context)
+            response = await _authorise(context, needed) or await handler(context)
         except PageError as error:
-            answer = visit.html("error.html", error.status, reason=error.reason)
+            response = context.html("error.html", error.status, reason=error.reason)
         except ValidationError:
-            answer = visit.html("error.html", HTTPStatus.BAD_REQUEST, reason="filters")
+            response = context.html("error.html", HTTPStatus.BAD_REQUEST, reason="filters")
         except (SQLAlchemyError, OSError) as error:
             _log.warning("request failed", error=type(error).__name__)
-            answer = visit.html("error.html", HTTPStatus.SERVICE_UNAVAILABLE, reason="database")
-        answer.headers["Vary"] = "X-Fragment, Cookie, Accept-Language"
-        return protect(answer, is_https=desk.is_https)
+            response = context.html("error.html", HTTPStatus.SERVICE_UNAVAILABLE, reason="database")
+        response.headers["Vary"] = "X-Fragment, Cookie, Accept-Language"
+        return protect(response, is_https=app.is_https)
 
     return endpoint
 
 
-def _stranger(desk: Desk, request: Request) -> Visit:
-    visit = Visit(desk, request, page_texts(TAGS[0]), THEMES[0], None, {})
-    theme = visit.cookie(THEME_COOKIE)
-    visit.theme = theme if theme in THEMES else THEMES[0]
+def _anonymous(app: WebApp, request: Request) -> RequestContext:
+    context = RequestContext(app, request, page_texts(TAGS[0]), THEMES[0], None, {})
+    theme = context.cookie(THEME_COOKIE)
+    context.theme = theme if theme in THEMES else THEMES[0]
     accepted = request.headers.get("accept-language")
-    visit.texts = page_texts(choose(visit.cookie(LANGUAGE_COOKIE), accepted))
-    return visit
+    context.texts = page_texts(choose(context.cookie(LANGUAGE_COOKIE), accepted))
+    return context
 
 
-async def _recognise(visit: Visit) -> None:
-    token = visit.cookie(SESSION_COOKIE)
+async def _authenticate(context: RequestContext) -> None:
+    token = context.cookie(SESSION_COOKIE)
     if token:
-        desk, now = visit.desk, visit.desk.clock()
-        async with desk.database.reading() as connection:
-            visit.account = await read_session(connection, token, desk.session_policy, now)
-        # what the page fetches by itself keeps nobody signed in
-        if visit.account is not None and not visit.is_fragment and is_due(visit.account, now):
-            async with desk.database.writing() as connection:
+        app, now = context.app, context.app.clock()
+        async with app.database.reading() as connection:
+            context.user = await read_session(connection, token, app.session_policy, now)
+        # requests that the page sends by itself do not extend a session
+        if context.user is not None and not context.is_fragment and is_due(context.user, now):
+            async with app.database.writing() as connection:
                 await touch_session(connection, token, now)
 
 
-async def _admit(visit: Visit, needed: Role | None) -> Response | None:
-    """An answer instead of the page, when it must not be shown."""
-    is_form = visit.request.method == "POST"
-    if is_form and not comes_from_here(visit.request, visit.desk.public_url):
+async def _authorise(context: RequestContext, needed: Role | None) -> Response | None:
+    """A response instead of the page, when the request is not authorised."""
+    is_form = context.request.method == "POST"
+    if is_form and not comes_from_here(context.request, context.app.public_url):
         raise PageError(HTTPStatus.FORBIDDEN, "csrf")
-    if needed is not None and visit.account is None:
-        if visit.is_fragment:
+    if needed is not None and context.user is None:
+        if context.is_fragment:
             raise PageError(HTTPStatus.UNAUTHORIZED, "signed_out")
-        asked = "/" if is_form else visit.address
+        asked = "/" if is_form else context.address
         query = "" if asked == "/" else f"?{urlencode({'next': asked})}"
-        return visit.go(f"/sign-in{query}")
+        return context.redirect(f"/sign-in{query}")
     if is_form:
-        visit.form = await _read_form(visit.request)
-        if visit.account is not None and not _is_equal(
-            visit.form.get("csrf", ""), visit.account.csrf_token
+        context.form = await _read_form(context.request)
+        if context.user is not None and not _is_equal(
+            context.form.get("csrf", ""), context.user.csrf_token
         ):
             raise PageError(HTTPStatus.FORBIDDEN, "csrf")
-    if needed is not None and not visit.who.role.may(needed):
+    if needed is not None and not context.signed_in.role.may(needed):
         raise PageError(HTTPStatus.FORBIDDEN, "role")
     return None
 

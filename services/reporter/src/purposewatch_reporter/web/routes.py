@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from purposewatch_reporter.web.app import Desk
+from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.pages.export import export_csv, export_json
 from purposewatch_reporter.web.pages.finding import show_finding
 from purposewatch_reporter.web.pages.overview import show_overview
@@ -28,27 +28,27 @@ from purposewatch_reporter.web.pages.triage import (
 from purposewatch_reporter.web.pages.violation import show_violation
 from purposewatch_reporter.web.pages.violations import show_findings, show_violations
 from purposewatch_reporter.web.rendering import ASSETS, asset
-from purposewatch_reporter.web.request_context import Handler, visited
+from purposewatch_reporter.web.request_context import Handler, page_endpoint
 from purposewatch_reporter.web.security import protect
 from purposewatch_reporter.web.users.roles import Role
 
 
-def web_routes(desk: Desk) -> list[Route]:
+def web_routes(app: WebApp) -> list[Route]:
     """Every page, form and file."""
 
     def page(path: str, handler: Handler, needed: Role | None = Role.VIEWER) -> Route:
-        return Route(path, visited(desk, handler, needed), methods=["GET"])
+        return Route(path, page_endpoint(app, handler, needed), methods=["GET"])
 
     def form(path: str, handler: Handler, needed: Role | None = Role.OFFICER) -> Route:
-        return Route(path, visited(desk, handler, needed), methods=["POST"])
+        return Route(path, page_endpoint(app, handler, needed), methods=["POST"])
 
     async def give_asset(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in ASSETS:
-            return protect(Response(status_code=HTTPStatus.NOT_FOUND), is_https=desk.is_https)
+            return protect(Response(status_code=HTTPStatus.NOT_FOUND), is_https=app.is_https)
         response = Response(asset(name), media_type=ASSETS[name])
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return protect(response, is_https=desk.is_https)
+        return protect(response, is_https=app.is_https)
 
     return [
         page("/", show_overview),

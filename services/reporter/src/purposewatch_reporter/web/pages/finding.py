@@ -8,15 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_reporter.findings.group import Group
+from purposewatch_reporter.findings.queries.filters import ListQuery
+from purposewatch_reporter.findings.queries.finding_page import with_triage
+from purposewatch_reporter.findings.queries.violation_page import read_page
 from purposewatch_reporter.findings.silences import active_silences
+from purposewatch_reporter.findings.triage import MAX_COMMENT, Status, Target, possible
+from purposewatch_reporter.findings.triage_store import read_trail
 from purposewatch_reporter.store.tables import findings
-from purposewatch_reporter.web.lists.filters import ListQuery
-from purposewatch_reporter.web.lists.grouped import with_triage
-from purposewatch_reporter.web.lists.page import read_page
-from purposewatch_reporter.web.pages.violation import asked_id
-from purposewatch_reporter.web.request_context import PageError, Visit
-from purposewatch_reporter.web.triage.status import Status, Target, possible
-from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
+from purposewatch_reporter.web.pages.violation import requested_id
+from purposewatch_reporter.web.request_context import PageError, RequestContext
 
 SILENCE_DAYS = (1, 7, 30, 90, 365)
 _LATEST = 10
@@ -36,22 +36,22 @@ def group_of(finding: Mapping[str, Any]) -> Group:
     return Group(*(finding[name] for name in Group._fields))
 
 
-async def show_finding(visit: Visit, *, fault: str | None = None) -> Response:
+async def show_finding(context: RequestContext, *, fault: str | None = None) -> Response:
     """The page of one finding."""
-    name = asked_id(visit)
-    desk = visit.desk
-    async with desk.database.reading() as connection:
+    name = requested_id(context)
+    app = context.app
+    async with app.database.reading() as connection:
         finding = await load_finding(connection, name)
         latest = await read_page(connection, ListQuery(finding=name), size=_LATEST)
         trail = await read_trail(connection, Target.FINDING, name)
         silences = [
             each
-            for each in await active_silences(connection, desk.clock())
+            for each in await active_silences(connection, app.clock())
             if each.matches(group_of(finding))
         ]
     status = HTTPStatus.OK if fault is None else HTTPStatus.BAD_REQUEST
     current = Status(finding["status"])
-    return visit.html(
+    return context.html(
         "finding.html",
         status,
         finding=finding,
@@ -63,5 +63,5 @@ async def show_finding(visit: Visit, *, fault: str | None = None) -> Response:
         assignee=finding["assignee"],
         fault=fault,
         max_comment=MAX_COMMENT,
-        policy=desk.declared.policy(finding["controller"], finding["policy_version"]),
+        policy=app.declared.policy(finding["controller"], finding["policy_version"]),
     )

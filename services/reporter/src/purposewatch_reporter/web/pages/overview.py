@@ -2,27 +2,27 @@
 
 from starlette.responses import Response
 
+from purposewatch_reporter.findings.queries.filters import WORST_FIRST
+from purposewatch_reporter.findings.queries.overview import SPANS, open_findings, read_figures
 from purposewatch_reporter.reconciliation.topic import all_reconciled
 from purposewatch_reporter.web.charts import stacked
-from purposewatch_reporter.web.figures import SPANS, open_findings, read_figures
-from purposewatch_reporter.web.lists.filters import WORST_FIRST
-from purposewatch_reporter.web.request_context import Visit
+from purposewatch_reporter.web.request_context import RequestContext
 
 _DEFAULT_SPAN = "7d"
 
 
-async def show_overview(visit: Visit) -> Response:
+async def show_overview(context: RequestContext) -> Response:
     """Verdicts over time, where violations come from, the books, the policies in force."""
-    desk = visit.desk
-    now = desk.clock()
-    span = SPANS.get(visit.request.query_params.get("span", _DEFAULT_SPAN), SPANS[_DEFAULT_SPAN])
-    async with desk.database.reading() as connection:
+    app = context.app
+    now = app.clock()
+    span = SPANS.get(context.request.query_params.get("span", _DEFAULT_SPAN), SPANS[_DEFAULT_SPAN])
+    async with app.database.reading() as connection:
         figures = await read_figures(connection, span, now)
-        by_severity, mine = await open_findings(connection, visit.who.username)
-    statement = desk.watch.latest
-    declared = desk.declared.current
+        by_severity, mine = await open_findings(connection, context.signed_in.username)
+    statement = app.watch.latest
+    declared = app.declared.current
     in_force = [declared.in_force(controller, now) for controller in declared.controllers]
-    return visit.html(
+    return context.html(
         "overview.html",
         span=span,
         spans=SPANS,

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_policy import Dimension, Kind, Policy, Statement
+from purposewatch_reporter.findings.queries.finding_page import with_triage
 from purposewatch_reporter.store.tables import findings, statement_counts
-from purposewatch_reporter.web.app import Desk
-from purposewatch_reporter.web.lists.grouped import with_triage
-from purposewatch_reporter.web.request_context import PageError, Visit
+from purposewatch_reporter.web.app import WebApp
+from purposewatch_reporter.web.request_context import PageError, RequestContext
 
 _UNDECLARED = [str(kind) for kind in Kind if str(kind).startswith("undeclared_")]
 _MOST = 25
@@ -30,13 +30,13 @@ async def _counts(connection: AsyncConnection) -> dict[tuple[str, str], dict[str
     return found
 
 
-async def show_policies(visit: Visit) -> Response:
+async def show_policies(context: RequestContext) -> Response:
     """Every version of every policy."""
-    desk = visit.desk
-    async with desk.database.reading() as connection:
+    app = context.app
+    async with app.database.reading() as connection:
         counts = await _counts(connection)
     rows = []
-    for policy in desk.declared.policies():
+    for policy in app.declared.policies():
         used = counts.get((policy.controller, policy.version), {})
         decided = sum(
             count
@@ -45,25 +45,25 @@ async def show_policies(visit: Visit) -> Response:
             if outcome != "nearest_miss"
         )
         unused = [each for each in policy.statements if not _decided(used.get(each.id, {}))]
-        rows.append((policy, _is_in_force(desk, policy), decided, len(unused)))
-    return visit.html("policies.html", rows=rows, is_invalid=desk.declared.is_invalid)
+        rows.append((policy, _is_in_force(app, policy), decided, len(unused)))
+    return context.html("policies.html", rows=rows, is_invalid=app.declared.is_invalid)
 
 
-async def show_policy(visit: Visit) -> Response:
+async def show_policy(context: RequestContext) -> Response:
     """One version with its statements."""
-    desk = visit.desk
-    asked = visit.request.path_params
-    policy = desk.declared.policy(asked["controller"], asked["version"])
+    app = context.app
+    asked = context.request.path_params
+    policy = app.declared.policy(asked["controller"], asked["version"])
     if policy is None:
         raise PageError(HTTPStatus.NOT_FOUND, "not_found")
-    async with desk.database.reading() as connection:
+    async with app.database.reading() as connection:
         counts = (await _counts(connection)).get((policy.controller, policy.version), {})
         undeclared = await _undeclared(connection, policy.controller)
     unused = [each for each in policy.statements if not _decided(counts.get(each.id, {}))]
-    return visit.html(
+    return context.html(
         "policy.html",
         policy=policy,
-        in_force=_is_in_force(desk, policy),
+        in_force=_is_in_force(app, policy),
         terms=_terms,
         counts=counts,
         unused=unused,
@@ -73,8 +73,8 @@ async def show_policy(visit: Visit) -> Response:
     )
 
 
-def _is_in_force(desk: Desk, policy: Policy) -> bool:
-    compiled = desk.declared.current.in_force(policy.controller, desk.clock())
+def _is_in_force(app: WebApp, policy: Policy) -> bool:
+    compiled = app.declared.current.in_force(policy.controller, app.clock())
     return compiled is not None and compiled.policy.version == policy.version
 
 

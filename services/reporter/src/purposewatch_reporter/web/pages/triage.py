@@ -13,98 +13,112 @@ from purposewatch_reporter.findings.silences import (
     end_silence,
     find_silence,
 )
+from purposewatch_reporter.findings.triage import (
+    Action,
+    Refusal,
+    Status,
+    Target,
+    TriageCommand,
+    TriageError,
+    TriageState,
+)
+from purposewatch_reporter.findings.triage_store import apply
 from purposewatch_reporter.web.pages.finding import (
     SILENCE_DAYS,
     group_of,
     load_finding,
     show_finding,
 )
-from purposewatch_reporter.web.pages.violation import asked_id, load_violation, show_violation
-from purposewatch_reporter.web.request_context import Visit
-from purposewatch_reporter.web.triage.status import Act, Status, Target
-from purposewatch_reporter.web.triage.store import Doing, Refusal, Standing, TriageError, do
-from purposewatch_reporter.web.users.store import find_account, normalised
+from purposewatch_reporter.web.pages.violation import load_violation, requested_id, show_violation
+from purposewatch_reporter.web.request_context import RequestContext
+from purposewatch_reporter.web.users.store import find_user, normalised
 from purposewatch_runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
 
-async def triage_violation(visit: Visit) -> Response:
-    """Do something to one violation."""
-    name = asked_id(visit)
-    desk = visit.desk
+async def triage_violation(context: RequestContext) -> Response:
+    """Triage one violation."""
+    name = requested_id(context)
+    app = context.app
     try:
-        async with desk.database.writing() as connection:
+        async with app.database.writing() as connection:
             row = await load_violation(connection, name)
-            doing = await _doing(visit, connection, Target.VIOLATION, name)
-            await do(connection, doing, Standing(row.status, row.assignee), desk.clock())
+            command = await _command(context, connection, Target.VIOLATION, name)
+            await apply(connection, command, TriageState(row.status, row.assignee), app.clock())
     except TriageError as error:
-        return await show_violation(visit, fault=error.reason)
-    _log.info("triage", target="violation", id=name, act=str(doing.act), author=doing.author)
-    return visit.go(f"/violations/{name}#triage")
+        return await show_violation(context, fault=error.reason)
+    _log.info("triage", target="violation", id=name, act=str(command.action), author=command.author)
+    return context.redirect(f"/violations/{name}#triage")
 
 
-async def triage_finding(visit: Visit) -> Response:
-    """Do something to a finding, and so to all of its violations."""
-    name = asked_id(visit)
-    desk = visit.desk
+async def triage_finding(context: RequestContext) -> Response:
+    """Triage a finding, and so all of its violations."""
+    name = requested_id(context)
+    app = context.app
     try:
-        async with desk.database.writing() as connection:
+        async with app.database.writing() as connection:
             finding = await load_finding(connection, name)
-            doing = await _doing(visit, connection, Target.FINDING, name)
-            standing = Standing(Status(finding["status"]), finding["assignee"])
-            await do(connection, doing, standing, desk.clock())
+            command = await _command(context, connection, Target.FINDING, name)
+            state = TriageState(Status(finding["status"]), finding["assignee"])
+            await apply(connection, command, state, app.clock())
     except TriageError as error:
-        return await show_finding(visit, fault=error.reason)
-    _log.info("triage", target="finding", id=name, act=str(doing.act), author=doing.author)
-    return visit.go(f"/findings/{name}#triage")
+        return await show_finding(context, fault=error.reason)
+    _log.info("triage", target="finding", id=name, act=str(command.action), author=command.author)
+    return context.redirect(f"/findings/{name}#triage")
 
 
-async def _doing(visit: Visit, connection: AsyncConnection, target: Target, name: str) -> Doing:
-    form = visit.form
+async def _command(
+    context: RequestContext, connection: AsyncConnection, target: Target, name: str
+) -> TriageCommand:
+    form = context.form
     try:
-        act = Act(form.get("act", ""))
+        action = Action(form.get("act", ""))
     except ValueError:
         raise TriageError(Refusal.NOT_POSSIBLE) from None
     assignee = normalised(form.get("assignee", "")) or None
-    is_named = act is Act.ASSIGN and assignee is not None
-    if is_named and await find_account(connection, str(assignee)) is None:
-        raise TriageError(Refusal.NO_ACCOUNT)
-    return Doing(target, name, act, visit.who.username, form.get("comment"), assignee)
+    is_named = action is Action.ASSIGN and assignee is not None
+    if is_named and await find_user(connection, str(assignee)) is None:
+        raise TriageError(Refusal.NO_USER)
+    return TriageCommand(
+        target, name, action, context.signed_in.username, form.get("comment"), assignee
+    )
 
 
-async def silence_finding(visit: Visit) -> Response:
-    """Stop a finding's alerts for a while; it is still recorded and counted."""
-    name = asked_id(visit)
-    desk, form, now = visit.desk, visit.form, visit.desk.clock()
+async def silence_finding(context: RequestContext) -> Response:
+    """Silence a finding; its violations are still recorded and counted."""
+    name = requested_id(context)
+    app, form, now = context.app, context.form, context.app.clock()
     days = next((each for each in SILENCE_DAYS if str(each) == form.get("days")), 0)
     try:
-        async with desk.database.writing() as connection:
+        async with app.database.writing() as connection:
             finding = await load_finding(connection, name)
             asked = NewSilence(
                 Matchers(**group_of(finding)._asdict()),
                 reason=form.get("reason", ""),
-                author=visit.who.username,
+                author=context.signed_in.username,
                 expires_time=now + timedelta(days=days),
             )
             await silence_findings(connection, asked, now)
     except SilenceError:
-        return await show_finding(visit, fault="silence")
-    _log.info("silenced", id=name, days=days, author=visit.who.username)
-    return visit.go(f"/findings/{name}#silence")
+        return await show_finding(context, fault="silence")
+    _log.info("silenced", id=name, days=days, author=context.signed_in.username)
+    return context.redirect(f"/findings/{name}#silence")
 
 
-async def unsilence_finding(visit: Visit) -> Response:
-    """Let a finding alert again."""
-    name = asked_id(visit)
-    desk = visit.desk
-    silence = visit.form.get("silence", "")
+async def unsilence_finding(context: RequestContext) -> Response:
+    """End a silence of a finding."""
+    name = requested_id(context)
+    app = context.app
+    silence = context.form.get("silence", "")
     try:
-        async with desk.database.writing() as connection:
+        async with app.database.writing() as connection:
             finding = await load_finding(connection, name)
             found = await find_silence(connection, silence)
             if found is not None and found.matches(group_of(finding)):
-                await end_silence(connection, silence, by=visit.who.username, now=desk.clock())
+                await end_silence(
+                    connection, silence, by=context.signed_in.username, now=app.clock()
+                )
     except SilenceError:
-        return await show_finding(visit, fault="silence")
-    return visit.go(f"/findings/{name}#silence")
+        return await show_finding(context, fault="silence")
+    return context.redirect(f"/findings/{name}#silence")

@@ -10,20 +10,20 @@ from sqlalchemy import literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from purposewatch_reporter.findings.queries.finding_page import with_triage
+from purposewatch_reporter.findings.queries.rows import Row, load_rows
+from purposewatch_reporter.findings.triage import MAX_COMMENT, Status, Target, possible
+from purposewatch_reporter.findings.triage_store import read_trail
 from purposewatch_reporter.store.tables import UtcTime, findings, violation_categories, violations
-from purposewatch_reporter.web.lists.grouped import with_triage
-from purposewatch_reporter.web.lists.rows import Row, load_rows
 from purposewatch_reporter.web.reasons import SHOWN_TERMS, explain_verdict, reasons_of
-from purposewatch_reporter.web.request_context import PageError, Visit
-from purposewatch_reporter.web.triage.status import Status, Target, possible
-from purposewatch_reporter.web.triage.store import MAX_COMMENT, read_trail
+from purposewatch_reporter.web.request_context import PageError, RequestContext
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-def asked_id(visit: Visit) -> str:
+def requested_id(context: RequestContext) -> str:
     """The id in the path; a page that is not there otherwise."""
-    name = str(visit.request.path_params["id"])
+    name = str(context.request.path_params["id"])
     if not _ID.fullmatch(name):
         raise PageError(HTTPStatus.NOT_FOUND, "not_found")
     return name
@@ -37,10 +37,10 @@ async def load_violation(connection: AsyncConnection, name: str) -> Row:
     return rows[0]
 
 
-async def show_violation(visit: Visit, *, fault: str | None = None) -> Response:
+async def show_violation(context: RequestContext, *, fault: str | None = None) -> Response:
     """The page of one violation."""
-    name = asked_id(visit)
-    async with visit.desk.database.reading() as connection:
+    name = requested_id(context)
+    async with context.app.database.reading() as connection:
         row = await load_violation(connection, name)
         found = await connection.execute(
             select(violations.c.verdict).where(violations.c.id == name)
@@ -53,11 +53,11 @@ async def show_violation(visit: Visit, *, fault: str | None = None) -> Response:
         trail = await read_trail(connection, Target.VIOLATION, name)
         for part in row.parts:
             trail += await read_trail(connection, Target.FINDING, part.fingerprint)
-    declared = visit.desk.declared
-    explanation = explain_verdict(verdict, declared, visit.texts.language)
+    declared = context.app.declared
+    explanation = explain_verdict(verdict, declared, context.texts.language)
     trail.sort(key=lambda act: int(act["sequence"]), reverse=True)
     status = HTTPStatus.OK if fault is None else HTTPStatus.BAD_REQUEST
-    return visit.html(
+    return context.html(
         "violation.html",
         status,
         row=row,

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 
 from purposewatch_policy import Outcome
-from purposewatch_reporter.web.lists.filters import (
+from purposewatch_reporter.findings.queries.filters import (
     WORST_FIRST,
     Filters,
     FindingOrder,
@@ -13,36 +13,36 @@ from purposewatch_reporter.web.lists.filters import (
     ListQuery,
     Order,
 )
-from purposewatch_reporter.web.lists.grouped import choices, read_findings
-from purposewatch_reporter.web.lists.page import read_page
-from purposewatch_reporter.web.request_context import Visit
-from purposewatch_reporter.web.triage.status import Status
+from purposewatch_reporter.findings.queries.finding_page import choices, read_findings
+from purposewatch_reporter.findings.queries.violation_page import read_page
+from purposewatch_reporter.findings.triage import Status
+from purposewatch_reporter.web.request_context import RequestContext
 
 Q = TypeVar("Q", bound=Filters)
 
 _OUTCOMES = (Outcome.VIOLATION, Outcome.UNKNOWN)
 
 
-def read_query(visit: Visit, kind: type[Q]) -> Q:
+def read_query(context: RequestContext, kind: type[Q]) -> Q:
     """The query of the address; what was left empty in a form is not asked for."""
-    given = {name: value for name, value in visit.request.query_params.items() if value.strip()}
+    given = {name: value for name, value in context.request.query_params.items() if value.strip()}
     return kind.model_validate(given)
 
 
-def _is_tidy(visit: Visit) -> bool:
-    return all(value for value in visit.request.query_params.values())
+def _is_tidy(context: RequestContext) -> bool:
+    return all(value for value in context.request.query_params.values())
 
 
-async def show_violations(visit: Visit) -> Response:
+async def show_violations(context: RequestContext) -> Response:
     """Violations one by one."""
-    asked = read_query(visit, ListQuery)
+    asked = read_query(context, ListQuery)
     keep = None if asked.order is Order.NEWEST else str(asked.order)
-    if not _is_tidy(visit):
-        return visit.go(asked.address("/violations", order=keep))
-    async with visit.desk.database.reading() as connection:
+    if not _is_tidy(context):
+        return context.redirect(asked.address("/violations", order=keep))
+    async with context.app.database.reading() as connection:
         page = await read_page(connection, asked)
         known = await choices(connection)
-    return visit.html(
+    return context.html(
         "violations.html",
         asked=asked,
         page=page,
@@ -54,16 +54,16 @@ async def show_violations(visit: Visit) -> Response:
     )
 
 
-async def show_findings(visit: Visit) -> Response:
+async def show_findings(context: RequestContext) -> Response:
     """Violations in groups of the same flow."""
-    asked = read_query(visit, FindingQuery)
+    asked = read_query(context, FindingQuery)
     keep = None if asked.order is FindingOrder.LATEST else str(asked.order)
-    if not _is_tidy(visit):
-        return visit.go(asked.address("/findings", order=keep))
-    async with visit.desk.database.reading() as connection:
+    if not _is_tidy(context):
+        return context.redirect(asked.address("/findings", order=keep))
+    async with context.app.database.reading() as connection:
         page = await read_findings(connection, asked)
         known = await choices(connection)
-    return visit.html(
+    return context.html(
         "findings.html",
         asked=asked,
         page=page,

@@ -1,4 +1,4 @@
-"""The command that manages accounts: `python -m purposewatch_reporter accounts …`."""
+"""The command that manages the users of the page: `python -m purposewatch_reporter users …`."""
 
 import argparse
 import asyncio
@@ -11,11 +11,11 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.users.passwords import Passwords, generate
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.store import (
-    Account,
-    add_account,
+    User,
+    add_user,
     is_username,
-    list_accounts,
-    remove_account,
+    list_users,
+    remove_user,
     set_password,
 )
 from purposewatch_runtime.settings import load_settings
@@ -25,24 +25,24 @@ _DONE, _FAILED = 0, 1
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m purposewatch_reporter accounts",
-        description="Who may sign in to the page. A password is made, and shown once.",
+        prog="python -m purposewatch_reporter users",
+        description="Users who may sign in to the page. Passwords are generated, and shown once.",
     )
     acts = parser.add_subparsers(dest="act", required=True)
-    add = acts.add_parser("add", help="add an account")
+    add = acts.add_parser("add", help="add a user")
     add.add_argument("username")
     add.add_argument("--role", choices=[str(role) for role in Role], default=str(Role.VIEWER))
     for act, about in (
-        ("reset", "give an account a new password and sign it out everywhere"),
-        ("remove", "remove an account and sign it out everywhere"),
+        ("reset", "set a new password and end every session of a user"),
+        ("remove", "remove a user and end every session of theirs"),
     ):
         acts.add_parser(act, help=about).add_argument("username")
-    acts.add_parser("list", help="list the accounts and their roles")
+    acts.add_parser("list", help="list the users and their roles")
     return parser
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Do what the arguments say; the exit status."""
+    """Run the command; the exit status."""
     asked = _parser().parse_args(arguments)
     settings = load_settings(DatabaseSettings)
     return asyncio.run(_run(asked, settings))
@@ -67,11 +67,11 @@ async def _run(asked: argparse.Namespace, settings: DatabaseSettings) -> int:
 
 async def _add(database: Database, username: str, role: Role) -> int:
     if not is_username(username):
-        return _fail(f"`{username}` can't be a name; use up to 64 of a-z, 0-9, `.`, `_`, `@`, `-`")
+        return _fail(f"`{username}` is not a valid name; use at most 64 of a-z 0-9 `.` `_` `@` `-`")
     password = generate()
-    account = Account(username, role, await Passwords().hashed(password))
+    user = User(username, role, await Passwords().hashed(password))
     async with database.writing() as connection:
-        added = await add_account(connection, account, datetime.now(UTC))
+        added = await add_user(connection, user, datetime.now(UTC))
     if not added:
         return _fail(f"`{username}` exists already; `reset` gives it a new password")
     return _say(f"{username} ({role}): {password}")
@@ -87,14 +87,14 @@ async def _reset(database: Database, username: str) -> int:
 
 async def _remove(database: Database, username: str) -> int:
     async with database.writing() as connection:
-        removed = await remove_account(connection, username)
+        removed = await remove_user(connection, username)
     return _say(f"removed {username}") if removed else _unknown(username)
 
 
 async def _list(database: Database) -> int:
     async with database.reading() as connection:
-        for account in await list_accounts(connection):
-            _say(f"{account.username}\t{account.role}")
+        for user in await list_users(connection):
+            _say(f"{user.username}\t{user.role}")
     return _DONE
 
 
@@ -104,7 +104,7 @@ def _say(line: str) -> int:
 
 
 def _unknown(username: str) -> int:
-    return _fail(f"there is no account `{username}`; `list` shows those that there are")
+    return _fail(f"there is no user `{username}`; `list` shows the existing ones")
 
 
 def _fail(message: str) -> int:

@@ -25,7 +25,7 @@ class SessionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedInUser:
     """A valid session's account, with the role that it has now."""
 
     username: str
@@ -62,7 +62,7 @@ async def open_session(
 
 async def read_session(
     connection: AsyncConnection, token: str, policy: SessionPolicy, now: datetime
-) -> SignedIn | None:
+) -> SignedInUser | None:
     """Whose session it is, unless it has expired."""
     query = (
         select(sessions.c.username, sessions.c.seen_time, accounts.c.role)
@@ -74,10 +74,10 @@ async def read_session(
         )
     )
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else SignedIn(row.username, Role(row.role), token, row.seen_time)
+    return None if row is None else SignedInUser(row.username, Role(row.role), token, row.seen_time)
 
 
-def is_due(session: SignedIn, now: datetime) -> bool:
+def is_due(session: SignedInUser, now: datetime) -> bool:
     """Whether its use should be noted: not at every click."""
     return now - session.seen_time >= _TOUCH
 

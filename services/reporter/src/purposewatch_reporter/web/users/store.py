@@ -1,4 +1,4 @@
-"""The accounts in the database."""
+"""The users in the database."""
 
 import re
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ USERNAME_PATTERN = r"[a-z0-9][a-z0-9._@-]{0,63}"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class User:
     """Somebody who may sign in."""
 
     username: str
     role: Role
     password_hash: str | None = None
-    """`None` for an account that signs in through another identity provider."""
+    """`None` for a user who signs in through another identity provider."""
 
 
 def normalised(username: str) -> str:
@@ -30,36 +30,36 @@ def normalised(username: str) -> str:
 
 
 def is_username(text: str) -> bool:
-    """Whether an account can have this name."""
+    """Whether a user can have this name."""
     return re.fullmatch(USERNAME_PATTERN, text) is not None
 
 
-async def find_account(connection: AsyncConnection, username: str) -> Account | None:
-    """The account of that name."""
+async def find_user(connection: AsyncConnection, username: str) -> User | None:
+    """The user of that name."""
     query = select(accounts).where(accounts.c.username == username)
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else Account(row.username, Role(row.role), row.password_hash)
+    return None if row is None else User(row.username, Role(row.role), row.password_hash)
 
 
-async def list_accounts(connection: AsyncConnection) -> list[Account]:
-    """All accounts, by name."""
+async def list_users(connection: AsyncConnection) -> list[User]:
+    """All users, by name."""
     rows = await connection.execute(select(accounts).order_by(accounts.c.username))
-    return [Account(row.username, Role(row.role), row.password_hash) for row in rows]
+    return [User(row.username, Role(row.role), row.password_hash) for row in rows]
 
 
-async def count_accounts(connection: AsyncConnection) -> int:
+async def count_users(connection: AsyncConnection) -> int:
     """How many there are."""
     return (await connection.execute(select(func.count()).select_from(accounts))).scalar_one()
 
 
-async def add_account(connection: AsyncConnection, account: Account, now: datetime) -> bool:
-    """Add an account; False if the name is taken."""
+async def add_user(connection: AsyncConnection, user: User, now: datetime) -> bool:
+    """Add a user; False if the name is taken."""
     added = await connection.execute(
         insert_into(connection, accounts)
         .values(
-            username=account.username,
-            role=str(account.role),
-            password_hash=account.password_hash,
+            username=user.username,
+            role=str(user.role),
+            password_hash=user.password_hash,
             created_time=now,
             password_time=now,
         )
@@ -72,7 +72,7 @@ async def add_account(connection: AsyncConnection, account: Account, now: dateti
 async def set_password(
     connection: AsyncConnection, username: str, password_hash: str, now: datetime
 ) -> bool:
-    """Set a password and end the account's sessions; False if there is no such account."""
+    """Set a password and end the user's sessions; False if there is no such user."""
     changed = await connection.execute(
         update(accounts)
         .where(accounts.c.username == username)
@@ -82,8 +82,8 @@ async def set_password(
     return changed.rowcount > 0
 
 
-async def remove_account(connection: AsyncConnection, username: str) -> bool:
-    """Remove an account and end its sessions; what it did stays in the trail."""
+async def remove_user(connection: AsyncConnection, username: str) -> bool:
+    """Remove a user and end their sessions; their actions stay in the trail."""
     await connection.execute(delete(sessions).where(sessions.c.username == username))
     removed = await connection.execute(delete(accounts).where(accounts.c.username == username))
     return removed.rowcount > 0

@@ -35,7 +35,7 @@ class ThrottlePolicy:
         return min(self.longest, pause)
 
 
-BY_ACCOUNT = ThrottlePolicy(free=5)
+BY_USERNAME = ThrottlePolicy(free=5)
 BY_ADDRESS = ThrottlePolicy(free=50)
 
 
@@ -50,7 +50,7 @@ class Attempt:
     def keys(self) -> dict[str, ThrottlePolicy]:
         """What it is counted under. Names are hashed: people type passwords there by mistake."""
         return {
-            f"account:{_digest(self.username)}": BY_ACCOUNT,
+            f"account:{_digest(self.username)}": BY_USERNAME,
             f"address:{self.address[:64]}": BY_ADDRESS,
         }
 

@@ -24,6 +24,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, literal, select, true, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.findings.queries.conditions import Conditions
+from purposewatch_reporter.findings.queries.cursor import Key
+from purposewatch_reporter.findings.queries.filters import VIOLATION_COLUMNS, Filters
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.store.tables import (
     UtcTime,
@@ -31,9 +34,6 @@ from purposewatch_reporter.store.tables import (
     violation_categories,
     violations,
 )
-from purposewatch_reporter.web.lists.conditions import Conditions
-from purposewatch_reporter.web.lists.filters import VIOLATION_COLUMNS, Filters
-from purposewatch_reporter.web.lists.keys import Key
 
 MOST_EXAMINED = 5_000
 MOST_HEADS = 100

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.findings.queries import matching
+from purposewatch_reporter.findings.queries.cursor import Cursor, Key, read_cursor
+from purposewatch_reporter.findings.queries.filters import WORST_FIRST, ListQuery, Order
+from purposewatch_reporter.findings.queries.rows import Row, load_rows
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.web.lists import matching
-from purposewatch_reporter.web.lists.filters import WORST_FIRST, ListQuery, Order
-from purposewatch_reporter.web.lists.keys import Cursor, Key, read_cursor
-from purposewatch_reporter.web.lists.rows import Row, load_rows
 
 PAGE_ROWS = 50
 

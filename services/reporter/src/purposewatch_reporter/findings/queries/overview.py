@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Column, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
+from purposewatch_reporter.findings.triage import Status, Target
 from purposewatch_reporter.store.tables import findings, hourly_counts, hourly_verdicts, triage
-from purposewatch_reporter.web.triage.status import Status, Target
 
 TOP = 8
 

@@ -9,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.findings.triage import Status, Target, effective
 from purposewatch_reporter.store.tables import (
     findings,
     triage,
     violation_categories,
     violations,
 )
-from purposewatch_reporter.web.triage.status import Status, Target, effective
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from purposewatch_reporter.findings.queries.cursor import Key  # noqa: TC001
+from purposewatch_reporter.findings.queries.filters import Filters
+from purposewatch_reporter.findings.queries.finding_page import matching_findings
+from purposewatch_reporter.findings.queries.matching import Matching
+from purposewatch_reporter.findings.queries.rows import Row, load_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import findings
-from purposewatch_reporter.web.lists.filters import Filters
-from purposewatch_reporter.web.lists.grouped import matching_findings
-from purposewatch_reporter.web.lists.keys import Key  # noqa: TC001
-from purposewatch_reporter.web.lists.matching import Matching
-from purposewatch_reporter.web.lists.rows import Row, load_rows
 
 COLUMNS = (
     "id",

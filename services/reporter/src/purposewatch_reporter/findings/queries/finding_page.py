@@ -7,15 +7,15 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.tables import findings, triage
-from purposewatch_reporter.web.lists.filters import (
+from purposewatch_reporter.findings.queries.filters import (
     FINDING_COLUMNS,
     WORST_FIRST,
     Filters,
     FindingOrder,
     FindingQuery,
 )
-from purposewatch_reporter.web.triage.status import Status, Target
+from purposewatch_reporter.findings.triage import Status, Target
+from purposewatch_reporter.store.tables import findings, triage
 
 PAGE_FINDINGS = 50
 

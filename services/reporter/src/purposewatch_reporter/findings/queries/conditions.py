@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 
-from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.store.tables import findings, triage, violation_categories, violations
-from purposewatch_reporter.web.lists.filters import (
+from purposewatch_reporter.findings.queries.filters import (
     FINDING_COLUMNS,
     VIOLATION_COLUMNS,
     WORST_FIRST,
     Filters,
 )
-from purposewatch_reporter.web.triage.status import Status, Target
+from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.findings.triage import Status, Target
+from purposewatch_reporter.store.tables import findings, triage, violation_categories, violations
 
 _v, _vc, _f = violations.c, violation_categories.c, findings.c
 _own = triage.alias("own")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from purposewatch_policy import Outcome
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.web.triage.status import Status
+from purposewatch_reporter.findings.triage import Status
 
 WORST_FIRST = tuple(sorted(Severity, key=lambda severity: severity.rank, reverse=True))
 
