@@ -11,6 +11,7 @@ from docs.generate import operations_pages
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_runtime.settings import RenamedFrom
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -52,6 +53,14 @@ def _settings() -> dict[str, str]:
     return found
 
 
+def _old_names() -> set[str]:
+    """The variables that were renamed, by their old names."""
+    marks = [
+        mark for kind in SERVICES for field in kind.model_fields.values() for mark in field.metadata
+    ]
+    return {f"PURPOSEWATCH_{mark.name.upper()}" for mark in marks if isinstance(mark, RenamedFrom)}
+
+
 def _rows(page: str, prefix: str) -> dict[str, list[str]]:
     """The rows of a page's tables whose first cell is a name with this prefix."""
     rows = {}
@@ -77,7 +86,14 @@ def test_the_settings_page_names_every_setting_with_its_default() -> None:
 def test_a_page_names_no_setting_that_there_is_not(page: Path) -> None:
     """A misspelt one would be ignored without a word."""
     named = set(re.findall(r"PURPOSEWATCH_[A-Z][A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
-    assert named - _settings().keys() - OF_COMPOSE - OF_TESTS == set()
+    old = _old_names() if page.name in {"CHANGELOG.md", "settings.md"} else set()
+    assert named - _settings().keys() - OF_COMPOSE - OF_TESTS - old == set()
+
+
+def test_the_settings_page_names_the_old_names() -> None:
+    """Whoever looks for a variable that was renamed finds the new one."""
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert {name for name in _old_names() if f"formerly `{name}`" in page} == _old_names()
 
 
 @pytest.mark.parametrize(

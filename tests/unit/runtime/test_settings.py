@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_runtime.settings import KafkaSettings, load_settings, misspelt
+from purposewatch_runtime.settings import KafkaSettings, deprecated, load_settings, misspelt
 
 
 def test_defaults_are_safe() -> None:
@@ -92,6 +92,99 @@ def test_misspelt_variable_is_named_with_the_one_meant(
     load_settings(KafkaSettings)
 
     assert capsys.readouterr().err == f"{name}: is not read; is {near} meant?\n"
+
+
+RENAMED = [
+    (
+        KafkaSettings,
+        "PURPOSEWATCH_KAFKA_POISON_DEATHS",
+        "PURPOSEWATCH_KAFKA_POISON_MAX_CRASHES",
+    ),
+    (
+        IngestSettings,
+        "PURPOSEWATCH_INGEST_CONFIRM_TIMEOUT_SECONDS",
+        "PURPOSEWATCH_INGEST_ACKNOWLEDGE_TIMEOUT_SECONDS",
+    ),
+    (
+        ReporterSettings,
+        "PURPOSEWATCH_REPORTER_BOOKS_SECONDS",
+        "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS",
+    ),
+    (
+        ReporterSettings,
+        "PURPOSEWATCH_REPORTER_BOOKS_ALERT_SECONDS",
+        "PURPOSEWATCH_REPORTER_RECONCILE_ALERT_SECONDS",
+    ),
+]
+
+
+@pytest.fixture
+def _needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What ingest does not start without."""
+    monkeypatch.setenv("PURPOSEWATCH_PUBLISHERS_FILE", str(tmp_path))
+    monkeypatch.setenv("PURPOSEWATCH_PSEUDONYM_KEY", "ab" * 32)
+
+
+@pytest.mark.usefixtures("_needed")
+@pytest.mark.parametrize(("kind", "old", "new"), RENAMED, ids=[old for _, old, _ in RENAMED])
+def test_old_name_works_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[KafkaSettings],
+    old: str,
+    new: str,
+) -> None:
+    """For one release a renamed variable is read under its old name, whatever its case."""
+    monkeypatch.setenv(old.lower(), "7")
+
+    settings = load_settings(kind)
+
+    assert getattr(settings, new.removeprefix("PURPOSEWATCH_").lower()) == 7
+    assert capsys.readouterr().err == (
+        f"{old}: is renamed; set {new} instead, the next release ignores the old name\n"
+    )
+
+
+@pytest.mark.usefixtures("_needed")
+@pytest.mark.parametrize(("kind", "old", "new"), RENAMED, ids=[old for _, old, _ in RENAMED])
+def test_new_name_wins_over_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[KafkaSettings],
+    old: str,
+    new: str,
+) -> None:
+    """With both set, the new variable is used, and the warning says so."""
+    monkeypatch.setenv(old, "7")
+    monkeypatch.setenv(new, "8")
+
+    settings = load_settings(kind)
+
+    assert getattr(settings, new.removeprefix("PURPOSEWATCH_").lower()) == 8
+    assert capsys.readouterr().err == (
+        f"{old}: is renamed, and ignored because {new} is set; remove it\n"
+    )
+
+
+def test_old_name_is_validated_as_the_new_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An invalid value ends the start; both lines together say where it came from."""
+    monkeypatch.setenv("PURPOSEWATCH_KAFKA_POISON_DEATHS", "none")
+
+    with pytest.raises(SystemExit):
+        load_settings(KafkaSettings)
+
+    printed = capsys.readouterr().err
+    assert "PURPOSEWATCH_KAFKA_POISON_DEATHS: is renamed" in printed
+    assert "PURPOSEWATCH_KAFKA_POISON_MAX_CRASHES: input should be" in printed
+
+
+def test_nothing_is_deprecated_under_new_names() -> None:
+    """A start without old variables warns of nothing."""
+    names = [new for _, _, new in RENAMED]
+
+    assert [line for kind, _, _ in RENAMED for line in deprecated(kind, names)] == []
 
 
 def test_variables_of_other_services_are_no_misspellings() -> None:

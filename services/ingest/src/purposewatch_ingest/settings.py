@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -10,6 +11,7 @@ from purposewatch_runtime.settings import (
     KafkaSettings,
     LogSettings,
     PolicySettings,
+    RenamedFrom,
 )
 
 MIN_KEY_BYTES = 32
@@ -39,9 +41,9 @@ class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSetti
     ingest_body_timeout_seconds: float = Field(
         default=10.0, gt=0, description="For a request's whole content to arrive."
     )
-    ingest_acknowledge_timeout_seconds: float = Field(
-        default=10.0, gt=0, description="For Kafka to confirm a request's events."
-    )
+    ingest_acknowledge_timeout_seconds: Annotated[
+        float, RenamedFrom("ingest_confirm_timeout_seconds")
+    ] = Field(default=10.0, gt=0, description="For Kafka to acknowledge a request's events.")
 
     @field_validator("pseudonym_key")
     @classmethod

@@ -2,12 +2,12 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from purposewatch_runtime.settings import KafkaSettings, LogSettings, PolicySettings
+from purposewatch_runtime.settings import KafkaSettings, LogSettings, PolicySettings, RenamedFrom
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
@@ -56,12 +56,12 @@ class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
     reporter_public_url: str | None = Field(
         default=None, description="Where people reach this service; the beginning of links."
     )
-    reporter_reconcile_seconds: float = Field(
-        default=1.0, gt=0, description="How often the books are compared with Kafka."
+    reporter_reconcile_seconds: Annotated[float, RenamedFrom("reporter_books_seconds")] = Field(
+        default=1.0, gt=0, description="How often the ledger is reconciled with Kafka."
     )
-    reporter_reconcile_alert_seconds: float = Field(
-        default=300, gt=0, description="An event unaccounted for alerts after so long."
-    )
+    reporter_reconcile_alert_seconds: Annotated[
+        float, RenamedFrom("reporter_books_alert_seconds")
+    ] = Field(default=300, gt=0, description="An event unaccounted for alerts after so long.")
     reporter_event_id_days: float = Field(
         default=30, gt=0, description="How long a repeated event id is recognised."
     )

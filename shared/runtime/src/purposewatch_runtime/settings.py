@@ -9,18 +9,26 @@ validated object at start and nothing reads the environment later.
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 __all__ = [
     "DeadLetterSettings",
     "KafkaSettings",
     "LogSettings",
     "PolicySettings",
+    "RenamedFrom",
+    "deprecated",
     "faults",
     "load_settings",
     "misspelt",
@@ -50,20 +58,63 @@ def misspelt(kind: type[BaseSettings], names: Iterable[str]) -> Iterator[str]:
     A variable that is similar to none may belong to another service in the same environment.
     """
     known = [field.upper() for field in kind.model_fields]
+    renamed = {old.removeprefix(_PREFIX) for _, old in _renamed(kind)}
     for name in names:
         rest = name.upper().removeprefix(_PREFIX)
-        if rest != name.upper() and rest not in known:
+        if rest != name.upper() and rest not in known and rest not in renamed:
             for near in get_close_matches(rest, known, n=1, cutoff=_SIMILARITY):
                 yield f"{name}: is not read; is {_PREFIX}{near} meant?"
+
+
+@dataclass(frozen=True, slots=True)
+class RenamedFrom:
+    """Marks a setting that had another name, which still works for one release, with a warning."""
+
+    name: str
+    """The old variable's name, in lower case and without the prefix."""
+
+
+def _renamed(kind: type[BaseSettings]) -> Iterator[tuple[str, str]]:
+    """Every renamed field with its old variable."""
+    for name, field in kind.model_fields.items():
+        for mark in field.metadata:
+            if isinstance(mark, RenamedFrom):
+                yield name, _PREFIX + mark.name.upper()
+
+
+def deprecated(kind: type[BaseSettings], names: Iterable[str]) -> Iterator[str]:
+    """Say for each variable under its old name which one replaces it, and which of both is used."""
+    found = {name.upper() for name in names}
+    for field, old in _renamed(kind):
+        new = _PREFIX + field.upper()
+        if old in found and new in found:
+            yield f"{old}: is renamed, and ignored because {new} is set; remove it"
+        elif old in found:
+            yield f"{old}: is renamed; set {new} instead, the next release ignores the old name"
+
+
+class _OldNames(PydanticBaseSettingsSource):
+    """Reads renamed settings from the variables of their old names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Required by the base; `__call__` reads all fields at once."""
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The value of each renamed field whose old variable is set."""
+        values = {name.upper(): value for name, value in os.environ.items()}
+        return {field: values[old] for field, old in _renamed(self.settings_cls) if old in values}
 
 
 def load_settings(kind: type[S]) -> S:
     """Read settings from the environment; on an error, name each variable and exit with status 2.
 
-    Names variables that are probably misspelt on standard error; they have no effect.
+    Names variables that are renamed, and those that are probably misspelt and have no effect, on
+    standard error.
     """
-    for guess in misspelt(kind, os.environ):
-        sys.stderr.write(f"{guess}\n")
+    for warning in (*deprecated(kind, os.environ), *misspelt(kind, os.environ)):
+        sys.stderr.write(f"{warning}\n")
     try:
         return kind()
     except ValidationError as error:
@@ -74,6 +125,19 @@ def load_settings(kind: type[S]) -> S:
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the environment under old names."""
+        del dotenv_settings, file_secret_settings  # nothing configures them
+        return init_settings, env_settings, _OldNames(settings_cls)
 
 
 class LogSettings(_Settings):
@@ -116,7 +180,7 @@ class KafkaSettings(_Settings):
         ge=0,
         description="How long an undecodable record is retried before it is dead-lettered.",
     )
-    kafka_poison_max_crashes: int = Field(
+    kafka_poison_max_crashes: Annotated[int, RenamedFrom("kafka_poison_deaths")] = Field(
         default=3,
         ge=1,
         description="Processes in a row that crash with one record alone in flight before it is "
