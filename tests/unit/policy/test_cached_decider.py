@@ -1,4 +1,4 @@
-"""Remembered decisions are the decisions: nothing tells them apart but the time they take."""
+"""Cached decisions are the decisions: nothing tells them apart but the time they take."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -102,9 +102,9 @@ def test_memory_is_bounded(policies: PolicySet) -> None:
     categories = ["user.name", "user.contact.email", "user.device"]
     for days in range(1_000):
         decider.decide(flow(retention_days=days, data_categories=categories[: 1 + days % 3]), AT)
-        for memory in decider._known.values():
-            held = sum(len(each.categories) for each in memory.decisions.values())
-            assert held == memory.categories <= 10
+        for cache in decider._caches.values():
+            held = sum(len(each.categories) for each in cache._entries.values())
+            assert held == cache._spent <= 10
 
 
 def test_a_known_flow_is_not_decided_again(policies: PolicySet) -> None:

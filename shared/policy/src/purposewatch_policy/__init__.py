@@ -6,6 +6,7 @@ needs; beside it are the public packages `vocabulary`, `yaml_reader`, `files`, `
 """
 
 from purposewatch_policy.advice import Advice
+from purposewatch_policy.bounded_cache import BoundedCache
 from purposewatch_policy.cached_decider import CachedDecider, DecisionCache
 from purposewatch_policy.change import Action, EventChange, PolicyChange, change_flow, change_policy
 from purposewatch_policy.compile import CompiledPolicy
@@ -53,6 +54,7 @@ __all__ = [
     "AcceptedFinding",
     "Action",
     "Advice",
+    "BoundedCache",
     "CachedDecider",
     "CategoryDecision",
     "CategoryExplanation",

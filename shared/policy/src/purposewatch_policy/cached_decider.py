@@ -1,10 +1,10 @@
-"""Remembers decisions: services do the same few things with personal data over and over."""
+"""Caches decisions: services do the same few things with personal data over and over."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from purposewatch_policy.bounded_cache import BoundedCache
 from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import Decision
 from purposewatch_policy.policy_set import PolicySet
@@ -16,19 +16,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CAPACITY = 16_384
-"""Decided data categories remembered for each policy version: some 20 MB when full."""
+"""Decided data categories that are cached for each policy version: some 20 MB when full."""
 
 
 class DecisionCache(Generic[T]):
     """Decides exactly as `decide` does, sooner for a flow that it has decided before.
 
-    It gives what `make` makes of a flow and the decision about it, and remembers that.
+    It returns and caches what `make` makes of a flow and its decision. The cached values are
+    shared between events and must not be changed.
 
     INVARIANT: under one version a decision depends on nothing but the flow, so equal flows have
-    equal decisions. What is remembered is shared between events and must not be changed.
-
-    Whoever sends ever new flows gets the speed of `decide`: when the memory is full it is
-    emptied, so that neither memory nor time grows.
+    equal decisions.
     """
 
     def __init__(
@@ -40,9 +38,8 @@ class DecisionCache(Generic[T]):
     ) -> None:
         self.policies = policies
         self._make = make
-        self._capacity = capacity
-        self._known: dict[CompiledPolicy, _Memory[T]] = {
-            compiled: _Memory()
+        self._caches: dict[CompiledPolicy, BoundedCache[Hashable, T]] = {
+            compiled: BoundedCache(capacity)
             for controller in policies.controllers
             for compiled in policies.versions(controller)
         }
@@ -58,21 +55,17 @@ class DecisionCache(Generic[T]):
             compiled = None
         if compiled is None:
             return self._make(flow, decide(flow, at, self.policies))
-        memory = self._known[compiled]
-        made = memory.decisions.get(key)
+        cache = self._caches[compiled]
+        made = cache.get(key)
         if made is None:
             decision = decide_under(flow, compiled)
             made = self._make(flow, decision)
-            memory.categories += len(decision.categories)
-            if memory.categories > self._capacity:
-                memory.decisions.clear()
-                memory.categories = len(decision.categories)
-            memory.decisions[key] = made
+            cache.put(key, made, len(decision.categories))
         return made
 
 
 class CachedDecider(DecisionCache[Decision]):
-    """Remembers the decisions themselves, and tells flows apart by what they say."""
+    """Caches the decisions themselves, by everything that a flow states."""
 
     def __init__(self, policies: PolicySet, *, capacity: int = CAPACITY) -> None:
         super().__init__(policies, lambda _, decision: decision, capacity=capacity)
@@ -95,11 +88,3 @@ class CachedDecider(DecisionCache[Decision]):
                 tuple(flow.facts.items()),
             ),
         )
-
-
-@dataclass(slots=True)
-class _Memory(Generic[T]):
-    """What was made of decisions under one version, and how many categories they are about."""
-
-    decisions: dict[Hashable, T] = field(default_factory=dict)
-    categories: int = 0
