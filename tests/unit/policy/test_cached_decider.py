@@ -9,7 +9,7 @@ import pytest
 
 from purposewatch_policy.cached_decider import CachedDecider
 from purposewatch_policy.decide import decide
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.random_worlds import draw_world

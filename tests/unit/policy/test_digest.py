@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 
 SOUND = Path(__file__).parent / "sound"
 

@@ -21,15 +21,19 @@ from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.loading import LanguageTag
 from purposewatch_cli.terminal import console
 from purposewatch_contract import EXAMPLE_DIR
-from purposewatch_policy.cases.read import load_cases
-from purposewatch_policy.change import change_flow, change_policy
-from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decide import decide, decide_under
-from purposewatch_policy.decision import Outcome
-from purposewatch_policy.explanation import explain as explained
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy import (
+    CompiledPolicy,
+    Outcome,
+    PolicySet,
+    change_flow,
+    change_policy,
+    decide,
+    decide_under,
+    load_policies,
+)
+from purposewatch_policy import explain as explained
+from purposewatch_policy.cases import load_cases
 from purposewatch_policy.languages import LANGUAGES, TAGS
-from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.library import NOW, STATEMENTS, VOCABULARY, flow, policy
 
 POLICIES_DIR = Path(__file__).parents[4] / "policies"

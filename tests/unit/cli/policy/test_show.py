@@ -20,13 +20,16 @@ from purposewatch_cli.policy.show.matrix import RoleMatrix, matrices
 from purposewatch_cli.policy.show.picture import as_svg
 from purposewatch_cli.policy.show.words import Wording
 from purposewatch_cli.policy.show_command import show
-from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decide import decide_under
-from purposewatch_policy.decision import Outcome
-from purposewatch_policy.files.load import load_policies
-from purposewatch_policy.flow_space.term_sets import expand
+from purposewatch_policy import (
+    CompiledPolicy,
+    Effect,
+    Outcome,
+    Statement,
+    decide_under,
+    load_policies,
+)
+from purposewatch_policy.flow_space import expand
 from purposewatch_policy.languages import TAGS
-from purposewatch_policy.model import Effect, Statement
 from tests.unit.policy.library import POLICY, STATEMENTS, VOCABULARY, flow, policy
 
 app = typer.Typer()

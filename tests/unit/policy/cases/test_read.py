@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from purposewatch_policy.cases.read import CaseFile, check_case, load_cases
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 
 SOUND = Path(__file__).parents[1] / "sound"
@@ -82,3 +82,16 @@ def test_fault_is_reported_where_it_is(tmp_path: Path, old: str, new: str, expec
         load_edited(tmp_path, old, new)
     lines = [str(error).partition("cases.yaml:")[2] for error in refused.value.errors]
     assert [expected] == [line[: len(expected)] for line in lines if line.startswith(expected)]
+
+
+def test_a_faulty_default_is_reported_once(tmp_path: Path) -> None:
+    """The cases that would have used it are not faulty themselves."""
+    at = next(
+        line
+        for line in (SOUND / "acme" / "cases.yaml").read_text(encoding="utf-8").splitlines()
+        if line.lstrip().startswith("at:")
+    )
+    with pytest.raises(InvalidSourceError) as refused:
+        load_edited(tmp_path, at, "  at: yesterday")
+    [error] = refused.value.errors
+    assert "`at`: `yesterday` is" in str(error)

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from purposewatch_policy.cases import read as cases
 from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
 from purposewatch_policy.files import policy_file
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.flow import (
     CONTROLLER_PATTERN,
     MAX_DATA_CATEGORIES,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,13 +12,15 @@ from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.policy_set import PolicySet
-from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean, parse_instant
-from purposewatch_policy.yaml_reader.source import (
+from purposewatch_policy.yaml_reader import (
+    Fields,
     InvalidSourceError,
     Location,
     MappingNode,
     ScalarNode,
     SourceError,
+    as_mapping,
+    did_you_mean,
     read_mapping,
 )
 
@@ -152,12 +154,12 @@ class _CaseReader:
             message = f"`controller` is `{controller}`, but the directory is `{home}`; align them"
             fields.error(message, fields.location("controller"))
         defaults = fields.mapping("defaults")
-        at: str | None = None
-        flow: MappingNode | None = None
-        if defaults is not None:
-            default_fields = Fields(defaults, _DEFAULT_FIELDS, "defaults", self._errors)
-            at = default_fields.text("at") or None
-            flow = default_fields.mapping("flow")
+        stated = defaults or MappingNode(fields.at)
+        default_fields = Fields(stated, _DEFAULT_FIELDS, "defaults", self._errors)
+        at = default_fields.instant("at")
+        if at is None and default_fields.states("at"):
+            at = datetime.min.replace(tzinfo=UTC)  # faulty, and reported once
+        flow = default_fields.mapping("flow")
         cases: list[Case] = []
         names: set[str] = set()
         for node in fields.items("cases", required=True):
@@ -173,11 +175,13 @@ class _CaseReader:
         return CaseFile(controller, tuple(cases))
 
     def _case(
-        self, body: MappingNode, controller: str, at: str | None, defaults: MappingNode | None
+        self, body: MappingNode, controller: str, at: datetime | None, defaults: MappingNode | None
     ) -> Case | None:
         fields = Fields(body, _CASE_FIELDS, "a case", self._errors)
         name = fields.text("name", required=True)
-        moment = self._moment(fields, fields.text("at") or at)
+        moment = fields.instant("at") if fields.states("at") else at
+        if moment is None and not fields.states("at"):
+            fields.error("a case lacks `at`; add it, here or in `defaults`")
         own = fields.mapping("flow")
         flow = self._flow(controller, defaults, own or MappingNode(fields.at))
         expect = fields.mapping("expect")
@@ -185,16 +189,6 @@ class _CaseReader:
         if moment is None or flow is None:
             return None
         return Case(name, moment, flow, expectation, fields.at)
-
-    def _moment(self, fields: Fields, text: str | None) -> datetime | None:
-        if text is None:
-            fields.error("a case lacks `at`; add it, here or in `defaults`")
-            return None
-        try:
-            return parse_instant(text)
-        except ValueError as error:
-            fields.error(f"`at`: {error}", fields.location("at"))
-            return None
 
     def _flow(self, controller: str, defaults: MappingNode | None, own: MappingNode) -> Flow | None:
         stated = {"controller": controller, **(defaults.plain() if defaults else {}), **own.plain()}

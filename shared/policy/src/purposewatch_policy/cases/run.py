@@ -7,7 +7,7 @@ from purposewatch_policy.cases.coverage import Coverage, measure
 from purposewatch_policy.cases.read import Case, Mismatch, deciding_category, load_cases, mismatches
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Decision
-from purposewatch_policy.files.tree import LoadedController
+from purposewatch_policy.files.directory import LoadedController
 
 CASES = "cases.yaml"
 

@@ -1,7 +1,6 @@
 """Reads policies from files: one version, every version of one controller, or a whole tree."""
 
-from purposewatch_policy.files.load import load_policies
-from purposewatch_policy.files.tree import LoadedController, Tree, load_tree
+from purposewatch_policy.files.directory import LoadedController, Tree, load_policies, load_tree
 from purposewatch_policy.files.versions import UnusableVersionError, read_two_versions, read_version
 
 __all__ = [

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from purposewatch_policy.model import DefinedTerm
-from purposewatch_policy.yaml_reader.fields import did_you_mean
-from purposewatch_policy.yaml_reader.source import ScalarNode, SourceError
+from purposewatch_policy.yaml_reader import ScalarNode, SourceError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

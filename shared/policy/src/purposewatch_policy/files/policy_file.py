@@ -14,14 +14,16 @@ from purposewatch_policy.files.defined_terms import (
 from purposewatch_policy.flow import MAX_RETENTION_DAYS, TERM_PATTERN
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
-from purposewatch_policy.yaml_reader.fields import (
+from purposewatch_policy.yaml_reader import (
     Fields,
+    Location,
+    MappingNode,
+    SourceError,
     as_mapping,
     did_you_mean,
-    parse_instant,
     read_labels,
+    read_mapping,
 )
-from purposewatch_policy.yaml_reader.source import Location, MappingNode, SourceError, read_mapping
 
 _SECTION = r"[a-z0-9][a-z0-9_]*"
 _CLAUSE = rf"{_SECTION}(\.[a-z0-9_]+){{1,2}}"
@@ -97,8 +99,8 @@ class _PolicyReader:
         if stated and stated != controller:
             message = f"`controller` is `{stated}`, but the directory is `{controller}`; align them"
             fields.error(message, fields.location("controller"))
-        begins = self._instant(fields, "in_force_from", required=True)
-        until = self._instant(fields, "in_force_until")
+        begins = fields.instant("in_force_from", required=True)
+        until = fields.instant("in_force_until")
         if begins and until and until <= begins:
             message = "`in_force_until` is not after `in_force_from`; correct one of them"
             fields.error(message, fields.location("in_force_until"))
@@ -116,16 +118,6 @@ class _PolicyReader:
             defined_terms=self._defined,
         )
         return PolicyFile(policy, fields.location("version"), fields.location("in_force_from"))
-
-    def _instant(self, fields: Fields, name: str, *, required: bool = False) -> datetime | None:
-        text = fields.text(name, required=required)
-        if not text:
-            return None
-        try:
-            return parse_instant(text)
-        except ValueError as error:
-            fields.error(f"`{name}`: {error}", fields.location(name))
-            return None
 
     def _document(self, fields: Fields) -> dict[str, str]:
         node = fields.mapping("document")

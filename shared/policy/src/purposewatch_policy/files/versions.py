@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.files.policy_file import read_policy
 from purposewatch_policy.policy_set import PolicySet
-from purposewatch_policy.vocabulary import read_vocabularies
-from purposewatch_policy.vocabulary.load import COMMON
-from purposewatch_policy.yaml_reader.source import (
+from purposewatch_policy.vocabulary import COMMON, read_vocabularies
+from purposewatch_policy.yaml_reader import (
     InvalidSourceError,
     Location,
     ScalarNode,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from purposewatch_policy.lint.finding import Finding, Severity
 from purposewatch_policy.lint.rules import RULES, UNUSED_ACCEPTANCE
 from purposewatch_policy.lint.subject import Subject
-from purposewatch_policy.yaml_reader.fields import did_you_mean
+from purposewatch_policy.yaml_reader import did_you_mean
 
 
 def accept(findings: Iterable[Finding], subject: Subject) -> Iterator[Finding]:

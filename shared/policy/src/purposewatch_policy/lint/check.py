@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from purposewatch_policy.files.tree import LoadedController, load_tree
+from purposewatch_policy.files.directory import LoadedController, load_tree
 from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.acceptance import accept
 from purposewatch_policy.lint.contradictions import find_contradictions
@@ -19,7 +19,7 @@ from purposewatch_policy.lint.unused import (
     find_unused_defined_terms,
     find_unused_facts,
 )
-from purposewatch_policy.yaml_reader.source import InvalidSourceError, Location, SourceError
+from purposewatch_policy.yaml_reader import InvalidSourceError, Location, SourceError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from purposewatch_policy.model import Statement
-from purposewatch_policy.yaml_reader.source import Location
+from purposewatch_policy.yaml_reader import Location
 
 MAX_LISTED = 4
 """Terms in a message before it says how many more there are."""

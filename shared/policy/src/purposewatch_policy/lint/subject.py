@@ -6,7 +6,7 @@ from pathlib import Path
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.model import Policy
 from purposewatch_policy.vocabulary import Vocabulary
-from purposewatch_policy.yaml_reader.source import (
+from purposewatch_policy.yaml_reader import (
     InvalidSourceError,
     ListNode,
     Location,

@@ -7,7 +7,7 @@ from purposewatch_policy.flow import MAX_FACTS
 from purposewatch_policy.lint.finding import Finding, Severity, cited
 from purposewatch_policy.lint.rules import IMPOSSIBLE_CONDITION, UNUSED_DEFINED_TERM, UNUSED_FACT
 from purposewatch_policy.lint.subject import Subject
-from purposewatch_policy.yaml_reader.source import Location, MappingNode, read_mapping
+from purposewatch_policy.yaml_reader import Location, MappingNode, read_mapping
 
 
 def find_impossible_conditions(subject: Subject) -> Iterator[Finding]:

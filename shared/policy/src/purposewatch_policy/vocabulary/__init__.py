@@ -1,6 +1,7 @@
 """What a term is and what lies below it: the vocabulary that events and policies are written in."""
 
 from purposewatch_policy.vocabulary.load import (
+    COMMON,
     find_controllers,
     load_vocabularies,
     read_vocabularies,
@@ -21,6 +22,7 @@ from purposewatch_policy.vocabulary.unknown import (
 )
 
 __all__ = [
+    "COMMON",
     "FIRST_PARTY",
     "NOUNS",
     "PUBLIC",

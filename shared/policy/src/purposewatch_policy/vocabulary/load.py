@@ -15,12 +15,14 @@ from purposewatch_policy.vocabulary.model import (
     Vocabulary,
     implied_parent,
 )
-from purposewatch_policy.yaml_reader.fields import Fields, as_mapping, did_you_mean
-from purposewatch_policy.yaml_reader.source import (
+from purposewatch_policy.yaml_reader import (
+    Fields,
     InvalidSourceError,
     Location,
     Node,
     SourceError,
+    as_mapping,
+    did_you_mean,
     read_mapping,
 )
 

@@ -109,6 +109,17 @@ class Fields:
         self.error(message, node.at)
         return None
 
+    def instant(self, name: str, *, required: bool = False) -> datetime | None:
+        """Return a moment in its own zone, or `None` when absent."""
+        text = self.text(name, required=required)
+        if not text:
+            return None
+        try:
+            return parse_instant(text)
+        except ValueError as error:
+            self.error(f"`{name}`: {error}", self.location(name))
+            return None
+
     def names(self, name: str, *, required: bool = False) -> tuple[ScalarNode, ...] | None:
         """Return the items of a list of distinct texts, or `None` when absent.
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.flow import MAX_RETENTION_DAYS
 from purposewatch_policy.model import AcceptedFinding, Effect
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SOUND = HERE / "sound"
 FAULTS = sorted(path for path in (HERE / "broken").iterdir() if path.is_dir())
 

@@ -15,14 +15,14 @@ from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
 from purposewatch_policy.explanation import sentence
-from purposewatch_policy.files.load import load_policies
+from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.languages import LANGUAGES, catalogue
 from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy.library import NOW, POLICIES, VOCABULARY, flow
 from tests.unit.policy.random_worlds import draw_world
 
-REAL = load_policies(Path(__file__).parents[3] / "policies")
+REAL = load_policies(Path(__file__).parents[4] / "policies")
 HAPPENED = "`reader`的`user.contact`被`first_party`使用，用途为`service`"
 LATIN_OUTSIDE_TERMS = re.compile(r"`[^`]*`|（[a-z0-9_.]+）|[0-9T:+-]{10,}")
 

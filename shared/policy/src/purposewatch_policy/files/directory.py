@@ -1,0 +1,134 @@
+"""Loads directories of policies: every version of every controller, or every fault of them."""
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from purposewatch_policy.files.policy_file import PolicyFile, read_policy
+from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.vocabulary import (
+    COMMON,
+    Vocabulary,
+    find_controllers,
+    read_vocabularies,
+)
+from purposewatch_policy.yaml_reader import InvalidSourceError, Location, SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedController:
+    """One controller whose policy has no faults."""
+
+    name: str
+    home: Path
+    policies: PolicySet
+    """Of this controller alone."""
+    files: tuple[str, ...]
+    """Paths of the versions, in the order of their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What was found under a path."""
+
+    controllers: tuple[LoadedController, ...]
+    errors: tuple[SourceError, ...]
+    """Every fault that concerns what was asked for, in reading order."""
+
+
+def load_policies(policies_dir: Path) -> PolicySet:
+    """Return the compiled policies of a directory.
+
+    Raises `InvalidSourceError` with every fault of the vocabularies or, once they are in order,
+    with every fault of every policy file.
+    """
+    errors: list[SourceError] = []
+    vocabularies = read_vocabularies(policies_dir, errors)
+    if errors:  # policies in the words of a faulty vocabulary would only add consequent faults
+        raise InvalidSourceError(errors)
+    files = [
+        file
+        for controller, home in find_controllers(policies_dir, []).items()
+        for file in _read_versions(home, controller, vocabularies[controller], errors)
+    ]
+    if errors:
+        raise InvalidSourceError(errors)
+    return PolicySet(vocabularies, (file.policy for file in files))
+
+
+def load_tree(path: Path) -> Tree:
+    """Load a tree of policies, or one controller's directory with the common vocabulary.
+
+    Faults of a controller's neighbours are not reported when only that controller is asked for.
+    """
+    if not path.is_dir():
+        message = "is no directory; name the policies' directory, or one controller's"
+        return Tree((), (Location(str(path)).error(message),))
+    tree, only = path, ""
+    if any(path.glob("policy*.yaml")):
+        home = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would leave a symbolic link's tree
+        tree, only = Path(os.path.relpath(home.parent)), home.name
+    errors: list[SourceError] = []
+    vocabularies = read_vocabularies(tree, errors)
+    controllers = []
+    for name, home in find_controllers(tree, []).items():
+        if only in {"", name} and not _concerning(errors, tree / COMMON, home):
+            controller = _load(name, home, vocabularies[name], errors)
+            if controller is not None:
+                controllers.append(controller)
+    if only:
+        errors = _concerning(errors, tree / COMMON, tree / only)
+    return Tree(tuple(controllers), tuple(sorted(set(errors))))
+
+
+def _load(
+    name: str, home: Path, vocabulary: Vocabulary, errors: list[SourceError]
+) -> LoadedController | None:
+    faults: list[SourceError] = []
+    files = _read_versions(home, name, vocabulary, faults)
+    if faults:
+        errors.extend(faults)
+        return None
+    policies = PolicySet({name: vocabulary}, (file.policy for file in files))
+    return LoadedController(name, home, policies, tuple(file.version_at.path for file in files))
+
+
+def _concerning(errors: list[SourceError], *places: Path) -> list[SourceError]:
+    return [
+        error for error in errors if any(Path(error.path).is_relative_to(each) for each in places)
+    ]
+
+
+def _read_versions(
+    home: Path, controller: str, vocabulary: Vocabulary, errors: list[SourceError]
+) -> list[PolicyFile]:
+    """Read every version of one controller's policy, in the order of their time.
+
+    Adds faults to `errors`, overlapping versions included. What is returned may be used only if
+    none was added.
+    """
+    found = (
+        read_policy(path, controller, vocabulary, errors)
+        for path in sorted(home.glob("policy*.yaml"))
+    )
+    files = sorted(
+        (file for file in found if file is not None), key=lambda file: file.policy.in_force_from
+    )
+    named: dict[str, PolicyFile] = {}
+    for file in files:
+        version = file.policy.version
+        first = named.setdefault(version, file)
+        if first is not file:
+            message = f"version `{version}` is also {first.version_at}; give one another `version`"
+            errors.append(file.version_at.error(message))
+    for earlier, later in pairwise(files):
+        until = earlier.policy.in_force_until
+        if until is None or until > later.policy.in_force_from:
+            begins = later.policy.in_force_from.isoformat()
+            message = (
+                f"version `{earlier.policy.version}` ({earlier.version_at.path}) is still in force "
+                f"then; set its `in_force_until` to `{begins}` or earlier"
+            )
+            errors.append(later.in_force_from_at.error(message))
+    return files
