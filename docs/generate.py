@@ -290,13 +290,13 @@ def checks_page(subject: Subject) -> str:
             f"# {subject.controller}: findings and coverage",
             "",
             "```",
-            f"$ purposewatch policy lint {home}",
-            printed("lint", home).rstrip(),
+            f"$ purposewatch policy lint --policies {home} --verbose",
+            printed("lint", "--policies", home, "--verbose").rstrip(),
             "```",
             "",
             "```",
-            f"$ purposewatch policy test {home}",
-            printed("test", home).rstrip(),
+            f"$ purposewatch policy test --policies {home}",
+            printed("test", "--policies", home).rstrip(),
             "```\n",
         ]
     )

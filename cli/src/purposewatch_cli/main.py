@@ -20,14 +20,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may hold events
 )
-policy_app = typer.Typer(help="Work on policy files.", no_args_is_help=True)
+policy_app = typer.Typer(
+    help="Lint, test, explain, compare and show declared policies.", no_args_is_help=True
+)
 
-app.command()(check)
-policy_app.command()(lint)
-policy_app.command("test")(run_cases)
-policy_app.command()(explain)
-policy_app.command()(diff)
-policy_app.command()(show)
+app.command(epilog="Example: purposewatch check events.jsonl --policies policies")(check)
+policy_app.command(epilog="Example: purposewatch policy lint --policies policies --verbose")(lint)
+policy_app.command("test", epilog="Example: purposewatch policy test --min-coverage 80")(run_cases)
+policy_app.command(
+    epilog="Example: purposewatch policy explain event.json --fact consent.marketing"
+)(explain)
+policy_app.command(epilog="Example: purposewatch policy diff policies@2018-05-25 draft.yaml")(diff)
+policy_app.command(epilog="Example: purposewatch policy show --controller wework-labs --lang zh")(
+    show
+)
 app.add_typer(policy_app, name="policy")
 app.add_typer(dead_letters_app, name="dead-letters")
 # Other distributions add commands of their own: purposewatch-demo brings `demo` and `traffic`.

@@ -119,7 +119,10 @@ def test_missing_policies_say_what_to_do() -> None:
     result = runner.invoke(app, ["check", "--policies", "nowhere", "-"], input=b"")
 
     assert result.exit_code == 2
-    assert "no policies at `nowhere`; name their directory with `--policies`" in result.output
+    assert (
+        "there is no directory `nowhere`; name the directory of the policies with `--policies`"
+        in (result.output)
+    )
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred", "a\nb", "bell\x07", "\u202egnp.exe", "\x9b2J"])

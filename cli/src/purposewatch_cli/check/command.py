@@ -13,12 +13,9 @@ from rich.text import Text
 from purposewatch_cli.check.findings import Audited, Findings, JsonValue, fault_as_json
 from purposewatch_cli.check.lines import FaultyLine, read_lines
 from purposewatch_cli.check.report import show
-from purposewatch_cli.policy.loading import PoliciesOption, load_or_exit
+from purposewatch_cli.policy.loading import DEFAULT_POLICIES, UNUSABLE, PoliciesOption, load_or_exit
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy import PolicySet, decide
-
-UNUSABLE = 2
-"""Exit status when the input can't be used at all."""
 
 _PROGRESS_EVERY = 2_000
 
@@ -30,16 +27,16 @@ def check(
             metavar="EVENTS.jsonl", help="File with one event on each line; `-` is standard input."
         ),
     ],
-    policies: PoliciesOption = Path("policies"),
+    policies: PoliciesOption = DEFAULT_POLICIES,
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each line of input.")
     ] = False,
     limit: Annotated[
-        int, typer.Option(min=0, help="How many findings and faulty lines to show.")
+        int, typer.Option(min=0, help="How many findings and invalid lines to show.")
     ] = 100,
 ) -> None:
-    """Audit a file of events against the policies, without any broker.
+    """Audit a file of events against the declared policies, without Kafka or a database.
 
     Exit status: 0 everything is permitted, 1 there are violations or events that can't be
     judged, 2 there are lines that hold no valid event, or the input is unusable.

@@ -14,9 +14,10 @@ _LENGTH = 2_000
 
 def show(console: Console, results: Sequence[ControllerResult], least: float) -> None:
     """Print failing cases, what the cases of each controller leave out, and the counts."""
-    for result in results:
+    for result in results:  # failures before warnings
         for failed in result.failed:
             _show_failure(console, failed)
+    for result in results:
         if not result.has_file:
             message = f"{result.path}: there is no such file; add cases that a lawyer can check"
             console.print(Text(printable(message), style="yellow"), soft_wrap=True)

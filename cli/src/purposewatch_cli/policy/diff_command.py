@@ -1,7 +1,6 @@
 """The command `purposewatch policy diff`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from rich.text import Text
 
 from purposewatch_cli.policy.diff_json import as_json as difference_as_json
 from purposewatch_cli.policy.diff_report import show
-from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption
+from purposewatch_cli.policy.loading import DEFAULT_POLICIES, UNUSABLE, PoliciesOption
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy.diff import compare_versions
 from purposewatch_policy.files import UnusableVersionError, read_two_versions
@@ -26,7 +25,7 @@ def diff(
         ),
     ],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same, for the other side.")],
-    policies: PoliciesOption = Path("policies"),
+    policies: PoliciesOption = DEFAULT_POLICIES,
     *,
     controller: Annotated[
         str | None,

@@ -17,7 +17,13 @@ from purposewatch_cli.policy.explain.asked import (
     read_asked,
 )
 from purposewatch_cli.policy.explain.report import show
-from purposewatch_cli.policy.loading import UNUSABLE, LanguageTag, PoliciesOption, load_or_exit
+from purposewatch_cli.policy.loading import (
+    DEFAULT_POLICIES,
+    UNUSABLE,
+    LanguageTag,
+    PoliciesOption,
+    load_or_exit,
+)
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy import Outcome
 from purposewatch_policy import explain as explained
@@ -31,25 +37,49 @@ def explain(  # noqa: PLR0913 - one option for each field of a flow
             help="File with one event, or the flow of one, as JSON; `-` is standard input.",
         ),
     ] = None,
-    policies: PoliciesOption = Path("policies"),
+    policies: PoliciesOption = DEFAULT_POLICIES,
     *,
-    controller: Annotated[str | None, typer.Option(metavar="NAME")] = None,
-    role: Annotated[str | None, typer.Option(metavar="TERM")] = None,
-    operation: Annotated[str | None, typer.Option(metavar="TERM")] = None,
-    purpose: Annotated[str | None, typer.Option(metavar="TERM")] = None,
-    recipient: Annotated[str | None, typer.Option(metavar="TERM")] = None,
-    data_category: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="Can be given several times.")
+    controller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose policy decides.")
     ] = None,
-    source: Annotated[str | None, typer.Option(metavar="TERM")] = None,
-    location: Annotated[str | None, typer.Option(metavar="TERM")] = None,
-    retention_days: Annotated[int | None, typer.Option(metavar="DAYS")] = None,
-    legal_basis: Annotated[str | None, typer.Option(metavar="TERM")] = None,
+    role: Annotated[
+        str | None, typer.Option(metavar="TERM", help="Role of the data subject.")
+    ] = None,
+    operation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TERM",
+            help="What is done: `collect`, `use`, `store`, `share`, `erase`, or a term below.",
+        ),
+    ] = None,
+    purpose: Annotated[str | None, typer.Option(metavar="TERM", help="What for.")] = None,
+    recipient: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TERM", help="Who gets the data; `first_party` is the controller itself."
+        ),
+    ] = None,
+    data_category: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TERM", help="Category of data; can be given several times."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="TERM", help="Where the data came from.")
+    ] = None,
+    location: Annotated[
+        str | None, typer.Option(metavar="TERM", help="Where the data are stored.")
+    ] = None,
+    retention_days: Annotated[
+        int | None, typer.Option(metavar="DAYS", help="How long the data are kept.")
+    ] = None,
+    legal_basis: Annotated[
+        str | None, typer.Option(metavar="TERM", help="Legal basis that the event claims.")
+    ] = None,
     fact: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME[=true|false]",
-            help="Can be given several times; replaces the facts of the event.",
+            help="A fact, and whether it holds; repeatable; replaces the facts of EVENT.",
         ),
     ] = None,
     at: Annotated[

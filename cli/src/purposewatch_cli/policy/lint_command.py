@@ -2,13 +2,18 @@
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from purposewatch_cli.policy.lint_report import as_json, show
 from purposewatch_cli.policy.lint_sarif import as_sarif
+from purposewatch_cli.policy.loading import (
+    DEFAULT_POLICIES,
+    DeprecatedPath,
+    PoliciesOrControllerOption,
+    policies_dir,
+)
 from purposewatch_cli.terminal import console
 from purposewatch_policy.lint import Severity, lint_path
 
@@ -22,27 +27,30 @@ class LintFormat(StrEnum):
 
 
 def lint(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="PATH", help="Directory of all policies, or of one controller."),
-    ] = Path("policies"),
+    path: DeprecatedPath = None,
+    policies: PoliciesOrControllerOption = DEFAULT_POLICIES,
     *,
     output: Annotated[
         LintFormat, typer.Option("--format", help="For a reader, a program, or a code host.")
     ] = LintFormat.TEXT,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show each note instead of a count for each rule.")
+    ] = False,
     fail_on: Annotated[
-        Severity, typer.Option("--fail-on", help="The least grave finding that fails.")
+        Severity, typer.Option("--fail-on", help="The lowest severity that fails the command.")
     ] = Severity.ERROR,
 ) -> None:
-    """Check policy and vocabulary files: faults, contradictions, idle statements and risks.
+    """Check policy and vocabulary files for errors, contradictions, dead statements and risks.
 
-    Exit status: 0, or 1 with findings as grave as `--fail-on` or graver. Findings that a policy
-    accepts are shown and do not fail.
+    Errors come first, then warnings, then notes. Many notes of one rule are shown as a count.
+
+    Exit status: 0, or 1 with findings of the severity `--fail-on` or higher. Findings that a
+    policy accepts are shown and do not fail.
     """
-    result = lint_path(path)
+    result = lint_path(policies_dir(path, policies))
     match output:
         case LintFormat.TEXT:
-            show(console(), result)
+            show(console(), result, verbose=verbose)
         case LintFormat.JSON:
             typer.echo(json.dumps(as_json(result), indent=2))
         case LintFormat.SARIF:

@@ -1,5 +1,7 @@
 """Renders findings for a reader, and as JSON."""
 
+from collections import Counter
+
 from rich.console import Console
 from rich.text import Text
 
@@ -12,10 +14,27 @@ STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE:
 _LENGTH = 2_000
 
 
-def show(console: Console, result: LintResult) -> None:
-    """Print the findings, what was checked, and the counts."""
-    for finding in result.findings:
-        _show_finding(console, finding)
+MAX_NOTES = 3
+"""More notes of one rule than these are shown as one count."""
+
+
+def show(console: Console, result: LintResult, *, verbose: bool = False) -> None:
+    """Print errors, warnings and notes, what was checked, and the counts.
+
+    Unless `verbose`, many notes of the same rule are shown as a count for each file.
+    """
+    notes = Counter(each.rule.id for each in result.findings if _is_plain_note(each))
+    grouped = {rule for rule, number in notes.items() if number > MAX_NOTES and not verbose}
+    for severity in Severity:
+        for finding in result.findings:
+            in_group = _is_plain_note(finding) and finding.rule.id in grouped
+            if finding.severity is severity and not in_group:
+                _show_finding(console, finding)
+    for rule in sorted(grouped):
+        _show_group(
+            console,
+            [each for each in result.findings if _is_plain_note(each) and each.rule.id == rule],
+        )
     for controller, version, statements in result.policies:
         console.print(Text(f"{controller} {printable(version)}: {statements} statements"))
     counts = [(each, result.count(each)) for each in Severity]
@@ -65,6 +84,20 @@ def _show_finding(console: Console, finding: Finding) -> None:
         _show_detail(console, detail)
     if finding.accepted is not None:
         _show_detail(console, f"accepted: {finding.accepted}")
+
+
+def _is_plain_note(finding: Finding) -> bool:
+    """Whether it may be counted: what is accepted has a reason of its own that is shown."""
+    return finding.severity is Severity.NOTE and finding.accepted is None
+
+
+def _show_group(console: Console, findings: list[Finding]) -> None:
+    first = findings[0]
+    line = Text(f"{first.severity}[{first.rule.id}]: ", style=STYLES[first.severity])
+    title = f"{first.rule.title}: {len(findings)} times; `--verbose` shows each"
+    console.print(line.append(title, style="default"), soft_wrap=True)
+    for path, number in Counter(each.at.path for each in findings).items():
+        _show_detail(console, f"{path}: {number}")
 
 
 def _show_detail(console: Console, text: str) -> None:

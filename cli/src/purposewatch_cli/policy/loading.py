@@ -1,4 +1,4 @@
-"""Loads the policies that a command needs, or ends the command with every fault of them."""
+"""The options that policy commands share, and loading the policies or ending with every error."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from rich.text import Text
 from purposewatch_cli.terminal import errors_console, printable
 from purposewatch_policy import InvalidSourceError, PolicySet, load_policies
 
-__all__ = ["UNUSABLE", "PoliciesOption", "load_or_exit"]
+DEFAULT_POLICIES = Path("policies")
 
 PoliciesOption: TypeAlias = Annotated[
     Path,
@@ -18,8 +18,20 @@ PoliciesOption: TypeAlias = Annotated[
         "--policies",
         envvar="PURPOSEWATCH_POLICIES_DIR",
         metavar="DIR",
-        help="Directory of the declared policies.",
+        help="Directory of the declared policies, with one directory for each controller.",
     ),
+]
+PoliciesOrControllerOption: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--policies",
+        envvar="PURPOSEWATCH_POLICIES_DIR",
+        metavar="DIR",
+        help="Directory of the declared policies, or of one controller in it.",
+    ),
+]
+DeprecatedPath: TypeAlias = Annotated[
+    Path | None, typer.Argument(metavar="[DIR]", help="Deprecated: use `--policies DIR`.")
 ]
 
 
@@ -31,13 +43,29 @@ class LanguageTag(StrEnum):
 
 
 UNUSABLE = 2
+"""Exit status when the input cannot be used at all."""
+
+
+def policies_dir(deprecated: Path | None, policies: Path) -> Path:
+    """Return the directory that a command reads; an argument instead of `--policies` still counts.
+
+    Deprecated in 0.2.0: the argument is removed in a later release.
+    """
+    if deprecated is None:
+        return policies
+    warning = f"warning: `{deprecated}` as an argument is deprecated; use `--policies {deprecated}`"
+    errors_console().print(Text(printable(warning), style="yellow"), soft_wrap=True)
+    return deprecated
 
 
 def load_or_exit(directory: Path) -> PolicySet:
     """Return the policies of a directory; otherwise print the faults and exit with status 2."""
     complaint = ""
     if not directory.is_dir():
-        complaint = f"no policies at `{directory}`; name their directory with `--policies`"
+        complaint = (
+            f"there is no directory `{directory}`; name the directory of the policies with "
+            "`--policies` or in the variable PURPOSEWATCH_POLICIES_DIR"
+        )
     else:
         try:
             return load_policies(directory)

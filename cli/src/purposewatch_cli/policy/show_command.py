@@ -1,13 +1,12 @@
 """The command `purposewatch policy show`."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from purposewatch_cli.policy.loading import UNUSABLE, LanguageTag, PoliciesOption
+from purposewatch_cli.policy.loading import DEFAULT_POLICIES, UNUSABLE, LanguageTag, PoliciesOption
 from purposewatch_cli.policy.show.markdown import as_markdown
 from purposewatch_cli.policy.show.picture import as_svg
 from purposewatch_cli.policy.show.text import show_matrices
@@ -26,12 +25,13 @@ class ShowFormat(StrEnum):
 
 def show(
     policy: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="POLICY", help="Policy file, or directory of policies; `DIR@VERSION` picks one."
+            metavar="[POLICY]",
+            help="Policy file, or `DIR@VERSION`; without it, the latest version in `--policies`.",
         ),
-    ] = "policies",
-    policies: PoliciesOption = Path("policies"),
+    ] = None,
+    policies: PoliciesOption = DEFAULT_POLICIES,
     *,
     controller: Annotated[
         str | None,
@@ -50,7 +50,7 @@ def show(
     Exit status: 0, or 2 when the policy can't be loaded.
     """
     try:
-        compiled = read_version(policy, policies, controller)
+        compiled = read_version(policy or str(policies), policies, controller)
     except UnusableVersionError as error:
         for line in str(error).splitlines():
             errors_console().print(Text(printable(line, limit=2_000)), soft_wrap=True)

@@ -2,7 +2,6 @@
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,13 @@ from rich.text import Text
 
 from purposewatch_cli.policy.cases import ControllerResult, run_controller
 from purposewatch_cli.policy.cases_report import as_json, show
-from purposewatch_cli.policy.loading import UNUSABLE
+from purposewatch_cli.policy.loading import (
+    DEFAULT_POLICIES,
+    UNUSABLE,
+    DeprecatedPath,
+    PoliciesOrControllerOption,
+    policies_dir,
+)
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy import InvalidSourceError
 from purposewatch_policy.files import load_tree
@@ -24,10 +29,8 @@ class CasesFormat(StrEnum):
 
 
 def run_cases(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="PATH", help="Directory of all policies, or of one controller."),
-    ] = Path("policies"),
+    path: DeprecatedPath = None,
+    policies: PoliciesOrControllerOption = DEFAULT_POLICIES,
     *,
     output: Annotated[
         CasesFormat, typer.Option("--format", help="For a reader, or for a program.")
@@ -39,16 +42,16 @@ def run_cases(
             min=0,
             max=100,
             metavar="PERCENT",
-            help="Least share of statements, and of the terms that they name, in every version.",
+            help="Minimum share of statements, and of terms in them, that each version must cover.",
         ),
     ] = 0,
 ) -> None:
-    """Run the cases beside each policy, and show what they leave out.
+    """Run the test cases beside each policy (`cases.yaml`), and show what they do not cover.
 
     Exit status: 0 when every case is decided as expected and the coverage suffices, otherwise 1;
     2 when the policies or cases can't be loaded.
     """
-    tree = load_tree(path)
+    tree = load_tree(policies_dir(path, policies))
     errors = list(tree.errors)
     results: list[ControllerResult] = []
     for controller in tree.controllers:

@@ -182,13 +182,13 @@ def test_one_controller_is_tested_alone(cases: Path) -> None:
     other.mkdir()
     (other / "policy.1.yaml").write_text("nonsense", encoding="utf-8")
 
-    assert run("policies/acme")[0] == 0
+    assert run("--policies", "policies/acme")[0] == 0
     assert run()[0] == 2
 
 
 def test_the_declared_policies_pass_and_decide_every_statement(pytestconfig: pytest.Config) -> None:
     """Each statement of the policies at hand has a case."""
-    report = run_json(str(pytestconfig.rootpath / "policies"))
+    report = run_json("--policies", str(pytestconfig.rootpath / "policies"))
 
     assert report["failed"] == 0
     assert [

@@ -182,7 +182,7 @@ def test_unusable_input_is_refused(arguments: list[str], content: object, compla
 def test_policies_that_are_not_there_are_refused() -> None:
     """Without policies nothing can be explained."""
     result = CliRunner().invoke(APP, [*FLAGS, "--policies=nowhere"])
-    assert (result.exit_code, "name their directory" in result.stderr) == (2, True)
+    assert (result.exit_code, "name the directory of the policies" in result.stderr) == (2, True)
 
 
 # --- What it says ---------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_one_controller_is_checked_alone(tree: Path) -> None:
     copy_sound(tree)
     shutil.copytree(tree / "acme", tree / "other")
 
-    assert lint("policies/acme") == (0, "acme 1: 3 statements\nno findings\n")
+    assert lint("--policies", "policies/acme") == (0, "acme 1: 3 statements\nno findings\n")
 
 
 def test_a_faulty_common_vocabulary_is_all_that_is_told(tree: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_faulty_common_vocabulary_is_all_that_is_told(tree: Path) -> None:
 
 def test_the_declared_policies_have_no_errors_and_high_risks(pytestconfig: pytest.Config) -> None:
     """They do not contradict themselves; what the lender discloses is told as high risk."""
-    status, output = lint(str(pytestconfig.rootpath / "policies"), "--format", "json")
+    status, output = lint("--policies", str(pytestconfig.rootpath / "policies"), "--format", "json")
 
     findings = json.loads(output)["findings"]
     risky = {(each["controller"], each["rule"]) for each in findings if each["high_risk"]}

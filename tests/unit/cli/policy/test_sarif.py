@@ -77,7 +77,11 @@ def test_a_fingerprint_survives_a_moved_line(tree: Path) -> None:
 def test_a_path_becomes_a_uri(tmp_path: Path) -> None:
     """An absolute one is a file URI; spaces are escaped; without a line there is no region."""
     path = tmp_path / "no such place"
-    output = CliRunner().invoke(app, ["policy", "lint", str(path), "--format", "sarif"]).output
+    output = (
+        CliRunner()
+        .invoke(app, ["policy", "lint", "--policies", str(path), "--format", "sarif"])
+        .output
+    )
     [result] = json.loads(output)["runs"][0]["results"]
     [location] = result["locations"]
 
