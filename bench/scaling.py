@@ -19,9 +19,8 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 
 from bench.pipeline.events import canonical
 from bench.pipeline.report import rewrite
-from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
+from purposewatch_auditor.audit import AuditedEvent, Auditor, decider_for
 from purposewatch_contract import EVENTS, VERDICTS, declared_topics
-from purposewatch_contract.codec import VerdictWriter
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import MAX_BATCH_BYTES
 from purposewatch_runtime.settings import KafkaSettings
@@ -237,15 +236,15 @@ def _events() -> Sequence[tuple[bytes, bytes]]:
 
 
 def _verdicts(events: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
-    judge = judge_by(load_policies(ROOT / "policies"))
+    decider = decider_for(load_policies(ROOT / "policies"))
     now = datetime.now(UTC)
-    auditor, writer = Auditor(), VerdictWriter("data-access.events", now)
+    auditor = Auditor()
     verdicts: list[tuple[bytes, bytes]] = []
     for offset, (key, value) in enumerate(events):
         record: ConsumerRecord[bytes | None, bytes | None] = ConsumerRecord(
             "data-access.events", 0, offset, 0, 0, key, value, None, 0, 0, ()
         )
-        result = auditor.audit(record, judge, writer, now)
+        result = auditor.audit(record, decider, now)
         if isinstance(result, AuditedEvent):
             verdicts.append((key, result.value))
     return verdicts

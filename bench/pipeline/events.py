@@ -7,18 +7,25 @@ Some violations, many repeated flows, four thousand subjects for each role: see
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
-from purposewatch_contract import SubmittedEvent
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Booked
 from purposewatch_demo.traffic import Traffic
-from purposewatch_ingest.admission.canonical import AdmittedEvent, write_canonical
-from purposewatch_ingest.admission.pseudonym import Pseudonymiser
+from purposewatch_ingest.admission import (
+    Admission,
+    AdmissionRules,
+    AdmittedEvent,
+    Pseudonymiser,
+)
+from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_policy.vocabulary import load_vocabularies
 
 _SEED = 20260302
 _LARGEST = 100
+_POLICIES = Path(__file__).parents[2] / "policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +54,22 @@ def submitted(count: int) -> Iterator[Sent]:
 
 @cache
 def canonical(count: int) -> tuple[AdmittedEvent, ...]:
-    """The same events as the gate passes them on."""
-    pseudonym = Pseudonymiser(b"bench" * 8, "1")
-    now = datetime.now(UTC)
-    admitted = []
-    for sent in submitted(count):
-        event = SubmittedEvent.model_validate_json(sent.body)
-        admitted.append(
-            write_canonical(
-                event,
-                publisher=sent.publisher,
-                subject=pseudonym(event.data.controller, event.data.subject_id),
-                accepted=now,
-                origin="http",
-                traceparent=None,
-            )
-        )
-    return tuple(admitted)
+    """The same events as ingest passes them on."""
+    vocabularies = load_vocabularies(_POLICIES)
+    sent = list(submitted(count))
+    publishers = {
+        each.publisher: Publisher(each.publisher, frozenset(vocabularies)) for each in sent
+    }
+    rules = AdmissionRules(
+        vocabularies, PublisherRegister([]), Pseudonymiser(b"bench" * 8, "1"), timedelta(hours=2)
+    )
+    batch = Admission().batch(rules, datetime.now(UTC))
+    results = [
+        batch.admit(each.body, origin="http", publisher=publishers[each.publisher]) for each in sent
+    ]
+    admitted = tuple(result for result in results if isinstance(result, AdmittedEvent))
+    assert len(admitted) == count  # noqa: S101 - only good events are generated
+    return admitted
 
 
 def mean_size(events: tuple[AdmittedEvent, ...]) -> float:

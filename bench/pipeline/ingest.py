@@ -18,7 +18,7 @@ from bench.pipeline.stage import WARM_SHARE, Stage
 from purposewatch_contract import RAW
 from purposewatch_demo.embedded_broker import free_port
 from purposewatch_demo.flows import planned_traffic
-from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_ingest.admission import AdmittedEvent
 
 _READY_SECONDS = 30.0
 _SINGLE_SHARE = 0.2
@@ -60,7 +60,7 @@ class RawTopic:
         """Fill a topic, then start the gate on it."""
         async with self._stage.topics() as prefix:
             records = [
-                AdmittedEvent(f"{number}".encode(), sent.body, None)
+                AdmittedEvent("bench", f"{number}".encode(), sent.body, None)
                 for number, sent in enumerate(submitted(events))
             ]
             await self._stage.fill(prefix, RAW, records)

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import PARTITIONS, Stage, send
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
-from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_ingest.admission import AdmittedEvent
 
 WARM_SECONDS = 5.0
 
@@ -52,7 +52,7 @@ class Feed:
         """Take the next events, accepted now."""
         now = datetime.now(UTC).isoformat(timespec="microseconds")[:-6].encode()
         return [
-            AdmittedEvent(key, b"%b%bZ%b" % (before, now, after), None)
+            AdmittedEvent("bench", key, b"%b%bZ%b" % (before, now, after), None)
             for key, before, after in itertools.islice(self._parts, count)
         ]
 

@@ -23,7 +23,7 @@ from bench.pipeline.ingest import gate_files
 from bench.pipeline.processes import Measured, rss_bytes, running
 from bench.pipeline.stage import Stage, send
 from purposewatch_contract import RAW, topic_name
-from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_ingest.admission import AdmittedEvent
 from tests.integration.brokers.apache_kafka import ApacheKafka
 from tests.integration.postgres import PostgreSQL, binaries
 
@@ -57,7 +57,7 @@ async def _feed(stage: Stage, prefix: str, rate: float, seconds: float) -> int:
         while (passed := time.perf_counter() - started) < seconds:
             due = int(passed * rate) - sent
             records = [
-                AdmittedEvent(f"{number}".encode(), event.body, None)
+                AdmittedEvent("bench", f"{number}".encode(), event.body, None)
                 for number, event in itertools.islice(events, max(0, due))
             ]
             await send(producer, topic, records)

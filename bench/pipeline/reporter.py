@@ -17,10 +17,9 @@ from bench.pipeline.contestant import Contestant, Figure
 from bench.pipeline.events import canonical
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import Stage, partition_of
-from purposewatch_auditor.audit import AuditedEvent, Auditor, judge_by
+from purposewatch_auditor.audit import AuditedEvent, Auditor, decider_for
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
-from purposewatch_contract.codec import VerdictWriter
-from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
 from tests.integration.postgres import PostgreSQL, binaries
@@ -134,9 +133,8 @@ class Reporter:
 
 def _verdicts(topic: str, events: Sequence[AdmittedEvent]) -> Iterator[tuple[int, bytes]]:
     """The auditor's verdicts about events that were put into this topic, by partition."""
-    auditor, judge = Auditor(), judge_by(load_policies(Path("policies")))
+    auditor, decider = Auditor(), decider_for(load_policies(Path("policies")))
     now = datetime.now(UTC)
-    writer = VerdictWriter(topic, now)
     offsets: Counter[int] = Counter()
     for event in events:
         partition = partition_of(event.key)
@@ -144,7 +142,7 @@ def _verdicts(topic: str, events: Sequence[AdmittedEvent]) -> Iterator[tuple[int
             topic, partition, offsets[partition], 0, 0, event.key, event.value, None, 0, 0, ()
         )
         offsets[partition] += 1
-        found = auditor.audit(record, judge, writer, now)
+        found = auditor.audit(record, decider, now)
         assert isinstance(found, AuditedEvent)  # noqa: S101 - only good events are generated
         yield partition, found.value
 
@@ -163,6 +161,8 @@ def _violations(count: int) -> tuple[AdmittedEvent, ...]:
     for number, event in zip(range(count), itertools.cycle(found), strict=False):
         event["id"] = f"storm-{number}"
         made.append(
-            AdmittedEvent(event["data"]["subject"].encode(), msgspec.json.encode(event), None)
+            AdmittedEvent(
+                "bench", event["data"]["subject"].encode(), msgspec.json.encode(event), None
+            )
         )
     return tuple(made)

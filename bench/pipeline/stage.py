@@ -16,7 +16,7 @@ from bench.pipeline.batches import send_in_batches
 from bench.pipeline.contestant import Figure
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
-from purposewatch_ingest.admission.canonical import AdmittedEvent
+from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_runtime.kafka import TopicProvisioner, build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 

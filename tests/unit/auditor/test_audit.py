@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge, judge_by
+from purposewatch_auditor.audit import AuditedEvent, Auditor, Decider, decider_for
 from purposewatch_contract import EXAMPLE_DIR, DeadLetter, ErrorClass, Position, Verdict
-from purposewatch_contract.codec import VerdictWriter
 from purposewatch_policy import Kind, Outcome, load_policies
 from purposewatch_runtime.kafka import Record, RejectedRecord
 
@@ -20,20 +19,19 @@ SECRET = "someone@example.org"
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
-    """Judges by the policies that ship with the project."""
-    return judge_by(load_policies(Path(__file__).parents[3] / "policies"))
+def decider() -> Decider:
+    """Decides by the policies that ship with the project."""
+    return decider_for(load_policies(Path(__file__).parents[3] / "policies"))
 
 
-def audit(record: Record, judge: Judge) -> Verdict | DeadLetter:
-    """What becomes of a record, read back as whoever receives it does."""
-    writer = VerdictWriter("data-access.events", NOW)
-    result = Auditor().audit(record, judge, writer, NOW)
+def audit(record: Record, decider: Decider) -> Verdict | DeadLetter:
+    """What becomes of a record, read back as a consumer does."""
+    result = Auditor().audit(record, decider, NOW)
     return Verdict.model_validate_json(result.value) if isinstance(result, AuditedEvent) else result
 
 
 def canonical(**changes: object) -> bytes:
-    """The example event as the gate passes it on, with changes in `data` or the envelope."""
+    """The example event as ingest passes it on, with changes in `data` or the envelope."""
     event: dict[str, Any] = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
     for name, value in changes.items():
         target = event if name in event else event["data"]
@@ -58,9 +56,9 @@ def record(value: bytes | None, headers: Mapping[str, bytes] | None = None) -> R
     )
 
 
-def test_verdict_says_what_where_and_under_which_policy(judge: Judge) -> None:
+def test_verdict_says_what_where_and_under_which_policy(decider: Decider) -> None:
     """A verdict carries the event's position, its content, the decision and the policy."""
-    verdict = audit(record(canonical()), judge)
+    verdict = audit(record(canonical()), decider)
 
     assert isinstance(verdict, Verdict)
     assert verdict.position == Position(topic="data-access.events", partition=3, offset=1042)
@@ -69,15 +67,15 @@ def test_verdict_says_what_where_and_under_which_policy(judge: Judge) -> None:
         Kind.UNDECLARED_THIRD_PARTY_SHARING,
     )
     assert verdict.policy is not None
-    assert verdict.policy.digest == judge.policies.version("wework-labs", "2018-05-25").digest
+    assert verdict.policy.digest == decider.policies.version("wework-labs", "2018-05-25").digest
     assert verdict.decided_time == NOW
 
 
-def test_equal_flows_are_told_apart_by_all_else(judge: Judge) -> None:
+def test_events_of_equal_flows_stay_distinct(decider: Decider) -> None:
     """Verdicts about the same flow share their reasons, but neither subject, id nor time."""
     other = {"subject": "psn:2:" + "0" * 32, "id": "another", "time": "2026-03-01T08:15:00Z"}
-    first = audit(record(canonical()), judge)
-    second = audit(record(canonical(**other)), judge)
+    first = audit(record(canonical()), decider)
+    second = audit(record(canonical(**other)), decider)
 
     assert isinstance(first, Verdict)
     assert isinstance(second, Verdict)
@@ -86,19 +84,19 @@ def test_equal_flows_are_told_apart_by_all_else(judge: Judge) -> None:
     assert (first.event_time - second.event_time).days == 1
 
 
-def test_condemned_record_is_set_aside_unread(judge: Judge) -> None:
-    """What was found to be unfit before is not looked at, however sound it seems."""
+def test_rejected_record_is_dead_lettered_unread(decider: Decider) -> None:
+    """A record that was rejected before is not decoded, even if it is valid."""
     unfit = RejectedRecord.of(record(canonical()), ErrorClass.INTERNAL, "ended three processes")
-    letter = audit(unfit, judge)
+    letter = audit(unfit, decider)
 
     assert isinstance(letter, DeadLetter)
     assert (letter.error_class, letter.reason) == (ErrorClass.INTERNAL, "ended three processes")
     assert letter.value == canonical()
 
 
-def test_unknown_controller_is_a_verdict_too(judge: Judge) -> None:
-    """An event that can't be judged gets the verdict `unknown`, without a policy."""
-    verdict = audit(record(canonical(controller="elsewhere")), judge)
+def test_unknown_controller_is_a_verdict_too(decider: Decider) -> None:
+    """An event that can't be decided gets the verdict `unknown`, without a policy."""
+    verdict = audit(record(canonical(controller="elsewhere")), decider)
 
     assert isinstance(verdict, Verdict)
     assert (verdict.outcome, verdict.kind, verdict.policy) == (Outcome.UNKNOWN, None, None)
@@ -124,10 +122,10 @@ def test_unknown_controller_is_a_verdict_too(judge: Judge) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_unreadable_record_becomes_a_dead_letter(
-    judge: Judge, value: bytes | None, error_class: ErrorClass
+    decider: Decider, value: bytes | None, error_class: ErrorClass
 ) -> None:
     """The original bytes and headers are kept; the reason quotes nothing of them."""
-    letter = audit(record(value, {"trace": b"\xff"}), judge)
+    letter = audit(record(value, {"trace": b"\xff"}), decider)
 
     assert isinstance(letter, DeadLetter)
     again = DeadLetter.model_validate_json(letter.model_dump_json())
@@ -139,25 +137,25 @@ def test_unreadable_record_becomes_a_dead_letter(
     assert "wework-labs 2018-05-25" in again.policy_version.split(", ")
 
 
-def test_reason_names_the_faulty_fields(judge: Judge) -> None:
-    """Whoever looks at the dead letter learns where the fault lies."""
-    letter = audit(record(canonical(purpose="No Term", time="now")), judge)
+def test_reason_names_the_faulty_fields(decider: Decider) -> None:
+    """The dead letter says where the fault is."""
+    letter = audit(record(canonical(purpose="No Term", time="now")), decider)
 
     assert isinstance(letter, DeadLetter)
     assert letter.reason == "the record is not a canonical event; faulty: `data.purpose`, `time`"
 
 
 def test_defect_in_the_decision_is_a_dead_letter(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch
+    decider: Decider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A record that the auditor itself fails on does not stop the others."""
+    """A record that the auditor fails on does not stop the others."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError(SECRET)
 
-    monkeypatch.setattr(judge, "judge", fail)
+    monkeypatch.setattr(decider, "judge", fail)
 
-    letter = audit(record(canonical()), judge)
+    letter = audit(record(canonical()), decider)
 
     assert isinstance(letter, DeadLetter)
     assert letter.error_class is ErrorClass.INTERNAL

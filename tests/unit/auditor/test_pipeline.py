@@ -1,4 +1,4 @@
-"""What the auditor's handler hands to the producer, and when it refuses to go on."""
+"""What the auditor's handler hands to the producer, and when it stops."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_auditor.audit import Judge, judge_by
+from purposewatch_auditor.audit import Decider, decider_for
 from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_contract import EXAMPLE_DIR
 from purposewatch_policy import load_policies
@@ -41,9 +41,9 @@ class Published:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
-    """Judges by the policies that ship with the project."""
-    return judge_by(load_policies(POLICIES))
+def decider() -> Decider:
+    """Decides by the policies that ship with the project."""
+    return decider_for(load_policies(POLICIES))
 
 
 @pytest.fixture
@@ -54,18 +54,17 @@ def published() -> Published:
 
 @pytest.fixture
 def metric_set() -> m.MetricSet:
-    """The auditor's instruments."""
+    """The auditor's metrics."""
     return m.MetricSet("auditor", version="0")
 
 
 @pytest.fixture
-def pipeline(judge: Judge, published: Published, metric_set: m.MetricSet) -> AuditPipeline:
-    """A handler that takes three bad records in a row, not more."""
+def pipeline(decider: Decider, published: Published, metric_set: m.MetricSet) -> AuditPipeline:
+    """A handler that accepts three bad records in a row, but not four."""
     return AuditPipeline(
-        judge=lambda: judge,
+        decider=lambda: decider,
         producer=cast("AcknowledgedProducer", published),
         limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
-        events_topic="events",
         verdicts_topic="verdicts",
         dead_letters_topic="dead-letters",
         metric_set=metric_set,
@@ -117,7 +116,7 @@ async def test_one_record_out_for_each_in_same_partition_and_order(
 async def test_limit_stops_before_anything_of_the_batch_is_published(
     pipeline: AuditPipeline, published: Published
 ) -> None:
-    """The batch that passes the limit is left where it is."""
+    """Nothing of the batch that exceeds the limit is published."""
     with pytest.raises(StopConsumingError, match="4 bad records in a row in partition 0"):
         await pipeline.handle([record(0, number, b"bad") for number in range(4)])
 
@@ -127,7 +126,7 @@ async def test_limit_stops_before_anything_of_the_batch_is_published(
 async def test_attempts_at_one_batch_count_once(
     pipeline: AuditPipeline, published: Published
 ) -> None:
-    """A batch that is tried again because Kafka was away does not use the limit up."""
+    """A batch that is retried because Kafka was not available does not use up the limit."""
     batch = [record(0, number, b"bad") for number in range(3)]
     published.error = ConnectionError()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""A small world for the gate: one publisher, one controller, a fixed clock."""
+"""A small setting for ingest: one publisher, one controller, a fixed clock."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
+from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime.kafka import OutgoingRecord
@@ -17,14 +17,14 @@ KEY = "pwk_a-key-for-tests"
 
 
 class FakeProducer:
-    """Keeps what is published, or fails as told."""
+    """Keeps what is published, or fails with `error`."""
 
     def __init__(self) -> None:
         self.records: list[OutgoingRecord] = []
         self.error: Exception | None = None
 
     async def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """Confirm at once, or raise."""
+        """Acknowledge at once, or raise."""
         if self.error is not None:
             raise self.error
         self.records.extend(records)
@@ -32,7 +32,7 @@ class FakeProducer:
 
 @pytest.fixture
 def now() -> datetime:
-    """The gate's clock."""
+    """The time by the clock of ingest."""
     return datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
@@ -59,10 +59,11 @@ def publisher() -> Publisher:
 
 
 @pytest.fixture
-def rules(vocabulary: Vocabulary) -> AdmissionRules:
+def rules(vocabulary: Vocabulary, publisher: Publisher) -> AdmissionRules:
     """The rules of admission; one controller is not the publisher's."""
     return AdmissionRules(
         {"wework-labs": vocabulary, "linggan-house": vocabulary},
+        PublisherRegister([(publisher, [sha256(KEY.encode()).hexdigest()])]),
         Pseudonymiser(b"k" * 32, "1"),
         timedelta(hours=2),
     )
@@ -70,17 +71,16 @@ def rules(vocabulary: Vocabulary) -> AdmissionRules:
 
 @pytest.fixture
 def metric_set() -> MetricSet:
-    """The gate's instruments."""
+    """The metrics of ingest."""
     return MetricSet("ingest", version="0")
 
 
 @pytest.fixture
-def gate(rules: AdmissionRules, publisher: Publisher, now: datetime, metric_set: MetricSet) -> Gate:
-    """The gate's state around the rules."""
-    register = PublisherRegister([(publisher, [sha256(KEY.encode()).hexdigest()])])
-    return Gate(
+def ingest(rules: AdmissionRules, now: datetime, metric_set: MetricSet) -> Ingest:
+    """The state of the service around the rules."""
+    return Ingest(
         vocabularies=lambda: rules.vocabularies,
-        register=lambda: register,
+        register=lambda: rules.register,
         pseudonymise=rules.pseudonymise,
         max_future=rules.max_future,
         clock=lambda: now,

@@ -1,5 +1,6 @@
 """CloudEvents content modes."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -9,10 +10,10 @@ from purposewatch_ingest.content_modes import (
     MAX_ATTRIBUTES,
     ContentMode,
     content_mode,
+    event_in_record,
+    events_in_request,
     http_attributes,
     kafka_attributes,
-    read_batch,
-    read_binary,
 )
 
 
@@ -31,7 +32,7 @@ from purposewatch_ingest.content_modes import (
     ],
 )
 def test_content_type_names_the_mode(content_type: str, mode: ContentMode | None) -> None:
-    """The media type decides; any encoding but UTF-8 is not taken."""
+    """The media type decides; any encoding but UTF-8 is not accepted."""
     assert mode is content_mode(content_type)
 
 
@@ -48,7 +49,7 @@ def test_http_attributes_are_percent_decoded() -> None:
 
 
 def test_kafka_attributes_are_utf_8() -> None:
-    """Names begin with `ce_`, values are taken as they are; other headers don't matter."""
+    """Names begin with `ce_`, values are taken as they are; other headers are ignored."""
     headers = [("ce_id", b"e-1"), ("ce_city", "Zürich".encode()), ("x", b"\xff"), ("ce_y", None)]
     assert kafka_attributes(headers) == {"id": "e-1", "city": "Zürich", "y": ""}
 
@@ -77,13 +78,21 @@ def test_faulty_attributes_are_refused_without_quoting_them(read: Callable[[], o
 
 def test_binary_event_is_as_if_structured() -> None:
     """Attributes and content make one object; content can't add attributes."""
-    assert read_binary({"id": "1"}, b'{"a": 1}') == {"id": "1", "data": {"a": 1}}
-    with pytest.raises(RefusedError):
-        read_binary({"id": "1"}, b'{"a": 1}, "source": "/crm"')
+    [event] = events_in_request(ContentMode.BINARY, [(b"ce-id", b"%22%C3%A9")], b'{"a": 1}')
+    assert json.loads(event) == {"id": '"é', "data": {"a": 1}}
+    headers = [("content-type", b"application/json"), ("ce_id", b"1")]
+    assert json.loads(event_in_record(headers, b"[]")) == {"id": "1", "data": []}
+    for content in (b'{"a": 1}, "source": "/crm"', b"", b'1, "id": "2"', b"1} {"):
+        with pytest.raises(RefusedError):
+            events_in_request(ContentMode.BINARY, [(b"ce-id", b"1")], content)
 
 
 def test_batch_must_be_an_array() -> None:
-    """A batch is an array, be it an empty one."""
-    assert read_batch(b"[]") == []
+    """A batch is an array, possibly empty; its events keep their texts and order."""
+    batch = ContentMode.BATCHED
+    assert events_in_request(batch, [], b"[]") == []
+    assert events_in_request(batch, [], b'[{"b": 1.0}, 2]') == [b'{"b": 1.0}', b"2"]
     with pytest.raises(RefusedError, match="must be a JSON array"):
-        read_batch(b"{}")
+        events_in_request(batch, [], b"{}")
+    with pytest.raises(RefusedError, match="not valid JSON"):
+        events_in_request(batch, [], b"[1,]")

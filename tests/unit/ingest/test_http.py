@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from purposewatch_contract import CanonicalEvent
-from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.http import events as events_module
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
 from purposewatch_ingest.http.requests import InFlight
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.ingest import Ingest
 from purposewatch_runtime.metrics import MetricSet
 from tests.unit.conftest import SUBJECT_ID
 from tests.unit.ingest.conftest import KEY, FakeProducer
@@ -31,7 +31,7 @@ AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 
 
 @pytest.fixture
-def api(gate: Gate, producer: FakeProducer, metric_set: MetricSet) -> FastAPI:
+def api(ingest: Ingest, producer: FakeProducer, metric_set: MetricSet) -> FastAPI:
     """The application without Kafka and without background parts."""
 
     @asynccontextmanager
@@ -42,11 +42,11 @@ def api(gate: Gate, producer: FakeProducer, metric_set: MetricSet) -> FastAPI:
         max_body_bytes=1_048_576,
         max_batch_events=1_000,
         body_timeout_seconds=0.2,
-        confirm_timeout_seconds=0.2,
+        acknowledge_timeout_seconds=0.2,
     )
     return build_api(
-        EventsEndpoint(gate, producer, limits, InFlight(2)),  # type: ignore[arg-type]
-        VocabularyEndpoint(gate),
+        EventsEndpoint(ingest, producer, limits, InFlight(2)),  # type: ignore[arg-type]
+        VocabularyEndpoint(ingest),
         routes=[],
         lifespan=lifespan,
         metric_set=metric_set,
@@ -59,7 +59,7 @@ async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a registered key."""
     transport = httpx.ASGITransport(api)
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://gate", headers=AUTHORIZED
+        transport=transport, base_url="http://ingest", headers=AUTHORIZED
     ) as client:
         yield client
 
@@ -123,10 +123,10 @@ async def test_traceparent_header_is_passed_on(
     "authorization",
     ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer " + "x" * 9_000],
 )
-async def test_without_a_registered_key_nothing_is_taken(
+async def test_without_a_registered_key_nothing_is_accepted(
     client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent, authorization: str
 ) -> None:
-    """Both addresses want a key, and never repeat a wrong one."""
+    """Both addresses require a key, and never repeat a wrong one."""
     response = await post(client, event(), Authorization=authorization)
     problem(response, 401, "unauthorized")
     assert response.headers["www-authenticate"].startswith("Bearer")
@@ -149,6 +149,8 @@ async def test_without_a_registered_key_nothing_is_taken(
         (b'{"id": "\\ud800"}', STRUCTURED, 400, "not-json"),
         (b'{"id": 1, "id": 1}', STRUCTURED, 400, "not-json"),
         (b"not json", BATCHED, 400, "not-json"),
+        (b'[{"id": 1, "id": 1}]', BATCHED, 400, "not-json"),
+        (b'[{"id": "\xff"}]', BATCHED, 400, "not-json"),
         (b"{}", BATCHED, 422, "invalid-event"),
         (b"[]", STRUCTURED, 422, "invalid-event"),
         (b"[1, null]", BATCHED, 422, "invalid-event"),
@@ -158,7 +160,7 @@ async def test_without_a_registered_key_nothing_is_taken(
         (b" " * 1_048_577, STRUCTURED, 413, "too-large"),
     ],
 )
-async def test_bad_content_is_told_apart(
+async def test_kinds_of_bad_content_are_distinguished(
     *,
     client: httpx.AsyncClient,
     producer: FakeProducer,
@@ -350,7 +352,7 @@ async def test_defect_is_a_500_that_quotes_nothing(
     def fail(*_: object, **__: object) -> None:
         raise KeyError(SUBJECT_ID)
 
-    monkeypatch.setattr(events_module, "admit", fail)
+    monkeypatch.setattr(events_module, "traceparent_of", fail)
     with capture_logs() as logs:
         response = await post(client, event())
     problem(response, 500, "internal")
@@ -377,7 +379,7 @@ async def test_unknown_addresses_and_methods_are_problems(client: httpx.AsyncCli
 
 
 async def test_documentation_needs_no_outside_host(client: httpx.AsyncClient) -> None:
-    """The documentation page and all that it loads come from the gate itself."""
+    """The documentation page and all that it loads come from ingest itself."""
     page = (await client.get("/docs")).text
     addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
     assert len(addresses) >= 3

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from purposewatch_contract import CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_ingest import raw
-from purposewatch_ingest.acceptance import Gate
+from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_runtime.kafka import (
     DeadLetterLimit,
@@ -55,11 +55,11 @@ def record(
 
 
 @pytest.fixture
-def handler(gate: Gate, producer: FakeProducer) -> RawTopicHandler:
+def handler(ingest: Ingest, producer: FakeProducer) -> RawTopicHandler:
     """A handler that stops after three bad records in a row."""
     limit = DeadLetterLimit(DeadLetterPolicy(max_consecutive=3, max_ratio=1.0, window=100))
     return RawTopicHandler(
-        gate,
+        ingest,
         producer,  # type: ignore[arg-type]
         limit,
         dead_letters_topic="data-access.dead-letters",
@@ -187,25 +187,25 @@ async def test_faulty_headers_are_dead_lettered(
     event: MakeEvent,
     headers: tuple[tuple[str, bytes | None], ...],
 ) -> None:
-    """A content type that is not taken, or attributes that can't be read, lose nothing."""
+    """An unsupported content type or unreadable attributes lose nothing."""
     letter = await dead_letter(
         handler, producer, record(json.dumps(event()).encode(), headers=headers)
     )
     assert letter.error_class is ErrorClass.INVALID_EVENT
 
 
-async def test_defect_sets_the_record_aside(
+async def test_defect_dead_letters_the_record(
     handler: RawTopicHandler,
     producer: FakeProducer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A defect of the gate neither blocks the partition nor loses the record, nor quotes it."""
+    """A defect of ingest neither blocks the partition nor loses the record, nor quotes it."""
 
     def fail(_: object) -> object:
         message = "Ann Smith"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(raw, "parse_json", fail)
+    monkeypatch.setattr(raw, "traceparent_of", fail)
     with capture_logs() as logs:
         letter = await dead_letter(handler, producer, record(b"{}"))
     assert letter.error_class is ErrorClass.INTERNAL
@@ -214,7 +214,7 @@ async def test_defect_sets_the_record_aside(
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0, 2**62])
-async def test_absurd_timestamps_are_survived(
+async def test_absurd_timestamps_are_kept(
     handler: RawTopicHandler, producer: FakeProducer, timestamp: int
 ) -> None:
     """Kafka's timestamp is the producer's claim; any value of it can be kept."""
@@ -247,7 +247,7 @@ async def test_too_many_bad_records_stop_before_publishing(
 async def test_batch_that_is_tried_again_counts_once(
     handler: RawTopicHandler, producer: FakeProducer
 ) -> None:
-    """While Kafka is away the same bad record does not use up the limit."""
+    """While Kafka is not available, the same bad record does not use up the limit."""
     producer.error = ConnectionError("away")
     for _ in range(10):
         with pytest.raises(ConnectionError):
@@ -258,7 +258,7 @@ async def test_batch_that_is_tried_again_counts_once(
 
 
 async def test_labels_stay_bounded(
-    gate: Gate, producer: FakeProducer, handler: RawTopicHandler, event: MakeEvent
+    ingest: Ingest, producer: FakeProducer, handler: RawTopicHandler, event: MakeEvent
 ) -> None:
     """Thousands of publishers, purposes and controllers make no new label values."""
     bad = [
@@ -271,7 +271,7 @@ async def test_labels_stay_bounded(
     await handler.handle([*bad, *good])
     labels = {
         frozenset(sample.labels.items())
-        for metric in gate.metric_set.registry.collect()
+        for metric in ingest.metric_set.registry.collect()
         if metric.name.startswith(("purposewatch_ingest_events", "purposewatch_dead"))
         for sample in metric.samples
     }
@@ -287,10 +287,10 @@ async def test_labels_stay_bounded(
     assert expected == labels
 
 
-async def test_condemned_record_is_set_aside_unread(
+async def test_rejected_record_is_dead_lettered_unread(
     handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
 ) -> None:
-    """A record that ended other processes becomes a dead letter, though it could be admitted."""
+    """A record that crashed other processes becomes a dead letter, though it could be admitted."""
     good = record(json.dumps(event()).encode())
     unfit = RejectedRecord.of(good, ErrorClass.POISON, "three processes ended")
     unfit.raw = b"in the log"
@@ -320,7 +320,7 @@ async def test_events_of_one_subject_go_to_one_partition(
     assert min(sizes.values()) > 20
 
 
-async def test_a_flow_that_is_known_goes_out_like_the_first(
+async def test_event_of_a_cached_flow_is_published_like_the_first(
     handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
 ) -> None:
     """With the record's own origin and trace, and counted."""

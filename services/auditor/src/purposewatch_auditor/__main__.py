@@ -9,7 +9,7 @@ from purposewatch_runtime.settings import load_settings
 
 
 def main() -> None:
-    """Read the settings, then serve until told to stop."""
+    """Read the settings, then serve until stopped."""
     settings = load_settings(AuditorSettings)
     configure_logs(settings, service="auditor")
     try:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from starlette.applications import Starlette
 
-from purposewatch_auditor.audit import judge_by
+from purposewatch_auditor.audit import decider_for
 from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, ErrorClass, topic_name
@@ -54,24 +54,23 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
         if error is None:
-            _show_policies(metric_set, judge.current.policies)
+            _show_policies(metric_set, decider.current.policies)
 
-    judge = FileReloader(
+    decider = FileReloader(
         settings.policies_dir,
-        lambda directory: judge_by(load_policies(directory)),
+        lambda directory: decider_for(load_policies(directory)),
         interval=settings.policies_reload_seconds,
         on_result=reloaded,
     )
-    _show_policies(metric_set, judge.current.policies)
+    _show_policies(metric_set, decider.current.policies)
     events_topic = topic_name(settings.topic_prefix, EVENTS)
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
     metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     pipeline = AuditPipeline(
-        judge=lambda: judge.current,
+        decider=lambda: decider.current,
         producer=producer,
         limit=DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
-        events_topic=events_topic,
         verdicts_topic=topic_name(settings.topic_prefix, VERDICTS),
         dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
         metric_set=metric_set,
@@ -86,7 +85,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set=metric_set,
     )
     provisioner = TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID)
-    supervisor = Supervisor([EventLoopWatch(metric_set), judge, provisioner, producer, consumer])
+    supervisor = Supervisor([EventLoopWatch(metric_set), decider, provisioner, producer, consumer])
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

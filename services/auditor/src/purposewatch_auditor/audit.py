@@ -9,7 +9,7 @@ import msgspec
 from pydantic import ValidationError
 
 from purposewatch_contract import CanonicalData, CanonicalEvent, DeadLetter, ErrorClass
-from purposewatch_contract.codec import DecodedEvent, EventReader, VerdictWriter, encode_reasons
+from purposewatch_contract.codec import DecodedEvent, FastEventCodec, FastVerdictCodec
 from purposewatch_policy import Decision, DecisionCache, PolicySet
 from purposewatch_policy.vocabulary import FlowTerms
 from purposewatch_runtime.kafka import Record, RejectedRecord, dead_letter_of
@@ -19,81 +19,84 @@ _VERSIONS_NAMED = 10
 _FIELDS = frozenset({*CanonicalEvent.model_fields, *CanonicalData.model_fields})
 
 
-class Judgement(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What is remembered of a decision: how it is counted, and how it is written."""
+class EncodedDecision(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What is cached of a decision: its metric labels and its JSON."""
 
     controller: str
     outcome: str
     kind: str | None
-    reasons: bytes
-    """The end of a verdict, in JSON."""
+    value: bytes
+    """The part of a verdict that depends on the decision alone, in JSON."""
 
 
 class AuditedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event and the verdict about it."""
 
     event: DecodedEvent
-    judgement: Judgement
+    decision: EncodedDecision
     value: bytes
     """A `Verdict` in JSON."""
 
 
-Judge: TypeAlias = DecisionCache[Judgement]
+Decider: TypeAlias = DecisionCache[EncodedDecision]
 
 
-def judge_by(policies: PolicySet) -> Judge:
-    """A judge by these policies, with nothing remembered yet."""
-    return DecisionCache(policies, _judgement)
+def decider_for(policies: PolicySet) -> Decider:
+    """Decides by these policies; its cache is empty."""
+    return DecisionCache(policies, _encode)
 
 
-def _judgement(flow: FlowTerms, decision: Decision) -> Judgement:
-    return Judgement(
+def _encode(flow: FlowTerms, decision: Decision) -> EncodedDecision:
+    return EncodedDecision(
         flow.controller,
         str(decision.outcome),
         None if decision.kind is None else str(decision.kind),
-        encode_reasons(decision),
+        FastVerdictCodec.encode_decision(decision),
     )
 
 
 class Auditor:
-    """Judges one record after the other, and knows flows again."""
+    """Audits records one by one; its codecs cache what repeats."""
 
     def __init__(self) -> None:
-        self._reader = EventReader()
+        self._events = FastEventCodec()
+        self._verdicts = FastVerdictCodec()
 
-    def audit(
-        self, record: Record, judge: Judge, writer: VerdictWriter, now: datetime
-    ) -> AuditedEvent | DeadLetter:
-        """Judge one record. Never raises: what can't be judged becomes a dead letter."""
+    def audit(self, record: Record, decider: Decider, now: datetime) -> AuditedEvent | DeadLetter:
+        """Audit one record. Never raises: what can't be decided becomes a dead letter."""
         if isinstance(record, RejectedRecord):
-            return _set_aside(record, record.error_class, record.reason, judge, now)
+            return _dead_letter(record, record.error_class, record.reason, decider, now)
         try:
             value = record.value
             if value is None:
-                reason = "the record has no value; only the gate should write to this topic"
-                return _set_aside(record, ErrorClass.EMPTY, reason, judge, now)
-            event = self._reader.read(value)
-            flow = event.flow
-            judgement = judge.judge(flow.terms, event.time, flow.text)
-            verdict = writer.write(
-                event, judgement.reasons, partition=record.partition, offset=record.offset
+                reason = "the record has no value; only ingest should write to this topic"
+                return _dead_letter(record, ErrorClass.EMPTY, reason, decider, now)
+            event = self._events.decode(value)
+            decision = decider.judge(event.flow.terms, event.time, event.flow.text)
+            verdict = self._verdicts.encode(
+                event,
+                decision.value,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                decided_time=now,
             )
-            return AuditedEvent(event, judgement, verdict)
+            return AuditedEvent(event, decision, verdict)
         except ValidationError as error:
-            return _set_aside(record, *_why_unreadable(error), judge, now)
+            return _dead_letter(record, *_why_unreadable(error), decider, now)
         except Exception as error:  # noqa: BLE001 - a defect must not stop the pipeline or lose the record
             reason = (
                 f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
             )
-            return _set_aside(record, ErrorClass.INTERNAL, reason, judge, now)
+            return _dead_letter(record, ErrorClass.INTERNAL, reason, decider, now)
 
 
 def _why_unreadable(error: ValidationError) -> tuple[ErrorClass, str]:
-    """Why the record is no canonical event, in words that quote nothing of it."""
+    """Why the record is not a canonical event, without quoting anything of it."""
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     if problems[0]["type"] == _NOT_JSON:
         return ErrorClass.NOT_JSON, "the record is not valid JSON"
-    faulty = sorted({_place(problem["loc"]) for problem in problems} - {""})
+    faulty = sorted({_field(problem["loc"]) for problem in problems} - {""})
     reason = "the record is not a canonical event"
     if faulty:
         reason += f"; faulty: {', '.join(f'`{name}`' for name in faulty[:10])}"
@@ -102,14 +105,14 @@ def _why_unreadable(error: ValidationError) -> tuple[ErrorClass, str]:
     return ErrorClass.INVALID_EVENT, reason
 
 
-def _place(location: Sequence[str | int]) -> str:
+def _field(location: Sequence[str | int]) -> str:
     """The field as far as the contract names it; what follows may be the sender's free text."""
     known = [str(part) for part in itertools.takewhile(_FIELDS.__contains__, location)]
     return ".".join(known)
 
 
-def _set_aside(
-    record: Record, error_class: ErrorClass, reason: str, judge: Judge, now: datetime
+def _dead_letter(
+    record: Record, error_class: ErrorClass, reason: str, decider: Decider, now: datetime
 ) -> DeadLetter:
     return dead_letter_of(
         record,
@@ -117,12 +120,12 @@ def _set_aside(
         error_class=error_class,
         reason=reason,
         now=now,
-        policy_version=_versions(judge.policies, now),
+        policy_version=_versions(decider.policies, now),
     )
 
 
 def _versions(policies: PolicySet, now: datetime) -> str:
-    """By what the auditor judges just now; of the record itself nothing may be known."""
+    """The versions in force now; nothing may be known of the record itself."""
     in_force = {name: policies.in_force(name, now) for name in policies.controllers}
     named = [f"{name} {each.policy.version}" for name, each in in_force.items() if each is not None]
     more = f" and {len(named) - _VERSIONS_NAMED} more" if len(named) > _VERSIONS_NAMED else ""

@@ -1,13 +1,12 @@
-"""The auditor's handling of a batch: judge, publish, be confirmed; only then is it finished."""
+"""The auditor's handling of a batch, which is finished once Kafka has acknowledged its verdicts."""
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
-from purposewatch_auditor.audit import AuditedEvent, Auditor, Judge
+from purposewatch_auditor.audit import AuditedEvent, Auditor, Decider
 from purposewatch_contract import DeadLetter
-from purposewatch_contract.codec import VerdictWriter
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
@@ -29,37 +28,33 @@ class AuditPipeline:
     def __init__(  # noqa: PLR0913 - composition happens once, in `app.py`
         self,
         *,
-        judge: Callable[[], Judge],
+        decider: Callable[[], Decider],
         producer: AcknowledgedProducer,
         limit: DeadLetterLimit,
-        events_topic: str,
         verdicts_topic: str,
         dead_letters_topic: str,
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
     ) -> None:
-        self._judge = judge
+        self._decider = decider
         self._auditor = Auditor()
         self._producer = producer
         self._limit = limit
-        self._events_topic = events_topic
         self._verdicts_topic = verdicts_topic
         self._dead_letters_topic = dead_letters_topic
         self._metrics = metric_set
         self._clock = clock
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Publish a verdict or a dead letter for every record, in order, all confirmed.
+        """Publish a verdict or a dead letter for every record, in order, all acknowledged.
 
         INVARIANT: a verdict goes to the partition number of its event, in offset order.
         Raises `StopConsumingError` when too many records are bad; any other error means that
         nothing of the batch counts as published.
         """
-        judge = self._judge()  # the same for the whole batch, whatever is reloaded
+        decider = self._decider()  # one for the whole batch, whatever is reloaded
         now = self._clock()
-        writer = VerdictWriter(self._events_topic, now)
-        audit = self._auditor.audit
-        results = [audit(record, judge, writer, now) for record in records]
+        results = [self._auditor.audit(record, decider, now) for record in records]
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],
@@ -70,7 +65,7 @@ class AuditPipeline:
         await self._producer.publish(list(map(self._outgoing, records, results)))
         self._limit = limit
         audited = [result for result in results if isinstance(result, AuditedEvent)]
-        self._observe(audited, judge.policies.controllers)
+        self._observe(audited, decider.policies.controllers)
         if len(audited) < len(results):
             self._report([result for result in results if isinstance(result, DeadLetter)])
 
@@ -85,20 +80,20 @@ class AuditPipeline:
         )
 
     def _observe(self, audited: Sequence[AuditedEvent], known: Container[str]) -> None:
-        confirmed = self._clock()
+        acknowledged = self._clock()
         counter = self._metrics.counter(m.VERDICTS)
-        # Counted by identity: a judgement is shared by all events about the same flow.
-        for judged, count in Counter([each.judgement for each in audited]).items():
-            controller = judged.controller if judged.controller in known else m.UNJUDGED
-            counter.labels(controller, judged.outcome, judged.kind or "none").inc(count)
+        # Counted by identity: all events about the same flow share one decision.
+        for decision, count in Counter([each.decision for each in audited]).items():
+            controller = decision.controller if decision.controller in known else m.UNJUDGED
+            counter.labels(controller, decision.outcome, decision.kind or "none").inc(count)
         self._metrics.histogram(m.ACCEPT_TO_VERDICT_SECONDS).observe_many(
-            [(confirmed - each.event.accepted_time).total_seconds() for each in audited]
+            [(acknowledged - each.event.accepted_time).total_seconds() for each in audited]
         )
         self._metrics.histogram(m.EVENT_TO_VERDICT_SECONDS).observe_many(
-            [(confirmed - each.event.time).total_seconds() for each in audited]
+            [(acknowledged - each.event.time).total_seconds() for each in audited]
         )
         if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
-            self._trace([each for each in audited if each.judgement.kind is not None])
+            self._trace([each for each in audited if each.decision.kind is not None])
 
     def _trace(self, violations: Sequence[AuditedEvent]) -> None:
         for each in violations:
@@ -106,7 +101,7 @@ class AuditPipeline:
                 "violation",
                 event_id=each.event.id,
                 traceparent=each.event.traceparent,
-                kind=each.judgement.kind,
+                kind=each.decision.kind,
             )
 
     def _report(self, letters: Sequence[DeadLetter]) -> None:
@@ -114,7 +109,7 @@ class AuditPipeline:
             position = letter.position
             self._metrics.counter(m.DEAD_LETTERS).labels(position.topic, letter.error_class).inc()
             _log.warning(
-                "dead letter",
+                "record dead-lettered",
                 topic=position.topic,
                 partition=position.partition,
                 offset=position.offset,

@@ -1,1 +1,1 @@
-"""The gate: HTTP and the raw topic in, one canonical, validated, pseudonymous event out."""
+"""The ingest service: HTTP and the raw topic in, canonical, validated, pseudonymous events out."""

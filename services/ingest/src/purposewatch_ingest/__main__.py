@@ -1,4 +1,4 @@
-"""Run the gate: `python -m purposewatch_ingest`."""
+"""Run ingest: `python -m purposewatch_ingest`."""
 
 from purposewatch_ingest.app import build_app
 from purposewatch_ingest.settings import IngestSettings
@@ -9,7 +9,7 @@ from purposewatch_runtime.settings import load_settings
 
 
 def main() -> None:
-    """Read the settings, then serve until told to stop."""
+    """Read the settings, then serve until stopped."""
     settings = load_settings(IngestSettings)
     configure_logs(settings, service="ingest")
     try:

@@ -1,4 +1,4 @@
-"""Composition of the gate: settings in, application out. Nothing connects before start."""
+"""Composition of ingest: settings in, application out. Nothing connects before start."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +11,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_name
-from purposewatch_ingest.acceptance import Gate, Transport
 from purposewatch_ingest.admission import Pseudonymiser
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
 from purposewatch_ingest.http.requests import InFlight
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.ingest import Ingest, Transport
 from purposewatch_ingest.publishers import PublisherRegister, load_register
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.settings import IngestSettings, decode_key
@@ -35,7 +35,7 @@ _CLIENT_ID = "purposewatch-ingest"
 
 
 def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
-    """Put the gate together.
+    """Put the service together.
 
     Raises `InvalidSourceError` when a vocabulary or the register of publishers is faulty.
     """
@@ -57,7 +57,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     )
     metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
-    gate = Gate(
+    ingest = Ingest(
         vocabularies=lambda: vocabularies.current,
         register=lambda: register.current,
         pseudonymise=Pseudonymiser(
@@ -70,7 +70,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         metric_set=metric_set,
     )
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
-    consumer = _raw_consumer(settings, gate, producer)
+    consumer = _raw_consumer(settings, ingest, producer)
     provisioner = TopicProvisioner(settings, (RAW, EVENTS, DEAD_LETTERS), client_id=_CLIENT_ID)
     supervisor = Supervisor(
         [EventLoopWatch(metric_set), vocabularies, register, provisioner, producer, consumer]
@@ -85,11 +85,11 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         max_body_bytes=settings.ingest_max_body_bytes,
         max_batch_events=settings.ingest_max_batch_events,
         body_timeout_seconds=settings.ingest_body_timeout_seconds,
-        confirm_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,
+        acknowledge_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,
     )
     app = build_api(
-        EventsEndpoint(gate, producer, limits, InFlight(settings.ingest_max_in_flight)),
-        VocabularyEndpoint(gate),
+        EventsEndpoint(ingest, producer, limits, InFlight(settings.ingest_max_in_flight)),
+        VocabularyEndpoint(ingest),
         routes=health_routes(
             live={},
             ready={
@@ -129,12 +129,12 @@ def _watch_register(
 
 
 def _raw_consumer(
-    settings: IngestSettings, gate: Gate, producer: AcknowledgedProducer
+    settings: IngestSettings, ingest: Ingest, producer: AcknowledgedProducer
 ) -> BatchConsumer:
     topic = topic_name(settings.topic_prefix, RAW)
-    gate.metric_set.start_at_zero(m.DEAD_LETTERS, ((topic, str(each)) for each in ErrorClass))
+    ingest.metric_set.start_at_zero(m.DEAD_LETTERS, ((topic, str(each)) for each in ErrorClass))
     handler = RawTopicHandler(
-        gate,
+        ingest,
         producer,
         DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
         dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
@@ -145,5 +145,5 @@ def _raw_consumer(
         group_id=f"{settings.topic_prefix}.ingest",
         client_id=_CLIENT_ID,
         handle=handler.handle,
-        metric_set=gate.metric_set,
+        metric_set=ingest.metric_set,
     )

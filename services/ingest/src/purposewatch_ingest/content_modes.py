@@ -1,7 +1,7 @@
 """CloudEvents content modes: how an event is laid out in an HTTP request or a Kafka record.
 
 Follows the CloudEvents 1.0 protocol bindings for HTTP and for Kafka. Whatever the mode, the
-result is one plain JSON object per event, as if it had been sent in structured mode.
+result is one JSON text per event, as if it had been sent in structured mode.
 """
 
 import re
@@ -10,7 +10,9 @@ from enum import Enum
 from typing import Final
 from urllib.parse import unquote
 
-from purposewatch_contract import ErrorClass
+import msgspec
+
+from purposewatch_contract import TRACEPARENT_PATTERN, ErrorClass
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json
 
 STRUCTURED = "application/cloudevents+json"
@@ -18,6 +20,10 @@ BATCHED = "application/cloudevents-batch+json"
 BINARY = "application/json"
 
 MAX_ATTRIBUTES: Final = 32
+
+_STRUCTURED = STRUCTURED.encode()
+_TRACEPARENT = re.compile(TRACEPARENT_PATTERN.removesuffix("$"))
+_decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -32,7 +38,7 @@ class ContentMode(Enum):
 
 
 def content_mode(content_type: str) -> ContentMode | None:
-    """The mode that a content type stands for; `None` for one that is not taken."""
+    """The mode that a content type stands for; `None` for one that is not accepted."""
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -57,31 +63,73 @@ def kafka_attributes(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, s
     )
 
 
-def read_binary(attributes: dict[str, str], body: bytes) -> dict[str, object]:
-    """One event in binary mode: attributes apart, the body is its `data`."""
-    return {**attributes, "data": parse_json(body)}
+def events_in_request(
+    mode: ContentMode, headers: Iterable[tuple[bytes, bytes]], body: bytes
+) -> list[bytes]:
+    """The events of an HTTP request, in order; `RefusedError` if they can't be told apart."""
+    if mode is ContentMode.BINARY:
+        return [_join_binary(http_attributes(headers), body)]
+    return [body] if mode is ContentMode.STRUCTURED else _split_batch(body)
 
 
-def read_batch(body: bytes) -> list[object]:
-    """The events of a batch, in order."""
-    events = parse_json(body)
+def event_in_record(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> bytes:
+    """The event of a Kafka record; `RefusedError` if there is none."""
+    if value is None:
+        detail = "the record has no value; publish a CloudEvents JSON object"
+        raise RefusedError(ErrorClass.EMPTY, FieldError("", detail))
+    content_type = next(
+        (value for name, value in headers if name.lower() == "content-type" and value),
+        _STRUCTURED,  # a plain producer sends no headers
+    )
+    if content_type == _STRUCTURED:
+        return value
+    mode = content_mode(content_type.decode("latin-1"))
+    if mode is ContentMode.BINARY:
+        attributes = kafka_attributes(headers)
+        # Without attributes it is an event in JSON under its plain media type.
+        return _join_binary(attributes, value) if attributes else value
+    if mode is ContentMode.STRUCTURED:
+        return value
+    detail = f"the record's content type is not accepted; use `{STRUCTURED}`, one event per record"
+    raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", detail))
+
+
+def traceparent_of(headers: Iterable[tuple[str, str | bytes | None]]) -> str | None:
+    """The transport's trace context; as W3C demands, a faulty one is ignored."""
+    for name, value in headers:
+        if name.lower() == "traceparent" and value is not None:
+            text = value if isinstance(value, str) else value.decode("latin-1")
+            if _TRACEPARENT.fullmatch(text):
+                return text
+    return None
+
+
+def _join_binary(attributes: dict[str, str], body: bytes) -> bytes:
+    """One event in binary mode: its attributes, and a body that is its `data`."""
+    parse_json(body)  # with the body's own positions in the error, and nothing beside one value
+    return msgspec.json.encode(attributes)[:-1] + b',"data":' + body + b"}"
+
+
+def _split_batch(body: bytes) -> list[bytes]:
+    try:
+        return [bytes(event) for event in _decode_batch(body)]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        events = parse_json(body)
     if not isinstance(events, list):
         detail = f"the content must be a JSON array of events; send one event as `{STRUCTURED}`"
         raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", detail))
-    return events
+    return [msgspec.json.encode(event) for event in events]
 
 
 def _attributes(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     attributes: dict[str, str] = {}
     for name, value in pairs:
         if not _ATTRIBUTE.fullmatch(name):
-            detail = (
-                "a header names no CloudEvents attribute; these are lower-case letters and digits"
-            )
+            detail = "a header's name is not an attribute; use lower-case letters and digits"
         elif name == "data":
-            detail = "a header is called `data`; the data of an event is the content itself"
+            detail = "a header is called `data`; send the data of an event as the content"
         elif name in attributes:
-            detail = f"the attribute `{name}` stands in two headers; send it once"
+            detail = f"the attribute `{name}` is in two headers; send it once"
         elif len(attributes) == MAX_ATTRIBUTES:
             detail = f"there are more than {MAX_ATTRIBUTES} attributes; remove some"
         else:
@@ -107,5 +155,5 @@ def _decode_kafka_value(value: bytes | None) -> str:
     try:
         return (value or b"").decode()
     except UnicodeDecodeError:
-        detail = "a `ce_` header is not UTF-8; encode it so"
+        detail = "a `ce_` header is not UTF-8; encode it as UTF-8"
         raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", detail)) from None

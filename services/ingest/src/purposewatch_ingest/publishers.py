@@ -79,7 +79,9 @@ def load_register(path: Path) -> PublisherRegister:
         for name, node in publishers.entries.items() if publishers else ():
             at = publishers.key_at[name] if publishers else root.at
             if not re.fullmatch(PUBLISHER_PATTERN, name):
-                errors.append(at.error(f"`{name}` is no publisher's name; write one such as `crm`"))
+                errors.append(
+                    at.error(f"`{name}` is not a publisher's name; write one such as `crm`")
+                )
             details = as_mapping(node, f"`{name}`", errors)
             if details is not None:
                 entries.append(_read_publisher(name, details, holders, errors))
@@ -100,15 +102,15 @@ def _read_publisher(
     controllers = _matching(
         fields.names("controllers", required=True),
         CONTROLLER_PATTERN,
-        "is no controller's name; write one such as `wework-labs`",
+        "is not a controller's name; write one such as `wework-labs`",
         errors,
     )
     return Publisher(name, frozenset(controllers)), digests
 
 
 _DIGEST_ADVICE = (
-    "is no SHA-256 digest in hex; `python -m purposewatch_ingest.publishers new-key` makes a key "
-    "and its digest"
+    "is not a SHA-256 digest in hex; `python -m purposewatch_ingest.publishers new-key` makes a "
+    "key and its digest"
 )
 
 

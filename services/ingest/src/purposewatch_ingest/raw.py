@@ -1,22 +1,18 @@
-"""The raw topic: every record becomes a canonical event or a dead letter, both confirmed."""
+"""The raw topic: every record becomes a canonical event or a dead letter, both acknowledged."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
 
-from purposewatch_contract import TRACEPARENT_PATTERN, ErrorClass, SubmittedEvent
-from purposewatch_contract.submission import FieldError, RefusedError, parse_json, read_event
-from purposewatch_ingest.acceptance import UNREGISTERED, Gate
-from purposewatch_ingest.admission import AdmissionCache, AdmissionRules, AdmittedEvent, admit
-from purposewatch_ingest.content_modes import (
-    STRUCTURED,
-    ContentMode,
-    content_mode,
-    kafka_attributes,
-    read_binary,
+from purposewatch_contract import ErrorClass
+from purposewatch_contract.submission import FieldError, RefusedError
+from purposewatch_ingest.admission import (
+    UNREGISTERED,
+    AdmissionBatch,
+    AdmittedEvent,
+    RefusedEvent,
 )
-from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_ingest.content_modes import event_in_record, traceparent_of
+from purposewatch_ingest.ingest import Ingest
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
@@ -29,15 +25,7 @@ from purposewatch_runtime.kafka import (
 )
 from purposewatch_runtime.logs import get_logger
 
-_MAX_SUGGESTING = 8
-_USUAL: tuple[list[bytes | None], ...] = ([], [STRUCTURED.encode()])
-"""Content types of records that hold one event in structured mode."""
-_TRACEPARENT = re.compile(TRACEPARENT_PATTERN.removesuffix("$").encode())
-
 _log = get_logger(__name__)
-
-_Result: TypeAlias = tuple[str, AdmittedEvent | RefusedError]
-"""The publisher's label and what became of its record."""
 
 
 class RawTopicHandler:
@@ -45,64 +33,49 @@ class RawTopicHandler:
 
     def __init__(
         self,
-        gate: Gate,
+        ingest: Ingest,
         producer: AcknowledgedProducer,
         limit: DeadLetterLimit,
         *,
         dead_letters_topic: str,
     ) -> None:
-        self._gate = gate
+        self._ingest = ingest
         self._producer = producer
         self._limit = limit
         self._dead_letters_topic = dead_letters_topic
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Publish a canonical event or a dead letter for every record, all confirmed.
+        """Publish a canonical event or a dead letter for every record, all acknowledged.
 
         Dead letters go to the partition number of their record, in order. Raises
         `StopConsumingError`, with nothing of the batch published, when too many are bad.
         """
-        now = self._gate.clock()
-        results = self._judge(records, now)
+        batch = self._ingest.begin_batch()
+        results = [admit_record(record, batch) for record in records]
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],
-            [isinstance(result, RefusedError) for _, result in results],
+            [isinstance(result, RefusedEvent) for result in results],
         )
         if stop is not None:
             raise StopConsumingError(stop)
         await self._producer.publish(
             [
-                self._outgoing(record, result, now)
-                for record, (_, result) in zip(records, results, strict=True)
+                self._ingest.outgoing(result)
+                if isinstance(result, AdmittedEvent)
+                else self._dead_letter(record, result.error, batch.now)
+                for record, result in zip(records, results, strict=True)
             ]
         )
         self._limit = limit
         self._observe(records, results)
 
-    def _judge(self, records: Sequence[Record], now: datetime) -> list[_Result]:
-        rules = self._gate.rules()  # the same for the whole batch, whatever is reloaded
-        register = self._gate.register()
-        familiar = self._gate.familiar
-        results: list[_Result] = []
-        refused = 0
-        for record in records:
-            suggest = refused < _MAX_SUGGESTING
-            result = judge(record, register, rules, familiar, now=now, suggest=suggest)
-            refused += isinstance(result[1], RefusedError)
-            results.append(result)
-        return results
-
-    def _outgoing(
-        self, record: Record, result: AdmittedEvent | RefusedError, now: datetime
-    ) -> OutgoingRecord:
-        if isinstance(result, AdmittedEvent):
-            return self._gate.outgoing(result)
+    def _dead_letter(self, record: Record, error: RefusedError, now: datetime) -> OutgoingRecord:
         letter = dead_letter_of(
             record,
             consumer="ingest",
-            error_class=result.error_class,
-            reason=str(result),
+            error_class=error.error_class,
+            reason=str(error),
             now=now,
         )
         return OutgoingRecord(
@@ -112,113 +85,47 @@ class RawTopicHandler:
             headers=(("content-type", b"application/json"),),
         )
 
-    def _observe(self, records: Sequence[Record], results: Sequence[_Result]) -> None:
-        accepted = [label for label, result in results if isinstance(result, AdmittedEvent)]
-        self._gate.count_accepted(accepted, "kafka")
-        self._gate.count_refused(
-            [
-                (label, result.error_class)
-                for label, result in results
-                if isinstance(result, RefusedError)
-            ],
-            "kafka",
+    def _observe(
+        self, records: Sequence[Record], results: Sequence[AdmittedEvent | RefusedEvent]
+    ) -> None:
+        self._ingest.count_accepted(
+            [result.publisher for result in results if isinstance(result, AdmittedEvent)], "kafka"
         )
-        counter = self._gate.metric_set.counter(m.DEAD_LETTERS)
-        for record, (label, result) in zip(records, results, strict=True):
-            if isinstance(result, RefusedError):
-                counter.labels(record.topic, result.error_class).inc()
-                _log.warning(
-                    "dead letter",
-                    publisher=label,
-                    topic=record.topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                    error_class=result.error_class,
-                    reason=str(result),
-                )
-
-
-def judge(  # noqa: PLR0913 - everything that admission depends on is passed in
-    record: Record,
-    register: PublisherRegister,
-    rules: AdmissionRules,
-    familiar: AdmissionCache,
-    *,
-    now: datetime,
-    suggest: bool,
-) -> _Result:
-    """Admit one record or say why not. Never raises: a defect must not block the partition."""
-    label = UNREGISTERED
-    if isinstance(record, RejectedRecord):
-        return label, RefusedError(record.error_class, FieldError("", record.reason))
-    origin = f"{record.topic}/{record.partition}/{record.offset}"
-    try:
-        traceparent = _traceparent(record)
-        text = _structured(record)
-        if text is not None:
-            known = familiar.admit(
-                text, register.owner_of, rules, now=now, origin=origin, traceparent=traceparent
+        refused = [
+            (record, result.publisher, result.error)
+            for record, result in zip(records, results, strict=True)
+            if isinstance(result, RefusedEvent)
+        ]
+        self._ingest.count_refused(
+            [(publisher, error.error_class) for _, publisher, error in refused], "kafka"
+        )
+        counter = self._ingest.metric_set.counter(m.DEAD_LETTERS)
+        for record, publisher, error in refused:
+            counter.labels(record.topic, error.error_class).inc()
+            _log.warning(
+                "record dead-lettered",
+                publisher=publisher,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                error_class=error.error_class,
+                reason=str(error),
             )
-            if known is not None:
-                return known[0].name, known[1]
-        event = read_event(_read_document(record))
-        publisher = _publisher_of(event, register)
-        label = publisher.name
-        admitted = admit(
-            event,
-            publisher,
-            rules,
-            now=now,
-            origin=origin,
-            traceparent=traceparent,
-            suggest=suggest,
+
+
+def admit_record(record: Record, batch: AdmissionBatch) -> AdmittedEvent | RefusedEvent:
+    """Admit or refuse one record. Never raises: a defect must not block the partition."""
+    try:
+        if isinstance(record, RejectedRecord):
+            error = RefusedError(record.error_class, FieldError("", record.reason))
+            return RefusedEvent(UNREGISTERED, error)
+        return batch.admit(
+            event_in_record(record.headers, record.value),
+            origin=f"{record.topic}/{record.partition}/{record.offset}",
+            traceparent=traceparent_of(record.headers),
         )
-        if text is not None:
-            familiar.remember(text, event, rules)
-    except RefusedError as refusal:
-        return label, refusal
-    except Exception as error:  # noqa: BLE001 - set the record aside, whatever it was
-        detail = f"the gate failed on this record ({type(error).__name__}); report it as a defect"
-        return label, RefusedError(ErrorClass.INTERNAL, FieldError("", detail))
-    return label, admitted
-
-
-def _structured(record: Record) -> bytes | None:
-    """The event's text if the record's mode is for certain the usual one."""
-    content_types = [value for name, value in record.headers if name.lower() == "content-type"]
-    return record.value if content_types in _USUAL else None
-
-
-def _read_document(record: Record) -> object:
-    if record.value is None:
-        detail = "the record has no value; publish a CloudEvents JSON object"
-        raise RefusedError(ErrorClass.EMPTY, FieldError("", detail))
-    content_type = next(
-        (value for name, value in record.headers if name.lower() == "content-type" and value),
-        STRUCTURED.encode(),  # a plain producer sends no headers
-    )
-    mode = content_mode(content_type.decode("latin-1"))
-    if mode is ContentMode.STRUCTURED:
-        return parse_json(record.value)
-    if mode is ContentMode.BINARY:
-        attributes = kafka_attributes(record.headers)
-        # without attributes it is an event in JSON that is called by its plain name
-        return read_binary(attributes, record.value) if attributes else parse_json(record.value)
-    detail = f"the record's content type is not taken; use `{STRUCTURED}`, one event in a record"
-    raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", detail))
-
-
-def _publisher_of(event: SubmittedEvent, register: PublisherRegister) -> Publisher:
-    publisher = register.owner_of(event.source)
-    if publisher is None:
-        detail = "names no registered publisher; make it `/<publisher>` or a path below it"
-        raise RefusedError(ErrorClass.UNKNOWN_PUBLISHER, FieldError("/source", detail))
-    return publisher
-
-
-def _traceparent(record: Record) -> str | None:
-    """The record's trace context; W3C has a faulty one ignored."""
-    for name, value in record.headers:
-        if name == "traceparent" and isinstance(value, bytes) and _TRACEPARENT.fullmatch(value):
-            return value.decode()
-    return None
+    except RefusedError as error:
+        return RefusedEvent(UNREGISTERED, error)
+    except Exception as error:  # noqa: BLE001 - dead-letter the record, whatever the defect
+        detail = f"ingest failed on this record ({type(error).__name__}); report it as a defect"
+        return RefusedEvent(UNREGISTERED, RefusedError(ErrorClass.INTERNAL, FieldError("", detail)))

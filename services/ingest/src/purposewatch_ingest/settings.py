@@ -1,4 +1,4 @@
-"""The gate's settings."""
+"""The settings of ingest."""
 
 import base64
 from pathlib import Path
@@ -18,7 +18,7 @@ MIN_KEY_BYTES = 32
 
 
 class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
-    """Everything the gate reads from its environment."""
+    """Everything that ingest reads from its environment."""
 
     ingest_http_host: str = Field(default="127.0.0.1", description="Events, probes and metrics.")
     ingest_http_port: int = Field(default=8600, ge=0, le=65_535)
@@ -28,10 +28,10 @@ class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSetti
         "events are whose; without it pseudonyms can't be matched again."
     )
     pseudonym_key_id: str = Field(
-        default="1", pattern=r"^[a-z0-9]{1,16}$", description="Stands in every pseudonym."
+        default="1", pattern=r"^[a-z0-9]{1,16}$", description="Part of every pseudonym."
     )
     ingest_max_future_seconds: int = Field(
-        default=7_200, ge=0, description="How far ahead of the gate's clock an event may be."
+        default=7_200, ge=0, description="How far ahead of ingest's clock an event may be."
     )
     ingest_max_body_bytes: int = Field(default=1_048_576, ge=1_024)
     ingest_max_batch_events: int = Field(default=1_000, ge=1)

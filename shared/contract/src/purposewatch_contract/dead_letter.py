@@ -1,6 +1,6 @@
 """The dead letter: a record that could not be processed, kept whole, with the reason.
 
-The payload may hold anything a publisher sent, so the dead-letters topic deserves the same
+The payload may hold anything a publisher sent, so the dead-letters topic needs the same
 protection as the raw topic; neither the reason nor anything else here quotes it.
 """
 
@@ -15,7 +15,7 @@ DEAD_LETTER_SCHEMA = "urn:purposewatch:schema:dead-letter:1.0"
 
 
 class ErrorClass(StrEnum):
-    """Why a record was set aside; few and fixed, so that it can be a metric label."""
+    """Why a record was dead-lettered; few and fixed, so that it can be a metric label."""
 
     EMPTY = "empty"
     NOT_JSON = "not_json"
@@ -28,9 +28,9 @@ class ErrorClass(StrEnum):
     TOO_LARGE = "too_large"
     INTERNAL = "internal"
     UNDECODABLE = "undecodable"
-    """Kafka's client can't take it apart."""
+    """Kafka's client can't decode it."""
     POISON = "poison"
-    """Processes ended with it in hand, one after the other."""
+    """Several processes in a row crashed while they handled it."""
 
 
 class Header(BaseModel):
@@ -43,7 +43,7 @@ class Header(BaseModel):
 
 
 class DeadLetter(BaseModel):
-    """A record set aside by a consumer, with everything needed to inspect and replay it."""
+    """A record that a consumer dead-lettered, with everything needed to inspect and replay it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -59,12 +59,12 @@ class DeadLetter(BaseModel):
         default=None,
         description="The bytes in Kafka's log, base64, of a record that could not be decoded.",
     )
-    consumer: str = Field(description="The service that set the record aside.")
+    consumer: str = Field(description="The service that dead-lettered the record.")
     error_class: ErrorClass
     reason: str = Field(max_length=2000, description="A readable reason that quotes no value.")
     policy_version: str | None = Field(
         default=None,
-        description="The versions in force for each controller when the auditor set it aside; "
-        "null from services that judge by no policy.",
+        description="The versions in force for each controller when the auditor dead-lettered it; "
+        "null from services that apply no policy.",
     )
     failed_time: AwareDatetime

@@ -1,6 +1,6 @@
 """The data-access event: what a platform service says it did with personal data.
 
-On the wire it is a CloudEvents 1.0 JSON object. Publishers send a `SubmittedEvent`; the gate
+Its encoding is a CloudEvents 1.0 JSON object. Publishers send a `SubmittedEvent`; ingest
 turns it into a `CanonicalEvent`, in which the data subject is a keyed pseudonym. Neither has a
 field where a personal value belongs, and unknown fields are refused.
 """
@@ -31,13 +31,13 @@ class SubmittedData(Flow):
     """The `data` of an event as a publisher sends it."""
 
     subject_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        description="The publisher's identifier of the data subject. Leaves the gate only as a "
+        description="The publisher's identifier of the data subject. Leaves ingest only as a "
         "keyed pseudonym."
     )
 
 
 class CanonicalData(Flow):
-    """The `data` of an event as the gate passes it on."""
+    """The `data` of an event as ingest passes it on."""
 
     subject: Pseudonym = Field(description="Keyed pseudonym of the data subject.")
 
@@ -48,7 +48,7 @@ class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     specversion: Literal["1.0"]
-    id: Identifier = Field(description="Unique within `source`; a repeat is booked once.")
+    id: Identifier = Field(description="Unique within `source`; a repeat is recorded once.")
     source: Source
     type: Literal["purposewatch.data_access.v1"]
     time: AwareDatetime = Field(description="When the access happened, RFC 3339 with zone.")
@@ -66,13 +66,13 @@ class SubmittedEvent(_Envelope):
 
 
 class CanonicalEvent(_Envelope):
-    """A data-access event as the gate passes it on: validated, authenticated, pseudonymous."""
+    """A data-access event as ingest passes it on: validated, authenticated, pseudonymous."""
 
     dataschema: Literal["urn:purposewatch:schema:canonical-event:1.0"] = (
         "urn:purposewatch:schema:canonical-event:1.0"
     )
     publisher: Publisher = Field(description="Registered name of the publisher.")
-    acceptedtime: AwareDatetime = Field(description="When the gate accepted the event.")
+    acceptedtime: AwareDatetime = Field(description="When ingest accepted the event.")
     contentdigest: Digest = Field(
         description="128-bit digest of type, time and data: equal for a repeat of the same event."
     )

@@ -1,7 +1,7 @@
 """The verdict: what the auditor publishes about one event.
 
 The verdict for the event at offset `o` of partition `p` goes to partition `p` of the verdicts
-topic and carries both numbers, so that whoever keeps the books can tell a repeat from news.
+topic and carries both numbers, so that the ledger can tell a repeat from a new verdict.
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ VERDICT_SCHEMA = "urn:purposewatch:schema:verdict:1.0"
 
 
 class Position(BaseModel):
-    """Where a record stands in Kafka."""
+    """The position of a record in Kafka."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

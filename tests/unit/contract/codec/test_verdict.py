@@ -1,4 +1,4 @@
-"""The fast reader and writer of verdicts and the contract's model agree on every text."""
+"""The fast codec of verdicts agrees with the reference on every text."""
 
 import json
 from datetime import UTC, datetime
@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from purposewatch_contract import (
     EXAMPLE_DIR,
-    VERDICT_SCHEMA,
     CanonicalData,
     PolicyReference,
     Position,
@@ -21,10 +20,10 @@ from purposewatch_contract import (
 )
 from purposewatch_contract.codec import (
     DecodedVerdict,
-    EventReader,
-    VerdictReader,
-    VerdictWriter,
-    encode_reasons,
+    FastEventCodec,
+    FastVerdictCodec,
+    ReferenceVerdictCodec,
+    VerdictCodec,
 )
 from purposewatch_policy import CategoryDecision, Decision, Grade, Kind, Outcome
 from tests.unit.contract.codec.mutations import texts
@@ -40,58 +39,37 @@ _PLAIN: dict[str, Any] = {
     ]
     * 2,
 }
-_READER = VerdictReader()
-"""One for all examples: what was read before must not change what is read now."""
+_FAST = FastVerdictCodec()
+"""One for all examples: what it caches must not change what it decodes."""
+_REFERENCE = ReferenceVerdictCodec()
 
 
-def as_model(verdict: DecodedVerdict) -> dict[str, object]:
-    """What the fast reader read, in the model's terms."""
-    policy = verdict.policy
-    fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__}
-    place = {name: fields.pop(name) for name in ("topic", "partition", "offset")}
-    subject = fields.pop("subject")
-    flow = {name: getattr(verdict.data, name) for name in verdict.data.__struct_fields__}
-    return {
-        **fields,
-        "dataschema": VERDICT_SCHEMA,
-        "position": Position(**place),
-        "policy": policy and PolicyReference(version=policy.version, digest=policy.digest),
-        "data": CanonicalData(**flow, subject=subject),
-    }
-
-
-def by_model(value: bytes) -> dict[str, object] | None:
-    """What the model reads; `None` when it refuses."""
+def decoded_by(codec: VerdictCodec, value: bytes) -> DecodedVerdict | None:
+    """What the codec decodes; `None` when it refuses."""
     try:
-        verdict = Verdict.model_validate_json(value)
+        return codec.decode(value)
     except ValidationError:
         return None
-    return {name: getattr(verdict, name) for name in Verdict.model_fields}
 
 
 @settings(max_examples=600, deadline=None)
 @given(st.one_of(texts(_EXAMPLE), texts(_PLAIN)))
 @example(json.dumps(_EXAMPLE).encode())
 @example(b"[" * 100_000)
-def test_reader_and_model_agree(value: bytes) -> None:
-    """Both refuse, or both read the same, however the text was bent or broken."""
-    try:
-        found = as_model(_READER.read(value))
-    except ValidationError:
-        found = None
-
-    assert by_model(value) == found
+def test_codecs_decode_the_same(value: bytes) -> None:
+    """Both refuse, or both decode the same, however the text was changed or broken."""
+    assert decoded_by(_REFERENCE, value) == decoded_by(_FAST, value)
 
 
 @settings(max_examples=600, deadline=None)
 @given(st.one_of(texts(_EXAMPLE), texts(_PLAIN)))
-def test_reader_alone_is_never_laxer(value: bytes) -> None:
-    """What it reads without asking the model, the model reads the same."""
+def test_fast_path_alone_is_never_laxer(value: bytes) -> None:
+    """What it decodes without the reference, the reference decodes to the same."""
     try:
-        verdict = _READER._read(value)
+        verdict = _FAST._decode_own_notation(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return
-    assert by_model(value) == as_model(verdict)
+    assert decoded_by(_REFERENCE, value) == verdict
 
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -125,18 +103,27 @@ _DECISIONS = st.builds(
     decided=st.datetimes(timezones=st.just(UTC)),
     traced=st.booleans(),
 )
-def test_what_is_written_is_read_back(
+def test_codecs_encode_the_same(
     decision: Decision, partition: int, offset: int, decided: datetime, *, traced: bool
 ) -> None:
-    """The writer's text obeys the schema and says what went in, whatever the reasons hold."""
+    """The text satisfies the schema and says what went in, whatever the decision holds."""
     event = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
     traceparent = event.pop("traceparent")
     if traced:
-        event["traceparent"] = traceparent  # last, as the gate has it
-    read = EventReader().read(json.dumps(event, separators=(",", ":")).encode())
-    writer = VerdictWriter("data-access.events", decided)
+        event["traceparent"] = traceparent  # last, as ingest has it
+    decoded = FastEventCodec().decode(json.dumps(event, separators=(",", ":")).encode())
 
-    text = writer.write(read, encode_reasons(decision), partition=partition, offset=offset)
+    text, by_reference = (
+        codec.encode(
+            decoded,
+            codec.encode_decision(decision),
+            topic="data-access.events",
+            partition=partition,
+            offset=offset,
+            decided_time=decided,
+        )
+        for codec in (_FAST, _REFERENCE)
+    )
 
     Draft202012Validator(json.loads(render_schema("verdict"))).validate(json.loads(text))
     verdict = Verdict.model_validate_json(text)
@@ -160,4 +147,5 @@ def test_what_is_written_is_read_back(
         policy=policy,
         categories=decision.categories,
     )
-    assert by_model(text) == as_model(_READER._read(text))
+    assert _REFERENCE.decode(text) == _FAST._decode_own_notation(text)
+    assert _REFERENCE.decode(text) == _FAST.decode(by_reference)

@@ -1,1 +1,1 @@
-"""The gate's HTTP interface."""
+"""The HTTP interface of ingest."""

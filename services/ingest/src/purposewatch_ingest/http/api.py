@@ -27,14 +27,14 @@ from purposewatch_runtime.metrics import MetricSet
 from purposewatch_runtime.service import RequestTiming
 
 _BEARER = {"bearer": {"type": "http", "scheme": "bearer", "description": "The publisher's key."}}
-_SUMMARY = "Tell what a platform service does with personal data."
-_PUBLISH = """Answers 202 once every event is confirmed in Kafka. One event that is refused
+_SUMMARY = "Publish what a platform service does with personal data."
+_PUBLISH = """Answers 202 once Kafka has acknowledged every event. One event that is refused
 refuses the whole request. After a 503, or no answer at all, send the same events again with the
-same ids: a repeat is booked once."""
+same ids: a repeat is recorded once."""
 
 
 class Lifespan(Protocol):
-    """What runs around the application's life."""
+    """Runs around the application's life."""
 
     def __call__(self, app: Any, /) -> AbstractAsyncContextManager[None]:
         """Enter before the first request, leave after the last."""
@@ -49,10 +49,10 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     metric_set: MetricSet,
     version: str,
 ) -> FastAPI:
-    """Put the application together. Its documentation page loads nothing from elsewhere."""
+    """Put the application together. Its documentation page loads nothing from other hosts."""
     app: FastAPI = FastAPIOffline(
         redoc_url=None,  # it shows a logo from an outside host
-        title="Purposewatch gate",
+        title="Purposewatch ingest",
         summary=_SUMMARY,
         version=version,
         routes=list(routes),
@@ -75,7 +75,7 @@ def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndp
         openapi_extra={"requestBody": _request_body(), "security": [{"bearer": []}]},
         responses={
             202: {
-                "description": "Every event is confirmed.",
+                "description": "Every event is acknowledged.",
                 "content": {"application/json": {"example": {"accepted": 1}}},
             },
             **_problems(
@@ -96,7 +96,7 @@ def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndp
             return await events.publish(request)
         except ProblemError:
             raise
-        except Exception as error:  # noqa: BLE001 - nobody else may log it: messages may quote
+        except Exception as error:  # noqa: BLE001 - must not be logged elsewhere: messages may quote
             return await answer_defect(request, error)
 
     @app.get(
@@ -141,7 +141,7 @@ def example_event() -> dict[str, Any]:
 
 
 def _describe(app: FastAPI) -> None:
-    """Add what routes can't say about themselves: the contract's schemas and the key."""
+    """Add what the routes do not declare: the contract's schemas and the key."""
     document = app.openapi()
     components = document.setdefault("components", {})
     components["securitySchemes"] = _BEARER

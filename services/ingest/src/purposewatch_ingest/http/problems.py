@@ -26,15 +26,15 @@ class ProblemKind(Enum):
     INCOMPLETE = ("incomplete", 400, "The content did not arrive completely")
     UNAUTHORIZED = ("unauthorized", 401, "No valid API key")
     FORBIDDEN = ("forbidden", 403, "The publisher may not publish this")
-    NOT_FOUND = ("not-found", 404, "There is nothing here")
+    NOT_FOUND = ("not-found", 404, "The address does not exist")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The method is not for this address")
     BODY_TIMEOUT = ("body-timeout", 408, "The content arrived too slowly")
     TOO_LARGE = ("too-large", 413, "The content is too large")
-    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The content type is not taken")
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The content type is not accepted")
     INVALID_EVENT = ("invalid-event", 422, "The content is not a valid event")
-    INTERNAL = ("internal", 500, "The gate has a defect")
+    INTERNAL = ("internal", 500, "Ingest has a defect")
     BUSY = ("busy", 503, "Too many requests at once")
-    KAFKA_UNAVAILABLE = ("kafka-unavailable", 503, "Kafka is away")
+    KAFKA_UNAVAILABLE = ("kafka-unavailable", 503, "Kafka is not available")
 
     def __init__(self, label: str, status: int, title: str) -> None:
         self.label = label

@@ -28,9 +28,9 @@ def authenticate(request: Request, register: PublisherRegister) -> Publisher:
 
 
 async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
-    """The whole content, of which never more than `max_bytes` and one chunk are held."""
+    """The whole content; never holds more than `max_bytes` and one chunk of it."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        detail = "compressed content is not taken; send it without `Content-Encoding`"
+        detail = "compressed content is not accepted; send it without `Content-Encoding`"
         raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > _MAX_DIGITS or int(declared) > max_bytes:
@@ -60,18 +60,18 @@ def _too_large(max_bytes: int) -> ProblemError:
 
 
 class InFlight:
-    """Bounds how many requests are handled at once; the next one is turned away at once."""
+    """Bounds how many requests are handled at once; a request beyond that is refused."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Hold one place, or raise the problem that tells the client to wait."""
+        """Occupy one slot, or raise the problem that makes the client wait."""
         if self._free == 0:
             raise ProblemError(
                 ProblemKind.BUSY,
-                "the gate handles as many requests as it can; send the same events again later",
+                "ingest handles as many requests as it can; send the same events again later",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
         self._free -= 1

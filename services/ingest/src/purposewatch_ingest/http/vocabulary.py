@@ -3,9 +3,9 @@
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from purposewatch_ingest.acceptance import Gate
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
 from purposewatch_ingest.http.requests import authenticate
+from purposewatch_ingest.ingest import Ingest
 
 
 class TermAnswer(BaseModel):
@@ -27,15 +27,15 @@ class VocabularyAnswer(BaseModel):
 class VocabularyEndpoint:
     """Shows publishers the vocabularies of their own controllers."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
 
     async def show(self, request: Request, controller: str) -> VocabularyAnswer:
         """Handle one request."""
-        publisher = authenticate(request, self._gate.register())
-        vocabulary = self._gate.vocabularies().get(controller)
+        publisher = authenticate(request, self._ingest.register())
+        vocabulary = self._ingest.vocabularies().get(controller)
         if vocabulary is None or controller not in publisher.controllers:
-            # one answer for both: which other controllers exist is not the publisher's business
+            # one answer for both: other controllers must not be revealed to the publisher
             detail = "the controller has no declared policy or is not among the publisher's"
             raise ProblemError(ProblemKind.NOT_FOUND, detail)
         return VocabularyAnswer(

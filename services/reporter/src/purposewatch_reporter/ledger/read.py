@@ -8,7 +8,7 @@ import msgspec
 from pydantic import ValidationError
 
 from purposewatch_contract import DeadLetter, ErrorClass, Position
-from purposewatch_contract.codec import DecodedVerdict, VerdictReader
+from purposewatch_contract.codec import DecodedVerdict, FastVerdictCodec
 from purposewatch_reporter.epochs.digests import whole_digest
 from purposewatch_runtime.kafka import Record, RejectedRecord, written_at
 
@@ -75,7 +75,7 @@ class VerdictRecords:
     def __init__(self, events_topic: str) -> None:
         """`events_topic` is the full name of the topic that all verdicts must be about."""
         self._events_topic = events_topic
-        self._reader = VerdictReader()
+        self._codec = FastVerdictCodec()
 
     def read(
         self, records: Iterable[Record], *, now: datetime
@@ -83,7 +83,7 @@ class VerdictRecords:
         """The verdicts in the records, and why there is none in the others."""
         good: list[ReadVerdict] = []
         bad: list[DeadLettered] = []
-        read, topic = self._reader.read, self._events_topic
+        read, topic = self._codec.decode, self._events_topic
         for record in records:
             try:
                 verdict = read(_value_of(record))

@@ -1,34 +1,46 @@
-"""Reading and writing the busy messages fast: canonical events and verdicts.
+"""Decoding and encoding the messages of the hot path.
 
-The pydantic models remain the contract. These readers know the one notation that gate and auditor
-write in. They accept nothing that the models refuse, and read what they accept as the models do;
-what they can't read themselves, they hand to the models, whose verdict stands. A property test
-holds the two together.
-
-What repeats is read once: services do the same few things over and over, so the flow that an
-event states, and the reasons that a verdict gives, are mostly texts that were met before.
+Every message has two codecs behind one interface. The reference codecs are pydantic's models. The
+fast codecs, which the services use, know the one notation that the services write themselves and
+cache what repeats; whatever they can't decode themselves they leave to the reference.
 """
 
-from purposewatch_contract.codec.cache import BoundedCache
-from purposewatch_contract.codec.event import DecodedEvent, EventReader
-from purposewatch_contract.codec.flow import Flow, ReadFlow
-from purposewatch_contract.codec.texts import body
-from purposewatch_contract.codec.verdict import (
+from purposewatch_contract.codec.caches import BoundedCache
+from purposewatch_contract.codec.event import FastEventCodec
+from purposewatch_contract.codec.interface import (
+    DecodedEvent,
+    DecodedFlow,
+    DecodedPolicy,
+    DecodedSubmission,
     DecodedVerdict,
-    VerdictReader,
-    VerdictWriter,
-    encode_reasons,
+    EventCodec,
+    Flow,
+    SubmissionCodec,
+    VerdictCodec,
 )
+from purposewatch_contract.codec.reference import (
+    ReferenceEventCodec,
+    ReferenceSubmissionCodec,
+    ReferenceVerdictCodec,
+)
+from purposewatch_contract.codec.submission import FastSubmissionCodec
+from purposewatch_contract.codec.verdict import FastVerdictCodec
 
 __all__ = [
     "BoundedCache",
     "DecodedEvent",
+    "DecodedFlow",
+    "DecodedPolicy",
+    "DecodedSubmission",
     "DecodedVerdict",
-    "EventReader",
+    "EventCodec",
+    "FastEventCodec",
+    "FastSubmissionCodec",
+    "FastVerdictCodec",
     "Flow",
-    "ReadFlow",
-    "VerdictReader",
-    "VerdictWriter",
-    "body",
-    "encode_reasons",
+    "ReferenceEventCodec",
+    "ReferenceSubmissionCodec",
+    "ReferenceVerdictCodec",
+    "SubmissionCodec",
+    "VerdictCodec",
 ]

@@ -1,4 +1,4 @@
-"""Reads canonical events in the gate's own notation, in one match; leaves others to the model."""
+"""Canonical events in ingest's own notation, decoded in one match; others are left to the model."""
 
 import re
 from datetime import datetime
@@ -6,19 +6,21 @@ from datetime import datetime
 import msgspec
 
 from purposewatch_contract import terms
-from purposewatch_contract.codec.flow import FlowReader, ReadFlow
-from purposewatch_contract.codec.repeats import Moments, Senders
-from purposewatch_contract.codec.texts import INSTANT, body
-from purposewatch_contract.event import CANONICAL_SCHEMA, EVENT_TYPE, MAX_ORIGIN, CanonicalEvent
+from purposewatch_contract.codec.caches import SenderCache, TimestampCache
+from purposewatch_contract.codec.flow import FlowDecoder
+from purposewatch_contract.codec.interface import DecodedEvent
+from purposewatch_contract.codec.patterns import INSTANT, unanchored
+from purposewatch_contract.codec.reference import ReferenceEventCodec
+from purposewatch_contract.event import CANONICAL_SCHEMA, EVENT_TYPE, MAX_ORIGIN
 
 _BEFORE_FLOW = '","data":'
-_BEHIND_FLOW = ',"subject":"'
+_BEFORE_SUBJECT = ',"subject":"'
 
-# INVARIANT: what matches is, once its flow is found valid and its repeats are checked, a whole
-# JSON text with every field once, and none but the flow's could be read in another way.
+# INVARIANT: a text that matches is, once its flow, source, publisher and time of acceptance are
+# found valid, a whole JSON text with every field once, and only the flow has more than one reading.
 _EVENT = re.compile(
     r'\{"specversion":"1\.0"'
-    rf',"id":"({body(terms.IDENTIFIER_PATTERN)})"'
+    rf',"id":"({unanchored(terms.IDENTIFIER_PATTERN)})"'
     r',"source":"([^"]*)"'
     rf',"type":"{re.escape(EVENT_TYPE)}"'
     rf',"time":"({INSTANT})"'
@@ -26,89 +28,68 @@ _EVENT = re.compile(
     rf',"dataschema":"{re.escape(CANONICAL_SCHEMA)}"'
     r',"publisher":"([^"]*)"'
     r',"acceptedtime":"([^"]*)"'
-    rf',"contentdigest":"({body(terms.DIGEST_PATTERN)})"'
-    rf',"origin":"(?P<origin>{body(terms.ORIGIN_PATTERN)}){_BEFORE_FLOW}'
-    # Everything, then back to the last comma that fits: several times as fast as stepping forward.
-    # A group around it would make each step back slow.
-    rf'\{{(?s:.*){_BEHIND_FLOW}(?P<subject>{body(terms.PSEUDONYM_PATTERN)})"\}}'
-    rf'(?:,"traceparent":"({body(terms.TRACEPARENT_PATTERN)})")?\}}'
+    rf',"contentdigest":"({unanchored(terms.DIGEST_PATTERN)})"'
+    rf',"origin":"(?P<origin>{unanchored(terms.ORIGIN_PATTERN)}){_BEFORE_FLOW}'
+    # Match everything, then backtrack to the last comma that fits: several times as fast as
+    # stepping forward. A group around it would make each step back slow.
+    rf'\{{(?s:.*){_BEFORE_SUBJECT}(?P<subject>{unanchored(terms.PSEUDONYM_PATTERN)})"\}}'
+    rf'(?:,"traceparent":"({unanchored(terms.TRACEPARENT_PATTERN)})")?\}}'
 ).fullmatch
 
 
-class DecodedEvent(msgspec.Struct, frozen=True, gc=False):
-    """A canonical event. Valid, and safe to put into JSON text without escapes."""
-
-    flow: ReadFlow
-    subject: str
-    id: str
-    source: str
-    publisher: str
-    content_digest: str
-    origin: str
-    traceparent: str | None
-    time: datetime
-    accepted_time: datetime
-    time_text: str
-    """RFC 3339, as it is to be passed on; so is `accepted_text`."""
-    accepted_text: str
-
-
-class EventReader:
-    """Reads one event after the other, and knows again what repeats."""
+class FastEventCodec:
+    """Decodes and encodes canonical events; caches flows, senders and times of acceptance."""
 
     def __init__(self) -> None:
-        self._flows = FlowReader()
-        self._moments = Moments()
-        self._senders = Senders()
+        self._reference = ReferenceEventCodec()
+        self._flows = FlowDecoder()
+        self._timestamps = TimestampCache()
+        self._senders = SenderCache()
 
-    def read(self, value: bytes) -> DecodedEvent:
-        """The event; raises `pydantic.ValidationError` for what `CanonicalEvent` refuses."""
+    def decode(self, value: bytes) -> DecodedEvent:
+        """See `EventCodec`."""
         try:
-            return self._read(value)
+            return self._decode_own_notation(value)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            return self._from_model(CanonicalEvent.model_validate_json(value))
+            return self._reference.decode(value)
 
-    def _read(self, value: bytes) -> DecodedEvent:
+    def _decode_own_notation(self, value: bytes) -> DecodedEvent:
         whole = value.decode("ascii")
         match = _EVENT(whole)
         if match is None:
-            message = "is not written as the gate writes it"
+            message = "is not in ingest's own notation"
             raise ValueError(message)
-        name, source, time, publisher, accepted, digest, origin, subject, trace = match.groups()
+        event_id, source, time, publisher, accepted, digest, origin, subject, trace = match.groups()
         start, end = match.end("origin") + len(_BEFORE_FLOW), match.start("subject")
-        text = whole[start : end - len(_BEHIND_FLOW)]
+        text = whole[start : end - len(_BEFORE_SUBJECT)]
         if len(origin) > MAX_ORIGIN:
             message = "has too long an origin"
             raise ValueError(message)
         if (source, publisher) not in self._senders:
-            self._senders.meet(source, publisher)
+            self._senders.check(source, publisher)
         return DecodedEvent(
-            self._flows.recognise(text) or self._flows.read(text, subject),
+            self._flows.cached(text) or self._flows.decode(text, subject),
             subject,
-            name,
+            event_id,
             source,
             publisher,
             digest,
             origin,
             trace,
             datetime.fromisoformat(time),
-            self._moments[accepted],
+            self._timestamps[accepted],
             time,
             accepted,
         )
 
-    def _from_model(self, event: CanonicalEvent) -> DecodedEvent:
-        return DecodedEvent(
-            self._flows.from_model(event.data),
-            event.data.subject,
-            event.id,
-            event.source,
-            event.publisher,
-            event.contentdigest,
-            event.origin,
-            event.traceparent,
-            event.time,
-            event.acceptedtime,
-            event.time.isoformat(),
-            event.acceptedtime.isoformat(),
-        )
+    def encode(self, event: DecodedEvent) -> bytes:
+        """See `EventCodec`."""
+        trace = "" if event.traceparent is None else f',"traceparent":"{event.traceparent}"'
+        return (
+            f'{{"specversion":"1.0","id":"{event.id}","source":"{event.source}",'
+            f'"type":"{EVENT_TYPE}","time":"{event.time_text}","datacontenttype":'
+            f'"application/json","dataschema":"{CANONICAL_SCHEMA}",'
+            f'"publisher":"{event.publisher}","acceptedtime":"{event.accepted_text}",'
+            f'"contentdigest":"{event.content_digest}","origin":"{event.origin}",'
+            f'"data":{event.flow.text}{event.subject}"}}{trace}}}'
+        ).encode()

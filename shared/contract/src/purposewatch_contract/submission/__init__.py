@@ -1,6 +1,6 @@
-"""Reading submitted events: what is accepted, and the words for what is not.
+"""Reading submitted events: what is accepted, and why something is refused.
 
-The gate and everything that checks events before they get there read them through this.
+Ingest, and every tool that checks events before they are sent, reads them with this package.
 """
 
 from purposewatch_contract.submission.contract import (

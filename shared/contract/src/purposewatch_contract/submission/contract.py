@@ -13,7 +13,7 @@ from purposewatch_contract.submission.refusal import FieldError, RefusedError
 from purposewatch_policy import MAX_DATA_CATEGORIES, MAX_FACTS, TERM_PATTERN
 
 MAX_ERRORS = 16
-"""Faults reported for one event; mending these shows the rest."""
+"""Faults reported for one event; further ones show once these are corrected."""
 
 TIME_PATTERN = r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})?"
 """RFC 3339 in ASCII; whether the calendar has it is another matter, and the zone may be missing."""
@@ -56,10 +56,10 @@ _RULES = {
 
 
 def read_event(document: object) -> SubmittedEvent:
-    """Check a parsed JSON value against the contract. Takes the document over; do not reuse it.
+    """Check a parsed JSON value against the contract. Changes the document; do not reuse it.
 
     Raises `RefusedError` with every fault, up to `MAX_ERRORS`. Types are checked as JSON has
-    them: no text is taken for a number, no number for a time or a truth value.
+    them: text is not a number, and a number is neither a time nor a boolean.
     """
     if not isinstance(document, dict):
         raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", f"the event {_RULES['']}"))
@@ -73,9 +73,9 @@ def read_event(document: object) -> SubmittedEvent:
 
 
 def _prepare(document: dict[str, object]) -> list[FieldError]:
-    """Turn what JSON can't express into Python's types, as strict validation wants them.
+    """Convert what JSON can't express to the Python types that strict validation requires.
 
-    What has the wrong shape is left as it is, for the validation to refuse.
+    Values of the wrong shape are left for the validation to refuse.
     """
     errors = []
     time = document.get("time")
@@ -84,7 +84,7 @@ def _prepare(document: dict[str, object]) -> list[FieldError]:
             if _RFC_3339.fullmatch(time):
                 document["time"] = datetime.fromisoformat(time.upper())
         except ValueError:
-            errors.append(FieldError("/time", "is no date and time of the calendar; correct it"))
+            errors.append(FieldError("/time", "is not a date and time of the calendar; correct it"))
     data = document.get("data")
     if len(document) > _MAX_FIELDS:
         errors.append(FieldError("", f"the event has more than {_MAX_FIELDS} fields; remove some"))
@@ -131,7 +131,7 @@ def _unknown_field(location: Sequence[str | int]) -> FieldError:
     """An unknown field's name is the sender's free text: shown only if it could be a term."""
     parent = _pointer(location[:-1])
     what = "an event" if not parent else "the data of an event"
-    detail = f"is no field of {what}; remove it: events name categories of data, never values"
+    detail = f"is not a field of {what}; remove it: events name categories of data, never values"
     name = str(location[-1])
     if _is_plain(name):
         return FieldError(f"{parent}/{name}", detail)

@@ -1,4 +1,4 @@
-"""JSON text in, plain objects out; what could be read in two ways is refused."""
+"""JSON text in, plain objects out; ambiguous text is refused."""
 
 import jiter
 
@@ -8,7 +8,7 @@ from purposewatch_contract.submission.refusal import FieldError, RefusedError
 _ADVICE: tuple[tuple[str, str], ...] = (
     ("duplicate key", "names a field twice in one object; name it once"),
     ("recursion limit", "is nested too deeply; an event has three levels"),
-    ("unicode", "is not UTF-8; encode it so"),
+    ("unicode", "is not UTF-8; encode it as UTF-8"),
     ("number out of range", "has a number with too many digits"),
 )
 

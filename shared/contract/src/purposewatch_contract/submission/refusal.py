@@ -1,4 +1,4 @@
-"""Why an event is refused, in words that are safe to show to anyone."""
+"""Why an event is refused, safe to show to anyone."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class FieldError:
 
 
 class RefusedError(Exception):
-    """The event is not admitted and never will be as it stands: reject it, do not try again."""
+    """The event can't be admitted as it stands: reject it, do not retry."""
 
     def __init__(self, error_class: ErrorClass, *errors: FieldError) -> None:
         super().__init__("; ".join(str(error) for error in errors))

@@ -1,4 +1,4 @@
-"""What both ways in share: the rules of admission now in force, the clock, and the counters."""
+"""What both transports share: admission under the rules in force, records to publish, counters."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -8,7 +8,8 @@ from typing import Literal
 
 from purposewatch_contract import ErrorClass
 from purposewatch_ingest.admission import (
-    AdmissionCache,
+    Admission,
+    AdmissionBatch,
     AdmissionRules,
     AdmittedEvent,
     Pseudonymiser,
@@ -20,15 +21,12 @@ from purposewatch_runtime.kafka import OutgoingRecord
 
 Transport = Literal["http", "kafka"]
 
-UNREGISTERED = "_unregistered"
-"""Label for publishers that are not in the register; no registered name begins with `_`."""
-
 _HEADERS: tuple[tuple[str, bytes], ...] = (("content-type", b"application/cloudevents+json"),)
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """The gate's state that is not tied to a way in."""
+class Ingest:
+    """The service's state that is not tied to a transport."""
 
     vocabularies: Callable[[], Mapping[str, Vocabulary]]
     register: Callable[[], PublisherRegister]
@@ -38,24 +36,27 @@ class Gate:
     events_topic: str
     events_partitions: int
     metric_set: m.MetricSet
-    familiar: AdmissionCache = field(default_factory=AdmissionCache)
+    admission: Admission = field(default_factory=Admission)
 
-    def rules(self) -> AdmissionRules:
-        """The rules as of now; one request or batch uses one set of them throughout."""
-        return AdmissionRules(self.vocabularies(), self.pseudonymise, self.max_future)
+    def begin_batch(self) -> AdmissionBatch:
+        """Admit the events of one request or batch by the rules and at the time of this call."""
+        rules = AdmissionRules(
+            self.vocabularies(), self.register(), self.pseudonymise, self.max_future
+        )
+        return self.admission.batch(rules, self.clock())
 
     def outgoing(self, event: AdmittedEvent, *, joins: bool = False) -> OutgoingRecord:
         """The record that carries an admitted event to the auditors."""
         headers = _HEADERS
         if event.traceparent is not None:
             headers += (("traceparent", event.traceparent.encode()),)
-        # A pseudonym ends in bits as even as any hash of it could give. Kafka's usual hash costs
+        # The pseudonym's bits are as evenly distributed as any hash of it. Kafka's own hash costs
         # more than all the rest of admission, and only records with a partition go out in batches.
         partition = int(event.key[-8:], 16) % self.events_partitions
         return OutgoingRecord(self.events_topic, event.value, event.key, partition, headers, joins)
 
     def count_accepted(self, publishers: Iterable[str], transport: Transport) -> None:
-        """Count confirmed events. `publishers` are names from the register, one per event."""
+        """Count acknowledged events. `publishers` are registered names, one per event."""
         counter = self.metric_set.counter(m.INGEST_ACCEPTED)
         for publisher, number in Counter(publishers).items():
             counter.labels(publisher, transport).inc(number)

@@ -1,0 +1,162 @@
+"""The codec interface: decoded messages, and what every codec promises.
+
+INVARIANT: a codec accepts exactly what the reference codec accepts and decodes it to the same
+values. A property test compares the two.
+"""
+
+from datetime import datetime
+from typing import Annotated, Protocol
+
+import msgspec
+
+from purposewatch_contract.codec.patterns import Controller, Term
+from purposewatch_policy import (
+    MAX_DATA_CATEGORIES,
+    MAX_FACTS,
+    CategoryDecision,
+    Decision,
+    Kind,
+    Outcome,
+)
+
+
+class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One flow of personal data, as `purposewatch_policy.flow.Flow` has it."""
+
+    controller: Controller
+    role: Term
+    operation: Term
+    purpose: Term
+    recipient: Term
+    data_categories: Annotated[
+        tuple[Term, ...], msgspec.Meta(min_length=1, max_length=MAX_DATA_CATEGORIES)
+    ]
+    source: Term | None = None
+    location: Term | None = None
+    retention_days: Annotated[int, msgspec.Meta(ge=0, le=36_525)] | None = None
+    legal_basis: Term | None = None
+    facts: Annotated[dict[Term, bool], msgspec.Meta(max_length=MAX_FACTS)] = {}
+
+
+class DecodedFlow(msgspec.Struct, frozen=True, gc=False):
+    """A valid flow. Shared between messages: must not be changed."""
+
+    terms: Flow
+    text: str
+    """Opens the `data` of a message about this flow, up to the value of `subject`, which is last.
+    Only equal flows have equal texts."""
+
+
+class DecodedSubmission(msgspec.Struct, frozen=True, gc=False):
+    """A submitted event that satisfies the contract."""
+
+    id: str
+    source: str
+    time: datetime
+    traceparent: str | None
+    subject_id: str
+    flow: DecodedFlow
+    flow_key: bytes | None = None
+    """What `SubmissionCodec.remember` caches the flow by; `None` if it is cached, or can't be."""
+
+
+class DecodedEvent(msgspec.Struct, frozen=True, gc=False):
+    """A canonical event.
+
+    INVARIANT: no text in it needs an escape in JSON.
+    """
+
+    flow: DecodedFlow
+    subject: str
+    """A pseudonym."""
+    id: str
+    source: str
+    publisher: str
+    content_digest: str
+    origin: str
+    traceparent: str | None
+    time: datetime
+    accepted_time: datetime
+    time_text: str
+    """RFC 3339, as it is to be passed on; so is `accepted_text`."""
+    accepted_text: str
+
+
+class DecodedPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The policy version that a verdict was reached under."""
+
+    version: str
+    digest: str
+
+
+class DecodedVerdict(msgspec.Struct, frozen=True, gc=False):
+    """A valid verdict."""
+
+    topic: str
+    """With `partition` and `offset`: the position of its event."""
+    partition: int
+    offset: int
+    origin: str
+    event_id: str
+    event_source: str
+    publisher: str
+    content_digest: str
+    traceparent: str | None
+    subject: str
+    event_time: datetime
+    accepted_time: datetime
+    decided_time: datetime
+    data: Flow
+    """Shared between verdicts about equal flows, as `categories` between equal decisions.
+
+    INVARIANT: verdicts that share their `categories` also have equal outcome, kind and policy.
+    """
+    outcome: Outcome
+    kind: Kind | None
+    policy: DecodedPolicy | None
+    categories: tuple[CategoryDecision, ...]
+
+
+class SubmissionCodec(Protocol):
+    """Decodes submitted events. Publishers encode them."""
+
+    def decode(self, value: bytes) -> DecodedSubmission:
+        """Decode a JSON text; raises `RefusedError` for one that breaks the contract."""
+
+    def remember(self, submission: DecodedSubmission) -> None:
+        """Cache the flow of a submission that was admitted, without its subject."""
+
+
+class EventCodec(Protocol):
+    """Decodes and encodes canonical events."""
+
+    def decode(self, value: bytes) -> DecodedEvent:
+        """Decode a JSON text; raises `pydantic.ValidationError` if it is not a canonical event."""
+
+    def encode(self, event: DecodedEvent) -> bytes:
+        """Encode an event as JSON."""
+
+
+class VerdictCodec(Protocol):
+    """Decodes and encodes verdicts."""
+
+    def decode(self, value: bytes) -> DecodedVerdict:
+        """Decode a JSON text; raises `pydantic.ValidationError` if it is not a verdict."""
+
+    def encode_decision(self, decision: Decision) -> bytes:
+        """Encode the part of a verdict that depends on the decision alone and can be cached."""
+
+    def encode(  # noqa: PLR0913 - the six things that make a verdict
+        self,
+        event: DecodedEvent,
+        decision: bytes,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        decided_time: datetime,
+    ) -> bytes:
+        """Encode the verdict about the event at this position as JSON.
+
+        `decision` comes from `encode_decision`, `decided_time` has a zone.
+        """

@@ -1,0 +1,152 @@
+"""The reference codecs: pydantic's models, in the terms of the codec interface."""
+
+from datetime import datetime
+
+from pydantic_core import from_json, to_json
+
+from purposewatch_contract.codec.flow import decoded_flow
+from purposewatch_contract.codec.interface import (
+    DecodedEvent,
+    DecodedFlow,
+    DecodedPolicy,
+    DecodedSubmission,
+    DecodedVerdict,
+    Flow,
+)
+from purposewatch_contract.event import EVENT_TYPE, CanonicalData, CanonicalEvent
+from purposewatch_contract.submission import parse_json, read_event
+from purposewatch_contract.verdict import Position, Verdict
+from purposewatch_policy import Decision
+
+
+def _data(flow: DecodedFlow, subject: str) -> CanonicalData:
+    fields = {name: getattr(flow.terms, name) for name in Flow.__struct_fields__}
+    return CanonicalData(**fields, subject=subject)
+
+
+class ReferenceSubmissionCodec:
+    """Submitted events by `SubmittedEvent` and the contract check."""
+
+    def decode(self, value: bytes) -> DecodedSubmission:
+        """See `SubmissionCodec`."""
+        event = read_event(parse_json(value))
+        return DecodedSubmission(
+            event.id,
+            event.source,
+            event.time,
+            event.traceparent,
+            event.data.subject_id,
+            decoded_flow(event.data),
+        )
+
+    def remember(self, submission: DecodedSubmission) -> None:
+        """Cache nothing."""
+
+
+class ReferenceEventCodec:
+    """Canonical events by `CanonicalEvent`."""
+
+    def decode(self, value: bytes) -> DecodedEvent:
+        """See `EventCodec`."""
+        event = CanonicalEvent.model_validate_json(value)
+        return DecodedEvent(
+            decoded_flow(event.data),
+            event.data.subject,
+            event.id,
+            event.source,
+            event.publisher,
+            event.contentdigest,
+            event.origin,
+            event.traceparent,
+            event.time,
+            event.acceptedtime,
+            event.time.isoformat(),
+            event.acceptedtime.isoformat(),
+        )
+
+    def encode(self, event: DecodedEvent) -> bytes:
+        """See `EventCodec`."""
+        model = CanonicalEvent(
+            specversion="1.0",
+            id=event.id,
+            source=event.source,
+            type=EVENT_TYPE,
+            time=event.time,
+            publisher=event.publisher,
+            acceptedtime=event.accepted_time,
+            contentdigest=event.content_digest,
+            origin=event.origin,
+            traceparent=event.traceparent,
+            data=_data(event.flow, event.subject),
+        )
+        return model.model_dump_json().encode()
+
+
+class ReferenceVerdictCodec:
+    """Verdicts by `Verdict`."""
+
+    def decode(self, value: bytes) -> DecodedVerdict:
+        """See `VerdictCodec`."""
+        verdict = Verdict.model_validate_json(value)
+        position, policy = verdict.position, verdict.policy
+        return DecodedVerdict(
+            position.topic,
+            position.partition,
+            position.offset,
+            verdict.origin,
+            verdict.event_id,
+            verdict.event_source,
+            verdict.publisher,
+            verdict.content_digest,
+            verdict.traceparent,
+            verdict.data.subject,
+            verdict.event_time,
+            verdict.accepted_time,
+            verdict.decided_time,
+            decoded_flow(verdict.data).terms,
+            verdict.outcome,
+            verdict.kind,
+            None if policy is None else DecodedPolicy(policy.version, policy.digest),
+            verdict.categories,
+        )
+
+    def encode_decision(self, decision: Decision) -> bytes:
+        """See `VerdictCodec`."""
+        policy = None
+        if decision.policy_version is not None and decision.policy_digest is not None:
+            policy = {"version": decision.policy_version, "digest": decision.policy_digest}
+        return to_json(
+            {
+                "outcome": decision.outcome,
+                "kind": decision.kind,
+                "policy": policy,
+                "categories": decision.categories,
+            }
+        )
+
+    def encode(  # noqa: PLR0913 - the six things that make a verdict
+        self,
+        event: DecodedEvent,
+        decision: bytes,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        decided_time: datetime,
+    ) -> bytes:
+        """See `VerdictCodec`."""
+        verdict = Verdict(
+            position=Position(topic=topic, partition=partition, offset=offset),
+            origin=event.origin,
+            event_id=event.id,
+            event_source=event.source,
+            event_time=event.time,
+            accepted_time=event.accepted_time,
+            decided_time=decided_time,
+            publisher=event.publisher,
+            content_digest=event.content_digest,
+            traceparent=event.traceparent,
+            data=_data(event.flow, event.subject),
+            **from_json(decision),
+        )
+        return verdict.model_dump_json().encode()
