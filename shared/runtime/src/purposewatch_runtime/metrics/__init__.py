@@ -3,10 +3,17 @@
 A service builds one `MetricSet` and asks it for the instruments of the metrics declared here.
 """
 
-from purposewatch_runtime.metrics.declared import (
+from purposewatch_runtime.metrics.auditor import (
     ACCEPT_TO_VERDICT_SECONDS,
-    ALERT_CHANNEL_FAILING_SECONDS,
-    ALERT_DELIVERIES,
+    EVENT_TO_VERDICT_SECONDS,
+    POLICY_IN_FORCE,
+    POLICY_INFO,
+    POLICY_LOADED,
+    POLICY_RELOAD_FAILED,
+    POLICY_RELOADS,
+    VERDICTS,
+)
+from purposewatch_runtime.metrics.common import (
     BUILD_INFO,
     CONSUMER_BATCH_RECORDS,
     CONSUMER_BATCH_SECONDS,
@@ -17,16 +24,21 @@ from purposewatch_runtime.metrics.declared import (
     CONSUMER_STALLED_SECONDS,
     CONSUMER_STOPPED,
     DEAD_LETTERS,
-    DECLARED,
     EVENT_LOOP_LAG_SECONDS,
-    EVENT_TO_VERDICT_SECONDS,
-    EVERY,
-    FINDINGS,
     HTTP_REQUEST_SECONDS,
+    LABELS_REPLACED,
+)
+from purposewatch_runtime.metrics.declared import DECLARED, OBJECTIVE_SECONDS, OUTCOMES, UNJUDGED
+from purposewatch_runtime.metrics.ingest import (
     INGEST_ACCEPTED,
     INGEST_PUBLISHERS_RELOAD_FAILED,
     INGEST_REFUSED,
-    LABELS_REPLACED,
+)
+from purposewatch_runtime.metrics.metric_set import MetricSet
+from purposewatch_runtime.metrics.reporter import (
+    ALERT_CHANNEL_FAILING_SECONDS,
+    ALERT_DELIVERIES,
+    FINDINGS,
     LEDGER_DEAD_LETTERS,
     LEDGER_EVENTS,
     LEDGER_LOST,
@@ -36,15 +48,8 @@ from purposewatch_runtime.metrics.declared import (
     LEDGER_UNACCOUNTED,
     LEDGER_VERDICTS,
     LOG_EPOCHS_STARTED,
-    OBJECTIVE_SECONDS,
     OUTBOX_DEPTH,
     OUTBOX_OLDEST_SECONDS,
-    OUTCOMES,
-    POLICY_IN_FORCE,
-    POLICY_INFO,
-    POLICY_LOADED,
-    POLICY_RELOAD_FAILED,
-    POLICY_RELOADS,
     RAW_LEDGER_ACCEPTED,
     RAW_LEDGER_DEAD_LETTERS,
     RAW_LEDGER_OLDEST_SECONDS,
@@ -57,11 +62,9 @@ from purposewatch_runtime.metrics.declared import (
     RECORDED_VERDICTS,
     RECORDED_VIOLATIONS,
     STATEMENT_DECISIONS,
-    UNJUDGED,
-    VERDICTS,
 )
-from purposewatch_runtime.metrics.metric_set import MetricSet
 from purposewatch_runtime.metrics.specs import (
+    EVERY,
     OPEN_LABELS,
     CounterSpec,
     GaugeSpec,

@@ -6,7 +6,8 @@ from functools import partial
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from purposewatch_runtime.metrics.bounded import BoundedCounter, BoundedGauge, BoundedHistogram
-from purposewatch_runtime.metrics.declared import BUILD_INFO, DECLARED, LABELS_REPLACED
+from purposewatch_runtime.metrics.common import BUILD_INFO, LABELS_REPLACED
+from purposewatch_runtime.metrics.declared import DECLARED
 from purposewatch_runtime.metrics.specs import (
     CounterSpec,
     GaugeSpec,

@@ -5,6 +5,8 @@ from typing import Literal
 
 Service = Literal["ingest", "auditor", "reporter"]
 
+EVERY: tuple[Service, ...] = ("ingest", "auditor", "reporter")
+
 Unit = Literal[
     "seconds", "unix seconds", "records", "events", "bytes", "count", "yes or no", "info"
 ]
