@@ -1,4 +1,4 @@
-"""Writes the generated pages; `--check` only compares.
+"""Write the generated pages; `--check` only compares.
 
 docs/policies shows what the commands print, docs/metrics.md what metrics are declared, and
 docs/runbooks/README.md what alerts there are. `python docs/generate.py` after a change of any;
@@ -77,17 +77,16 @@ def _flow(
 _METRICS_INTRODUCTION = """\
 # Metrics
 
-Every service answers `/metrics` on its own port: `ingest` on 8600, `auditor` on 8601, `reporter`
-on 8602. [Operating](operating.md) says what to look at, the [runbooks](runbooks/README.md) what
+Every service serves `/metrics` on its own port: `ingest` on 8600, `auditor` on 8601, `reporter`
+on 8602. [Operating](operating.md) says what to watch, and the [runbooks](runbooks/README.md) what
 to do.
 
-Counters and histograms are shown under the names that queries use; a histogram has `_bucket`,
-`_sum` and `_count` behind its name. Label values come from enumerations, the vocabulary or the
-register of publishers. Should a metric have more than a few thousand label sets all the same, new
-ones are counted as `_other`. `_unjudged` stands for a controller without a policy, and for terms
-of an event that could not be judged; `_unregistered` for a publisher that is not in the register.
-The client library adds `process_` and `python_` metrics: processor time, memory, open files,
-versions.
+Counters and histograms are listed under the names that queries use; a histogram adds `_bucket`,
+`_sum` and `_count` to its name. Label values come from enumerations, the vocabulary or the
+register of publishers. If a metric still exceeds a few thousand label sets, new ones are
+counted as `_other`. `_unjudged` stands for a controller without a policy and for terms of an event
+that could not be judged, `_unregistered` for a publisher that is not in the register. The client
+library adds `process_` and `python_` metrics: CPU time, memory, open files, versions.
 
 | metric | kind | unit | services | labels | |
 |---|---|---|---|---|---|"""
@@ -211,16 +210,16 @@ def alerts_page() -> str:
         "# Runbooks",
         "",
         "One page for each alert: what it means, how to check, what to do, how to know it is over.",
-        "`critical` wakes somebody up; `warning` can wait for working hours.",
+        "`critical` pages on-call; `warning` can wait for working hours.",
         "",
         "The commands are for [Docker Compose](../running-with-compose.md) on the same machine;",
-        "elsewhere put in your own addresses. `$TOKEN` is the token of the reporter's API:",
+        "elsewhere, use your own addresses. `$TOKEN` is the token of the reporter's API:",
         "",
         "```sh",
         "TOKEN=$(sed -n 's/^PURPOSEWATCH_REPORTER_API_TOKEN=//p' deploy/secrets/reporter.env)",
         "```",
         "",
-        "The auditor's port is open to no machine; it is asked in its container:",
+        "The auditor's port is not published; query it inside its container:",
         "",
         "```sh",
         "docker compose exec auditor python -c 'import http.client as h",
@@ -228,7 +227,7 @@ def alerts_page() -> str:
         "print(c.getresponse().read().decode())'",
         "```",
         "",
-        "`promtool` comes with Prometheus; the queries can as well be put into its page at",
+        "`promtool` comes with Prometheus; you can also enter the queries in its web page at",
         "<http://localhost:9090>. `purposewatch` is in `.venv/bin` after `make install`.",
         "",
         "| alert | severity | when |",
