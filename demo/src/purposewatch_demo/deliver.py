@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Rejected, Tally, Unforeseen
 from purposewatch_demo.traffic import Consignment, Item
+from purposewatch_runtime.retry import Backoff, retry
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -22,8 +23,11 @@ _ACCEPTED = 202
 _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
 _FOREIGN_KEY = "pwk_nobody_issued_this_key"
-_PAUSE_FIRST_SECONDS = 0.1
-_PAUSE_LAST_SECONDS = 2.0
+_BACKOFF = Backoff(first_seconds=0.1, last_seconds=2.0)
+
+
+class _UndeliveredError(Exception):
+    """Kafka or ingest did not take the events; they are sent again."""
 
 
 @dataclass(slots=True)
@@ -62,7 +66,7 @@ class Courier:
     async def deliver(self, consignment: Consignment) -> None:
         """Return once the gate or Kafka has answered for all of it.
 
-        Tries again, with growing pauses, as long as it takes. When cancelled meanwhile, its
+        Retries with back-off for as long as it takes. When cancelled meanwhile, its
         events are counted as in doubt.
         """
         try:
@@ -76,9 +80,10 @@ class Courier:
 
     async def _produce(self, items: Sequence[Item]) -> None:
         waiting = list(items)
-        pause = _PAUSE_FIRST_SECONDS
         headers = [("content-type", STRUCTURED.encode())]
-        while True:
+
+        async def attempt() -> None:
+            nonlocal waiting
             answers = await asyncio.gather(
                 *[self._produce_one(item.body, headers) for item in waiting],
                 return_exceptions=True,
@@ -91,12 +96,12 @@ class Courier:
                     raise answer
                 else:
                     self.deliveries.tally.add([item.expected])
-            if not failed:
-                return
-            self.deliveries.resent += len(failed)
-            waiting = failed
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _PAUSE_LAST_SECONDS)
+            if failed:
+                self.deliveries.resent += len(failed)
+                waiting = failed
+                raise _UndeliveredError
+
+        await retry(attempt, backoff=_BACKOFF, on=_UndeliveredError)
 
     async def _produce_one(self, body: bytes, headers: list[tuple[str, bytes]]) -> None:
         assert self._producer is not None  # noqa: S101 - see the class's promise
@@ -104,20 +109,21 @@ class Courier:
 
     async def _post(self, consignment: Consignment, items: Sequence[Item]) -> None:
         request = self._request(consignment, items)
-        pause = _PAUSE_FIRST_SECONDS
-        while True:
+
+        async def attempt() -> httpx.Response:
             try:
                 answer = await self._gate.post("/v1/events", **request)
-            except httpx.ConnectError:
-                pass  # nobody was there to take it
-            except httpx.TransportError:
+            except httpx.ConnectError as error:
+                raise _UndeliveredError from error  # nobody was there to take it
+            except httpx.TransportError as error:
                 self.deliveries.resent += len(items)
-            else:
-                if answer.status_code < _SERVER_ERROR:
-                    break
+                raise _UndeliveredError from error
+            if answer.status_code >= _SERVER_ERROR:
                 self.deliveries.resent += len(items)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _PAUSE_LAST_SECONDS)
+                raise _UndeliveredError
+            return answer
+
+        answer = await retry(attempt, backoff=_BACKOFF, on=_UndeliveredError)
         await self._take_answer(consignment, items, answer)
 
     async def _take_answer(

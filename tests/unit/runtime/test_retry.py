@@ -1,6 +1,7 @@
 """A retry ends with success, a fatal error, the last attempt or the stop, whichever is first."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,8 +54,9 @@ async def test_reported_pause_is_the_one_that_follows() -> None:
     assert all(low <= pause <= high for pause, (low, high) in zip(pauses, limits, strict=True))
 
 
-async def test_fatal_error_is_raised_at_once() -> None:
-    """What no retry mends is not retried, nor reported as if it were."""
+@pytest.mark.parametrize("options", [{"fatal": LookupError}, {"on": OSError}])
+async def test_other_error_is_raised_at_once(options: Any) -> None:
+    """What no retry repairs is not retried, nor reported as if it were."""
     reported: list[BaseException] = []
 
     async def attempt() -> None:
@@ -64,7 +66,7 @@ async def test_fatal_error_is_raised_at_once() -> None:
         await retry(
             attempt,
             backoff=AT_ONCE,
-            fatal=LookupError,
+            **options,
             on_failure=lambda error, _: reported.append(error),
         )
 

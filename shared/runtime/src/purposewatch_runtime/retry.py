@@ -46,6 +46,7 @@ async def retry(  # noqa: PLR0913 - one call says everything about one retry
     *,
     backoff: Backoff,
     on_failure: Callable[[BaseException, float], None] = lambda _error, _pause: None,
+    on: type[Exception] = Exception,
     fatal: type[Exception] | tuple[type[Exception], ...] = (),
     attempts: int | None = None,
     stopping: asyncio.Event | None = None,
@@ -53,8 +54,8 @@ async def retry(  # noqa: PLR0913 - one call says everything about one retry
     """Return what `attempt` returns, as soon as it returns.
 
     `on_failure` gets every error that is followed by another attempt, and the seconds until then.
-    Raises a `fatal` error at once, the last error after `attempts` of them, and `ConnectionError`
-    as soon as `stopping` is set, which also interrupts an attempt.
+    Raises at once an error that is `fatal` or not one of `on`, the last error after `attempts` of
+    them, and `ConnectionError` as soon as `stopping` is set, which also interrupts an attempt.
     """
 
     def report(state: RetryCallState) -> None:
@@ -63,7 +64,7 @@ async def retry(  # noqa: PLR0913 - one call says everything about one retry
             on_failure(error, state.upcoming_sleep)
 
     retrying = AsyncRetrying(
-        retry=retry_if_exception_type(Exception) & retry_if_not_exception_type(fatal),
+        retry=retry_if_exception_type(on) & retry_if_not_exception_type(fatal),
         wait=lambda state: backoff.pause(state.attempt_number),
         stop=stop_never if attempts is None else stop_after_attempt(attempts),
         before_sleep=report,
