@@ -51,10 +51,10 @@ class _Needy(KafkaSettings):
     publishers_file: Path
 
 
-def test_a_missing_variable_and_a_rule_are_told_in_plain_words(
+def test_a_missing_variable_and_a_broken_rule_are_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No words of the library that reads the variables."""
+    """Without the words of the library that reads the variables."""
     with pytest.raises(SystemExit):
         load_settings(_Needy)
     assert capsys.readouterr().err == "PURPOSEWATCH_PUBLISHERS_FILE: is missing; set it\n"
@@ -86,7 +86,7 @@ def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_misspelt_variable_is_named_with_the_one_meant(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, near: str
 ) -> None:
-    """A variable that nothing reads is named, never with its value, and the start goes on."""
+    """A variable that nothing reads is named, never with its value, and the service starts."""
     monkeypatch.setenv(name, "secret")
 
     load_settings(KafkaSettings)
@@ -187,7 +187,7 @@ def test_nothing_is_deprecated_under_new_names() -> None:
     assert [line for kind, _, _ in RENAMED for line in deprecated(kind, names)] == []
 
 
-def test_variables_of_other_services_are_no_misspellings() -> None:
+def test_variables_of_other_services_are_not_misspellings() -> None:
     """Services may share one environment: no variable of one looks like another's."""
     kinds = (IngestSettings, AuditorSettings, ReporterSettings)
     names = [f"PURPOSEWATCH_{field.upper()}" for kind in kinds for field in kind.model_fields]

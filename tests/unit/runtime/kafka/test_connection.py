@@ -1,4 +1,4 @@
-"""What the clients are made with; what brokers make of it is tested in the integration tests."""
+"""How the clients are configured; the integration tests show what brokers do with it."""
 
 from collections.abc import Callable
 from typing import Any, Literal, get_args
@@ -22,8 +22,10 @@ Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 
 @pytest.mark.parametrize("codec", get_args(Codec))
-async def test_compression_is_the_settings(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client gets the codec of the setting and has the library for it; `none` is no codec."""
+async def test_compression_follows_the_setting(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client gets the codec of the setting and has the library for it; `none` is none."""
     asked: list[object] = []
 
     def producer(**options: object) -> AIOKafkaProducer:
@@ -38,7 +40,7 @@ async def test_compression_is_the_settings(codec: Codec, monkeypatch: pytest.Mon
     assert asked == [None if codec == "none" else codec]
 
 
-def test_zstd_unless_told() -> None:
+def test_zstd_by_default() -> None:
     """It takes the fewest bytes, and less time than what it saves."""
     assert KafkaSettings().kafka_compression == "zstd"
 
@@ -46,7 +48,7 @@ def test_zstd_unless_told() -> None:
 def test_unknown_compression_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line names the variable and what it may be, and not what it was."""
+    """The line names the variable and the allowed values, and not the value."""
     monkeypatch.setenv("PURPOSEWATCH_KAFKA_COMPRESSION", "zip")
 
     with pytest.raises(SystemExit) as ended:
@@ -59,16 +61,16 @@ def test_unknown_compression_ends_the_start(
     )
 
 
-def test_batches_fit_every_topic_unpacked() -> None:
-    """A batch of several records is below what any topic takes, however badly it compresses."""
+def test_batches_fit_every_topic_uncompressed() -> None:
+    """A batch of several records is below what every topic accepts, however badly it compresses."""
     least = min(int(topic.config["max.message.bytes"]) for topic in declared_topics().values())
 
     assert least > MAX_BATCH_BYTES
 
 
 @pytest.mark.parametrize("build", [build_producer, build_admin, build_observer, build_reader])
-async def test_clients_ask_for_leaders_all_the_time(build: Callable[..., Any]) -> None:
-    """Left alone, aiokafka would believe a stale answer for minutes."""
+async def test_clients_refresh_leaders_often(build: Callable[..., Any]) -> None:
+    """By default aiokafka would use stale metadata for minutes."""
     client = build(KafkaSettings(), client_id="test")
     age = (client.client if build is build_producer else client._client)._metadata_max_age_ms
     await (client.close() if build is build_admin else client.stop())
@@ -76,8 +78,8 @@ async def test_clients_ask_for_leaders_all_the_time(build: Callable[..., Any]) -
     assert age == METADATA_MAX_AGE_MS
 
 
-async def test_subscribers_ask_for_leaders_all_the_time() -> None:
-    """FastStream builds their consumers out of what the broker was given."""
+async def test_subscribers_refresh_leaders_often() -> None:
+    """FastStream builds their consumers from the options of the broker."""
     broker = build_broker(KafkaSettings(), client_id="test")
     consumer = broker.config.builder()
     await consumer.stop()

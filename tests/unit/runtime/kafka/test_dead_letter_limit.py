@@ -12,7 +12,7 @@ def limit(max_consecutive: int = 3, max_ratio: float = 0.5, window: int = 10) ->
 
 
 def test_run_of_bad_records_stops() -> None:
-    """The third bad record in a row in one partition passes a limit of three."""
+    """The third bad record in a row in one partition exceeds a limit of three."""
     counted = limit()
 
     assert counted.record(0, bad=True) is None
@@ -21,7 +21,7 @@ def test_run_of_bad_records_stops() -> None:
 
 
 def test_good_record_ends_the_run() -> None:
-    """A good record in between starts the run anew."""
+    """A good record in between resets the run."""
     counted = limit()
 
     reasons = [counted.record(0, bad=bad) for bad in (True, True, False, True, True)]
@@ -37,7 +37,7 @@ def test_partitions_have_runs_of_their_own() -> None:
 
 
 def test_share_counts_once_the_window_is_full() -> None:
-    """Six bad of the last ten pass a limit of a half, though never three in a row."""
+    """Six bad of the last ten exceed a limit of a half, though never three in a row."""
     counted = limit()
     pattern = (True, True, False, True, True, False, True, False, False, True)
 

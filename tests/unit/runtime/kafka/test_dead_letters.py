@@ -1,4 +1,4 @@
-"""Dead letters can always be made, always be published, and always be read again."""
+"""A dead letter can always be made, published and read back."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def record(
 
 
 def written(of: Record) -> bytes:
-    """The dead letter of a record, as it is published, with a reason beyond all measure."""
+    """The dead letter of a record, as it is published, with a very long reason."""
     letter = dead_letter_of(
         of, consumer="ingest", error_class=ErrorClass.NOT_JSON, reason="x" * 5_000, now=NOW
     )
@@ -44,7 +44,7 @@ def written(of: Record) -> bytes:
 
 
 def test_largest_record_that_is_kept_fits() -> None:
-    """A record as large as can be kept makes a letter that the topic takes, and is kept whole."""
+    """The dead letter of the largest record that can be kept is accepted, and keeps it whole."""
     value = b"\xff" * (MAX_ORIGINAL_BYTES - 3)
 
     text = written(record(value, key=b"key"))
@@ -63,8 +63,8 @@ def test_largest_record_that_is_kept_fits() -> None:
     ],
     ids=["value", "key", "headers", "header name"],
 )
-def test_larger_record_is_left_where_it_is(beyond: Record) -> None:
-    """The letter of a record that can't be kept names its position and says so."""
+def test_dead_letter_of_a_larger_record_is_its_position(beyond: Record) -> None:
+    """The dead letter of a record that is too large names its position and says so."""
     letter = DeadLetter.model_validate_json(written(beyond))
 
     assert letter.error_class is ErrorClass.TOO_LARGE
@@ -75,8 +75,8 @@ def test_larger_record_is_left_where_it_is(beyond: Record) -> None:
 @pytest.mark.parametrize(
     ("timestamp", "year"), [(-1, 1970), (0, 1970), (2**62, 9999)], ids=["none", "zero", "absurd"]
 )
-def test_absurd_timestamps_become_dates(timestamp: int, year: int) -> None:
-    """Kafka's timestamp is the producer's claim; any value of it can be kept."""
+def test_invalid_timestamps_become_dates(timestamp: int, year: int) -> None:
+    """The producer sets Kafka's timestamp; any value can be kept."""
     letter = DeadLetter.model_validate_json(written(record(b"x", timestamp=timestamp)))
 
     assert year - 1 <= letter.timestamp.year <= year
@@ -85,7 +85,7 @@ def test_absurd_timestamps_become_dates(timestamp: int, year: int) -> None:
 @pytest.mark.parametrize(("size", "kept"), [(10, True), (MAX_ORIGINAL_BYTES, False)])
 def test_bytes_in_the_log_are_kept_where_they_fit(size: int, *, kept: bool) -> None:
     """Of a record that could not be decoded the rest is kept even when its bytes don't fit."""
-    unfit = RejectedRecord.of(record(b"value"), ErrorClass.UNDECODABLE, "strange")
+    unfit = RejectedRecord.of(record(b"value"), ErrorClass.UNDECODABLE, "invalid")
     unfit.raw = b"\xff" * size
 
     letter = DeadLetter.model_validate_json(written(unfit))
@@ -95,7 +95,7 @@ def test_bytes_in_the_log_are_kept_where_they_fit(size: int, *, kept: bool) -> N
 
 
 @pytest.mark.parametrize("content", [None, b""])
-def test_none_and_empty_are_told_apart(content: bytes | None) -> None:
+def test_null_and_empty_stay_different(content: bytes | None) -> None:
     """A key, value or header that is null comes back as null, an empty one as empty."""
     letter = DeadLetter.model_validate_json(
         written(record(content, key=content, headers=(("name", content),)))  # type: ignore[arg-type]

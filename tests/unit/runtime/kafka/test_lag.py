@@ -1,4 +1,4 @@
-"""The lag's gauges while partitions come and go; the figures are tested on a real broker."""
+"""The lag's gauges during rebalances; the values are tested on a real broker."""
 
 import asyncio
 from typing import Any
@@ -31,8 +31,8 @@ class Fake:
         return 3
 
 
-async def test_partition_taken_away_while_it_is_measured_is_not_shown() -> None:
-    """No gauge stays behind for a partition that another member has, and none begins wrong."""
+async def test_partition_revoked_while_it_is_measured_is_not_shown() -> None:
+    """No gauge is left for a partition of another member, and none starts with a wrong value."""
     metric_set = m.MetricSet("auditor", version="0")
     lag = Lag("t", metric_set)
     consumer: Any = Fake()

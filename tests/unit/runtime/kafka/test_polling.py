@@ -30,14 +30,14 @@ class Fake:
         self._fetcher = SimpleNamespace(
             _create_fetch_waiter=lambda: asyncio.get_running_loop().create_future()
         )
-        self.still: set[TopicPartition] = set()
+        self.paused_partitions: set[TopicPartition] = set()
 
     def paused(self) -> set[TopicPartition]:
-        """What nothing is to be taken from."""
-        return self.still
+        """The paused partitions."""
+        return self.paused_partitions
 
     def seek(self, position: TopicPartition, offset: int) -> None:
-        """Go there."""
+        """Move the position."""
         self.states[position].position = offset
 
     async def getmany(
@@ -49,14 +49,14 @@ class Fake:
             found = self._fetched.pop(position, ())
             if isinstance(found, Exception):
                 raise found
-            if found and position not in self.still:
+            if found and position not in self.paused_partitions:
                 taken[position] = [record(position, offset) for offset in found]
                 self.states[position].position = found[-1] + 1
         return taken
 
 
 def record(position: TopicPartition, offset: int) -> ConsumerRecord[bytes, bytes]:
-    """A record at a place."""
+    """A record at a position."""
     return ConsumerRecord(
         position.topic, position.partition, offset, 0, 0, None, b"v", None, -1, 1, ()
     )
@@ -112,15 +112,15 @@ async def test_nothing_is_salvaged_while_the_consumer_is_paused(
     consumer = Fake({0: unreadable, 2: (5,)})
     assert await places(poller, consumer) == [(2, 5)]
 
-    consumer.still = set(consumer.states)
+    consumer.paused_partitions = set(consumer.states)
     held = await places(poller, consumer)
-    consumer.still = set()
+    consumer.paused_partitions = set()
 
     assert (held, await places(poller, consumer)) == ([], [(0, 0)])
 
 
 class Log(Fake):
-    """Stands for a consumer that can go back: every call takes from where it stands."""
+    """Stands for a consumer that can go back: every call takes from the position on."""
 
     def __init__(self, values: Mapping[int, Sequence[bytes | Exception]]) -> None:
         super().__init__(dict.fromkeys(values, ()))
@@ -130,7 +130,7 @@ class Log(Fake):
     async def getmany(
         self, *wanted: TopicPartition, max_records: int, **_: Any
     ) -> dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
-        """What stands there, up to what can't be decoded."""
+        """The records from the position on, up to one that can't be decoded."""
         self.calls += 1
         taken: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {}
         for position in wanted or self.states:
@@ -158,7 +158,7 @@ def poller_at_ease(*, retry_seconds: float = 0) -> Poller:
 
 
 async def test_a_batch_is_bounded_in_bytes() -> None:
-    """A fetch of well compressed records may unpack to more than there is memory."""
+    """A fetch of well compressed records may decompress to more than fits into memory."""
     megabyte = bytes(2**20)
     consumer: Any = Log({0: [megabyte] * 200, 1: [megabyte] * 200})
     poller = poller_at_ease()
@@ -203,8 +203,8 @@ async def test_failure_after_some_steps_drops_nothing(error: Exception) -> None:
         assert len(seen[1]) == 90
 
 
-def trouble_at(first: int, behind: int) -> list[bytes | Exception]:
-    """A partition in which a batch of the client's can't be decoded from `first` on."""
+def failure_at(first: int, behind: int) -> list[bytes | Exception]:
+    """A partition with a batch that can't be decoded from `first` on."""
     bad = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")
     return [*([b"v"] * first), *([bad] * (behind - first)), b"v"]
 
@@ -223,7 +223,7 @@ async def test_large_batch_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(polling_module, "salvage", salvage)
     monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.001)
     poller = poller_at_ease(retry_seconds=0.3)
-    consumer: Any = Log({0: trouble_at(5, 26)})
+    consumer: Any = Log({0: failure_at(5, 26)})
 
     async def offsets() -> list[int]:
         taken = await poller.poll(consumer, max_records=10, idle_seconds=0.01)
@@ -259,7 +259,7 @@ async def test_under_suspicion_a_bad_batch_comes_in_small_parts(
     monkeypatch.setattr(polling_module, "salvage", salvage)
     monkeypatch.setattr(polling_module, "_RETRY_SECONDS", 0.001)
     poller = poller_under_suspicion(0)
-    consumer: Any = Log({0: trouble_at(0, 3)})
+    consumer: Any = Log({0: failure_at(0, 3)})
 
     found: list[list[tuple[int, int]]] = []
     while len(found) < 4:

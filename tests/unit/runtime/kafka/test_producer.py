@@ -1,4 +1,4 @@
-"""The confirmed producer's life after errors; what it promises on a broker is tested there."""
+"""How the acknowledged producer behaves after errors; its guarantees are tested on a broker."""
 
 import asyncio
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ RECORD = OutgoingRecord("t", b"v")
 
 
 class Fake:
-    """Stands for aiokafka's producer: fails on start or on confirmation as told."""
+    """Stands for aiokafka's producer: fails on start or instead of an acknowledgement, as asked."""
 
     def __init__(self, *, start: Exception | None = None, send: Exception | None = None) -> None:
         self._start = start
@@ -31,10 +31,10 @@ class Fake:
         self.sent = 0
         self.stopped = False
         self.batches: list[tuple[str, int, list[tuple[bytes | None, bytes | None]]]] = []
-        self.unconfirmed: set[tuple[str, int]] = set()
+        self.unacknowledged: set[tuple[str, int]] = set()
 
     async def start(self) -> None:
-        """Connect, or not."""
+        """Connect, or fail."""
         if self._start is not None:
             raise self._start
 
@@ -43,14 +43,14 @@ class Fake:
         self.stopped = True
 
     async def send(self, *_: Any, **__: Any) -> asyncio.Future[None]:
-        """Hand out a confirmation, or a failure."""
+        """Return a future that is acknowledged, or has failed."""
         self.sent += 1
-        confirmation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._send is None:
-            confirmation.set_result(None)
+            pending.set_result(None)
         else:
-            confirmation.set_exception(self._send)
-        return confirmation
+            pending.set_exception(self._send)
+        return pending
 
     def create_batch(self) -> BatchBuilder:
         """A batch of aiokafka's own, which takes some hundred bytes."""
@@ -59,22 +59,22 @@ class Fake:
     async def send_batch(
         self, batch: BatchBuilder, topic: str, *, partition: int
     ) -> asyncio.Future[None]:
-        """Keep the batch; its confirmation comes a little later."""
+        """Keep the batch, and acknowledge it a little later."""
         place = (topic, partition)
-        assert place not in self.unconfirmed, "sent before the one before it was confirmed"
+        assert place not in self.unacknowledged, "sent before the previous batch was acknowledged"
         assert batch.closed(), "would be kept back for more to come"
-        self.unconfirmed.add(place)
+        self.unacknowledged.add(place)
         self.batches.append((topic, partition, read(batch)))
-        confirmation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_later(0.001, self._settle, confirmation, place)
-        return confirmation
+        pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.001, self._settle, pending, place)
+        return pending
 
-    def _settle(self, confirmation: asyncio.Future[None], place: tuple[str, int]) -> None:
-        self.unconfirmed.remove(place)
+    def _settle(self, pending: asyncio.Future[None], place: tuple[str, int]) -> None:
+        self.unacknowledged.remove(place)
         if self._send is None:
-            confirmation.set_result(None)
+            pending.set_result(None)
         else:
-            confirmation.set_exception(self._send)
+            pending.set_exception(self._send)
 
 
 def read(batch: BatchBuilder) -> list[tuple[bytes | None, bytes | None]]:
@@ -84,7 +84,7 @@ def read(batch: BatchBuilder) -> list[tuple[bytes | None, bytes | None]]:
 
 
 def iter_batches(records: Any) -> Any:
-    """The batches of what aiokafka reads from the wire."""
+    """The batches, as aiokafka reads them from the wire."""
     while records.has_next():
         yield records.next_batch()
 
@@ -105,8 +105,8 @@ async def test_not_started_is_an_error_and_not_a_loss() -> None:
     assert not (await producer.ready()).ok
 
 
-async def test_passing_trouble_keeps_the_producer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an error that the client itself recovers from, the same producer goes on.
+async def test_temporary_error_keeps_the_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an error from which the client recovers by itself, the same producer continues.
 
     The client doesn't call this one so, although all it says is that its queue was full.
     """
@@ -121,10 +121,10 @@ async def test_passing_trouble_keeps_the_producer(monkeypatch: pytest.MonkeyPatc
     assert (fake.sent, fake.stopped) == (4, False)
 
 
-async def test_broken_producer_is_replaced_even_if_kafka_is_away_meanwhile(
+async def test_broken_producer_is_replaced_even_if_kafka_is_unavailable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A producer that lost its sequence is let go; a later publish connects anew and succeeds."""
+    """A producer that lost its sequence is discarded; a later publish connects and succeeds."""
     broken = Fake(send=OutOfOrderSequenceNumber())
     away = Fake(start=KafkaConnectionError())
     fine = Fake()
@@ -142,14 +142,14 @@ async def test_broken_producer_is_replaced_even_if_kafka_is_away_meanwhile(
 
 
 def numbered(count: int, **fields: Any) -> list[OutgoingRecord]:
-    """Records that know their number and name their partition."""
+    """Records that hold their number and name their partition."""
     return [OutgoingRecord("t", b"%06d" % number + b"v" * 60, **fields) for number in range(count)]
 
 
-async def test_records_of_a_partition_go_out_in_order_and_batch_after_batch(
+async def test_records_of_a_partition_are_sent_in_order_and_batch_after_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Batches are cut by size; the next is sent only when the one before it is confirmed."""
+    """Batches are split by size; the next is sent only when the previous one is acknowledged."""
     fake = Fake()
     producer = producer_of(monkeypatch, fake)
     await producer.start()
@@ -164,11 +164,11 @@ async def test_records_of_a_partition_go_out_in_order_and_batch_after_batch(
         assert len(batches) > 1
         found = [record for batch in batches for record in batch]
         assert [(each.key, each.value) for each in expected] == found
-    assert (fake.sent, fake.unconfirmed) == (25, set())
+    assert (fake.sent, fake.unacknowledged) == (25, set())
 
 
 async def test_nothing_follows_a_batch_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later batch of the partition never arrives before an earlier one was tried again."""
+    """A later batch of the partition never arrives before an earlier one is tried again."""
     fake = Fake(send=KafkaTimeoutError())
     producer = producer_of(monkeypatch, fake)
     await producer.start()
@@ -180,14 +180,14 @@ async def test_nothing_follows_a_batch_that_failed(monkeypatch: pytest.MonkeyPat
 
 
 async def test_callers_take_turns_in_a_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's own queue would let most of many callers time out long before their time."""
+    """In the client's own queue most of many callers would time out too early."""
     accumulator = MessageAccumulator(SimpleNamespace(leader_for_partition=lambda _: 0), 500, 0, 30)
     fake = Fake()
 
     async def send_batch(batch: BatchBuilder, topic: str, *, partition: int) -> Any:
         return await accumulator.add_batch(batch, TopicPartition(topic, partition), 0.5)
 
-    async def confirm() -> None:
+    async def acknowledge() -> None:
         while True:
             await asyncio.sleep(0.01)
             nodes, _ = accumulator.drain_by_nodes(())
@@ -198,15 +198,15 @@ async def test_callers_take_turns_in_a_partition(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fake, "send_batch", send_batch)
     producer = producer_of(monkeypatch, fake)
     await producer.start()
-    confirming = asyncio.create_task(confirm())
+    acknowledging = asyncio.create_task(acknowledge())
     await asyncio.gather(*(producer.publish(numbered(1, partition=1)) for _ in range(40)))
-    confirming.cancel()
+    acknowledging.cancel()
 
     assert not fake.stopped
 
 
-async def test_record_larger_than_a_batch_travels_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch size is no limit of the record size."""
+async def test_record_larger_than_a_batch_is_sent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch size does not limit the record size."""
     fake = Fake()
     producer = producer_of(monkeypatch, fake)
     await producer.start()
@@ -235,7 +235,7 @@ async def test_record_that_no_request_can_hold_is_refused_before_anything_is_sen
 async def test_a_record_that_joins_others_leaves_its_batch_to_the_client(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So that a record each from many callers makes few batches; it keeps its partition."""
+    """Records of many callers share few batches; each keeps its partition."""
     fake = Fake()
     asked: list[Any] = []
     send = fake.send

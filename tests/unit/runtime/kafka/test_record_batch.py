@@ -1,4 +1,4 @@
-"""Of a record that can't be decoded as much is kept as its bytes allow."""
+"""What can be read of a record that can't be decoded is kept."""
 
 import struct
 
@@ -26,7 +26,7 @@ class NoText(str):
     __slots__ = ()
 
     def encode(self, *_: str) -> bytes:
-        """Bytes that no text has."""
+        """Bytes that are not UTF-8."""
         return b"\xff\xfe"
 
 
@@ -46,18 +46,18 @@ def placed(data: bytes) -> bytes:
 
 
 def resealed(data: bytes) -> bytes:
-    """The same batch with a right checksum again."""
+    """The same batch with its checksum corrected."""
     crc = calc_crc32c(data[_DefaultRecordBatchPy.ATTRIBUTES_OFFSET :])
     return data[:17] + struct.pack(">I", crc) + data[21:]
 
 
 def taken(data: bytes, offset: int, *, end: int = BASE + 3, most: int = 10) -> list[Record]:
-    """What is had of a batch from an offset on."""
+    """What is salvaged of a batch from an offset on."""
     return list(salvage_fetched(PLACE, data, offset, end=end, most=most))
 
 
 def all_rejected(found: list[Record]) -> list[RejectedRecord]:
-    """The same records, none of which may be looked at."""
+    """The same records, all of which are rejected."""
     rejected = [each for each in found if isinstance(each, RejectedRecord)]
     assert len(rejected) == len(found)
     return rejected
@@ -97,23 +97,23 @@ def test_good_records_behind_a_bad_one_are_good(codec: int) -> None:
     ]
 
 
-def test_no_more_than_asked_for() -> None:
-    """The rest of the batch is had from where the first part ends."""
+def test_no_more_than_requested() -> None:
+    """The rest of the batch is salvaged from where the first part ends."""
     data = batch(5, bad=0)
 
     assert [each.offset for each in taken(data, BASE, most=2)] == [BASE, BASE + 1]
     assert [each.offset for each in taken(data, BASE + 2, most=2)] == [BASE + 2, BASE + 3]
 
 
-def test_time_of_the_log_is_the_time() -> None:
-    """Where Kafka says when records were appended, their own time does not count."""
+def test_log_append_time_is_the_timestamp() -> None:
+    """With `LogAppendTime` the records' own timestamps do not count."""
     data = bytearray(batch(2, bad=0))
     data[22] |= _DefaultRecordBatchPy.TIMESTAMP_TYPE_MASK
 
     assert [each.timestamp for each in taken(resealed(bytes(data)), BASE)] == [1_001, 1_001]
 
 
-def test_answer_may_begin_with_batches_before() -> None:
+def test_answer_may_begin_with_earlier_batches() -> None:
     """Kafka answers whole batches; those that end before the record are skipped."""
     second = struct.pack(">q", BASE + 3) + batch(bad=0)[8:]
 
@@ -134,8 +134,8 @@ def test_answer_may_begin_with_batches_before() -> None:
     ],
     ids=["checksum", "codec", "cut", "other bytes", "format"],
 )
-def test_broken_batch_is_kept_once_and_costs_its_own_records(data: bytes, reason: str) -> None:
-    """Every offset of the batch is set aside, the first of them with all its bytes."""
+def test_broken_batch_is_kept_once_and_rejects_its_own_records(data: bytes, reason: str) -> None:
+    """Every offset of the batch is rejected, the first with all its bytes."""
     found = all_rejected(taken(data, BASE + 1))
 
     assert [one.offset for one in found] == [BASE + 1, BASE + 2]
@@ -144,8 +144,8 @@ def test_broken_batch_is_kept_once_and_costs_its_own_records(data: bytes, reason
     assert all((one.key, one.value, one.headers) == (None, None, ()) for one in found)
 
 
-def test_broken_header_is_not_believed_beyond_the_end() -> None:
-    """A length from damaged bytes sets aside no record that is not there yet, nor too many."""
+def test_broken_header_is_not_trusted_beyond_the_end() -> None:
+    """A length from damaged bytes rejects neither records that are not there yet nor too many."""
     data = batch()
     damaged = data[:23] + struct.pack(">i", 1_000_000) + data[27:]
 
@@ -153,8 +153,8 @@ def test_broken_header_is_not_believed_beyond_the_end() -> None:
     assert len(salvage_fetched(PLACE, damaged, BASE, end=BASE + 900, most=10)) == 10
 
 
-def test_broken_header_costs_no_record_of_the_next_batch() -> None:
-    """Where the next batch begins is believed rather than what the damaged one says."""
+def test_broken_header_rejects_no_record_of_the_next_batch() -> None:
+    """The beginning of the next batch is trusted more than what the damaged one says."""
     data = batch()
     damaged = data[:23] + struct.pack(">i", 1_000_000) + data[27:]
     behind = struct.pack(">q", BASE + 3) + batch()[8:]
@@ -164,8 +164,8 @@ def test_broken_header_costs_no_record_of_the_next_batch() -> None:
     assert [one.offset for one in found] == [BASE + 1, BASE + 2]
 
 
-def test_record_that_is_laid_out_wrongly_is_kept_as_bytes() -> None:
-    """A record whose parts don't fit into it stands there alone, without parts."""
+def test_record_with_invalid_layout_is_kept_as_bytes() -> None:
+    """A record whose fields exceed it has no fields, and the other records are not affected."""
     data = bytearray(batch())
     at = data.index(b"value 1") - 1
     data[at] = 0x7E  # its value would be 63 bytes long
@@ -181,21 +181,21 @@ def test_record_that_is_laid_out_wrongly_is_kept_as_bytes() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 12])
-def test_nothing_there_condemns_nothing(data: bytes) -> None:
-    """Without an answer of Kafka nothing is set aside."""
+def test_no_answer_rejects_nothing(data: bytes) -> None:
+    """Without an answer from Kafka no record is rejected."""
     assert salvage_fetched(PLACE, data, BASE, end=BASE, most=10) == ()
 
 
-def test_every_cut_of_a_batch_is_survived() -> None:
-    """Whatever part of a batch arrives, no error escapes."""
+def test_truncated_batches_raise_nothing() -> None:
+    """However much of a batch arrives, no error is raised."""
     data = batch(bad=1)
 
     for length in range(len(data)):
         salvage_fetched(PLACE, data[:length], BASE + 1, end=BASE + 3, most=10)
 
 
-def test_records_out_of_order_are_not_believed() -> None:
-    """Offsets that go back, or beyond the batch, would skip records that nobody has seen."""
+def test_records_out_of_order_are_not_trusted() -> None:
+    """Offsets that go back, or beyond the batch, would skip records."""
     data = bytearray(batch(bad=0))
     at = data.index(b"value 1") - 3  # before the key's length and the value's
     assert data[at] == 2  # 1, in Kafka's way of writing it

@@ -1,22 +1,20 @@
-"""Starting and stopping a service's components, and the probes that report it."""
+"""Components start in order, are retried, and stop in reverse order."""
 
 import asyncio
 import os
 import signal
-import socket
 
-import httpx
 import pytest
-from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
+from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff
-from purposewatch_runtime.service import Check, FatalError, Supervisor, health_routes, run
+from purposewatch_runtime.service import Check, FatalError, Supervisor
 from purposewatch_runtime.service import supervisor as supervisor_module
 
 
 class Fake:
-    """A component that fails some times before it starts, and notes what happens to it."""
+    """A component that fails some times before it starts, and records its starts and stops."""
 
     def __init__(self, name: str, seen: list[str], failures: int = 0) -> None:
         self.name = name
@@ -76,7 +74,7 @@ async def test_absent_dependency_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_fatal_error_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What only a person can mend is not retried: the process is told to end."""
+    """What only a person can repair is not retried: the process is asked to end."""
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda _, number: sent.append(number))
 
@@ -89,36 +87,18 @@ async def test_fatal_error_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(supervisor.failed, FatalError)
 
 
-async def test_probes_name_each_check() -> None:
-    """A probe answers 503 with the reason while any check fails; metrics are Prometheus text."""
+async def test_each_stage_of_the_start_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log says what was started, in which order, and how long each stage took."""
+    with capture_logs() as lines:
+        monkeypatch.setattr(supervisor_module, "_log", get_logger("test"))
+        async with Supervisor([Fake("a", []), Fake("b", [])]) as supervisor:
+            await until_started(supervisor)
 
-    async def fine() -> Check:
-        return Check(ok=True, detail="yes")
-
-    async def away() -> Check:
-        return Check(ok=False, detail="no broker")
-
-    routes = health_routes(live={}, ready={"a": fine, "b": away}, registry=CollectorRegistry())
-    transport = httpx.ASGITransport(app=Starlette(routes=routes))
-
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-        alive = await client.get("/livez")
-        answer = await client.get("/readyz")
-        metrics = await client.get("/metrics")
-
-    assert alive.status_code == 200
-    assert answer.status_code == 503
-    assert answer.json()["checks"]["b"] == {"ok": False, "detail": "no broker"}
-    assert metrics.headers["content-type"].startswith("text/plain")
-
-
-def test_taken_port_is_named(capfd: pytest.CaptureFixture[str]) -> None:
-    """A service whose port is taken ends at once with status 3 and says which port that is."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(SystemExit) as ended:
-            run(Starlette(), Supervisor([]), host="127.0.0.1", port=port)
-
-    assert ended.value.code == 3
-    printed = "".join(capfd.readouterr())
-    assert f"port {port} of 127.0.0.1 is taken; end what listens there" in printed
+    stages = [(line["event"], line.get("component")) for line in lines]
+    assert stages == [
+        ("component started", "a"),
+        ("component started", "b"),
+        ("started", None),
+        ("stopped", None),
+    ]
+    assert all(line["seconds"] >= 0 for line in lines[:3])

@@ -19,7 +19,7 @@ async def _fail(_: Request) -> PlainTextResponse:
 
 
 async def test_labels_are_templates_and_statuses() -> None:
-    """A thousand paths are one series, strangers share another, an exception counts as 500."""
+    """A thousand paths are one series, unknown paths share another, an exception counts as 500."""
     metric_set = m.MetricSet("reporter", version="0")
     app = Starlette(
         routes=[Route("/things/{id}", _answer), Route("/broken", _fail), Route("/readyz", _answer)]

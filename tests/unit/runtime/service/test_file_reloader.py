@@ -1,4 +1,4 @@
-"""A watched directory: good changes are taken over, bad ones are not."""
+"""A directory on disk: valid changes are loaded, faulty ones are not."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ def load(directory: Path) -> str:
 
 
 def watch(directory: Path, results: list[Exception | None]) -> FileReloader[str]:
-    """A watcher that records what it reports."""
+    """A reloader that records what it reports."""
     return FileReloader(directory, load, interval=0.01, on_result=results.append)
 
 
-def test_good_change_is_taken_over(tmp_path: Path) -> None:
+def test_valid_change_is_loaded(tmp_path: Path) -> None:
     """A changed file replaces the value and is reported as a success."""
     (tmp_path / "a.yaml").write_text("one")
     results: list[Exception | None] = []
@@ -45,7 +45,7 @@ def test_unchanged_files_are_not_loaded_again(tmp_path: Path) -> None:
 
 
 def test_bad_change_keeps_the_last_good_value(tmp_path: Path) -> None:
-    """A faulty file is reported and the value stays; mending the file mends the watcher."""
+    """A faulty file is reported and the value stays; a corrected file is loaded."""
     (tmp_path / "a.yaml").write_text("one")
     results: list[Exception | None] = []
     watched = watch(tmp_path, results)
@@ -72,8 +72,8 @@ def test_vanished_directory_keeps_the_last_good_value(tmp_path: Path) -> None:
     assert isinstance(results[0], FileNotFoundError)
 
 
-def test_fault_that_is_taken_back_is_over(tmp_path: Path) -> None:
-    """Restoring the very files in use ends the failure, once, without a reload."""
+def test_reverted_fault_is_over(tmp_path: Path) -> None:
+    """Restoring the files in use ends the failure, once, without a reload."""
     (tmp_path / "a.yaml").write_text("one")
     results: list[Exception | None] = []
     watched = watch(tmp_path, results)
@@ -95,8 +95,8 @@ def test_first_load_must_succeed(tmp_path: Path) -> None:
         watch(tmp_path, [])
 
 
-async def test_it_watches_by_itself(tmp_path: Path) -> None:
-    """Once started, a change is seen without being asked for."""
+async def test_it_checks_periodically(tmp_path: Path) -> None:
+    """Once started, a change is noticed without a call."""
     import asyncio  # noqa: PLC0415 - only this test waits
 
     (tmp_path / "a.yaml").write_text("one")

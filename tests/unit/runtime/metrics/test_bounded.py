@@ -43,7 +43,7 @@ def series(metric_set: m.MetricSet, spec: MetricSpec) -> int:
 
 
 def test_a_million_values_make_a_bounded_number_of_series() -> None:
-    """What is not kept apart is counted all the same, under `_other`."""
+    """What is not kept apart is still counted, under `_other`."""
     metric_set = m.MetricSet("reporter", version="1")
     counter = metric_set.counter(m.RECORDED_VIOLATIONS)
     outcomes = itertools.cycle(m.OUTCOMES)
@@ -67,7 +67,7 @@ def test_a_million_values_make_a_bounded_number_of_series() -> None:
 
 @pytest.mark.parametrize("spec", LABELLED, ids=lambda spec: spec.name)
 def test_every_metric_is_bounded(spec: MetricSpec) -> None:
-    """Also one whose labels should be fixed, were they all of a sudden not."""
+    """Also one whose labels should be fixed, in case they are not."""
     metric_set = m.MetricSet(spec.services[0], version="1")
     made: MetricWrapperBase
     if isinstance(spec, CounterSpec):
@@ -85,7 +85,7 @@ def test_every_metric_is_bounded(spec: MetricSpec) -> None:
 
 @pytest.mark.parametrize("spec", MIXED, ids=lambda spec: spec.name)
 def test_fixed_labels_are_kept_when_open_ones_are_not(spec: CounterSpec) -> None:
-    """Violations of too many roles can still be told apart by kind."""
+    """Violations of too many roles still differ by kind."""
     fixed = set(spec.labels) - OPEN_LABELS
     metric_set = m.MetricSet(spec.services[0], version="1")
     counter = metric_set.counter(spec)
@@ -96,7 +96,7 @@ def test_fixed_labels_are_kept_when_open_ones_are_not(spec: CounterSpec) -> None
     assert metric_set.registry.get_sample_value(spec.exported_name, labels) == 1
 
 
-def test_a_series_that_is_removed_makes_room() -> None:
+def test_a_removed_series_does_not_count() -> None:
     """Partitions come and go with rebalances; those that are gone do not count."""
     metric_set = m.MetricSet("auditor", version="1")
     gauge = metric_set.gauge(m.CONSUMER_LAG)
@@ -111,8 +111,8 @@ def test_a_series_that_is_removed_makes_room() -> None:
     assert metric_set.registry.get_sample_value(m.CONSUMER_LAG.name, labels) == 7
 
 
-def test_what_can_be_counted_is_there_from_the_start() -> None:
-    """With 0, so that the first one is an increase."""
+def test_counters_start_at_zero() -> None:
+    """So that the first event is an increase."""
     metric_set = m.MetricSet("auditor", version="1")
     metric_set.start_at_zero(m.VERDICTS, [("acme", *outcome) for outcome in m.OUTCOMES])
 
@@ -122,7 +122,7 @@ def test_what_can_be_counted_is_there_from_the_start() -> None:
 
 @given(st.lists(st.floats(-1, 400) | st.sampled_from([0.0, 0.005, 1.0, 300.0]), max_size=60))
 def test_many_observations_at_once_are_as_many_single_ones(amounts: list[float]) -> None:
-    """The same buckets, count and sum; only what is negative counts as 0."""
+    """The same buckets, count and sum; a negative amount counts as 0."""
     buckets = m.ACCEPT_TO_VERDICT_SECONDS.buckets
     single, at_once = (BoundedHistogram("x", "x", buckets=buckets, registry=None) for _ in range(2))
     for amount in amounts:
