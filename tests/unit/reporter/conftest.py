@@ -1,6 +1,6 @@
 """A database of the test's own, and a ledger writer for it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -11,8 +11,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
+from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
+from purposewatch_reporter.ledger.lookups import LogFacts, LookUps
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.migrate import upgrade
@@ -21,9 +23,22 @@ from tests.unit.reporter.records import PREFIX
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-async def log_from_0(_: str, __: int) -> int:
-    """Kafka still holds every record."""
-    return 0
+class TrustedLogs:
+    """Logs that are always the ones that the ledger describes, from `start` on."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._start = start
+
+    async def check(self, _: str, __: Collection[int]) -> set[int]:
+        """Start no log epoch."""
+        return set()
+
+    async def look_up(self, facts: LogFacts) -> None:
+        """Recognise every log, and hold every expected record."""
+        missing, facts.missing = facts.missing, LookUps()
+        facts.recognised |= missing.recognition
+        facts.starts |= dict.fromkeys(missing.starts, self._start)
+        facts.records |= dict.fromkeys(missing.records, True)
 
 
 def ledger_writer_of(database: Database, **options: Any) -> LedgerWriter:
@@ -31,7 +46,8 @@ def ledger_writer_of(database: Database, **options: Any) -> LedgerWriter:
     usual: dict[str, Any] = {
         "events_topic": f"{PREFIX}.events",
         "findings": Findings(severity_table({})),
-        "log_start": log_from_0,
+        "logs": TrustedLogs(),
+        "report_conflicts": raise_conflict_notices,
         "clock": lambda: NOW,
     }
     return LedgerWriter(database, **usual | options)

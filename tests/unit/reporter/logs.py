@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
@@ -82,9 +83,9 @@ class Pipeline:
             events_topic=TOPICS.events,
             raw_topic=TOPICS.raw,
             findings=Findings(severity_table({})),
-            log_start=self.logs.log_start,
+            report_conflicts=raise_conflict_notices,
             clock=lambda: self.now,
-            epochs=self.detector,
+            logs=self.detector,
         )
         self._accepted = NOW - timedelta(hours=1)
         self._number = 0

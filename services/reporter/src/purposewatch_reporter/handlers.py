@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import Outcome
+from purposewatch_reporter.ledger.batches import Receipt
 from purposewatch_reporter.ledger.tally import Group
-from purposewatch_reporter.ledger.writer import LedgerWriter, Receipt
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import Record

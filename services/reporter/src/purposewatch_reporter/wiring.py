@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.epochs.monitor import EpochMonitor
@@ -59,9 +60,9 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         events_topic=topics.events,
         raw_topic=topics.raw,
         findings=findings,
-        log_start=events_log.log_start,
+        report_conflicts=raise_conflict_notices,
+        logs=detector,
         clock=clock,
-        epochs=detector,
         check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,
     )
     partitions = range(settings.topic_partitions)

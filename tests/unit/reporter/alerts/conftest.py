@@ -12,6 +12,7 @@ from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
 from purposewatch_reporter.alerts.delivery import Deliverer, DeliveryPolicy
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
+from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
@@ -20,7 +21,7 @@ from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.retry import Backoff
-from tests.unit.reporter.conftest import NOW, log_from_0
+from tests.unit.reporter.conftest import NOW, TrustedLogs
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
 QUIET = timedelta(minutes=10)
@@ -93,7 +94,8 @@ class Bench:
             self.database,
             events_topic=f"{PREFIX}.events",
             findings=Findings(severity_table({})),
-            log_start=log_from_0,
+            logs=TrustedLogs(),
+            report_conflicts=raise_conflict_notices,
             clock=lambda: self.now,
         )
         await keeper.record_verdicts(in_topic("verdicts", values, start=self._offset))

@@ -6,10 +6,11 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.fingerprint import LogFingerprint, RecordFingerprint
+from purposewatch_reporter.ledger.positions import ReadPosition
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.epochs import EpochNote, load_epoch_notes
 from purposewatch_reporter.store.ledgers import load_epochs
-from purposewatch_reporter.store.positions import ReadPosition, load_positions
+from purposewatch_reporter.store.positions import load_positions
 from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
 
 _STARTED = datetime(2026, 3, 2, 8, tzinfo=UTC)

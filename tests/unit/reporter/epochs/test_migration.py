@@ -8,9 +8,10 @@ from alembic.config import Config
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
+from purposewatch_reporter.ledger.positions import ReadPosition
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_epochs
-from purposewatch_reporter.store.positions import ReadPosition, load_positions
+from purposewatch_reporter.store.positions import load_positions
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
 
 

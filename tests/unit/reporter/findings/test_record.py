@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy import select
 
+from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.findings.group import OTHER, Group
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from tests.unit.reporter.conftest import NOW, log_from_0
+from tests.unit.reporter.conftest import NOW, TrustedLogs
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
 
@@ -21,7 +22,8 @@ def keeper_of(database: Database, *, limit: int = 10_000) -> LedgerWriter:
         database,
         events_topic=f"{PREFIX}.events",
         findings=Findings(severity_table({}), limit=limit),
-        log_start=log_from_0,
+        logs=TrustedLogs(),
+        report_conflicts=raise_conflict_notices,
         clock=lambda: NOW,
     )
 

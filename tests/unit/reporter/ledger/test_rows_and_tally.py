@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purposewatch_contract import Position
-from purposewatch_reporter.findings.record import Judged, Mark
+from purposewatch_reporter.findings.record import Judged, JudgedCategory
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict, VerdictRecords
@@ -36,8 +36,8 @@ def read(value: dict[str, Any]) -> ReadVerdict:
 
 def judged(category: str) -> Judged:
     """The findings' word on a verdict with one category that was not permitted."""
-    mark = Mark("undeclared_purpose", "0" * 32, Severity.LOW, silenced=False)
-    return Judged(Severity.LOW, silenced=False, categories={category: mark})
+    finding = JudgedCategory("undeclared_purpose", "0" * 32, Severity.LOW, silenced=False)
+    return Judged(Severity.LOW, silenced=False, categories={category: finding})
 
 
 def test_the_summary_is_the_sentence_of_the_deciding_category() -> None:

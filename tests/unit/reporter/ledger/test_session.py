@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from purposewatch_reporter.ledger.lookups import LogFacts
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.read import VerdictRecords
 from purposewatch_reporter.ledger.session import LedgerSession
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from purposewatch_reporter.ledger.read import ReadVerdict
 
 _RECORDS = VerdictRecords(f"{PREFIX}.events")
@@ -37,7 +36,7 @@ def _read(positions: list[tuple[int, int]]) -> list[ReadVerdict]:
 
 def _accounts(bases: tuple[int, int]) -> LedgerSession:
     ledgers = {partition: PartitionLedger(base=base) for partition, base in enumerate(bases)}
-    return LedgerSession(cast("AsyncConnection", None), "events", ledgers, None)
+    return LedgerSession(ledgers, LogFacts(), "events")
 
 
 @given(_RUNS, _BASES)

@@ -16,13 +16,14 @@ from sqlalchemy.exc import OperationalError
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.ledger import offsets as offsets_module
 from purposewatch_reporter.ledger import partition as partition_module
+from purposewatch_reporter.ledger.positions import SkippedRecordsError
 from purposewatch_reporter.ledger.session import VerdictsBehindError
-from purposewatch_reporter.ledger.writer import LedgerWriter, SkippedRecordsError
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import engine as engine_module
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime.kafka import StopConsumingError
-from tests.unit.reporter.conftest import empty_database, ledger_writer_of
+from tests.unit.reporter.conftest import TrustedLogs, empty_database, ledger_writer_of
 from tests.unit.reporter.records import PREFIX, dead_letter, in_topic, verdict
 from tests.unit.reporter.reference_ledger import PlainLedger, comparable, stored_ledger
 
@@ -144,18 +145,14 @@ async def test_positions_come_from_the_database(ledger_writer: LedgerWriter) -> 
 async def test_skipped_records_are_refused(database: Database, ledger_writer: LedgerWriter) -> None:
     """A consumer that stands further than the ledger must not move them on."""
     await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
-    with pytest.raises(SkippedRecordsError, match="goes on at 2, the ledger at 1"):
+    with pytest.raises(SkippedRecordsError, match="continues at 2, the ledger at 1"):
         await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 2)], start=2))
     await assert_books(database, plain([verdict(0, 0)]))
 
 
 async def test_books_begin_where_kafka_still_has_verdicts(database: Database) -> None:
     """What was deleted before the first start is not missing; a later gap is."""
-
-    async def starts_at_40(_: str, __: int) -> int:
-        return 40
-
-    writer = ledger_writer_of(database, log_start=starts_at_40)
+    writer = ledger_writer_of(database, logs=TrustedLogs(start=40))
     values = [verdict(0, 35), verdict(0, 36), verdict(0, 38)]
     await writer.record_verdicts(in_topic("verdicts", values, start=40))
     async with database.reading() as connection:
@@ -165,12 +162,12 @@ async def test_books_begin_where_kafka_still_has_verdicts(database: Database) ->
 async def test_positions_do_not_wait_for_kafka(database: Database) -> None:
     """Or a member that is given partitions would be excluded, join again, and ask again."""
 
-    class Slow:
-        async def check(self, topic: str, partitions: Collection[int]) -> set[int]:
+    class Slow(TrustedLogs):
+        async def check(self, _: str, __: Collection[int]) -> set[int]:
             await asyncio.sleep(60)
             return set()
 
-    writer = ledger_writer_of(database, epochs=Slow(), check_seconds=0.05)
+    writer = ledger_writer_of(database, logs=Slow(), check_seconds=0.05)
     records = in_topic("verdicts", [verdict(0, 0)])
     await writer.record_verdicts(records)
     async with asyncio.timeout(10):

@@ -3,8 +3,10 @@
 A notice is raised whenever its cause is seen; only the first time of an episode alerts.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -83,3 +85,22 @@ async def end_notice(connection: AsyncConnection, *, kind: str, key: str, now: d
     await connection.execute(update(notices).where(of_notice).values(**episode.as_row()))
     await resolve_deliveries(connection, Source.NOTICE, {name: episode.count}, now)
     return True
+
+
+async def raise_conflict_notices(
+    connection: AsyncConnection, conflicts: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    """Raise one notice for each publisher of these rows of `id_conflicts`, in order of names."""
+    by_publisher: dict[str, list[Mapping[str, Any]]] = {}
+    for row in conflicts:
+        by_publisher.setdefault(row["publisher"], []).append(row)
+    for publisher, rows in sorted(by_publisher.items()):
+        await raise_notice(
+            connection,
+            kind=NoticeKind.CONFLICT,
+            key=publisher,
+            summary=rows[-1]["summary"],
+            severity=Severity.MEDIUM,
+            now=now,
+            count=len(rows),
+        )

@@ -7,10 +7,15 @@ from enum import StrEnum
 from typing import Protocol
 
 from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
-from purposewatch_reporter.epochs.digests import canonical_digest, record_digest, submitted_digest
-from purposewatch_reporter.epochs.lookup import ExpectedRecord, InquiryError, LogFacts
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.ledger.fingerprint import LogFingerprint, RecordFingerprint
+from purposewatch_reporter.ledger.fingerprint import (
+    LogFingerprint,
+    RecordFingerprint,
+    canonical_digest,
+    record_digest,
+    submitted_digest,
+)
+from purposewatch_reporter.ledger.lookups import ExpectedRecord, LogFacts, LookUps
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.raw import RawLedger
 from purposewatch_reporter.store.engine import Database
@@ -122,18 +127,19 @@ class EpochDetector:
                     await self._start_epoch(topic, partition, facts, reason, base=start)
         return unsure
 
-    async def answer(self, inquiry: InquiryError, facts: LogFacts) -> None:
-        """Find out what recording has to know; raises when Kafka can't say it now."""
-        by_topic: dict[str, list[int]] = {}
-        for topic, partition in sorted(inquiry.suspects):
-            by_topic.setdefault(topic, []).append(partition)
-        for topic, partitions in by_topic.items():
+    async def look_up(self, facts: LogFacts) -> None:
+        """Make the look-ups in `facts.missing`; raises when Kafka can't answer now."""
+        missing, facts.missing = facts.missing, LookUps()
+        for topic, partitions in _by_topic(missing.recognition).items():
             if unsure := await self.check(topic, partitions):
                 message = f"partitions {sorted(unsure)} of `{topic}` look shorter than they were"
                 raise NotSureYetError(message)
-        facts.recognised |= inquiry.suspects
+        facts.recognised |= missing.recognition
+        for topic, partitions in _by_topic(missing.starts).items():
+            for partition, (start, _) in (await self._log.spans(topic, partitions)).items():
+                facts.starts[topic, partition] = start
         by_partition: dict[tuple[str, int], list[ExpectedRecord]] = {}
-        for expected in inquiry.expected:
+        for expected in missing.records:
             by_partition.setdefault((expected.topic, expected.partition), []).append(expected)
         for (topic, partition), wanted in sorted(by_partition.items()):
             start, end = (await self._log.spans(topic, [partition]))[partition]
@@ -141,7 +147,7 @@ class EpochDetector:
             records = await self._log.read(topic, partition, offsets) if offsets else {}
             for expected in wanted:
                 record = records.get(expected.offset)
-                facts.expected[expected] = record is not None and expected.matches(record)
+                facts.records[expected] = record is not None and expected.matches(record)
 
     async def _remembered(self, topic: str, partitions: Collection[int]) -> dict[int, _Remembered]:
         async with self._database.reading() as connection:
@@ -228,3 +234,10 @@ class EpochDetector:
                 reason=str(reason),
             )
         return started
+
+
+def _by_topic(partitions: Collection[tuple[str, int]]) -> dict[str, list[int]]:
+    by_topic: dict[str, list[int]] = {}
+    for topic, partition in sorted(partitions):
+        by_topic.setdefault(topic, []).append(partition)
+    return by_topic

@@ -49,7 +49,7 @@ policy_version = excluded.policy_version"""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class JudgedCategory:
     """What a data category of a verdict that was not permitted belongs to."""
 
     kind: str
@@ -66,7 +66,7 @@ class Judged:
     """The gravest of its categories'."""
     silenced: bool
     """Whether all of its categories are silenced."""
-    categories: Mapping[str, Mark]
+    categories: Mapping[str, JudgedCategory]
 
 
 @dataclass(slots=True)
@@ -113,10 +113,10 @@ class Findings:
         wanted = {group for groups, _ in places.values() for group in groups.values()}
         admitted = await self._authorise(connection, wanted)
         silences = await active_silences(connection, now)
-        judged_groups: dict[Group, Mark] = {}
+        judged_groups: dict[Group, JudgedCategory] = {}
         for group in wanted:
             target = admitted[group]
-            judged_groups[group] = Mark(
+            judged_groups[group] = JudgedCategory(
                 kind=group.kind,
                 fingerprint=target.fingerprint,
                 severity=self._severity_of(group),
@@ -178,7 +178,7 @@ def _sort(read: ReadVerdict) -> tuple[str, int, int]:
     return verdict.publisher, id(verdict.data), id(verdict.categories)
 
 
-def _judged(marks: Mapping[str, Mark]) -> Judged:
+def _judged(marks: Mapping[str, JudgedCategory]) -> Judged:
     return Judged(
         severity=max((mark.severity for mark in marks.values()), key=_rank),
         silenced=all(mark.silenced for mark in marks.values()),
@@ -211,7 +211,7 @@ def _places(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDeci
 
 def _grow(
     growth: dict[str, _Growth],
-    mark: Mark,
+    mark: JudgedCategory,
     group: Group,
     read: ReadVerdict,
     decision: CategoryDecision,

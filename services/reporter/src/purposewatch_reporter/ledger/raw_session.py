@@ -1,14 +1,17 @@
-"""Record which records of the raw topic came through ingest, by what came of them."""
+"""Record which records of the raw topic came through ingest, by what became of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_contract import Position
-from purposewatch_reporter.epochs.digests import raw_digest, submitted_digest
-from purposewatch_reporter.epochs.lookup import ExpectedRecord, LogFacts
-from purposewatch_reporter.ledger.fingerprint import RecordFingerprint
+from purposewatch_reporter.ledger.fingerprint import (
+    RecordFingerprint,
+    raw_digest,
+    submitted_digest,
+)
+from purposewatch_reporter.ledger.lookups import ExpectedRecord, LogFacts
 from purposewatch_reporter.ledger.raw import RawLedger, chunks_of
 from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict
 from purposewatch_reporter.ledger.session import expected_record, in_doubt
@@ -30,20 +33,20 @@ class _RawRecording:
     dead_letters: list[int] = field(default_factory=list)
 
     def add(self, one: "_Outcome") -> None:
-        """Record one outcome, later."""
+        """Note one outcome."""
         if one.event_id is None:
             self.dead_letters.append(one.offset)
         else:
             self.accepted.append((one.offset, one.event_id))
 
     def chunks(self) -> set[int]:
-        """The chunks that it needs."""
+        """The chunks that this needs."""
         return chunks_of(
             [offset for offset, _ in self.accepted] + [*self.dead_letters, self.ledger.settled]
         )
 
     def record(self) -> int:
-        """Record them now; how many events came of a record that had come before."""
+        """Record what was noted; return how many events came of a record that had come before."""
         self.ledger.record_dead_letters(self.dead_letters)
         repeated = self.ledger.record_accepted(offset for offset, _ in self.accepted)
         if self.accepted:
@@ -55,17 +58,17 @@ class _RawRecording:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of one raw record, and how to see which log epoch that is about."""
+    """What became of one raw record, and the log epoch that it belongs to."""
 
     partition: int
     offset: int
     event_id: str | None
     """Of an accepted event; `None` for a dead letter."""
-    expected: ExpectedRecord | None
+    log_epoch: int
 
 
 class RawLedgerSession:
-    """Records a batch's origins in the ledgers of the raw topic's partitions.
+    """Records the origins of a batch in the ledgers of the raw topic's partitions.
 
     A record counts as recorded whichever comes first: the verdict of its canonical event, the dead
     letter that ingest made of it, or the one that the auditor made of its canonical event. What
@@ -77,63 +80,63 @@ class RawLedgerSession:
         self.topic = topic
         self._prefix = f"{topic}/"
 
-    async def book(
+    async def record(
         self,
         connection: AsyncConnection,
         verdicts: Iterable[ReadVerdict],
-        letters: Iterable[DeadLettered],
-        facts: LogFacts | None,
-    ) -> dict[int, int]:
-        """Record what these news say about raw records; events that came by HTTP say nothing.
+        letters: Sequence[DeadLettered],
+        facts: LogFacts,
+    ) -> Sequence[int] | None:
+        """Record what these verdicts and letters, none of them repeats, say about raw records.
 
-        Returns the log epoch of every dead letter (by `id`) whose log epoch is not 0.
+        Events that came by HTTP say nothing. Returns the log epoch of each letter's raw record (0
+        where it has none), or `None` when `facts` lacks something: then nothing was written.
         """
         raw = [item for item in verdicts if item.verdict.origin.startswith(self._prefix)]
-        dead = [(item.raw_origin, item) for item in letters if item.raw_origin is not None]
-        if not raw and not dead:
-            return {}
         positions = [_position(item.verdict.origin) for item in raw]
+        origins = [item.raw_origin for item in letters]
         partitions = {partition for partition, _ in positions}
-        partitions |= {origin.partition for origin, _ in dead}
+        partitions |= {origin.partition for origin in origins if origin is not None}
+        if not partitions:
+            return [0] * len(letters)
         current = await lock_raw_ledgers(connection, self.topic, sorted(partitions))
         outcomes = [
-            _Outcome(*position, item.verdict.event_id, self._doubt_verdict(item, position, current))
+            self._accepted(item, *position, current.get(position[0]), facts)
             for item, position in zip(raw, positions, strict=True)
         ]
-        outcomes += [
-            _Outcome(
-                origin.partition, origin.offset, None, self._doubt_letter(item, origin, current)
-            )
-            for origin, item in dead
+        dead = [
+            None if origin is None else self._dead(item, current.get(origin.partition), facts)
+            for item, origin in zip(letters, origins, strict=True)
         ]
-        if facts is not None:
-            facts.require_expected(one.expected for one in outcomes if one.expected is not None)
-        epochs = [_epoch(one, current, facts) for one in outcomes]
-        recordings = await self._sorted(connection, current, outcomes, epochs)
-        await self._write(connection, recordings, facts)
-        letter_epochs = zip(dead, epochs[len(raw) :], strict=True)
-        return {id(item): log_epoch for (_, item), log_epoch in letter_epochs if log_epoch}
+        if facts.missing:
+            return None
+        outcomes += [one for one in dead if one is not None]
+        recordings = await self._grouped(connection, current, outcomes)
+        if not await self._write(connection, recordings, facts):
+            return None
+        return [0 if one is None else one.log_epoch for one in dead]
 
-    async def _sorted(
+    async def _grouped(
         self,
         connection: AsyncConnection,
         current: Mapping[int, RawLedger],
         outcomes: Iterable[_Outcome],
-        epochs: Iterable[int],
     ) -> dict[tuple[int, int], _RawRecording]:
         recordings: dict[tuple[int, int], _RawRecording] = {}
-        for one, log_epoch in zip(outcomes, epochs, strict=True):
+        for one in outcomes:
             ledger = current.get(one.partition)
             if ledger is None:
-                continue  # Kafka has no such partition, so nobody waits for its records
-            recording = recordings.get((one.partition, log_epoch))
+                continue  # Kafka has no such partition, so its records are out of scope
+            recording = recordings.get((one.partition, one.log_epoch))
             if recording is None:
                 found: RawLedger | None = ledger
-                if log_epoch != ledger.log_epoch:
-                    found = await load_raw_epoch(connection, self.topic, one.partition, log_epoch)
+                if one.log_epoch != ledger.log_epoch:
+                    found = await load_raw_epoch(
+                        connection, self.topic, one.partition, one.log_epoch
+                    )
                 if found is None:
                     continue
-                recording = recordings[one.partition, log_epoch] = _RawRecording(found)
+                recording = recordings[one.partition, one.log_epoch] = _RawRecording(found)
             recording.add(one)
         return recordings
 
@@ -141,48 +144,49 @@ class RawLedgerSession:
         self,
         connection: AsyncConnection,
         recordings: Mapping[tuple[int, int], _RawRecording],
-        facts: LogFacts | None,
-    ) -> None:
+        facts: LogFacts,
+    ) -> bool:
         await load_chunks(
             connection,
             self.topic,
             [(partition, one.ledger, one.chunks()) for (partition, _), one in recordings.items()],
         )
-        suspects = {
+        facts.require_recognised(
             (self.topic, partition)
             for (partition, _), one in recordings.items()
             if one.record() and one.ledger.ended_time is None
-        }
-        if facts is not None:
-            facts.require_recognised(suspects)
+        )
+        if facts.missing:
+            return False
         ledgers = [
             (partition, one.ledger)
             for (partition, _), one in sorted(recordings.items(), key=lambda item: item[0])
         ]
         await save_raw_ledgers(connection, self.topic, ledgers)
+        return True
 
-    def _doubt_verdict(
-        self, item: ReadVerdict, position: tuple[int, int], current: Mapping[int, RawLedger]
-    ) -> ExpectedRecord | None:
-        ledger = current.get(position[0])
-        if (
-            ledger is None
-            or not ledger.log_epoch
-            or not in_doubt(ledger, item.verdict.accepted_time)
-        ):
-            return None
-        return ExpectedRecord(
-            self.topic, *position, raw_digest(item.verdict.event_id), submitted_digest
-        )
+    def _accepted(
+        self,
+        item: ReadVerdict,
+        partition: int,
+        offset: int,
+        ledger: RawLedger | None,
+        facts: LogFacts,
+    ) -> _Outcome:
+        event_id = item.verdict.event_id
+        expected = None
+        if _has_doubt(ledger, item.verdict.accepted_time):
+            digest = raw_digest(event_id)
+            expected = ExpectedRecord(self.topic, partition, offset, digest, submitted_digest)
+        return _Outcome(partition, offset, event_id, _epoch(ledger, expected, facts))
 
-    def _doubt_letter(
-        self, item: DeadLettered, origin: Position, current: Mapping[int, RawLedger]
-    ) -> ExpectedRecord | None:
-        ledger = current.get(origin.partition)
-        if ledger is None or not ledger.log_epoch or not in_doubt(ledger, item.failed_time):
-            return None
-        # of a canonical event that was dead-lettered, only the place of its raw record is known
-        return expected_record(item) if item.origin == origin else None
+    def _dead(self, item: DeadLettered, ledger: RawLedger | None, facts: LogFacts) -> _Outcome:
+        origin = item.raw_origin
+        assert origin is not None  # noqa: S101 - the caller has looked
+        # of a canonical event that was dead-lettered, only the position of its raw record is known
+        has_record = item.origin == origin and _has_doubt(ledger, item.failed_time)
+        expected = expected_record(item) if has_record else None
+        return _Outcome(origin.partition, origin.offset, None, _epoch(ledger, expected, facts))
 
 
 def _position(origin: str) -> tuple[int, int]:
@@ -190,9 +194,12 @@ def _position(origin: str) -> tuple[int, int]:
     return int(partition), int(offset)
 
 
-def _epoch(one: _Outcome, current: Mapping[int, RawLedger], facts: LogFacts | None) -> int:
-    ledger = current.get(one.partition)
+def _has_doubt(ledger: RawLedger | None, time: datetime) -> bool:
+    return ledger is not None and ledger.log_epoch > 0 and in_doubt(ledger, time)
+
+
+def _epoch(ledger: RawLedger | None, expected: ExpectedRecord | None, facts: LogFacts) -> int:
     if ledger is None:
         return 0
-    is_old = one.expected is not None and facts is not None and not facts.expected[one.expected]
-    return ledger.log_epoch - is_old
+    is_previous = expected is not None and facts.holds(expected) is False
+    return ledger.log_epoch - is_previous

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from purposewatch_contract import DeadLetter, ErrorClass, Position
 from purposewatch_contract.codec import DecodedVerdict, FastVerdictCodec
-from purposewatch_reporter.epochs.digests import whole_digest
+from purposewatch_reporter.ledger.fingerprint import whole_digest
 from purposewatch_runtime.kafka import Record, RejectedRecord, written_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

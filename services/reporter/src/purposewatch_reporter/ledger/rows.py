@@ -2,13 +2,40 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import CategoryDecision
-from purposewatch_reporter.findings.record import Judged
 from purposewatch_reporter.ledger.identity import Conflict, position_id
 from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, storable
+
+
+class JudgedCategory(Protocol):
+    """The finding that a data category which was not permitted belongs to."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the category's decision."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the finding."""
+
+
+class Judged(Protocol):
+    """The findings of one verdict that is not permitted."""
+
+    @property
+    def severity(self) -> str:
+        """The highest of its categories'."""
+
+    @property
+    def silenced(self) -> bool:
+        """Whether all of its categories are silenced."""
+
+    @property
+    def categories(self) -> Mapping[str, JudgedCategory]:
+        """By data category."""
 
 
 def deciding(verdict: DecodedVerdict) -> CategoryDecision:
@@ -20,7 +47,7 @@ def deciding(verdict: DecodedVerdict) -> CategoryDecision:
 
 
 def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str, Any]:
-    """The row of a verdict that is not «permitted»."""
+    """The row of a verdict that is not permitted."""
     verdict = read.verdict
     decision = deciding(verdict)
     return {

@@ -3,30 +3,35 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol, Self
+from typing import Protocol
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.epochs.digests import canonical_digest, event_digest, record_digest
-from purposewatch_reporter.epochs.lookup import ExpectedRecord, LogFacts
-from purposewatch_reporter.ledger.fingerprint import RecordFingerprint
+from purposewatch_reporter.ledger.fingerprint import (
+    RecordFingerprint,
+    canonical_digest,
+    event_digest,
+    record_digest,
+)
+from purposewatch_reporter.ledger.lookups import ExpectedRecord, LogFacts
 from purposewatch_reporter.ledger.offsets import TooManyIntervalsError
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.ledger.positions import ReadPosition
 from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict
 from purposewatch_reporter.store.ledgers import lock_ledgers, lock_previous_epochs, save_ledgers
 from purposewatch_runtime.kafka import StopConsumingError
 
 DOUBT = timedelta(minutes=15)
-"""How far the clocks of different machines may be apart, with room."""
+"""How far the clocks of different machines may differ, with headroom."""
 
 
 class VerdictsBehindError(Exception):
-    """Dead letters are too far ahead of the verdicts; they must be tried again later."""
+    """Dead letters are too far ahead of the verdicts; they must be retried later."""
 
 
 class Epoch(Protocol):
-    """What there is to know about a log epoch to see whether something belongs to it."""
+    """What tells whether something may belong to the previous log epoch."""
 
     log_epoch: int
     started_time: datetime | None
@@ -38,17 +43,17 @@ def in_doubt(ledger: Epoch, time: datetime) -> bool:
 
 
 def expected_event(read: ReadVerdict) -> ExpectedRecord:
-    """That the event which the verdict is about stands where the verdict says."""
+    """The event that the verdict is about, at the position that the verdict names."""
     said = read.verdict
     digest = event_digest(said.event_source, said.event_id, said.accepted_time)
     return ExpectedRecord(said.topic, said.partition, said.offset, digest, canonical_digest)
 
 
 def expected_record(letter: DeadLettered) -> ExpectedRecord | None:
-    """That the record which the dead letter keeps stands where the letter says.
+    """The record that the dead letter keeps, at the position that the letter names.
 
     `None` for a letter that keeps none, because it was too large or can't be decoded. Such a
-    letter is taken to be about the log as it is.
+    letter is taken to belong to the current log epoch.
     """
     if letter.digest is None:
         return None
@@ -59,23 +64,17 @@ def expected_record(letter: DeadLettered) -> ExpectedRecord | None:
 
 
 class LedgerSession:
-    """Locked ledgers: the current log epoch of each partition, and the previous where needed.
+    """Locked ledgers, by partition: of the current log epoch, and of the previous where needed.
 
     INVARIANT: what is about another record than the log holds now belongs to the previous epoch.
+    Everything but locking and saving is pure; it notes in `facts` what must be looked up first.
     """
 
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        topic: str,
-        current: dict[int, PartitionLedger],
-        facts: LogFacts | None,
-    ) -> None:
-        self._connection = connection
-        self._topic = topic
-        self._known = facts
+    def __init__(self, current: dict[int, PartitionLedger], facts: LogFacts, topic: str) -> None:
         self.current = current
-        self._before: dict[int, PartitionLedger] = {}
+        self._previous: dict[int, PartitionLedger] = {}
+        self._facts = facts
+        self._topic = topic
 
     @classmethod
     async def lock(
@@ -83,75 +82,74 @@ class LedgerSession:
         connection: AsyncConnection,
         topic: str,
         partitions: Iterable[int],
-        facts: LogFacts | None,
-    ) -> Self:
-        """The ledgers of these partitions. Without `facts` Kafka is never asked."""
-        current = await lock_ledgers(connection, topic, sorted(set(partitions)))
-        return cls(connection, topic, current, facts)
+        facts: LogFacts,
+    ) -> "LedgerSession":
+        """Lock the current log epochs of these partitions."""
+        return cls(await lock_ledgers(connection, topic, set(partitions)), facts, topic)
 
-    async def save(self) -> None:
-        """Store them."""
-        both = [*self.current.items(), *self._before.items()]
-        await save_ledgers(self._connection, self._topic, both)
+    async def lock_previous(
+        self, connection: AsyncConnection, epochs: Iterable[tuple[int, int]]
+    ) -> None:
+        """Lock the previous log epochs among those given as (partition, log epoch)."""
+        previous = {one for one in epochs if self.current[one[0]].log_epoch != one[1]}
+        self._previous |= await lock_previous_epochs(connection, self._topic, previous)
 
-    def of(self, item: ReadVerdict) -> PartitionLedger:
-        """The ledger that a verdict is recorded in."""
-        return self._of(item.verdict.partition, item.log_epoch)
+    async def save(self, connection: AsyncConnection) -> None:
+        """Store the locked ledgers."""
+        both = [*self.current.items(), *self._previous.items()]
+        await save_ledgers(connection, self._topic, both)
 
-    async def assign_epochs(self, items: Sequence[ReadVerdict]) -> Sequence[ReadVerdict]:
+    def of(self, partition: int, log_epoch: int) -> PartitionLedger:
+        """The ledger of a log epoch."""
+        ledger = self.current[partition]
+        return ledger if ledger.log_epoch == log_epoch else self._previous[partition]
+
+    def assign_epochs(self, items: Sequence[ReadVerdict]) -> Sequence[ReadVerdict]:
         """The verdicts, each with its log epoch."""
         if not any(ledger.log_epoch for ledger in self.current.values()):
             return items
-        expected = {
-            id(item): expected_event(item)
-            for item in items
-            if in_doubt(self.current[item.verdict.partition], item.verdict.accepted_time)
-        }
-        epochs = await self._epochs(expected)
-        return [
-            msgspec.structs.replace(
-                item,
-                log_epoch=epochs.get(id(item), self.current[item.verdict.partition].log_epoch),
-            )
-            for item in items
-        ]
+        assigned = []
+        for item in items:
+            ledger = self.current[item.verdict.partition]
+            doubtful = in_doubt(ledger, item.verdict.accepted_time)
+            epoch = self._epoch(ledger, expected_event(item) if doubtful else None)
+            assigned.append(msgspec.structs.replace(item, log_epoch=epoch))
+        return assigned
 
-    async def assign_letter_epochs(self, letters: Sequence[DeadLettered]) -> Sequence[DeadLettered]:
+    def assign_letter_epochs(self, letters: Sequence[DeadLettered]) -> Sequence[DeadLettered]:
         """The dead letters about events, each with its log epoch."""
         if not any(ledger.log_epoch for ledger in self.current.values()):
             return letters
-        expected = {
-            id(item): expected
-            for item in letters
-            if in_doubt(
-                self.current[item.origin.partition], min(item.record_time, item.failed_time)
-            )
-            and (expected := expected_record(item)) is not None
-        }
-        epochs = await self._epochs(expected)
-        return [
-            replace(
-                item, log_epoch=epochs.get(id(item), self.current[item.origin.partition].log_epoch)
-            )
-            for item in letters
-        ]
+        assigned = []
+        for item in letters:
+            ledger = self.current[item.origin.partition]
+            doubtful = in_doubt(ledger, min(item.record_time, item.failed_time))
+            epoch = self._epoch(ledger, expected_record(item) if doubtful else None)
+            assigned.append(replace(item, log_epoch=epoch))
+        return assigned
 
-    async def _epochs(self, expected: Mapping[int, ExpectedRecord]) -> dict[int, int]:
-        """The log epoch of each item in doubt that is not about the current one."""
-        if self._known is None:
-            return {}
-        self._known.require_expected(expected.values())
-        old = {
-            name: expected.partition
-            for name, expected in expected.items()
-            if not self._known.expected[expected]
-        }
-        epochs = {partition: self.current[partition].log_epoch - 1 for partition in old.values()}
-        self._before |= await lock_previous_epochs(self._connection, self._topic, epochs.items())
-        return {name: epochs[partition] for name, partition in old.items()}
+    def _epoch(self, ledger: PartitionLedger, expected: ExpectedRecord | None) -> int:
+        if expected is None or self._facts.holds(expected) is not False:
+            return ledger.log_epoch
+        return ledger.log_epoch - 1
+
+    def start_late(
+        self, positions: Mapping[int, ReadPosition], good: Iterable[ReadVerdict]
+    ) -> None:
+        """Begin ledgers after 0 where Kafka has deleted the verdicts before this batch."""
+        unread = {partition for partition, one in positions.items() if one.next_offset == 0}
+        for item in good:
+            if not unread:
+                return
+            if item.record.partition not in unread:
+                continue
+            unread.remove(item.record.partition)
+            ledger = self.current[item.verdict.partition]
+            if item.record.offset and not ledger.verdicts:
+                ledger.start_at(item.verdict.offset)
 
     def record_verdicts(self, items: Sequence[ReadVerdict]) -> Sequence[ReadVerdict]:
-        """Account for events by verdicts; those that are not repeats."""
+        """Account for events by verdicts; return those that are not repeats."""
         new: list[ReadVerdict] = []
         suspects: set[int] = set()
         first: dict[int, ReadVerdict] = {}
@@ -159,7 +157,7 @@ class LedgerSession:
         for run in _runs(items):
             verdict = run[0].verdict
             partition = verdict.partition
-            ledger = self._of(partition, run[0].log_epoch)
+            ledger = self.of(partition, run[0].log_epoch)
             if verdict.offset < ledger.base:
                 suspects.add(partition)
             recorded = run
@@ -171,8 +169,8 @@ class LedgerSession:
             if recorded and ledger.ended_time is None:
                 first.setdefault(partition, recorded[0])
                 last[partition] = recorded[-1]
-        if self._known is not None:  # a repeat, unless the log is another one
-            self._known.require_recognised((self._topic, partition) for partition in suspects)
+        # a repeat, unless the log is another one
+        self._facts.require_recognised((self._topic, partition) for partition in suspects)
         for partition, latest in last.items():
             self._move_fingerprint(self.current[partition], first[partition], latest)
         return new
@@ -185,10 +183,10 @@ class LedgerSession:
             ledger.remember(RecordFingerprint(expected.offset, expected.digest))
 
     def record_letters(self, letters: Iterable[DeadLettered]) -> list[DeadLettered]:
-        """Account for events by dead letters; those that are not repeats."""
+        """Account for events by dead letters; return those that are not repeats."""
         new: list[DeadLettered] = []
         for item in letters:
-            ledger = self._of(item.origin.partition, item.log_epoch)
+            ledger = self.of(item.origin.partition, item.log_epoch)
             try:
                 recorded = ledger.record_dead_letter(item.origin.offset)
             except TooManyIntervalsError as error:
@@ -201,13 +199,9 @@ class LedgerSession:
                 new.append(item)
         return new
 
-    def _of(self, partition: int, log_epoch: int) -> PartitionLedger:
-        ledger = self.current[partition]
-        return ledger if ledger.log_epoch == log_epoch else self._before[partition]
-
 
 def _runs(items: Sequence[ReadVerdict]) -> Iterator[Sequence[ReadVerdict]]:
-    """The verdicts in pieces: of one log epoch, about one event after the other."""
+    """The verdicts in runs: of one log epoch, about one event after the other."""
     start = 0
     partition = log_epoch = expected = -1
     for number, item in enumerate(items):

@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.fingerprint import LogFingerprint
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.ledger.positions import ReadPosition
 from purposewatch_reporter.ledger.raw import RawLedger
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.ledgers import epoch_row, lock_ledgers
-from purposewatch_reporter.store.positions import ReadPosition, lock_positions, save_positions
+from purposewatch_reporter.store.positions import lock_positions, save_positions
 from purposewatch_reporter.store.raw_ledgers import lock_raw_ledgers, raw_epoch_row
 
 

@@ -1,6 +1,6 @@
 """The stored ledgers of the events topic's partitions, by log epoch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, bindparam, or_, select, update
@@ -82,7 +82,7 @@ async def load_ledgers(connection: AsyncConnection, topic: str) -> dict[int, Par
 
 
 async def lock_ledgers(
-    connection: AsyncConnection, topic: str, partitions: Sequence[int]
+    connection: AsyncConnection, topic: str, partitions: Collection[int]
 ) -> dict[int, PartitionLedger]:
     """The current log epochs of these partitions; nobody else changes them in this transaction.
 

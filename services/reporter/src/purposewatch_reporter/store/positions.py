@@ -1,13 +1,13 @@
 """Where this service stands in the topics that it reads."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.fingerprint import LogFingerprint
+from purposewatch_reporter.ledger.positions import ReadPosition
 from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
 from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import positions
@@ -36,15 +36,6 @@ _SAVE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPosition:
-    """The next offset to read of a partition, and which of its lives that is about."""
-
-    next_offset: int = 0
-    log_epoch: int = 0
-    fingerprint: LogFingerprint = field(default_factory=LogFingerprint)
-
-
 def _position(row: Row[Any]) -> ReadPosition:
     return ReadPosition(row.next_offset, row.log_epoch, fingerprint_of(row))
 
@@ -67,7 +58,7 @@ async def load_next_offsets(
 
 
 async def lock_positions(
-    connection: AsyncConnection, topic: str, partitions: Sequence[int]
+    connection: AsyncConnection, topic: str, partitions: Collection[int]
 ) -> dict[int, ReadPosition]:
     """Where the service stands; nobody else changes it before this transaction ends.
 

@@ -1,0 +1,66 @@
+"""What recording must know about the logs before it can tell to which log epoch a batch belongs."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from purposewatch_runtime.kafka import Record
+
+TopicPartition: TypeAlias = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRecord:
+    """A record that the log must hold at a position if something belongs to its current epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    digest: bytes
+    digest_of: Callable[[Record], bytes | None]
+
+    def matches(self, record: Record) -> bool:
+        """Whether this is the expected record."""
+        return self.digest_of(record) == self.digest
+
+
+@dataclass(slots=True)
+class LookUps:
+    """Look-ups that a plan needs and that nobody has made yet."""
+
+    recognition: set[TopicPartition] = field(default_factory=set)
+    """Partitions whose log must be recognised as the one of the current epoch."""
+    starts: set[TopicPartition] = field(default_factory=set)
+    """Partitions whose lowest offset is needed."""
+    records: set[ExpectedRecord] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.recognition or self.starts or self.records)
+
+
+@dataclass(slots=True)
+class LogFacts:
+    """What is known about the logs while one batch is planned; it collects what is missing."""
+
+    recognised: set[TopicPartition] = field(default_factory=set)
+    starts: dict[TopicPartition, int] = field(default_factory=dict)
+    records: dict[ExpectedRecord, bool] = field(default_factory=dict)
+    missing: LookUps = field(default_factory=LookUps)
+
+    def require_recognised(self, partitions: Iterable[TopicPartition]) -> None:
+        """Ask for those of the partitions that have not been recognised."""
+        self.missing.recognition |= set(partitions) - self.recognised
+
+    def start_of(self, partition: TopicPartition) -> int | None:
+        """The lowest offset of a partition; asked for when it is not known."""
+        start = self.starts.get(partition)
+        if start is None:
+            self.missing.starts.add(partition)
+        return start
+
+    def holds(self, expected: ExpectedRecord) -> bool | None:
+        """Whether the log holds this record; asked for when it is not known."""
+        found = self.records.get(expected)
+        if found is None:
+            self.missing.records.add(expected)
+        return found
