@@ -32,7 +32,7 @@ from purposewatch_reporter.web.request_context import SESSION_COOKIE
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.sessions import SessionPolicy, open_session
 from purposewatch_reporter.web.users.store import User, add_user
-from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.harness.postgresql import PostgreSQL, require_postgresql
 
 VIOLATIONS = 1_000_000
 LIMIT_MS = 200.0

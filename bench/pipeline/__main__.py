@@ -31,8 +31,8 @@ from bench.pipeline.report import (
     throughput_table,
 )
 from bench.pipeline.stage import PARTITIONS, Stage
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.kafka_jars import missing_prerequisite
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.kafka_jars import missing_prerequisite
 
 ROOT = Path(__file__).resolve().parents[2]
 _MODULES = ("consumers", "ingest", "reporter")

@@ -6,10 +6,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
-
-import yaml
 
 from bench.pipeline.contestant import Contestant, Figure
 from bench.pipeline.events import Sent, submitted
@@ -18,7 +15,9 @@ from bench.pipeline.stage import WARM_SHARE, Stage
 from purposewatch_contract import RAW
 from purposewatch_demo.embedded_broker import free_port
 from purposewatch_demo.flows import planned_traffic
+from purposewatch_demo.stage import write_register
 from purposewatch_ingest.admission import AdmittedEvent
+from tests.harness.environment import variables
 
 _READY_SECONDS = 30.0
 _SINGLE_SHARE = 0.2
@@ -195,21 +194,10 @@ async def _ready(port: int, processes: Sequence[Measured]) -> None:
 def gate_files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """The gate's own settings, and the key of each publisher."""
     keys = {name: f"pwk_bench-{name}" for name in planned_traffic().publishers}
-    register = {
-        name: {
-            "key_sha256": [sha256(keys[name].encode()).hexdigest()],
-            "controllers": [publisher.controller],
-        }
-        for name, publisher in planned_traffic().publishers.items()
-    }
     with tempfile.TemporaryDirectory(prefix="purposewatch-bench-") as directory:
         path = Path(directory) / "publishers.yaml"
-        path.write_text(yaml.safe_dump({"publishers": register}), encoding="utf-8")
+        write_register(path, keys, planned_traffic().controllers_by_publisher)
         yield (
-            {
-                "PURPOSEWATCH_PUBLISHERS_FILE": str(path),
-                "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
-                "PURPOSEWATCH_INGEST_HTTP_PORT": str(free_port()),
-            },
+            variables(publishers_file=path, pseudonym_key="ab" * 32, ingest_http_port=free_port()),
             keys,
         )

@@ -24,8 +24,8 @@ from bench.pipeline.processes import Measured, rss_bytes, running
 from bench.pipeline.stage import Stage, send
 from purposewatch_contract import RAW, topic_name
 from purposewatch_ingest.admission import AdmittedEvent
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.postgres import PostgreSQL, binaries
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.postgresql import PostgreSQL, binaries
 
 ROOT = Path(__file__).resolve().parents[2]
 _SERVICES = ("ingest", "auditor", "reporter")

@@ -22,7 +22,7 @@ from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
-from tests.integration.postgres import PostgreSQL, binaries
+from tests.harness.postgresql import PostgreSQL, binaries
 
 _AT_ONCE = 5_000
 _SEARCHED = 5_000

@@ -19,6 +19,7 @@ from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
 from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_runtime.kafka import TopicProvisioner, build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
+from tests.harness.environment import variables
 
 PARTITIONS = 6
 WARM_SHARE = 0.1
@@ -44,23 +45,19 @@ class Stage:
 
     def environment(self, prefix: str) -> dict[str, str]:
         """What every process is told, services and others alike."""
-        return {
-            "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "PURPOSEWATCH_KAFKA_COMPRESSION": self._compression,
-            "PURPOSEWATCH_TOPIC_PREFIX": prefix,
-            "PURPOSEWATCH_TOPIC_PARTITIONS": str(PARTITIONS),
-            "PURPOSEWATCH_TOPIC_REPLICATION_FACTOR": "1",
-            "PURPOSEWATCH_LOG_LEVEL": "warning",
-        }
+        return variables(
+            **self.settings(prefix).model_dump(exclude_unset=True), log_level="warning"
+        )
 
     def settings(self, prefix: str) -> KafkaSettings:
         """The same as an object."""
-        start = "PURPOSEWATCH_"
         return KafkaSettings.model_validate(
             {
-                name.removeprefix(start).lower(): value
-                for name, value in self.environment(prefix).items()
-                if name != f"{start}LOG_LEVEL"
+                "kafka_bootstrap_servers": self.bootstrap_servers,
+                "kafka_compression": self._compression,
+                "topic_prefix": prefix,
+                "topic_partitions": PARTITIONS,
+                "topic_replication_factor": 1,
             }
         )
 

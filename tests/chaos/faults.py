@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tests.chaos.disk import Disk
-    from tests.integration.processes import ServiceProcess
+    from tests.harness.service import ServiceProcess
 
 _LOOK_SECONDS = 0.3
 _BUSY_SECONDS = 30.0

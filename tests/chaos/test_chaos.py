@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from tests.chaos.run import Options, Result, run
-from tests.integration.conftest import require_apache_kafka
-from tests.integration.postgres import require_postgresql
+from tests.harness.apache_kafka import require_apache_kafka
+from tests.harness.postgresql import require_postgresql
 
 pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(900, func_only=True)]
 

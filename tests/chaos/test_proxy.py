@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.chaos.ports import take_port
 from tests.chaos.proxy import Proxy
+from tests.harness.ports import take_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

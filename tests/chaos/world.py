@@ -8,12 +8,10 @@ import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
-import yaml
-
 from purposewatch_demo.flows import planned_traffic
+from purposewatch_demo.stage import write_register
 from purposewatch_runtime.settings import KafkaSettings
 from tests.chaos.plan import (
     AUDITORS,
@@ -23,11 +21,13 @@ from tests.chaos.plan import (
     REPORTERS,
     SESSION_SECONDS,
 )
-from tests.chaos.ports import take_port
 from tests.chaos.proxy import Proxy
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.postgres import PostgreSQL, binaries
-from tests.integration.processes import ServiceProcess
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import service_environment
+from tests.harness.ports import take_port
+from tests.harness.postgresql import PostgreSQL, binaries
+from tests.harness.service import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +99,10 @@ class World:
         return self.setting.directory / POLICIES
 
     @property
+    def _register(self) -> Path:
+        return self.setting.directory / "publishers.yaml"
+
+    @property
     def kafka_settings(self) -> KafkaSettings:
         """For the run's own clients: straight to the brokers, past the proxies."""
         return KafkaSettings(
@@ -123,7 +127,7 @@ class World:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._write_policies()
-        self._write_register()
+        write_register(self._register, self.keys, planned_traffic().controllers_by_publisher)
         await stack.enter_async_context(self.kafka)
         if self.setting.sqlite is None:
             await self._start_postgresql(stack)
@@ -163,21 +167,20 @@ class World:
         )
 
     def _environment(self, name: str) -> dict[str, str]:
-        environment = {
-            "KAFKA_BOOTSTRAP_SERVERS": ",".join(
-                f"127.0.0.1:{proxy.port}" for proxy in self.proxies[name, "kafka"]
-            ),
-            "KAFKA_SESSION_TIMEOUT_MS": str(int(SESSION_SECONDS * 1000)),
-            "TOPIC_PREFIX": self.prefix,
-            "TOPIC_PARTITIONS": str(PARTITIONS),
-            "TOPIC_REPLICATION_FACTOR": str(self.setting.brokers),
-            "POLICIES_DIR": str(self.policies),
-            "POLICIES_RELOAD_SECONDS": "1",
-            "PUBLISHERS_FILE": str(self.setting.directory / "publishers.yaml"),
-            "PSEUDONYM_KEY": PSEUDONYM_KEY.hex(),
-            "DATABASE_URL": self._database_url(name),
-        }
-        return {f"PURPOSEWATCH_{variable}": value for variable, value in environment.items()}
+        servers = ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.proxies[name, "kafka"])
+        return service_environment(
+            RunningBroker(servers, "apache_kafka"),
+            self.prefix,
+            kafka_session_timeout_ms=int(SESSION_SECONDS * 1000),
+            kafka_fetch_max_wait_ms=100,  # as in production
+            topic_partitions=PARTITIONS,
+            topic_replication_factor=self.setting.brokers,
+            policies_dir=self.policies,
+            policies_reload_seconds=1,
+            publishers_file=self._register,
+            pseudonym_key=PSEUDONYM_KEY.hex(),
+            database_url=self._database_url(name),
+        )
 
     def _database_url(self, name: str) -> str:
         proxies = self.proxies.get((name, "postgresql"))
@@ -194,17 +197,6 @@ class World:
         if service.runs:
             service.resume()
             await service.terminate()
-
-    def _write_register(self) -> None:
-        publishers = {
-            name: {
-                "key_sha256": [sha256(key.encode()).hexdigest()],
-                "controllers": [planned_traffic().publishers[name].controller],
-            }
-            for name, key in self.keys.items()
-        }
-        text = yaml.safe_dump({"publishers": publishers})
-        (self.setting.directory / "publishers.yaml").write_text(text, encoding="utf-8")
 
     def _write_policies(self) -> None:
         """Copy the policies; one version is to end at the turn."""

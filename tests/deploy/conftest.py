@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.deploy.alertmanager import PROGRAM
 from tests.deploy.scene import Scene, playing
 from tests.deploy.tools import require
+from tests.harness.alertmanager import require_alertmanager
 
 _FLOWING_SECONDS = 90.0
 _SEEN = (
@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     """Services under traffic, and a Prometheus that has seen all of it for a while."""
-    require("prometheus", PROGRAM)
+    require("prometheus")
+    require_alertmanager()
     async with playing(tmp_path_factory.mktemp("scene")) as set_up:
         deadline = time.monotonic() + _FLOWING_SECONDS
         missing = list(_SEEN)

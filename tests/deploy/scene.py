@@ -21,9 +21,9 @@ from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.stage import Stage, prepare
 from purposewatch_demo.traffic import Traffic
 from purposewatch_runtime.kafka import build_producer
-from tests.deploy.alertmanager import Alertmanager
-from tests.deploy.prometheus import Prometheus
-from tests.deploy.tools import ROOT
+from tests.deploy.tools import ALERTMANAGER_CONFIGURATION, ROOT
+from tests.harness.alertmanager import Alertmanager
+from tests.harness.prometheus import Prometheus
 
 _RATE = 40.0
 _LARGEST = 10
@@ -57,10 +57,14 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(EmbeddedBroker())
         plan = planned_traffic()
-        controllers = {n: frozenset({each.controller}) for n, each in plan.publishers.items()}
         home = directory / "stage"
         home.mkdir()
-        stage = prepare(home, ROOT / "policies", controllers, embedded=broker.bootstrap_servers)
+        stage = prepare(
+            home,
+            ROOT / "policies",
+            plan.controllers_by_publisher,
+            embedded=broker.bootstrap_servers,
+        )
         stage = _with_webhook(stage, stack.enter_context(receiver_of_alerts()))
         services = await stack.enter_async_context(running(stage))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20))
@@ -79,7 +83,8 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         stack.push_async_callback(_end, feeder, feeding)
         watching = directory / "watching"
         watching.mkdir()
-        alertmanager = await stack.enter_async_context(Alertmanager(watching))
+        alertmanager = await stack.enter_async_context(Alertmanager(ALERTMANAGER_CONFIGURATION))
+        await alertmanager.start_ready()
         ports = {name: spec.port for name, spec in stage.services.items()}
         ports["alertmanager"] = alertmanager.port
         prometheus = await stack.enter_async_context(Prometheus(watching, ports))

@@ -7,10 +7,10 @@ import yaml
 
 from purposewatch_reporter.alerts.alert import FINDING_NAME, NOTICE_NAME
 from tests.deploy.rules import ALERTS
+from tests.deploy.tools import ALERTMANAGER_CONFIGURATION as CONFIG
 from tests.deploy.tools import ROOT, run
 
 ALERTS_PAGE = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
-CONFIG = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 
 
 def receiver(**labels: str) -> str:

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
-from tests.deploy.alertmanager import PROGRAM, Alertmanager
 from tests.deploy.rules import ALERTS
-from tests.deploy.tools import require
+from tests.deploy.tools import ALERTMANAGER_CONFIGURATION
+from tests.harness.alertmanager import Alertmanager
 
 AUDITOR = {"job": "purposewatch-auditor", "instance": "a:1"}
 REPORTER = {"job": "purposewatch-reporter", "instance": "a:2"}
@@ -18,8 +17,8 @@ CASES = [
     ("TargetDown", AUDITOR, "ConsumerStuck", EVENTS, True),
     ("TargetDown", AUDITOR, "ConsumerStuck", EVENTS | {"instance": "b:1"}, False),
     ("TargetDown", AUDITOR, "EventsUnaccounted", REPORTER | {"partition": "0"}, False),
-    ("TargetDown", REPORTER, "BooksNotCompared", {}, True),
-    ("TargetDown", AUDITOR, "BooksNotCompared", {}, False),
+    ("TargetDown", REPORTER, "LedgerNotReconciled", {}, True),
+    ("TargetDown", AUDITOR, "LedgerNotReconciled", {}, False),
     ("ServiceAbsent", {"job": "purposewatch-auditor"}, "VerdictsLate", {"partition": "0"}, True),
     ("ServiceAbsent", {"job": "purposewatch-reporter"}, "VerdictsLate", {"partition": "0"}, False),
     ("ConsumerStopped", EVENTS, "ConsumerStuck", EVENTS, True),
@@ -39,10 +38,10 @@ def alert(name: str, labels: Mapping[str, str], case: int) -> dict[str, object]:
     return {"labels": {"alertname": full, "case": str(case), **ALERTS[full]["labels"], **labels}}
 
 
-async def test_the_cause_speaks_and_its_consequences_keep_still(tmp_path: Path) -> None:
+async def test_the_cause_speaks_and_its_consequences_keep_still() -> None:
     """One case at a time, each ended before the next, so that no other cause is around."""
-    require(PROGRAM)
-    async with Alertmanager(tmp_path) as alertmanager:
+    async with Alertmanager(ALERTMANAGER_CONFIGURATION) as alertmanager:
+        await alertmanager.start_ready()
         for number, (cause, of_cause, effect, of_effect, still) in enumerate(CASES):
             both = [alert(cause, of_cause, number), alert(effect, of_effect, number)]
             await alertmanager.send(both)

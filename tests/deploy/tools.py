@@ -4,10 +4,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.required import skip_without
+from tests.harness.required import skip_without
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
+ALERTMANAGER_CONFIGURATION = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_PROMETHEUS"
 

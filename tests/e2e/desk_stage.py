@@ -33,10 +33,10 @@ from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Booked
 from purposewatch_demo.traffic import Traffic
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
-from tests.required import skip_without
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.required import skip_without
+from tests.harness.service import ServiceProcess
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "data-access"
@@ -158,9 +158,8 @@ async def running_desk(directory: Path, *, events: int) -> AsyncIterator[Running
     async with EmbeddedBroker() as embedded:
         broker = RunningBroker(embedded.bootstrap_servers, "embedded")
         environment = {
-            **kafka_environment(broker, PREFIX),
+            **service_environment(broker, PREFIX),
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{directory / 'books.db'}",
-            "PURPOSEWATCH_POLICIES_DIR": str(ROOT / "policies"),
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.3",
         }
         settings = kafka_settings(broker, PREFIX)

@@ -9,15 +9,11 @@ import pytest
 import pytest_asyncio
 
 from purposewatch_demo.embedded_broker import EmbeddedBroker
-from tests.integration.brokers import kafka_jars
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.required import skip_without
+from tests.harness.apache_kafka import ApacheKafka, require_apache_kafka
+from tests.harness.broker import RunningBroker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-_REQUIRED = "PURPOSEWATCH_REQUIRE_APACHE_KAFKA"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,10 +52,3 @@ async def kafka_to_crash() -> AsyncIterator[ApacheKafka]:
 def topic_prefix() -> str:
     """Return a topic prefix that no other test uses."""
     return f"test-{uuid.uuid4().hex[:12]}"
-
-
-def require_apache_kafka() -> None:
-    """Skip the test without Java and Maven; fail it where they are required."""
-    missing = kafka_jars.missing_prerequisite()
-    if missing is not None:
-        skip_without(missing, _REQUIRED)

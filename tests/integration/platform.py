@@ -22,10 +22,10 @@ from purposewatch_contract import (
     topic_name,
 )
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import get
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.scrape import get
+from tests.harness.service import ServiceProcess
 
 PARTITIONS = 3
 TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
@@ -49,11 +49,9 @@ class Platform:
         self.settings = kafka_settings(broker, prefix)
         self.database = directory / "ledger.db"
         self.environment = {
-            **kafka_environment(broker, prefix),
+            **service_environment(broker, prefix),
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
             "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
-            "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
-            "PURPOSEWATCH_POLICIES_DIR": str(_POLICIES),
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
         }

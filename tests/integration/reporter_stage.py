@@ -15,10 +15,10 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.positions import load_next_offsets
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import get
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.scrape import get
+from tests.harness.service import ServiceProcess
 from tests.unit.reporter.records import dead_letter, verdict
 from tests.unit.reporter.reference_ledger import PlainLedger, comparable, stored_ledger
 
@@ -117,7 +117,7 @@ class Stage:
         self.producer = producer
         self.database = Database(SecretStr(url))
         self.environment = {
-            **kafka_environment(broker, prefix),
+            **service_environment(broker, prefix),
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
             "PURPOSEWATCH_DATABASE_URL": url,
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",

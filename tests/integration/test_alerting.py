@@ -15,12 +15,12 @@ import pytest
 from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, TopicName, topic_name
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
-from tests.integration.alertmanager import Alertmanager, Team, require_alertmanager
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.postgres import PostgreSQL, require_postgresql
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import get, metric
+from tests.harness.alertmanager import Alertmanager, Team
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.postgresql import PostgreSQL, require_postgresql
+from tests.harness.scrape import get, metric
+from tests.harness.service import ServiceProcess
 from tests.unit.reporter.records import verdict
 
 SECRET_PATH = "a-token-within-the-address"
@@ -104,9 +104,8 @@ class Stage:
         self._file = home / "alerting.yaml"
         self._offset = 0
         self._environment = {
-            **kafka_environment(broker, prefix),
+            **service_environment(broker, prefix),
             "PURPOSEWATCH_DATABASE_URL": url,
-            "PURPOSEWATCH_POLICIES_DIR": "policies",
             "PURPOSEWATCH_REPORTER_ALERTING_FILE": str(self._file),
             "PURPOSEWATCH_REPORTER_QUIET_MINUTES": str(QUIET_SECONDS / 60),
             "PURPOSEWATCH_REPORTER_CHANNEL_DEAD_MINUTES": str(2 / 60),
@@ -193,19 +192,18 @@ async def booked(reporter: ServiceProcess, count: int) -> None:
 
 
 @pytest.mark.timeout(420)
-async def test_a_storm_is_one_alert_for_each_group(stage: Stage) -> None:
+async def test_a_storm_is_one_alert_for_each_group(stage: Stage, tmp_path: Path) -> None:
     """10,000 violations of 50 groups; Alertmanager is away for the first half of them.
 
     25 groups begin and go quiet before it comes: even of these somebody is notified.
     """
-    program = require_alertmanager()
     team = Team()
-    async with Alertmanager(program, team) as alertmanager:
+    async with Alertmanager(team.configuration(tmp_path)) as alertmanager:
         alerting = f"""\
 channels:
   cluster:
     type: alertmanager
-    urls: ["{alertmanager.url}"]
+    urls: ["{alertmanager.base_url}"]
     resend_seconds: 1
     hold_seconds: 3
     timeout_seconds: 2
@@ -220,7 +218,7 @@ default: [cluster]
                     await asyncio.sleep(0.5)
             assert await metric(reporter, "purposewatch_outbox_depth") >= 25
             assert await metric(reporter, "purposewatch_alert_channel_failing_seconds") > 0
-            await alertmanager.start()
+            await alertmanager.start_ready()
             await stage.violate(range(25, 50), 200)
             await until(lambda: len(team.firing) == 50, seconds=90)
             await until(lambda: len(team.resolved) == 50, seconds=90)
@@ -244,22 +242,22 @@ default: [cluster]
 
 
 @pytest.mark.timeout(420)
-async def test_every_member_of_a_cluster_gets_every_alert(stage: Stage) -> None:
+async def test_every_member_of_a_cluster_gets_every_alert(stage: Stage, tmp_path: Path) -> None:
     """One is away at first; that it is, the others are told, and of its return as well."""
-    program = require_alertmanager()
     teams = Team(), Team()
-    async with Alertmanager(program, teams[0]) as first, Alertmanager(program, teams[1]) as second:
+    one, two = (Alertmanager(team.configuration(tmp_path)) for team in teams)
+    async with one as first, two as second:
         alerting = f"""\
 channels:
   cluster:
     type: alertmanager
-    urls: ["{first.url}", "{second.url}"]
+    urls: ["{first.base_url}", "{second.base_url}"]
     resend_seconds: 1
     hold_seconds: 3
     timeout_seconds: 2
 default: [cluster]
 """
-        await first.start()
+        await first.start_ready()
         async with stage.reporter(alerting, PURPOSEWATCH_REPORTER_QUIET_MINUTES="10") as reporter:
             await reporter.wait_ready()
             await stage.violate(range(5), 2)
@@ -267,7 +265,7 @@ default: [cluster]
             dead = ("channel", "cluster/2")
             await until(lambda: teams[0].notices[*dead, "firing"] == 1)
             await until(lambda: teams[0].firing.total() == 5)
-            await second.start()
+            await second.start_ready()
             await until(lambda: teams[1].firing.total() == 5)
             await until(lambda: teams[0].notices[*dead, "resolved"] == 1)
             assert teams[1].firing == teams[0].firing

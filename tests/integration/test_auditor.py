@@ -24,10 +24,10 @@ from purposewatch_contract import (
 )
 from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from purposewatch_runtime.settings import KafkaSettings
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import get, metric
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.scrape import get, metric
+from tests.harness.service import ServiceProcess
 
 PARTITIONS = 3
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -134,8 +134,7 @@ async def topics(broker: RunningBroker, topic_prefix: str) -> Topics:
 def environment(broker: RunningBroker, topic_prefix: str) -> dict[str, str]:
     """What the auditor's process is told."""
     return {
-        **kafka_environment(broker, topic_prefix),
-        "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
+        **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_POLICIES_RELOAD_SECONDS": "0.1",
         "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "100",
     }
@@ -299,8 +298,7 @@ async def test_broker_that_dies_and_returns(
         topics.settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test"
     ).start()
     environment = {
-        **kafka_environment(broker, topic_prefix),
-        "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
+        **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "50",
     }
     await topics.publish([event(n) for n in range(3_000)])

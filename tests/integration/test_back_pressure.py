@@ -15,13 +15,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment
-from tests.integration.postgres import PostgreSQL, require_postgresql
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import get, metric
-from tests.integration.test_auditor import EXAMPLE, PERMITTED, POLICIES
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import service_environment
+from tests.harness.postgresql import PostgreSQL, require_postgresql
+from tests.harness.scrape import get, metric
+from tests.harness.service import ServiceProcess
+from tests.integration.test_auditor import EXAMPLE, PERMITTED
 
 pytestmark = [pytest.mark.apache_kafka, pytest.mark.timeout(420, func_only=True)]
 
@@ -90,11 +90,9 @@ async def stage(kafka_to_crash: ApacheKafka, tmp_path: Path) -> AsyncIterator[St
         postgresql = stack.enter_context(PostgreSQL(require_postgresql()))
         await postgresql.start()
         environment = {
-            **kafka_environment(broker, f"test-{uuid.uuid4().hex[:12]}"),
+            **service_environment(broker, f"test-{uuid.uuid4().hex[:12]}"),
             "PURPOSEWATCH_DATABASE_URL": postgresql.url(await postgresql.create_database()),
             "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
-            "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
-            "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
             "PURPOSEWATCH_INGEST_ACKNOWLEDGE_TIMEOUT_SECONDS": "2",
             "PURPOSEWATCH_INGEST_MAX_IN_FLIGHT": str(MAX_IN_FLIGHT),
         }

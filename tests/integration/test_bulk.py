@@ -13,7 +13,7 @@ from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
 from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
-from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
 from tests.unit.reporter.epochs.test_migration import to_version
 from tests.unit.reporter.records import uses

@@ -17,9 +17,9 @@ from purposewatch_runtime.kafka import (
     build_reader,
 )
 from purposewatch_runtime.settings import KafkaSettings
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_settings
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings
 
 _ATTRIBUTES = 22
 """Where the lower byte of a batch's attributes stands; its last three bits name the codec."""

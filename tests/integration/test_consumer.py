@@ -20,8 +20,8 @@ from purposewatch_runtime.kafka import (
 from purposewatch_runtime.kafka import consumer as consumer_module
 from purposewatch_runtime.retry import Backoff
 from purposewatch_runtime.settings import KafkaSettings
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_settings
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings
 
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
 Resume = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]

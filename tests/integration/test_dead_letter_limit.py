@@ -10,14 +10,13 @@ import pytest
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, DeadLetter
 from purposewatch_runtime.kafka import TopicProvisioner
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import metric
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.scrape import metric
+from tests.harness.service import ServiceProcess
 from tests.integration.test_auditor import (
     EXAMPLE,
     PERMITTED,
-    POLICIES,
     Topics,
     event,
     has_judged,
@@ -42,10 +41,8 @@ def environment(broker: RunningBroker, topic_prefix: str, tmp_path: Path) -> dic
     register = tmp_path / "publishers.yaml"
     register.write_text("publishers: {}\n", encoding="utf-8")
     return {
-        **kafka_environment(broker, topic_prefix),
-        "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
+        **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
-        "PURPOSEWATCH_PSEUDONYM_KEY": "00" * 32,
         "PURPOSEWATCH_DEAD_LETTER_MAX_CONSECUTIVE": "5",
     }
 

@@ -14,11 +14,11 @@ from aiokafka import ConsumerRecord
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, REPLAY_HEADER, VERDICTS
 from purposewatch_runtime.kafka import TopicProvisioner, build_producer
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
-from tests.integration.scrape import get
-from tests.integration.test_auditor import POLICIES, Topics, event
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.scrape import get
+from tests.harness.service import ServiceProcess
+from tests.integration.test_auditor import Topics, event
 
 Headers = list[tuple[str, bytes | None]]
 STRANGE: list[tuple[bytes | None, bytes | None, Headers]] = [
@@ -59,10 +59,8 @@ def environment(broker: RunningBroker, topic_prefix: str, tmp_path: Path) -> dic
     register = tmp_path / "publishers.yaml"
     register.write_text("publishers: {}\n", encoding="utf-8")
     return {
-        **kafka_environment(broker, topic_prefix),
-        "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
+        **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
-        "PURPOSEWATCH_PSEUDONYM_KEY": "00" * 32,
         "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'books.db'}",
     }
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
-from tests.integration.postgres import PostgreSQL, require_postgresql
+from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.web.conftest import browser, clock, desk, filled, officer
 from tests.unit.reporter.web.test_lists import (

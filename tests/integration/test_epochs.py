@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
-from tests.integration.brokers.running_broker import RunningBroker
+from tests.harness.broker import RunningBroker
+from tests.harness.scrape import get, metric
 from tests.integration.platform import TOPICS, Platform, platform_on
-from tests.integration.scrape import get, metric
 
 pytestmark = pytest.mark.timeout(180)
 

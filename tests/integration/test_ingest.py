@@ -18,10 +18,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from purposewatch_contract import CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.service import ServiceProcess
 
 KEY = "pwk_a-key-for-tests"
 SECOND_KEY = "pwk_the-next-key-for-tests"
@@ -77,11 +77,10 @@ def gate_environment(files: Path) -> Callable[[RunningBroker, str], dict[str, st
 
     def make(broker: RunningBroker, topic_prefix: str) -> dict[str, str]:
         return {
-            **kafka_environment(broker, topic_prefix),
+            **service_environment(broker, topic_prefix),
             "PURPOSEWATCH_PUBLISHERS_FILE": str(files / "publishers.yaml"),
             "PURPOSEWATCH_POLICIES_DIR": str(files / "policies"),
             "PURPOSEWATCH_POLICIES_RELOAD_SECONDS": "0.1",
-            "PURPOSEWATCH_PSEUDONYM_KEY": "ab" * 32,
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "50",
             "PURPOSEWATCH_INGEST_ACKNOWLEDGE_TIMEOUT_SECONDS": "2",
         }

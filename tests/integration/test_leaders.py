@@ -13,8 +13,7 @@ from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.log_offsets import LogOffsets
 from purposewatch_runtime.kafka import build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.conftest import require_apache_kafka
+from tests.harness.apache_kafka import ApacheKafka, require_apache_kafka
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from purposewatch_contract import EVENTS, topic_name
 from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_runtime.kafka import TopicProvisioner, build_producer
-from tests.integration.kafka_settings import kafka_settings
+from tests.harness.environment import kafka_settings
 
 if TYPE_CHECKING:
     import pytest
 
-    from tests.integration.brokers.running_broker import RunningBroker
+    from tests.harness.broker import RunningBroker
 
 _RECORDS = 300
 

@@ -10,12 +10,11 @@ import pytest
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, DeadLetter, ErrorClass
 from purposewatch_runtime.kafka import TopicProvisioner, build_admin
-from tests.integration.brokers.running_broker import RunningBroker
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.service import ServiceProcess
 from tests.integration.dying_service import MARKER, STATUS
-from tests.integration.kafka_settings import kafka_environment, kafka_settings
-from tests.integration.processes import ServiceProcess
 from tests.integration.test_auditor import (
-    POLICIES,
     Topics,
     all_positions,
     event,
@@ -47,10 +46,8 @@ def environment(broker: RunningBroker, topic_prefix: str, tmp_path: Path) -> dic
     register = tmp_path / "publishers.yaml"
     register.write_text("publishers: {}\n", encoding="utf-8")
     return {
-        **kafka_environment(broker, topic_prefix),
-        "PURPOSEWATCH_POLICIES_DIR": str(POLICIES),
+        **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
-        "PURPOSEWATCH_PSEUDONYM_KEY": "00" * 32,
         "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "100",
         "PURPOSEWATCH_KAFKA_POISON_MAX_CRASHES": str(DEATHS),
     }

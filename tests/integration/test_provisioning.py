@@ -13,9 +13,9 @@ from purposewatch_runtime.kafka import (
 )
 from purposewatch_runtime.service import FatalError
 from purposewatch_runtime.settings import KafkaSettings
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.kafka_settings import kafka_settings
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.broker import RunningBroker
+from tests.harness.environment import kafka_settings
 
 
 async def test_provisioning_twice_changes_nothing(broker: RunningBroker, topic_prefix: str) -> None:

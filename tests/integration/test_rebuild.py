@@ -17,7 +17,7 @@ from purposewatch_contract import EVENTS
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from tests.integration.brokers.running_broker import RunningBroker
+from tests.harness.broker import RunningBroker
 from tests.integration.platform import Platform, platform_on
 
 pytestmark = pytest.mark.timeout(480)

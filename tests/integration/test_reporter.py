@@ -21,11 +21,11 @@ from purposewatch_reporter.alerts.webhook import sign
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from tests.integration.brokers.running_broker import RunningBroker
-from tests.integration.postgres import PostgreSQL, require_postgresql
-from tests.integration.processes import ServiceProcess
+from tests.harness.broker import RunningBroker
+from tests.harness.postgresql import PostgreSQL, require_postgresql
+from tests.harness.scrape import get, metric
+from tests.harness.service import ServiceProcess
 from tests.integration.reporter_stage import Load, Stage, stage_on
-from tests.integration.scrape import get, metric
 from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 from tests.unit.reporter.reference_ledger import stored_ledger

@@ -116,6 +116,11 @@ class TrafficPlan(_Entry):
         """The controllers whose policies the traffic is about."""
         return frozenset(each.controller for each in self.publishers.values())
 
+    @property
+    def controllers_by_publisher(self) -> dict[str, frozenset[str]]:
+        """The controllers for which each publisher may publish."""
+        return {name: frozenset({each.controller}) for name, each in self.publishers.items()}
+
 
 @cache
 def planned_traffic() -> TrafficPlan:

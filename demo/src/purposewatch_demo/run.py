@@ -107,12 +107,7 @@ class _Demonstration:
             with self._out.status("starting the broker"):
                 embedded = await self._broker(stack)
             controllers = (
-                recording.controllers
-                if recording
-                else {
-                    name: frozenset({each.controller})
-                    for name, each in planned_traffic().publishers.items()
-                }
+                recording.controllers if recording else planned_traffic().controllers_by_publisher
             )
             stage = prepare(self._directory, self._options.policies, controllers, embedded=embedded)
             if embedded is None:

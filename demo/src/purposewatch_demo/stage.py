@@ -57,7 +57,7 @@ def prepare(
     """
     keys = {publisher: f"pwk_{secrets.token_urlsafe(32)}" for publisher in controllers}
     register = directory / "publishers.yaml"
-    _write_register(register, keys, controllers)
+    write_register(register, keys, controllers)
     prefix = f"purposewatch-demo-{secrets.token_hex(4)}"
     environment = _inherited(with_cluster=embedded is None) | {
         "PURPOSEWATCH_TOPIC_PREFIX": prefix,
@@ -97,9 +97,10 @@ def prepare(
     )
 
 
-def _write_register(
+def write_register(
     path: Path, keys: Mapping[str, str], controllers: Mapping[str, frozenset[str]]
 ) -> None:
+    """Write the register of publishers: each one's key, hashed, and its controllers."""
     publishers = {
         name: {
             "key_sha256": [sha256(key.encode()).hexdigest()],

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from tests.integration.brokers.apache_kafka import ApacheKafka
-    from tests.integration.brokers.running_broker import RunningBroker
+    from tests.harness.apache_kafka import ApacheKafka
+    from tests.harness.broker import RunningBroker
 
 _MEMBER = Path(__file__).with_name("group_member.py")
 _GROUP: dict[str, Any] = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500}

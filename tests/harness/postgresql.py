@@ -16,7 +16,7 @@ from typing import Self
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 
 from purposewatch_demo.embedded_broker import free_port
-from tests.required import skip_without
+from tests.harness.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_POSTGRESQL"
 _UNPRIVILEGED = ("postgres", "nobody")

@@ -1,13 +1,11 @@
 """A private Prometheus Alertmanager from the machine's own binary, and who it notifies."""
 
-import asyncio
 import json
 import shutil
-import subprocess
 import tempfile
 import threading
-import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +13,12 @@ from typing import Any, Self
 
 import httpx
 
-from purposewatch_demo.embedded_broker import end_process, free_port, tied_to_caller
-from tests.required import skip_without
+from purposewatch_demo.embedded_broker import free_port
+from tests.harness.process import Server
+from tests.harness.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_ALERTMANAGER"
 _PROGRAMS = ("alertmanager", "prometheus-alertmanager")
-_READY_SECONDS = 20.0
 
 # one notification per alert; the times are those of a test, not of production
 _CONFIGURATION = """\
@@ -84,71 +82,52 @@ class Team:
         """Where it listens."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/"
 
+    def configuration(self, directory: Path) -> Path:
+        """Write the configuration of an Alertmanager that notifies this team."""
+        file = directory / f"alertmanager-{self._server.server_address[1]}.yaml"
+        file.write_text(_CONFIGURATION.format(url=self.url), "utf-8")
+        return file
+
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
 
 
-class Alertmanager:
-    """One Alertmanager; `start` and `stop` keep its address and its data."""
+class Alertmanager(Server):
+    """One Alertmanager; `terminate` and `start_ready` keep its address and its data.
 
-    def __init__(self, program: str, team: Team) -> None:
-        self._program = program
+    An asynchronous context manager that starts nothing by itself, and removes the data in the end.
+    """
+
+    def __init__(self, configuration: Path) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-alertmanager-"))
-        self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        configuration = self._directory / "alertmanager.yaml"
-        configuration.write_text(_CONFIGURATION.format(url=team.url), "utf-8")
+        port = free_port()
+        command = [
+            require_alertmanager(),
+            f"--config.file={configuration}",
+            f"--storage.path={self._directory / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ]
+        super().__init__(command, port=port)
 
-    @property
-    def url(self) -> str:
-        """Where its API is."""
-        return f"http://127.0.0.1:{self._port}"
-
-    async def start(self) -> None:
+    async def start_ready(self) -> None:
         """Start it and wait until it is ready."""
-        process = self._launch()
-        deadline = time.monotonic() + _READY_SECONDS
-        async with httpx.AsyncClient() as client:
-            while time.monotonic() < deadline:
-                try:
-                    if (await client.get(f"{self.url}/-/ready")).status_code == httpx.codes.OK:
-                        return
-                except httpx.TransportError:
-                    pass
-                assert process.poll() is None, "Alertmanager ended instead of starting"
-                await asyncio.sleep(0.05)
-        message = "Alertmanager did not get ready"
-        raise AssertionError(message)
+        self.start()
+        await self.wait_ready("/-/ready")
 
-    def _launch(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(
-            tied_to_caller(
-                [
-                    self._program,
-                    f"--config.file={self._directory / 'alertmanager.yaml'}",
-                    f"--storage.path={self._directory / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{self._port}",
-                    "--cluster.listen-address=",
-                ]
-            ),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return self._process
+    async def send(self, alerts: Sequence[Mapping[str, object]]) -> None:
+        """Hand alerts over as Prometheus does."""
+        async with httpx.AsyncClient(base_url=self.base_url, trust_env=False) as client:
+            answer = await client.post("/api/v2/alerts", json=alerts)
+        assert answer.status_code == httpx.codes.OK, answer.text
 
-    async def stop(self) -> None:
-        """End it."""
-        if self._process is not None and self._process.poll() is None:
-            await end_process(self._process, patience=10)
-
-    async def alerts(self) -> list[dict[str, Any]]:
-        """What it holds to be firing."""
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{self.url}/api/v2/alerts")
-            found: list[dict[str, Any]] = answer.json()
-            return found
+    async def alerts(self, **labels: str) -> list[dict[str, Any]]:
+        """The firing alerts that carry these labels."""
+        parameters = {"filter": [f'{name}="{value}"' for name, value in labels.items()]}
+        async with httpx.AsyncClient(base_url=self.base_url, trust_env=False) as client:
+            return list((await client.get("/api/v2/alerts", params=parameters)).json())
 
     async def __aenter__(self) -> Self:
         return self
@@ -159,5 +138,5 @@ class Alertmanager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.stop()
+        await super().__aexit__(kind, error, trace)
         shutil.rmtree(self._directory)

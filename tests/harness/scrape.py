@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.processes import ServiceProcess
+from tests.harness.service import ServiceProcess
 
 
 async def get(service: ServiceProcess, path: str) -> httpx.Response:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from purposewatch_demo.embedded_broker import cluster_at, end_process, free_port, tied_to_caller
-from tests.integration.brokers import kafka_jars
+from tests.harness import kafka_jars
+from tests.harness.required import skip_without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
+_REQUIRED = "PURPOSEWATCH_REQUIRE_APACHE_KAFKA"
 _READY_TIMEOUT = 60.0
 _STOP_TIMEOUT = 20.0
 _MOST_REPLICAS = 3
@@ -32,6 +34,13 @@ appender.console.name=console
 appender.console.layout.type=PatternLayout
 appender.console.layout.pattern=%d %p %c - %m%n
 """
+
+
+def require_apache_kafka() -> None:
+    """Skip the test without Java and Maven; fail it where they are required."""
+    missing = kafka_jars.missing_prerequisite()
+    if missing is not None:
+        skip_without(missing, _REQUIRED)
 
 
 class ApacheKafkaError(RuntimeError):

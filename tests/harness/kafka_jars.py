@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 _POM = Path(__file__).with_name("kafka-pom.xml")
-_BUILD = Path(__file__).parents[3] / "build"
+_BUILD = Path(__file__).parents[2] / "build"
 _MAVEN_TIMEOUT = 600.0
 _OLDEST_JAVA = 17
 

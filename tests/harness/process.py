@@ -1,0 +1,158 @@
+"""Child processes of tests and benchmarks: started, waited for, signalled, killed and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+from purposewatch_demo.embedded_broker import end_process, free_port, tied_to_caller
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+PREFIX = "PURPOSEWATCH_"
+_READY_SECONDS = 40.0
+_STOP_SECONDS = 30.0
+
+
+class Process:
+    """One program as a child process, with its output kept in `log` or a temporary file.
+
+    An asynchronous context manager: inside it the process has been started. Only `env` configures
+    it: variables of the surrounding environment that begin with `PURPOSEWATCH_` do not reach it.
+    It dies with the process that started it, however that ends.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        log: Path | None = None,
+    ) -> None:
+        self._command = list(command)
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(PREFIX)
+        }
+        self._env = {**inherited, **(env or {})}
+        # closed by `__aexit__`
+        self._output = log.open("w+b") if log else tempfile.TemporaryFile()  # noqa: SIM115
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def logs(self) -> str:
+        """Everything that it has written so far, over all its starts."""
+        size = os.fstat(self._output.fileno()).st_size
+        return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
+
+    def start(self) -> None:
+        """Start it, or start it again after it has ended."""
+        self._process = subprocess.Popen(
+            tied_to_caller(self._command),
+            env=self._env,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    async def wait_ended(self) -> int:
+        """Return its exit status once it ends by itself."""
+        return await asyncio.to_thread(self._running.wait, _STOP_SECONDS)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal and don't wait."""
+        self._running.send_signal(number)
+
+    async def terminate(self) -> int:
+        """SIGTERM, and return the exit status; SIGKILL when it doesn't obey."""
+        await end_process(self._running, patience=_STOP_SECONDS)
+        return self._running.returncode
+
+    def kill(self) -> None:
+        """SIGKILL it, as a crash would."""
+        self._running.kill()
+        self._running.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: it stands still, with all its connections, until `resume`."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it continues where it stood, and does not know that time has passed."""
+        self._running.send_signal(signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._running.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "it hasn't been started"
+        return self._process
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.runs:
+            await self.terminate()
+        self._output.close()
+
+
+class Server(Process):
+    """A process that serves HTTP on one port, before and after a restart."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
+        log: Path | None = None,
+    ) -> None:
+        super().__init__(command, env, log=log)
+        self.port = port or free_port()
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def wait_ready(
+        self, path: str = "/readyz", status: int = 200, *, patience: float = _READY_SECONDS
+    ) -> None:
+        """Return once `path` answers with `status`; fail with the logs if that never happens."""
+        deadline = time.monotonic() + patience
+        async with httpx.AsyncClient(base_url=self.base_url, trust_env=False) as client:
+            answer = "no answer"
+            while time.monotonic() < deadline:
+                assert self.runs, f"it ended instead:\n{self.logs}"
+                with contextlib.suppress(httpx.TransportError):
+                    response = await client.get(path)
+                    if response.status_code == status:
+                        return
+                    answer = response.text
+                await asyncio.sleep(0.05)
+        message = f"{path} did not answer {status} but {answer}; logs:\n{self.logs}"
+        raise AssertionError(message)
