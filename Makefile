@@ -126,7 +126,7 @@ bench-desk: install-dev  ## The page's lists with a million violations, on Postg
 screenshots: install-dev  ## Take the pictures of docs/compliance-page.md anew
 	$(BIN)/python -m docs.screenshots
 
-docs: install-dev  ## Write the generated pages of docs anew
+docs: install-dev  ## Write the generated pages of docs
 	$(BIN)/python docs/generate.py
 
 docs-site: $(VENV)/docs.stamp  ## Build the documentation site, strict about dead links, into build/site/html

@@ -1,11 +1,14 @@
 """Write the generated pages; `--check` only compares.
 
-docs/policies shows what the commands print, docs/metrics.md what metrics are declared, and
-docs/runbooks/README.md what alerts there are. `python docs/generate.py` after a change of any;
+docs/policies shows what the commands print, docs/metrics.md what metrics are declared,
+docs/runbooks/README.md what alerts there are, and docs/asyncapi what each service consumes and
+produces. `python docs/generate.py` after a change of any;
 `--operations` leaves docs/policies out. What is written by hand (docs/policies/README.md and
 <controller>.md, the runbooks) stays as it is.
 """
 
+import asyncio
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,21 +18,31 @@ from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import typer
 import yaml
+from pydantic import SecretStr
+from starlette.applications import Starlette
 from typer.testing import CliRunner
 
+from purposewatch_auditor.app import build_app as build_auditor
+from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_cli.policy.diff_command import diff
 from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
+from purposewatch_ingest.app import build_app as build_ingest
+from purposewatch_ingest.settings import IngestSettings
+from purposewatch_reporter.app import build_app as build_reporter
+from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_runtime.metrics import DECLARED, EVERY, CounterSpec, HistogramSpec, MetricSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = Path("docs") / "policies"
 METRICS_PAGE = Path("docs") / "metrics.md"
 RUNBOOKS = Path("docs") / "runbooks"
+ASYNCAPI = Path("docs") / "asyncapi"
 RULES = Path("deploy") / "prometheus" / "rules"
 COLUMNS = 110
 
@@ -185,6 +198,35 @@ def operations_pages() -> Iterator[tuple[Path, str]]:
     """Yield the pages for those who run the services."""
     yield METRICS_PAGE, metrics_page()
     yield RUNBOOKS / "README.md", alerts_page()
+    yield from asyncapi_documents()
+
+
+def asyncapi_documents() -> Iterator[tuple[Path, str]]:
+    """Each service's `/asyncapi.json`, from the service as it is put together; nothing starts."""
+    with TemporaryDirectory() as directory:
+        register = Path(directory) / "publishers.yaml"
+        register.write_text("publishers: {}\n")
+        policies = ROOT / "policies"
+        apps: dict[str, Starlette] = {
+            "ingest": build_ingest(
+                IngestSettings(
+                    publishers_file=register,
+                    pseudonym_key=SecretStr("0" * 64),
+                    policies_dir=policies,
+                )
+            )[0],
+            "auditor": build_auditor(AuditorSettings(policies_dir=policies))[0],
+            "reporter": build_reporter(ReporterSettings(policies_dir=policies))[0],
+        }
+        for service, app in apps.items():
+            document = json.dumps(asyncio.run(_asyncapi_of(app)), indent=2, ensure_ascii=False)
+            yield ASYNCAPI / f"{service}.json", document + "\n"
+
+
+async def _asyncapi_of(app: Starlette) -> object:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        return (await client.get("/asyncapi.json")).json()
 
 
 def metrics_page() -> str:

@@ -20,6 +20,7 @@ from purposewatch_runtime.kafka import (
     DeadLetterLimit,
     DeadLetterPolicy,
     TopicProvisioner,
+    asyncapi_routes,
 )
 from purposewatch_runtime.service import EventLoopWatch, FileReloader, Supervisor, health_routes
 
@@ -94,14 +95,17 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
 
     app = Starlette(
         lifespan=lifespan,
-        routes=health_routes(
-            live={},
-            ready={
-                "started": supervisor.check,
-                "consumer": consumer.ready,
-                "producer": producer.ready,
-            },
-            registry=metric_set.registry,
-        ),
+        routes=[
+            *health_routes(
+                live={},
+                ready={
+                    "started": supervisor.check,
+                    "consumer": consumer.ready,
+                    "producer": producer.ready,
+                },
+                registry=metric_set.registry,
+            ),
+            *asyncapi_routes("auditor", prefix=settings.topic_prefix, consumers=[consumer]),
+        ],
     )
     return app, supervisor

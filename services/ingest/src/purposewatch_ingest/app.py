@@ -28,6 +28,7 @@ from purposewatch_runtime.kafka import (
     DeadLetterLimit,
     DeadLetterPolicy,
     TopicProvisioner,
+    asyncapi_routes,
 )
 from purposewatch_runtime.service import EventLoopWatch, FileReloader, Supervisor, health_routes
 
@@ -90,15 +91,18 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     app = build_api(
         EventsEndpoint(ingest, producer, limits, InFlight(settings.ingest_max_in_flight)),
         VocabularyEndpoint(ingest),
-        routes=health_routes(
-            live={},
-            ready={
-                "started": supervisor.check,
-                "producer": producer.ready,
-                "consumer": consumer.ready,
-            },
-            registry=metric_set.registry,
-        ),
+        routes=[
+            *health_routes(
+                live={},
+                ready={
+                    "started": supervisor.check,
+                    "producer": producer.ready,
+                    "consumer": consumer.ready,
+                },
+                registry=metric_set.registry,
+            ),
+            *asyncapi_routes("ingest", prefix=settings.topic_prefix, consumers=[consumer]),
+        ],
         lifespan=lifespan,
         metric_set=metric_set,
         version=own_version,

@@ -44,7 +44,7 @@ from purposewatch_reporter.web.app import make_web_app, web_components
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.wiring import build_ledger
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka import BatchConsumer, Handler, TopicProvisioner
+from purposewatch_runtime.kafka import BatchConsumer, Handler, TopicProvisioner, asyncapi_routes
 from purposewatch_runtime.service import (
     Component,
     EventLoopWatch,
@@ -174,6 +174,9 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             },
             registry=metric_set.registry,
         )
+    )
+    app.router.routes.extend(
+        asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters])
     )
     app.router.routes.extend(web_routes(web))
     return app, supervisor

@@ -30,6 +30,7 @@ from purposewatch_contract.schema import (
     EXAMPLE_DIR,
     MESSAGES,
     SCHEMA_DIR,
+    read_example,
     render_schema,
 )
 from purposewatch_contract.terms import (
@@ -55,6 +56,7 @@ from purposewatch_contract.topics import (
     VERDICTS,
     Topic,
     TopicName,
+    declared_topic,
     declared_topics,
     topic_name,
 )
@@ -108,7 +110,9 @@ __all__ = [
     "TopicName",
     "TraceParent",
     "Verdict",
+    "declared_topic",
     "declared_topics",
+    "read_example",
     "render_schema",
     "topic_name",
 ]

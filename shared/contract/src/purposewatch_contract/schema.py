@@ -7,6 +7,7 @@ changes compatibly (new optional fields) or its message gets a new version.
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -25,6 +26,12 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
 
 SCHEMA_DIR = Path(__file__).parent / "schemas"
 EXAMPLE_DIR = Path(__file__).parent / "examples"
+
+
+def read_example(name: str) -> dict[str, Any]:
+    """The example of the message called `name`."""
+    example: dict[str, Any] = json.loads((EXAMPLE_DIR / f"{name}.json").read_text("utf-8"))
+    return example
 
 
 def render_schema(name: str) -> str:

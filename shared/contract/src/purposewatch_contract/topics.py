@@ -42,6 +42,12 @@ def declared_topics() -> Mapping[TopicName, Topic]:
     return TypeAdapter(dict[TopicName, Topic]).validate_python(document)
 
 
+def declared_topic(prefix: str, full_name: str) -> Topic | None:
+    """The declaration of the topic with this full name; `None` for a topic of another system."""
+    names = {topic_name(prefix, name): topic for name, topic in declared_topics().items()}
+    return names.get(full_name)
+
+
 def topic_name(prefix: str, name: TopicName) -> str:
     """The topic's full name on the broker, for example `data-access.events`."""
     return f"{prefix}.{name}"

@@ -1,6 +1,5 @@
 """The HTTP application: routes, error handlers and their description in OpenAPI."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from purposewatch_contract import EXAMPLE_DIR, SubmittedData, SubmittedEvent
+from purposewatch_contract import SubmittedData, SubmittedEvent, read_example
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
 from purposewatch_ingest.http.events import EventsEndpoint
 from purposewatch_ingest.http.problems import (
@@ -119,7 +118,7 @@ def _problems(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
 
 def _request_body() -> dict[str, Any]:
     event = {"$ref": "#/components/schemas/SubmittedEvent"}
-    example = example_event()
+    example = read_example("submitted-event")
     return {
         "required": True,
         "content": {
@@ -131,13 +130,6 @@ def _request_body() -> dict[str, Any]:
             },
         },
     }
-
-
-def example_event() -> dict[str, Any]:
-    """The submitted event that ships with the contract."""
-    path = EXAMPLE_DIR / "submitted-event.json"
-    example: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return example
 
 
 def _describe(app: FastAPI) -> None:

@@ -1,6 +1,7 @@
 """Kafka clients: connections, topics, an at-least-once consumer, an acknowledged producer."""
 
 from purposewatch_runtime.kafka.assignment import Resume
+from purposewatch_runtime.kafka.asyncapi import asyncapi_routes
 from purposewatch_runtime.kafka.connection import (
     MAX_BATCH_BYTES,
     MAX_REQUEST_BYTES,
@@ -35,6 +36,7 @@ __all__ = [
     "Resume",
     "StopConsumingError",
     "TopicProvisioner",
+    "asyncapi_routes",
     "build_admin",
     "build_observer",
     "build_producer",

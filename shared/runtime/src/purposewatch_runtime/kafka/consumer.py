@@ -14,8 +14,10 @@ from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
+from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
+from purposewatch_contract import MESSAGES, declared_topic
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka.assignment import Assignment, Resume
 from purposewatch_runtime.kafka.commit_metadata import CommitMetadata, LostPartitionError
@@ -101,6 +103,7 @@ class BatchConsumer:
         self._lag = Lag(topic, metric_set)
         self._measuring: asyncio.Task[None] | None = None
         self._broker = build_broker(settings, client_id=client_id)
+        declared = declared_topic(settings.topic_prefix, topic)
         self._subscriber = self._broker.record_subscriber(
             topic,
             self._on_batch,
@@ -114,6 +117,8 @@ class BatchConsumer:
                 "fetch_max_wait_ms": settings.kafka_fetch_max_wait_ms,
                 "rebalance_timeout_ms": int(settings.kafka_request_timeout_ms * _REBALANCE_SHARE),
             },
+            message=MESSAGES[declared.schema_] if declared else None,
+            description=declared.description if declared else None,
         )
 
     async def start(self) -> None:
@@ -136,6 +141,11 @@ class BatchConsumer:
             await asyncio.wait_for(self._idle.wait(), timeout=_STOP_WAIT_SECONDS)
         await self._release()
         await self._broker.stop()
+
+    @property
+    def broker(self) -> KafkaBroker:
+        """The broker that the consumer is registered with, for AsyncAPI."""
+        return self._broker
 
     @property
     def failing(self) -> bool:

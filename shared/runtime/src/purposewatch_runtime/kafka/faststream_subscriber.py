@@ -20,6 +20,7 @@ from faststream.kafka.subscriber.config import (
 )
 from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
 from faststream.kafka.subscriber.usecase import BatchSubscriber
+from pydantic import BaseModel
 
 from purposewatch_runtime.kafka.rejected import Record
 
@@ -63,6 +64,28 @@ class RecordSubscriber(BatchSubscriber):
         return message
 
 
+class RecordSpecification(KafkaSubscriberSpecification):
+    """Names the message of the topic in AsyncAPI; the handler's type, raw records, can't."""
+
+    __slots__ = ("_message",)
+
+    def __init__(
+        self,
+        outer: "KafkaBrokerConfig",
+        config: KafkaSubscriberSpecificationConfig,
+        calls: CallsCollection[Any],
+        message: type[BaseModel] | None,
+    ) -> None:
+        super().__init__(_outer_config=outer, specification_config=config, calls=calls)
+        self._message = message
+
+    def get_payloads(self) -> list[tuple[dict[str, Any], str]]:
+        """The schema of the topic's message."""
+        if self._message is None:
+            return super().get_payloads()
+        return [(self._message.model_json_schema(), self._message.__name__)]
+
+
 class RecordBroker(KafkaBroker):
     """A FastStream broker with subscribers of raw records."""
 
@@ -75,8 +98,13 @@ class RecordBroker(KafkaBroker):
         group_id: str,
         listener: ConsumerRebalanceListener,
         consumer_options: dict[str, Any],
+        message: type[BaseModel] | None = None,
+        description: str | None = None,
     ) -> RecordSubscriber:
-        """Register `handle` for batches of one topic; it acknowledges by committing offsets."""
+        """Register `handle` for batches of one topic; it acknowledges by committing offsets.
+
+        `message` and `description` are what AsyncAPI says of the topic.
+        """
         outer = cast("KafkaBrokerConfig", self.config)  # composed of the routers' configurations
         topics = [Topic(topic)]
         calls = CallsCollection[Any]()
@@ -90,12 +118,13 @@ class RecordBroker(KafkaBroker):
                 _outer_config=outer,
                 _ack_policy=AckPolicy.MANUAL,
             ),
-            KafkaSubscriberSpecification(
-                _outer_config=outer,
-                specification_config=KafkaSubscriberSpecificationConfig(
-                    title_=None, description_=None, topics=topics
+            RecordSpecification(
+                outer,
+                KafkaSubscriberSpecificationConfig(
+                    title_=topic, description_=description, topics=topics
                 ),
-                calls=calls,
+                calls,
+                message,
             ),
             calls,
             poll,
