@@ -85,7 +85,7 @@ def test_a_path_that_is_no_directory_is_a_fault(tree: Path) -> None:
 
     assert status == 1
     assert "policies/nowhere: " in output
-    assert "is no directory; name the policies' directory" in output
+    assert "is not a directory; name the policies' directory" in output
 
 
 def test_directory_as_an_argument_still_counts_with_a_warning(tree: Path) -> None:

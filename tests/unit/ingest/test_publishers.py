@@ -65,7 +65,7 @@ publishers:
         ("publishers: {crm: {controllers: [a], key_sha256: [pwk_clear]}}", "not a SHA-256 digest"),
         (
             "publishers:\n  a: &a {controllers: [x]}\n  b: *a",
-            "anchors and aliases are not read",
+            "anchors and aliases are not supported",
         ),
         (SHARED_KEY, "key in common"),
     ],
@@ -80,7 +80,7 @@ def test_faults_are_pointed_at(tmp_path: Path, text: str, message: str) -> None:
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     """Without the file there is a readable error."""
-    with pytest.raises(InvalidSourceError, match="can't be read"):
+    with pytest.raises(InvalidSourceError, match="cannot be read"):
         load_register(tmp_path / "publishers.yaml")
 
 

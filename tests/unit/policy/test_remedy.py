@@ -398,5 +398,5 @@ def test_changes_of_a_policy_keep_its_other_statements() -> None:
 def test_facts_can_not_be_lifted() -> None:
     """Conditions are dropped one by one; there is no other change of them."""
     change = PolicyChange(Action.LIFT, "readers.contact", "readers.1", Dimension.FACTS)
-    with pytest.raises(ValueError, match="can't lift `facts`"):
+    with pytest.raises(ValueError, match="cannot lift `facts`"):
         change_policy(policy(), [change])

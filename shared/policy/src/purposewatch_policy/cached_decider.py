@@ -45,7 +45,7 @@ class DecisionCache(Generic[T]):
         }
 
     def judge(self, flow: FlowTerms, at: datetime, key: Hashable) -> T:
-        """Decide a flow that happened at a moment (with zone), by the version then in force.
+        """Decide a flow that happened at a time (with zone), by the version then in force.
 
         Only equal flows may have equal keys.
         """
@@ -71,7 +71,7 @@ class CachedDecider(DecisionCache[Decision]):
         super().__init__(policies, lambda _, decision: decision, capacity=capacity)
 
     def decide(self, flow: FlowTerms, at: datetime) -> Decision:
-        """Decide a flow that happened at a moment (with zone), by the version then in force."""
+        """Decide a flow that happened at a time (with zone), by the version then in force."""
         return self.judge(
             flow,
             at,

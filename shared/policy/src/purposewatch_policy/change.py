@@ -1,4 +1,4 @@
-"""Small changes of an event or of a policy, and what comes of making them. Pure data."""
+"""Small changes of an event or of a policy, as data, and functions that apply them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,20 +11,20 @@ from purposewatch_policy.vocabulary import FlowTerms
 
 @dataclass(frozen=True, slots=True)
 class EventChange:
-    """Another value in one dimension of an event; for facts, one of them."""
+    """A new value in one dimension of an event; for facts, of one fact."""
 
     dimension: Dimension
     value: str | int
     """The term, the number of days, or the fact."""
     before: str | int | None
-    """What the event states of it; `None` if nothing. Of a fact, `true` or `false`."""
+    """What the event states; `None` if nothing. Of a fact, `true` or `false`."""
     holds: bool | None = None
     """Whether the fact has to hold; `None` for everything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedFlow:
-    """What a flow would be after a change, for one of its data categories."""
+    """A flow of one data category after a change."""
 
     controller: str
     role: str
@@ -40,20 +40,20 @@ class ChangedFlow:
 
 
 class Action(StrEnum):
-    """What is done to a statement: the first four widen a permit, the rest narrow a prohibition."""
+    """An edit of a statement: the first four widen a permit, the others narrow a prohibition."""
 
     ADD = "add"
-    """Name the flow's term, too."""
+    """Add the flow's term."""
     LIFT = "lift"
-    """Restrict the dimension no more, since the flow states nothing there."""
+    """Remove the restriction, since the flow states nothing in the dimension."""
     RAISE = "raise"
-    """Allow as many days as the flow states."""
+    """Permit as many days as the flow states."""
     DROP = "drop"
-    """Ask no more for a condition that the flow does not meet."""
+    """Remove a condition that the flow does not meet."""
     REMOVE = "remove"
-    """Name no more the terms that cover the flow's; others remain."""
+    """Remove the terms that cover the flow's; others remain."""
     WITHDRAW = "withdraw"
-    """Take the whole statement back, since nothing would be left of it."""
+    """Remove the whole statement, since nothing would be left of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class PolicyChange:
     dimension: Dimension | None = None
     """`None` when the statement is withdrawn."""
     terms: tuple[str, ...] = ()
-    """The terms that are added or removed, or the fact that is asked for no more."""
+    """The terms that are added or removed, or the fact whose condition is removed."""
     days: int | None = None
     holds: bool | None = None
     """Whether the dropped condition asked for the fact to hold."""
@@ -106,8 +106,8 @@ def change_flow(flow: FlowTerms, category: str, changes: Iterable[EventChange]) 
 def change_policy(policy: Policy, changes: Iterable[PolicyChange]) -> Policy:
     """Return a policy with changes made. Raises `KeyError` for a statement it does not have.
 
-    Changes of several categories of one event can be made together, each of them once: widening
-    never takes away what another one widened.
+    Changes for several categories of one event can be made together: no change undoes another, and
+    equal changes are made once.
     """
     statements = {each.id: each for each in policy.statements}
     for change in dict.fromkeys(changes):
@@ -126,7 +126,7 @@ def _changed(statement: Statement, change: PolicyChange) -> Statement:
             unless=tuple(fact for fact in statement.unless if fact not in change.terms),
         )
     if change.dimension is None or change.dimension is Dimension.FACTS:
-        message = f"can't {change.action} `{change.dimension}`"
+        message = f"cannot {change.action} `{change.dimension}`"
         raise ValueError(message)
     name = DIMENSION_FIELDS[change.dimension]
     named = getattr(statement, name)

@@ -16,8 +16,8 @@ from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, s
 class CompiledPolicy(StatementSets):
     """One version of a policy, ready to decide: the sets of all its statements, and by role.
 
-    A flow is decided among the statements for its role. These are few, so the integers stay
-    short and deciding hardly slows down as a policy grows.
+    A flow is decided among the statements for its role. They are few, so the integers stay short
+    and the cost of deciding hardly depends on the length of the policy.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class CompiledPolicy(StatementSets):
         self.phrases = {
             term: operation_phrase(term, vocabulary.operations) for term in vocabulary.operations
         }
-        """What explanations call each operation."""
+        """How sentences express each operation."""
 
     def statement(self, statement_id: str) -> Statement:
         """Return a statement by its id. Raises `KeyError`."""
@@ -97,10 +97,10 @@ class CompiledPolicy(StatementSets):
 def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
     """Return the SHA-256 (hex) of a policy version together with its effective vocabulary.
 
-    It depends on what the files say, not on how they are laid out: comments, the order of fields
+    It depends on the content of the files, not on their layout: comments, the order of fields
     and the notation of timestamps make no difference. The order of statements and of the terms
-    in them does, because decisions and explanations follow it. Which findings of `policy lint`
-    the author accepted makes none either: that declares nothing.
+    in them does, because decisions and explanations depend on it. The findings of `policy lint`
+    that the author accepts make no difference either: they are not part of what is declared.
     """
     declared = asdict(policy)
     for statement in declared["statements"]:
@@ -115,5 +115,5 @@ def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
 def _instant(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    message = f"a policy holds no {type(value).__name__}"
+    message = f"a policy cannot contain a {type(value).__name__}"
     raise TypeError(message)

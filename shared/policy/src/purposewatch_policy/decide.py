@@ -1,7 +1,7 @@
 """Decides flows of personal data against declared policies.
 
-Pure: the same flow, moment and policies always give the same decision. There is no clock, no log
-and no I/O. A valid flow never makes it raise: what can't be judged is decided as unknown.
+Pure: the same flow, time and policies always give the same decision. There is no clock, no log
+and no I/O. A valid flow never makes it raise: what cannot be judged is decided as unknown.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ _KIND_OF_LACK = {
     Dimension.LEGAL_BASIS: Kind.LEGAL_BASIS_MISMATCH,
     Dimension.FACTS: Kind.CONDITION_NOT_MET,
 }
-"""What a statement lacks that covers role, category, purpose and recipient."""
+"""The kind by the first dimension that fails, once the four above it are covered."""
 
 # Looking up a member of an enum costs as much as an intersection of sets.
 _PERMITTED = Outcome.PERMITTED
@@ -57,7 +57,7 @@ _PURPOSE = Kind.UNDECLARED_PURPOSE
 
 
 def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
-    """Decide a flow that happened at a moment (with zone), by the version then in force."""
+    """Decide a flow that happened at a time (with zone), by the version then in force."""
     try:
         compiled = policies.in_force(flow.controller, at)
     except KeyError:
@@ -217,7 +217,7 @@ def _undeclared(
 def _failed(
     dimension: Dimension, statement: Statement, flow: FlowTerms, category: str
 ) -> FailedDimension:
-    """Set what a statement names in a dimension against what the flow states."""
+    """Compare what a statement names in a dimension with what the flow states."""
     if dimension is Dimension.RETENTION:
         days = None if flow.retention_days is None else str(flow.retention_days)
         return FailedDimension(dimension, (str(statement.retention_days),), days)
@@ -240,7 +240,8 @@ def _first_lack(
 ) -> tuple[Kind | None, int]:
     """Return what is undeclared and the permits among which to look for the nearest miss.
 
-    `None` when permits cover role, category, purpose and recipient: the nearest miss tells.
+    The kind is `None` when permits cover role, category, purpose and recipient: then it follows
+    from what the nearest miss lacks.
     """
     role, category, purpose, recipient = covering[:4]
     for_role = sets.permits & role

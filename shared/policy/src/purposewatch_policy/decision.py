@@ -1,7 +1,7 @@
-"""What the auditor decides about an event: the outcome, its kind, and the reasons.
+"""What is decided about an event: the outcome, its kind, and the reasons.
 
-These are plain dataclasses because the policy core builds several of them per event. The verdict
-message (`purposewatch_contract`) embeds them unchanged.
+These are plain dataclasses because several of them are made for each event. The verdict message
+embeds them unchanged.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,15 @@ _T = TypeVar("_T")
 
 @dataclass_transform(frozen_default=True)
 def _frozen(cls: type[_T]) -> type[_T]:
-    """Make a dataclass that the type checker holds to be frozen.
+    """Make a dataclass that only the type checker treats as frozen.
 
-    Python itself would enforce it field by field, which costs five times as much as the rest of
-    making an instance.
+    Enforcing it at run time costs five times as much as the rest of making an instance.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 class Outcome(StrEnum):
-    """What the audit found. An event's outcome is the worst of its data categories'."""
+    """What was decided. An event's outcome is the worst of its data categories'."""
 
     PERMITTED = "permitted"
     UNKNOWN = "unknown"
@@ -31,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why a flow is a violation, in order of precedence: the first that is true names it."""
+    """Why a flow is a violation, in order of precedence: the first that applies is the kind."""
 
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
     PROHIBITED = "prohibited"
@@ -51,8 +50,8 @@ class Grade(StrEnum):
     """How well the policy discloses the flow to the people it concerns.
 
     `clear`: a permitting statement names the very terms. `vague`: only ancestors of them.
-    `omitted`: the policy does not speak of it. `incorrect`: it prohibits it.
-    `ambiguous`: it permits and prohibits it at once.
+    `omitted`: the policy does not mention it. `incorrect`: the policy prohibits it.
+    `ambiguous`: the policy both permits and prohibits it.
     """
 
     CLEAR = "clear"
@@ -118,7 +117,7 @@ class CategoryDecision:
     statement: str | None
     """Id of the deciding statement, or of the nearest miss."""
     clause: str | None
-    """Where that statement stands in the source document."""
+    """Where that statement is in the source document."""
     failed: tuple[FailedDimension, ...]
     """Empty unless the statement is a nearest miss."""
     sentence: str

@@ -18,7 +18,7 @@ from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, stated_term
 
 _DIMENSIONS = tuple(Dimension)
 _SUBJECT_MATTER = (Dimension.ROLE, Dimension.DATA_CATEGORY)
-"""Whose data and which: another one would be another event. It can be named more precisely."""
+"""These can be named more precisely, but not replaced: that would be another event."""
 
 
 class Cost(NamedTuple):
@@ -28,7 +28,7 @@ class Cost(NamedTuple):
     significance: int = 0
     """Bit set of the changed dimensions, in which earlier ones weigh more."""
     strangeness: int = 0
-    """How far the new values are from the stated ones."""
+    """How far the new values are from the stated ones, in steps of preference."""
 
     def plus(self, other: "Cost") -> "Cost":
         """Return both together."""
@@ -159,7 +159,7 @@ class EventSearch:
             yield Option(sets, (change,), _cost(Dimension.RETENTION, rank))
 
     def _fact_options(self, permit: Statement, prohibits: int) -> Iterator[Option]:
-        """Return how the facts can be; only some prohibitions can stand in the way."""
+        """Return the combinations of facts that matter, given the prohibitions that can apply."""
         stated = self._flow.facts
         needed = dict(permit.unmet(self._flow.facts))
         pinned = {*permit.when, *permit.unless}
@@ -187,7 +187,7 @@ class EventSearch:
             yield Option(option.prohibiting, option.changes, cost)
 
     def _covering_fact(self, fact: str, *, holds: bool) -> int:
-        """Return the prohibitions that one fact does not keep from covering the event."""
+        """Return the prohibitions that can still cover the event with this value of a fact."""
         compiled = self._compiled
         failing = compiled.facts_excluded[fact] if holds else compiled.facts_required.get(fact, 0)
         return self._prohibits & ~failing
@@ -196,10 +196,10 @@ class EventSearch:
 def highest_other_terms(
     taxonomy: Taxonomy, named: Sequence[str] | None, stated: str | None
 ) -> list[str]:
-    """Return the highest terms that a statement covers and that do not hide what is stated.
+    """Return the highest terms that a statement covers and that are not vaguer than the stated one.
 
     `named` is what the statement names, `None` for everything. An ancestor of the stated term
-    would only hide it, so in its place come the highest terms below it that are no such ancestor.
+    would only be vaguer, so it is replaced by the highest terms below it that are not ancestors.
     INVARIANT: a term below one of these is covered by every prohibition that covers the latter.
     """
     above = taxonomy.lineage(stated) if stated is not None else ()
@@ -217,7 +217,7 @@ def highest_other_terms(
 
 
 def steps_between(taxonomy: Taxonomy, one: str, other: str) -> int:
-    """Return the steps from one term to another, over a root above all roots."""
+    """Return the steps from one term to another, through a root above all roots."""
     theirs = taxonomy.lineage(other)
     for up, term in enumerate(taxonomy.lineage(one)):
         if term in theirs:
@@ -250,7 +250,7 @@ def _combined(left: dict[int, Option], options: Iterable[Option], most: int) -> 
 
 
 def _any_of(options: Iterable[Option]) -> int:
-    """Return the prohibitions that cover the event by one option or another."""
+    """Return the prohibitions that cover the event under at least one option."""
     covering = 0
     for option in options:
         covering |= option.prohibiting
@@ -258,7 +258,7 @@ def _any_of(options: Iterable[Option]) -> int:
 
 
 def _all_of(options: Iterable[Option]) -> int:
-    """Return the prohibitions that cover the event by every option."""
+    """Return the prohibitions that cover the event under every option."""
     covering = -1
     for option in options:
         covering &= option.prohibiting
@@ -266,7 +266,7 @@ def _all_of(options: Iterable[Option]) -> int:
 
 
 def _distinct(options: Iterable[Option], prohibits: int) -> list[Option]:
-    """Return the options that are worth a try, as far as some prohibitions go."""
+    """Return the options that are worth trying, considering only some prohibitions."""
     kept: dict[int, Option] = {}
     for option in options:
         _keep_cheapest(kept, replace(option, prohibiting=option.prohibiting & prohibits))
@@ -280,7 +280,7 @@ def _keep_cheapest(options: dict[int, Option], option: Option) -> None:
 
 
 def _undominated(options: dict[int, Option]) -> dict[int, Option]:
-    """Leave out what is neither cheaper nor rid of more prohibitions than something else."""
+    """Drop the options that another one beats in cost and in the prohibitions that remain."""
     kept: dict[int, Option] = {}
     for option in sorted(options.values(), key=lambda each: each.cost):
         if all(each & ~option.prohibiting for each in kept):

@@ -1,4 +1,4 @@
-"""A decision with everything that a person wants to know about it. Pure, in one language."""
+"""Explains a decision: the statement behind it, and what would change it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, find_unknown_t
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A term, a fact with whether it holds, or a number of days; and how people call it."""
+    """A term, a fact with its state, or a number of days; with its label."""
 
     term: str
     label: str | None = None
@@ -41,7 +41,7 @@ class Comparison:
 
     dimension: Dimension
     expected: tuple[Named, ...] | None
-    """What covers the event first. `None` when the statement does not restrict the dimension."""
+    """What covers the event comes first. `None` when the statement has no restriction."""
     actual: tuple[Named, ...]
     """Empty when the event states nothing."""
     covered: bool
@@ -49,7 +49,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A word that means nothing here, and the one that was most likely meant."""
+    """A term outside the vocabulary, and the one that was most likely meant."""
 
     field: str
     term: str
@@ -58,7 +58,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class CategoryExplanation:
-    """Why one data category was decided as it was, and what would change it."""
+    """Why one data category was decided this way, and what would change the decision."""
 
     decided: CategoryDecision
     label: str | None
@@ -66,7 +66,7 @@ class CategoryExplanation:
     """In the language asked for."""
     statement: Statement | None
     section: str | None
-    """What the section of the statement's clause is called."""
+    """The label of the section that the statement's clause is in."""
     comparisons: tuple[Comparison, ...]
     """One for each dimension; empty without a statement."""
     remedies: Remedies | None
@@ -76,7 +76,7 @@ class CategoryExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an event was decided as it was, and what would change it."""
+    """Why an event was decided this way, and what would change the decision."""
 
     flow: Flow
     at: datetime
@@ -86,11 +86,11 @@ class Explanation:
     """`None` when no such controller is known."""
     categories: tuple[CategoryExplanation, ...]
     leave_out: tuple[str, ...]
-    """The categories without which the event would be permitted; empty if that needs more."""
+    """The categories without which the event would be permitted; empty if that is not enough."""
     hints: tuple[Hint, ...]
-    """What to correct when the event can't be judged."""
+    """What to correct when the event cannot be decided."""
     versions: tuple[CompiledPolicy, ...]
-    """The versions there are, when none was in force."""
+    """All versions, when none was in force."""
 
     @property
     def texts(self) -> Texts:
@@ -99,13 +99,13 @@ class Explanation:
 
     @property
     def advice_heading(self) -> str:
-        """What stands above each category's advice."""
+        """The heading above each category's advice."""
         key = "advice.heading_of_several" if len(self.categories) > 1 else "advice.heading"
         return self.texts(key)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to say about the event as a whole, in sentences."""
+        """Sentences about the event as a whole."""
         texts = self.texts
         notes = []
         if self.leave_out:
@@ -133,7 +133,7 @@ class Explanation:
 
 
 def explain(flow: Flow, at: datetime, policies: PolicySet, language: str = "en") -> Explanation:
-    """Decide a flow that happened at a moment (with zone), and explain the decision.
+    """Decide a flow that happened at a time (with zone), and explain the decision.
 
     The explanation has for each data category the deciding or nearest statement, each dimension
     of it against the flow, and the smallest change of the event and of the policy that would
@@ -243,7 +243,7 @@ class _Category:
         terms: tuple[str, ...] | None = getattr(statement, DIMENSION_FIELDS[dimension])
         if terms is None:
             return None
-        # what covers the event comes first, so that no abbreviation hides it
+        # what covers the event comes first, so that abbreviated lists still show it
         ordered = sorted(terms, key=lambda term: not self._covers(dimension, term))
         return tuple(self._named(dimension, term) for term in ordered)
 
@@ -280,7 +280,7 @@ class _Category:
 def sentence(
     language: str, decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
 ) -> str:
-    """Put what `decide` made of the same arguments into a sentence. Raises `KeyError`.
+    """Put a decision that `decide` made of the same arguments into a sentence. Raises `KeyError`.
 
     INVARIANT: the English sentence is the one that the decision carries.
     """
@@ -290,7 +290,7 @@ def sentence(
 def account_of(
     decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
 ) -> Account:
-    """Gather what there is to say about a decision that `decide` made of the same arguments."""
+    """Gather what a sentence about a decision of `decide` needs, given the same arguments."""
     vocabulary = policies.vocabularies.get(flow.controller)
     if vocabulary is None:
         return Account(decided, flow, at, None, None, None, ())

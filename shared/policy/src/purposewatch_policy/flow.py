@@ -1,7 +1,7 @@
-"""One flow of personal data: what a policy is asked about.
+"""One flow of personal data, which a policy permits or not.
 
-A flow names categories of data, never their values: it has no field where a personal value
-belongs, and unknown fields are refused.
+A flow names categories of data, never their values: it has no field for a personal value, and
+unknown fields are rejected.
 """
 
 from typing import Annotated, Self
@@ -26,7 +26,7 @@ Controller = Annotated[str, StringConstraints(pattern=CONTROLLER_PATTERN)]
 
 
 class Flow(BaseModel):
-    """One flow of personal data, in vocabulary terms: what a policy is asked about."""
+    """One flow of personal data, in vocabulary terms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

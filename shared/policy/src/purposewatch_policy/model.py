@@ -1,4 +1,4 @@
-"""What a controller declared: statements, and the version of a policy that they make up."""
+"""What a controller declared: statements, and the policy version that they form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 
 
 class Effect(StrEnum):
-    """Whether a statement allows what it covers, or forbids it."""
+    """Whether a statement permits or prohibits what it covers."""
 
     PERMIT = "permit"
     PROHIBIT = "prohibit"
@@ -17,7 +17,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFinding:
-    """A finding of `policy lint` about a statement that the author stands by, and why."""
+    """A finding of `policy lint` that the author accepts for a statement, and why."""
 
     rule: str
     """Id of the rule, for example `public-disclosure`."""
@@ -26,7 +26,7 @@ class AcceptedFinding:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing that the policy says, traceable to a clause of the source document.
+    """One rule of the policy, traceable to a clause of the source document.
 
     Where a dimension is `None`, the statement does not restrict it.
     """
@@ -53,10 +53,10 @@ class Statement:
     unless: tuple[str, ...] = ()
     """Facts of which none may hold."""
     defined_terms: tuple[str, ...] = ()
-    """The defined terms by which it names categories."""
+    """The defined terms through which it names categories."""
     note: str = ""
     accepted_findings: tuple[AcceptedFinding, ...] = ()
-    """No part of what is declared: neither a decision nor the digest depends on it."""
+    """Not part of what is declared: neither decisions nor the digest depend on it."""
 
     def terms(self, dimension: Dimension) -> tuple[str, ...] | None:
         """Return what it names in a dimension, `None` for no restriction; of facts, all of them.
@@ -83,11 +83,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class DefinedTerm:
-    """A group of data categories that the source document gives a name to."""
+    """A group of data categories that the source document defines."""
 
     name: str
     data_categories: tuple[str, ...]
-    """All of them, those of nested defined terms included."""
+    """All of them, including those of nested defined terms."""
     label: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
@@ -99,14 +99,14 @@ class Policy:
     controller: str
     version: str
     in_force_from: datetime
-    """With zone; the first moment at which it applies."""
+    """With zone; the first time at which it applies."""
     in_force_until: datetime | None
-    """With zone; the first moment at which it no longer applies."""
+    """With zone; the first time at which it no longer applies."""
     statements: tuple[Statement, ...]
     """In the order of the file. INVARIANT: their ids are distinct."""
     title: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, str] = field(default_factory=dict)
     """The source text: its language, title and a note."""
     sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Labels of the sections that clauses lie in."""
+    """Labels of the sections that clauses refer to."""
     defined_terms: Mapping[str, DefinedTerm] = field(default_factory=dict)

@@ -1,6 +1,6 @@
-"""Chooses one statement of many, by operations on whole sets of statements.
+"""Chooses one statement out of many by operations on whole sets of statements.
 
-Neither choice walks the statements: the cost is a few integer operations for each dimension,
+No choice iterates over statements: the cost is a few integer operations for each dimension,
 whatever the length of the policy.
 """
 
@@ -27,7 +27,7 @@ def nearest_miss(candidates: int, covering: Sequence[int]) -> int:
     for covered in covering:
         passing = candidates & covered
         if not passing or passing == candidates:
-            continue  # all fail or none does, so none gets ahead
+            continue  # all of them fail or none does, so it makes no difference
         dividing.append(passing)
         carry = candidates ^ passing
         for digit in range(_PLANES):

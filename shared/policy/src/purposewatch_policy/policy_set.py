@@ -1,4 +1,4 @@
-"""All the policies that decisions are made against: every version of every controller."""
+"""All policies that decisions are made by: every version of every controller."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from purposewatch_policy.vocabulary import Vocabulary
 class PolicySet:
     """Compiled policies by controller. Immutable; a changed policy makes a new set.
 
-    INVARIANT: the versions of a controller are in force one after the other, never two at once.
+    INVARIANT: at any time, at most one version of a controller's policy is in force.
     """
 
     __slots__ = ("_versions", "vocabularies")
@@ -54,7 +54,7 @@ class PolicySet:
         raise KeyError(version)
 
     def in_force(self, controller: str, at: datetime) -> CompiledPolicy | None:
-        """Return the version that is in force at a moment with zone. Raises `KeyError`."""
+        """Return the version that is in force at a time (with zone). Raises `KeyError`."""
         for compiled in reversed(self._versions[controller]):
             if compiled.begins <= at:
                 return compiled if compiled.until is None or at < compiled.until else None

@@ -1,18 +1,19 @@
-"""The smallest change, of an event or of a policy, that would make a violation permitted.
+"""The smallest change of an event or of a policy that would make a violation permitted.
 
-A change is true: made to the event or to the policy, `decide` permits the data category.
+INVARIANT: once a change is made to the event or to the policy, `decide` permits the data category.
+A change of the event honours every prohibition.
 
-Of an **event**, a change gives some dimensions another value. It never withholds: no stated value
-is taken away or made vaguer, and neither role nor data category is swapped for another one, since
-that would be another event; they may be named more precisely. Minimal means that no such change
-touches fewer dimensions. All facts together are one dimension.
+A change of the **event** gives some dimensions another value. It never hides anything: no stated
+value is removed or made vaguer, and neither role nor data category is replaced, since that would be
+another event; they may be named more precisely. Minimal means that no such change touches fewer
+dimensions. All facts together count as one dimension.
 
-Of a **policy**, a change widens one permit and narrows every prohibition that covers the event.
-Minimal means that no widening of any one permit touches fewer dimensions of it; each prohibition
-in the way is narrowed in one dimension, or withdrawn where nothing would be left of it.
+A change of the **policy** widens one permit and narrows every prohibition that covers the event.
+Minimal means that no widening of one permit touches fewer dimensions; each prohibition is narrowed
+in one dimension, or withdrawn where nothing would be left of it.
 
-Of several that are as small, the one under the nearest miss is taken, then the one that leaves
-earlier dimensions alone, then the first in file order.
+Of several minimal changes, the one under the nearest miss is taken, then the one that keeps the
+earlier dimensions, then the first in file order.
 """
 
 from collections.abc import Sequence
@@ -73,10 +74,10 @@ class Remedies:
 
     event: EventRemedy | None
     obstacle: Statement | None
-    """Where the event has no remedy: the prohibition in its way; `None` if it is that no statement
-    for the role permits anything with that data category."""
+    """The prohibition because of which the event has no remedy; `None` if the reason is that no
+    statement for the role permits anything with that data category."""
     policy: PolicyRemedy | None
-    """`None` when the policy has no permit that could be widened."""
+    """`None` when the policy has no permit to widen."""
 
 
 def find_remedies(
@@ -84,8 +85,8 @@ def find_remedies(
 ) -> Remedies | None:
     """Return the smallest changes for one category, decided by this version of the policy.
 
-    `None` for what is permitted, can't be judged, or happened when no version was in force: no
-    small change helps there, or none is needed.
+    `None` for what is permitted, is unknown, or happened when no version was in force: no small
+    change would help, or none is needed.
     """
     if decided.outcome is not Outcome.VIOLATION or decided.kind is Kind.POLICY_NOT_IN_FORCE:
         return None
@@ -118,7 +119,7 @@ class _Search:
         return Remedies(event, obstacle, self._policy_remedy())
 
     def _cheapest(self, prohibits: int) -> tuple[int, Option] | None:
-        """Return the permit and the changes under it, as if only some prohibitions existed."""
+        """Return a permit and the changes needed for it, considering only some prohibitions."""
         search = EventSearch(self._flow, self._category, self._compiled, self._covering, prohibits)
         ways = {index: search.ways(index) for index in self._permits}
         for most in range(len(_DIMENSIONS) + 1):  # the bound keeps the search narrow

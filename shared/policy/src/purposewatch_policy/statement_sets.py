@@ -1,7 +1,7 @@
-"""Statements as bit sets, so that deciding is a handful of integer operations.
+"""Statements as bit sets, so that deciding takes a handful of integer operations.
 
 Statement number *i* is bit *i* of every set. For each dimension, a term maps to the set of
-statements that cover it, the statements about its ancestors included. Within a set, the lowest
+statements that cover it, including the statements about its ancestors. Within a set, the lowest
 bit is the first statement in file order.
 """
 
@@ -18,8 +18,8 @@ _Names = Callable[[Statement], tuple[str, ...] | None]
 class StatementSets:
     """Which of some statements cover what. Immutable by convention.
 
-    Mappings from terms to sets hold every term of the vocabulary, and no other: a missing key is
-    an unknown term. Where a flow may leave a dimension out, the key `None` holds the statements
+    Mappings from terms to sets have exactly the terms of the vocabulary: a missing key is an
+    unknown term. Where a flow may leave a dimension out, the key `None` holds the statements
     that cover such a flow.
     """
 
@@ -64,13 +64,13 @@ class StatementSets:
         self.recipient = _flattened(self.recipient_levels)
         self.operation = covering(statements, vocabulary.operations, lambda each: each.operations)
 
-        # What a flow leaves out can't be shown to comply with a restriction ...
+        # What a flow leaves out cannot be shown to comply with a restriction ...
         self.source = _covering_optional(statements, vocabulary.sources, lambda each: each.sources)
         self.location = _covering_optional(
             statements, vocabulary.locations, lambda each: each.locations
         )
-        # ... except for the legal basis: it is the controller's declaration, which an event may
-        # repeat, and then has to agree with.
+        # ... except for the legal basis: the controller declares it, and an event that repeats it
+        # has to agree.
         self.legal_basis = _covering_optional(
             statements, vocabulary.legal_bases, lambda each: each.legal_bases
         )
@@ -89,7 +89,7 @@ class StatementSets:
         """What explanations say of each permit."""
 
     def retention(self, days: int | None) -> int:
-        """Return the statements that allow keeping data for so many days."""
+        """Return the statements that permit keeping data for this many days."""
         if days is None:
             return self._retention_sets[-1]
         return self._retention_sets[bisect_left(self._retention_limits, days)]
@@ -125,7 +125,7 @@ def _set(members: Iterable[bool]) -> int:
 
 
 def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
-    """Return the statements that name each term, without regard to ancestors."""
+    """Return the statements that name each term, ignoring ancestors."""
     members: dict[str, bytearray] = {
         term: bytearray((len(statements) + 7) // 8) for term in taxonomy
     }
@@ -140,7 +140,7 @@ def _levels(
 ) -> dict[str, tuple[int, ...]]:
     """Return for each term the statements that cover it, by the steps up to what they name.
 
-    A statement that does not restrict the dimension names, as it were, one root above all roots.
+    A statement that does not restrict the dimension counts as naming one root above all roots.
     """
     named = _named(statements, taxonomy, names)
     unrestricted = _set(names(each) is None for each in statements)
@@ -168,9 +168,9 @@ def _covering_optional(
 
 
 def _retention(statements: tuple[Statement, ...]) -> tuple[list[int], list[int]]:
-    """Return the distinct limits in order, and the statements that allow up to each of them.
+    """Return the distinct limits in order, and the statements that permit each of them.
 
-    The last set, one more than there are limits, holds the statements without a limit.
+    There is one more set than limits: the last one holds the statements without a limit.
     """
     limits = sorted({each.retention_days for each in statements if each.retention_days is not None})
     allowed = _set(each.retention_days is None for each in statements)

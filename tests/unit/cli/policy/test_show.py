@@ -249,4 +249,4 @@ def test_a_policy_that_cannot_be_loaded_ends_with_status_2(tmp_path: Path) -> No
     """The message says what to do."""
     status, output = run(str(tmp_path))
     assert status == 2
-    assert "holds no policy; add" in output
+    assert "contains no policy; add" in output

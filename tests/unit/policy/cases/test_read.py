@@ -72,7 +72,7 @@ def test_case_without_expectation_fails(tmp_path: Path) -> None:
         ("outcome: permitted, statement: members.contact,", "outcome: permitted,", "8: `expect` l"),
         ("kind: prohibited", "kind: forbidden", "11: unknown kind `forbidden`; write one of"),
         ("kind: prohibited, clause: members.2", "kind: prohibited", "11: `expect` lacks `clause`"),
-        ("at: 2019-12-31T15:59:59Z", "at: yesterday", "13: `at`: `yesterday` is no moment"),
+        ("at: 2019-12-31T15:59:59Z", "at: yesterday", "13: `at`: `yesterday` is not a timestamp"),
         ("a diagnosis is collected", "an e-mail address is used for support", "9: a case `an e-m"),
     ],
 )

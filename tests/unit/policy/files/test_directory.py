@@ -77,13 +77,13 @@ def test_accepted_findings_are_read_each_once(tmp_path: Path) -> None:
 
 def test_missing_directory_is_refused(tmp_path: Path) -> None:
     """A directory that does not exist is an error that names it."""
-    with pytest.raises(InvalidSourceError, match="is no directory"):
+    with pytest.raises(InvalidSourceError, match="is not a directory"):
         load_policies(tmp_path / "nowhere")
 
 
 def test_empty_directory_is_refused(tmp_path: Path) -> None:
     """A directory without any policy is an error: nothing could be judged by it."""
-    with pytest.raises(InvalidSourceError, match="holds no policy"):
+    with pytest.raises(InvalidSourceError, match="contains no policy"):
         load_policies(tmp_path)
 
 

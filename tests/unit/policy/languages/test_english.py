@@ -89,13 +89,13 @@ HAPPENED = "`reader` data in `user.contact` was used by `first_party` for `servi
         (
             {"purpose": "nothing", "data_categories": ("user.shoe_size",)},
             (
-                "`nothing` is no purpose and `user.shoe_size` is no data category in the "
-                "vocabulary of `library`, so this can't be judged."
+                "`nothing` is not a purpose and `user.shoe_size` is not a data category in the "
+                "vocabulary of `library`, so this cannot be judged."
             ),
         ),
         (
             {"controller": "museum"},
-            "there is no policy for the controller `museum`, so this can't be judged.",
+            "there is no policy for the controller `museum`, so this cannot be judged.",
         ),
     ],
 )

@@ -101,10 +101,10 @@ def test_faults_of_all_files_are_collected(tmp_path: Path) -> None:
             "vocabulary/common.yaml:2; keep one"
         ),
         (
-            "vocabulary/common.yaml:8: the recipient `third_party.ads` lies below `third_party`, "
-            "which is not declared; declare it"
+            "vocabulary/common.yaml:8: the recipient `third_party.ads` has the parent "
+            "`third_party`, which is not declared; declare it"
         ),
-        "zeta/vocabulary.yaml:2: `Member` is no term; write lower-case words joined by dots",
+        "zeta/vocabulary.yaml:2: `Member` is not a term; write lower-case words joined by dots",
     ]
 
 
@@ -112,7 +112,7 @@ def test_files_that_nothing_reads_are_faults(tmp_path: Path) -> None:
     """A policy under a wrong name must not pass for one that is in force."""
     root = write(tmp_path, {"acme/policy.yaml": "", "acme/polices.yaml": "", "acme/notes.md": ""})
     assert faults(root) == [
-        "acme/polices.yaml: is never read; a policy's file is named `policy.<version>.yaml`"
+        "acme/polices.yaml: is never read; name a policy file `policy.<version>.yaml`"
     ]
 
 
@@ -127,5 +127,5 @@ def test_overlong_term_is_refused(tmp_path: Path) -> None:
     term = "a" * 129
     root = write(tmp_path, {"acme/policy.yaml": "", "acme/vocabulary.yaml": f"roles:\n  {term}:\n"})
     assert [
-        f"acme/vocabulary.yaml:2: `{term}` is no term; write lower-case words joined by dots"
+        f"acme/vocabulary.yaml:2: `{term}` is not a term; write lower-case words joined by dots"
     ] == faults(root)

@@ -98,14 +98,14 @@ def test_closest_term_is_suggested() -> None:
 
 
 def test_parent_must_exist() -> None:
-    """A taxonomy can't be made with a parent that is no term."""
-    with pytest.raises(ValueError, match=r"`a`, the parent of `a\.b`, is no role"):
+    """A taxonomy cannot have a parent that is not a term."""
+    with pytest.raises(ValueError, match=r"`a`, the parent of `a\.b`, is not a role"):
         Taxonomy("role", {"a.b": TermEntry("a.b", "a")})
 
 
 def test_terms_are_never_above_themselves() -> None:
-    """A taxonomy can't be made with a circle."""
-    with pytest.raises(ValueError, match="above itself"):
+    """A taxonomy cannot have a cycle."""
+    with pytest.raises(ValueError, match="its own ancestor"):
         Taxonomy("role", {"a": TermEntry("a", "b"), "b": TermEntry("b", "a")})
 
 
@@ -147,7 +147,7 @@ def test_unknown_terms_are_found_in_every_dimension() -> None:
 
 
 def test_what_is_not_stated_is_not_unknown() -> None:
-    """Optional dimensions that a flow leaves out can't be unknown."""
+    """Optional dimensions that a flow leaves out cannot be unknown."""
     vocabulary = Vocabulary.of(
         roles=["r"], operations=["o"], purposes=["p"], recipients=["t"], data_categories=["c"]
     )
@@ -164,5 +164,5 @@ def test_what_is_not_stated_is_not_unknown() -> None:
 
 def test_dimensions_are_checked() -> None:
     """A misspelt dimension is a programming error."""
-    with pytest.raises(TypeError, match="no dimensions"):
+    with pytest.raises(TypeError, match="unknown dimensions"):
         Vocabulary.of(role=["r"])

@@ -78,13 +78,13 @@ def test_null_counts_as_absent(tmp_path: Path) -> None:
         (
             "terms: [a, a]",
             lambda f: f.names("terms"),
-            "`terms` names `a` twice; keep one of the two",
+            "`terms` names `a` twice; keep one of them",
         ),
         ("nested: 1", lambda f: f.mapping("nested"), "`nested` must be a mapping of fields"),
         (
             "label: {English: A}",
             lambda f: f.labels("label"),
-            "`English` is no language tag; write one such as `en` or `zh-Hant`",
+            "`English` is not a language tag; write one such as `en` or `zh-Hant`",
         ),
         ("label: {en: ''}", lambda f: f.labels("label"), "the label in `en` must be a text"),
     ],

@@ -69,8 +69,8 @@ def test_duplicate_keys_are_all_reported(tmp_path: Path) -> None:
     assert node is not None
     assert node.plain() == {"a": 1, "b": {"c": 1}}
     expected = [
-        "file.yaml:2: `a` is already in line 1; keep one of the two",
-        "file.yaml:3: `c` is already in line 3; keep one of the two",
+        "file.yaml:2: `a` is already in line 1; keep one of them",
+        "file.yaml:3: `c` is already in line 3; keep one of them",
     ]
     assert expected == errors
 
@@ -78,9 +78,9 @@ def test_duplicate_keys_are_all_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("a: &x 1\n", "file.yaml:1: `x`: anchors and aliases are not read; repeat the value"),
-        ("a: *x\n", "file.yaml:1: `x`: anchors and aliases are not read; repeat the value"),
-        ("a: !!int 1\n", "file.yaml:1: tags are not read; write the plain value"),
+        ("a: &x 1\n", "file.yaml:1: `x`: anchors and aliases are not supported; repeat the value"),
+        ("a: *x\n", "file.yaml:1: `x`: anchors and aliases are not supported; repeat the value"),
+        ("a: !!int 1\n", "file.yaml:1: tags are not supported; write the plain value"),
         ("a: 1\n---\nb: 1\n", "file.yaml:2: a second document starts here; use one file for each"),
         ("", "file.yaml: the file must be a mapping of fields; write `field: value` lines"),
         ("- a\n", "file.yaml:1: the file must be a mapping of fields; write `field: value` lines"),
@@ -120,7 +120,7 @@ def test_missing_file_is_an_error_without_a_line(tmp_path: Path) -> None:
     path = tmp_path / "missing.yaml"
     node = read_mapping(path, errors)
     assert node is None
-    assert [f"{path}: can't be read: no such file or directory"] == [str(each) for each in errors]
+    assert [f"{path}: cannot be read: no such file or directory"] == [str(each) for each in errors]
 
 
 def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:

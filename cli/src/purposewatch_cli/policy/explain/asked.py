@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from purposewatch_contract import CanonicalEvent, SubmittedEvent
 from purposewatch_policy import Flow
-from purposewatch_policy.yaml_reader import parse_instant
+from purposewatch_policy.yaml_reader import parse_timestamp
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -165,7 +165,7 @@ def _flag(location: tuple[int | str, ...]) -> str:
 
 def _moment(text: str) -> datetime:
     try:
-        return parse_instant(text)
+        return parse_timestamp(text)
     except ValueError as error:
         message = f"`--at`: {error}"
         raise UnusableError(message) from error

@@ -1,4 +1,4 @@
-"""Cases beside a policy, as data: a flow, and what the policy ought to say about it."""
+"""Cases beside a policy, as data: a flow, and the decision that is expected for it."""
 
 from purposewatch_policy.cases.coverage import Coverage, measure
 from purposewatch_policy.cases.read import (

@@ -1,4 +1,4 @@
-"""What the cases of a policy touch, and what they leave out."""
+"""What the cases of a policy cover, and what they leave out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from purposewatch_policy.model import Statement
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the cases of one version touch."""
+    """What the cases of one version cover."""
 
     version: str
     statements: int
@@ -38,12 +38,12 @@ class Coverage:
         return _percent(self.values_touched, self.values)
 
     def reaches(self, percent: float) -> bool:
-        """Whether both shares are at least so large."""
+        """Whether both shares are at least this large."""
         return min(self.statements_percent, self.values_percent) >= percent
 
 
 def measure(compiled: CompiledPolicy, decided: Sequence[tuple[Flow, Decision]]) -> Coverage:
-    """Measure the cases that fall into the time of one version."""
+    """Measure the cases that happened while one version was in force."""
     deciding = {
         category.statement
         for _, decision in decided

@@ -1,4 +1,4 @@
-"""Cases that a lawyer can check: a flow, and what the policy ought to say about it."""
+"""Cases that a lawyer can check: a flow, and the decision that is expected for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,13 +56,13 @@ class Case:
     at: datetime
     flow: Flow
     expect: Expectation | None
-    """`None` when the case has no expectation; such a case always fails."""
+    """`None` when the case expects nothing; such a case always fails."""
     location: Location
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One thing that a case expects otherwise than it was decided."""
+    """One field in which a decision differs from what a case expects."""
 
     name: str
     """Field of the expectation, for example `kind`."""
@@ -83,7 +83,7 @@ class CaseFile:
 
 
 def load_cases(path: Path) -> CaseFile:
-    """Return the cases of a controller's `cases.yaml`, which stands beside its policies.
+    """Return the cases of a controller's `cases.yaml`, which lies beside its policies.
 
     Raises `InvalidSourceError` with every fault of the file.
     """
@@ -96,7 +96,7 @@ def load_cases(path: Path) -> CaseFile:
 
 
 def check_case(case: Case, policies: PolicySet) -> tuple[str, ...]:
-    """Return how the decision differs from what the case expects; nothing when it is met."""
+    """Return how the decision differs from what the case expects; empty when it is met."""
     if case.expect is None:
         return ("the case has no expectation; add `expect`",)
     decision = decide(case.flow, case.at, policies)
@@ -105,7 +105,7 @@ def check_case(case: Case, policies: PolicySet) -> tuple[str, ...]:
 
 
 def mismatches(expect: Expectation, decision: Decision) -> tuple[Mismatch, ...]:
-    """Return where a decision differs from what a case expects; nothing when it is met.
+    """Return where a decision differs from what a case expects; empty when it is met.
 
     Statement, clause, grade and failed dimensions are those of the deciding category.
     """
@@ -156,7 +156,7 @@ class _CaseReader:
         defaults = fields.mapping("defaults")
         stated = defaults or MappingNode(fields.at)
         default_fields = Fields(stated, _DEFAULT_FIELDS, "defaults", self._errors)
-        at = default_fields.instant("at")
+        at = default_fields.timestamp("at")
         if at is None and default_fields.states("at"):
             at = datetime.min.replace(tzinfo=UTC)  # faulty, and reported once
         flow = default_fields.mapping("flow")
@@ -179,7 +179,7 @@ class _CaseReader:
     ) -> Case | None:
         fields = Fields(body, _CASE_FIELDS, "a case", self._errors)
         name = fields.text("name", required=True)
-        moment = fields.instant("at") if fields.states("at") else at
+        moment = fields.timestamp("at") if fields.states("at") else at
         if moment is None and not fields.states("at"):
             fields.error("a case lacks `at`; add it, here or in `defaults`")
         own = fields.mapping("flow")

@@ -22,7 +22,7 @@ class CaseResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the case expects something, and all of it came true."""
+        """Whether the case expects something, and the decision meets all of it."""
         return self.case.expect is not None and not self.mismatches
 
     @property
@@ -50,7 +50,7 @@ class ControllerResult:
 
 
 def run_controller(controller: LoadedController) -> ControllerResult:
-    """Decide every case and measure what the cases touch.
+    """Decide every case and measure what the cases cover.
 
     Raises `InvalidSourceError` when the case file has faults.
     """

@@ -1,4 +1,4 @@
-"""What changes for the data subjects between two versions of a policy, and by which statements."""
+"""What changes for data subjects between two versions of a policy, and by which statements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from purposewatch_policy.vocabulary import NOUNS, Taxonomy
 _PERMISSIONS = (ChangeKind.PERMITTED, ChangeKind.WITHDRAWN)
 
 ERASE = "erase"
-"""The operation that data subjects ask for: declaring it gives them a right, and not a loss."""
+"""The operation that data subjects request: declaring it gives them a right."""
 
 _NOUNS = {
     Dimension.ROLE: "role",
@@ -29,12 +29,12 @@ _NOUNS = {
     Dimension.LEGAL_BASIS: "legal basis",
 }
 _MANY = 3
-"""Where so many dimensions are new, it is not the old statement in another form."""
+"""With this many new dimensions, it is not the old statement in another form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closest:
-    """The permit of the side that does not permit a flow which comes closest to it."""
+    """The permit that comes closest to a flow, in the version that does not permit the flow."""
 
     statement: Statement
     lacks: tuple[Dimension, ...]
@@ -48,11 +48,11 @@ class Change:
     kind: ChangeKind
     rights_shrink: bool
     reason: str
-    """In a few words, what is new or gone."""
+    """In a few words, what was added or removed."""
     statement: Statement
     """The first statement that permits on one side only, or the prohibition that came or went."""
     prohibition: Statement | None
-    """The prohibition that stood, or now stands, against the permission."""
+    """The prohibition that overrode, or now overrides, the permission."""
     region: Region
     cause: Cause
     box: Box
@@ -66,17 +66,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class NewWords:
-    """How the two vocabularies differ in one dimension."""
+    """The difference of two vocabularies in one dimension."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     moved: tuple[str, ...]
-    """In both, but below another parent."""
+    """In both, with another parent."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyDiff:
-    """Everything in which two versions differ."""
+    """All differences between two versions."""
 
     old: CompiledPolicy
     new: CompiledPolicy
@@ -135,7 +135,7 @@ def _change(space: FlowSpace, changed: ChangedBox) -> Change:
 
 
 def _closest(space: FlowSpace, flow: Flow, *, gained: bool) -> Closest | None:
-    """Find the permit of the side that lacks one; unlike a verdict's nearest miss, among all."""
+    """Find the closest permit among all, unlike a verdict's nearest miss, which has candidates."""
     old, new = space.versions
     permits = old.permits if gained else new.permits << len(old.statements)
     if not permits:
@@ -169,7 +169,7 @@ def _reason(cause: Cause, closest: Closest | None) -> str:
 
 
 def _said(closest: Closest | None, term: str, retention: str, facts: str, whole: str) -> str:
-    """Say in which dimensions the closest permit of the other side falls short."""
+    """Say in which dimensions the closest permit of the other version does not cover the flow."""
     if closest is None or len(closest.lacks) >= _MANY:
         return f"{whole} altogether"
     special = {Dimension.RETENTION: retention, Dimension.FACTS: facts}
@@ -178,9 +178,9 @@ def _said(closest: Closest | None, term: str, retention: str, facts: str, whole:
 
 
 def _shrinks(space: FlowSpace, changed: ChangedBox) -> bool:
-    """Whether data subjects lose by it: anything more is done with their data, or less is erased.
+    """Whether data subjects lose: more is done with their data, or less of it is erased.
 
-    A prohibition of erasing takes something away as well.
+    A prohibition of erasing is a loss as well.
     """
     erasing = [
         axis.taxonomy is not None and ERASE in axis.taxonomy.lineage(str(axis.values[position]))

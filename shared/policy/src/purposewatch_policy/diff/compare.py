@@ -1,9 +1,8 @@
 """Finds the flows that two versions judge differently, without enumerating flows.
 
-The space is cut along one axis after the other. On each axis, values that the same of the
-remaining statements cover are taken together; a part in which no statement differs between the
-versions is left at once. Equal parts are computed once. What remains are boxes: for each axis, a
-set of values.
+The space is divided along one axis after another. On each axis, values that the same remaining
+statements cover are grouped; a part in which no statement differs between the versions is skipped.
+Equal parts are computed once. The result is a set of boxes.
 """
 
 from collections import defaultdict
@@ -21,8 +20,8 @@ class ChangeKind(StrEnum):
     PERMITTED = "newly_permitted"
     """It is permitted and was not."""
     LIFTED = "no_longer_prohibited"
-    """It was prohibited; now the policy does not speak of it. It is a violation before and after,
-    but the promise is gone."""
+    """It was prohibited, and is now undeclared. It is a violation before and after, but the promise
+    is gone."""
     WITHDRAWN = "no_longer_permitted"
     """It was permitted and is not."""
     PROHIBITED = "newly_prohibited"
@@ -37,7 +36,7 @@ class Cause:
     statement: int
     """The permit that now allows or no longer allows it, or the prohibition that came or went."""
     prohibition: int | None = None
-    """The prohibition that stood before a new permission, or stands against a former one."""
+    """The prohibition that applied before a new permission, or applies after a former one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class _Comparison:
         return self._numbers[part]
 
     def _cause(self, statements: int) -> Cause | None:
-        """Tell how a flow changes that exactly these statements cover."""
+        """Return how the judgement of a flow changes that exactly these statements cover."""
         old, new = statements & self._old, statements & ~self._old
         forbade, forbids = old & ~self._permits, new & ~self._permits
         permitted = old & self._permits if not forbade else 0

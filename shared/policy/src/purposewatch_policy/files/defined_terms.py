@@ -9,7 +9,7 @@ from purposewatch_policy.yaml_reader import ScalarNode, SourceError, did_you_mea
 
 @dataclass(frozen=True, slots=True)
 class DefinedTermDraft:
-    """A defined term before the ones that it names are resolved."""
+    """A defined term whose nested terms are not resolved yet."""
 
     own: tuple[str, ...]
     nested: tuple[ScalarNode, ...]
@@ -20,7 +20,7 @@ class DefinedTermDraft:
 def expand_defined_terms(
     drafts: Mapping[str, DefinedTermDraft], errors: list[SourceError]
 ) -> dict[str, DefinedTerm]:
-    """Resolve the defined terms that each one names; a circle of them is a fault."""
+    """Resolve the defined terms that each one names; a cycle is a fault."""
     expansion = _Expansion(drafts, errors)
     return {
         name: DefinedTerm(name, expansion.expand(name), draft.label, draft.note)
@@ -47,7 +47,7 @@ class _Expansion:
             elif node.text in self._path:
                 circle = [*self._path[self._path.index(node.text) :], node.text]
                 path = " -> ".join(f"`{each}`" for each in circle)
-                message = f"defined terms go round in a circle ({path}); remove one of these steps"
+                message = f"defined terms form a cycle ({path}); remove one of these steps"
                 self._errors.append(node.at.error(message))
             else:
                 groups.append(self.expand(node.text))

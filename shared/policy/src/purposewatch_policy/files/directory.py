@@ -30,11 +30,11 @@ class LoadedController:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What was found under a path."""
+    """The controllers under a path, and the faults of those that cannot be loaded."""
 
     controllers: tuple[LoadedController, ...]
     errors: tuple[SourceError, ...]
-    """Every fault that concerns what was asked for, in reading order."""
+    """Every fault in the part that was asked for, in reading order."""
 
 
 def load_policies(policies_dir: Path) -> PolicySet:
@@ -45,7 +45,7 @@ def load_policies(policies_dir: Path) -> PolicySet:
     """
     errors: list[SourceError] = []
     vocabularies = read_vocabularies(policies_dir, errors)
-    if errors:  # policies in the words of a faulty vocabulary would only add consequent faults
+    if errors:  # a faulty vocabulary would cause further errors in the policies
         raise InvalidSourceError(errors)
     files = [
         file
@@ -60,10 +60,10 @@ def load_policies(policies_dir: Path) -> PolicySet:
 def load_tree(path: Path) -> Tree:
     """Load a tree of policies, or one controller's directory with the common vocabulary.
 
-    Faults of a controller's neighbours are not reported when only that controller is asked for.
+    When only one controller is named, the faults of others are not reported.
     """
     if not path.is_dir():
-        message = "is no directory; name the policies' directory, or one controller's"
+        message = "is not a directory; name the policies' directory, or one controller's"
         return Tree((), (Location(str(path)).error(message),))
     tree, only = path, ""
     if any(path.glob("policy*.yaml")):
@@ -105,8 +105,8 @@ def _read_versions(
 ) -> list[PolicyFile]:
     """Read every version of one controller's policy, in the order of their time.
 
-    Adds faults to `errors`, overlapping versions included. What is returned may be used only if
-    none was added.
+    Adds faults to `errors`, including overlapping versions. The result may be used only if none was
+    added.
     """
     found = (
         read_policy(path, controller, vocabulary, errors)

@@ -1,4 +1,4 @@
-"""Reads one policy file. Adds every fault to a list, with its line and what to do about it."""
+"""Reads one policy file, and lists every fault with its line and what to do about it."""
 
 import re
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ _ACCEPTED_FINDING_FIELDS = ("rule", "reason")
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A policy and the places that checks across files point at."""
+    """A policy, and the locations that checks across files report."""
 
     policy: Policy
     version_at: Location
@@ -77,8 +77,8 @@ def read_policy(
 ) -> PolicyFile | None:
     """Read one version of a controller's policy.
 
-    Returns `None` when nothing can be made of the file. What is returned may be used only if no
-    error was added.
+    Returns `None` when the file cannot be read at all. The result may be used only if no error was
+    added.
     """
     root = read_mapping(path, errors)
     if root is None:
@@ -99,8 +99,8 @@ class _PolicyReader:
         if stated and stated != controller:
             message = f"`controller` is `{stated}`, but the directory is `{controller}`; align them"
             fields.error(message, fields.location("controller"))
-        begins = fields.instant("in_force_from", required=True)
-        until = fields.instant("in_force_until")
+        begins = fields.timestamp("in_force_from", required=True)
+        until = fields.timestamp("in_force_until")
         if begins and until and until <= begins:
             message = "`in_force_until` is not after `in_force_from`; correct one of them"
             fields.error(message, fields.location("in_force_until"))
@@ -131,7 +131,7 @@ class _PolicyReader:
         sections: dict[str, dict[str, str]] = {}
         for name, value in node.entries.items() if node else ():
             if node and not re.fullmatch(_SECTION, name):
-                message = f"`{name}` is no section; write lower-case letters, digits and `_`"
+                message = f"`{name}` is not a section; write lower-case letters, digits and `_`"
                 fields.error(message, node.key_at[name])
             labels = as_mapping(value, f"the label of `{name}`", self._errors)
             sections[name] = read_labels(labels, self._errors) if labels else {}
@@ -142,7 +142,9 @@ class _PolicyReader:
         drafts: dict[str, DefinedTermDraft] = {}
         for name, value in node.entries.items() if node else ():
             if node and not re.fullmatch(TERM_PATTERN, name):
-                message = f"`{name}` is no defined term; write lower-case words such as `contact`"
+                message = (
+                    f"`{name}` is not a defined term; write lower-case words such as `contact`"
+                )
                 fields.error(message, node.key_at[name])
             body = as_mapping(value, f"the defined term `{name}`", self._errors)
             if body is not None:
@@ -191,11 +193,10 @@ class _PolicyReader:
         vocabulary = self._vocabulary
         defined = self._defined_terms_of(fields)
         if not fields.states("data_categories") and not fields.states("defined_terms"):
-            fields.error(
-                "a statement names no data; add `data_categories`, if need be a root such as `user`"
-            )
+            message = "a statement must name data; add `data_categories`, even if it is only `user`"
+            fields.error(message)
         if prohibits and fields.states("legal_bases"):
-            message = "a prohibition has no legal basis; remove `legal_bases`"
+            message = "a prohibition cannot have a legal basis; remove `legal_bases`"
             fields.error(message, fields.location("legal_bases"))
         own = self._terms(fields, "data_categories", vocabulary.data_categories) or ()
         recipients = self._terms(fields, "recipients", vocabulary.recipients)

@@ -1,4 +1,4 @@
-"""Finds and reads the version of a policy that the user names on the command line."""
+"""Reads the version of a policy that a user names: a file, or a directory with `@VERSION`."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from purposewatch_policy.yaml_reader import (
 
 
 class UnusableVersionError(Exception):
-    """A version can't be read. Each line of the message says what to do."""
+    """A version cannot be read. Each line of the message says what to do."""
 
 
 def read_two_versions(
@@ -33,10 +33,10 @@ def read_two_versions(
 
 
 def read_version(named: str, policies: Path, controller: str | None) -> CompiledPolicy:
-    """Read the version that the user named: a file, or a directory and maybe `@VERSION`.
+    """Read the version that the user named: a file, or a directory, optionally with `@VERSION`.
 
-    A file is read in the vocabulary of the tree that it stands in; one that stands in none, in
-    that of the tree `policies`. Of a directory, it is the latest version unless one is named.
+    A file is read with the vocabulary of its own tree, or else of the tree `policies`. Of a
+    directory, the latest version is read unless one is named.
     Raises `UnusableVersionError`.
     """
     path, _, version = named.rpartition("@")
@@ -79,7 +79,7 @@ def _chosen(policies: PolicySet, controller: str | None, version: str) -> Compil
 
 
 def _read_file(path: Path, policies: Path) -> CompiledPolicy:
-    """Read a file by itself, so that a draft may overlap the version that it is to follow."""
+    """Read a file by itself: a draft may overlap the version that it will replace."""
     errors: list[SourceError] = []
     controller = _controller_of(path, errors)
     home = path.resolve().parent

@@ -1,4 +1,4 @@
-"""Sets of flows: the algebra that `lint` and `diff` share.
+"""Sets of flows, which `lint` and `diff` compute with.
 
 A statement is tested on each dimension by itself, so what it covers is a product: on each axis a
 set of values, together a box. Boxes intersect, contain and subtract one another axis by axis;
@@ -41,7 +41,7 @@ OPTIONAL = (Dimension.SOURCE, Dimension.LOCATION, Dimension.LEGAL_BASIS)
 """The dimensions of terms that a flow may leave out."""
 
 MAX_PIECES = 2_000
-"""Boxes that are looked at to see whether statements cover one together, before giving up."""
+"""Steps after which a search for statements that cover a box together is given up."""
 
 _ONLY_TRUE = 0b10
 _FLOW_FIELDS = {Dimension.DATA_CATEGORY: "data_categories", Dimension.RETENTION: "retention_days"}
@@ -95,7 +95,7 @@ class Axis:
 
 
 class FlowSpace:
-    """All flows that some versions of a controller's policy can tell apart.
+    """All flows that some versions of a controller's policy can distinguish.
 
     Statements are numbered through all versions, in the order given.
 
@@ -141,7 +141,7 @@ class FlowSpace:
     def covering_together(self, box: Box, among: int) -> int:
         """Return statements, of a set of them, that cover every flow of a box together.
 
-        Returns none when they do not, or when it is too laborious to find out.
+        Returns none when they do not, or when that would take too many steps to find out.
         """
         used = 0
         waiting = [box]
@@ -161,14 +161,14 @@ class FlowSpace:
     def _least_covered(self, box: Box, among: int) -> int:
         """Return the statements that cover one flow of a box, one that few of them cover.
 
-        If there is a gap, it is mostly there.
+        If there is a gap, it is likely there.
         """
         for axis, values in zip(self.axes, box, strict=True):
             among = min((among & axis.masks[each] for each in positions(values)), key=int.bit_count)
         return among
 
     def example(self, box: Box) -> Flow:
-        """Return one flow of the box that states no more than it has to, in the highest terms."""
+        """Return one flow of the box that states as little as possible, in the highest terms."""
         stated: dict[str, object] = {}
         facts: dict[str, bool] = {}
         for axis, values in zip(self.axes, box, strict=True):
@@ -188,7 +188,7 @@ class FlowSpace:
         return Flow.model_validate({"controller": controller, **stated, "facts": facts})
 
     def _most_common(self, axis: Axis, terms: Sequence[str]) -> str:
-        """Return the term nearest to its root, if possible one that every version has."""
+        """Return the term nearest to its root, preferably one that every version has."""
         known = [version.vocabulary.taxonomy(axis.dimension) for version in self.versions]
 
         def order(term: str) -> tuple[int, int]:
@@ -198,7 +198,7 @@ class FlowSpace:
         return min(terms, key=order)
 
     def _is_possible(self, box: Box) -> bool:
-        """Whether there is a flow in the box: it may not carry ever so many facts."""
+        """Whether a flow can be in the box: the number of facts that it may state is limited."""
         required = sum(
             axis.fact is not None and values == _ONLY_TRUE
             for axis, values in zip(self.axes, box, strict=True)
@@ -311,7 +311,7 @@ def _side_by_side(versions: Sequence[CompiledPolicy], sets: Sequence[int]) -> in
 
 
 def _transposed(masks: Sequence[int], statements: int) -> list[int]:
-    """Turn statements by value into values by statement."""
+    """Return the values that each statement covers, from the statements that cover each value."""
     columns = [0] * statements
     for position, members in enumerate(masks):
         for statement in positions(members):

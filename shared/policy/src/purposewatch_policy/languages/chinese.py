@@ -1,6 +1,6 @@
 """Chinese, put into words on demand. Terms appear with their labels, since those are readable."""
 
-# ruff: noqa: RUF001 - the punctuation of Chinese is no mistake
+# ruff: noqa: RUF001 - Chinese punctuation is intended
 
 from collections.abc import Iterable, Sequence
 

@@ -11,7 +11,14 @@ from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Kind
 from purposewatch_policy.languages.language import Account
 from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
+from purposewatch_policy.vocabulary import (
+    FIRST_PARTY,
+    FlowTerms,
+    Taxonomy,
+    UnknownTerm,
+    Vocabulary,
+    with_article,
+)
 
 _PHRASES = {
     "collect": ("was collected", "by"),
@@ -91,13 +98,13 @@ def not_in_force(controller: str, at: datetime) -> str:
 
 def unknown_controller(controller: str) -> str:
     """Say that there is nothing to judge the flow by."""
-    return f"there is no policy for the controller `{controller}`, so this can't be judged."
+    return f"there is no policy for the controller `{controller}`, so this cannot be judged."
 
 
 def unknown_terms(controller: str, terms: Iterable[UnknownTerm]) -> str:
     """Say which words of the flow mean nothing."""
-    listed = _joined([f"`{each.term}` is no {each.noun}" for each in terms], "and")
-    return f"{listed} in the vocabulary of `{controller}`, so this can't be judged."
+    listed = _joined([f"`{each.term}` is not {with_article(each.noun)}" for each in terms], "and")
+    return f"{listed} in the vocabulary of `{controller}`, so this cannot be judged."
 
 
 def omission(

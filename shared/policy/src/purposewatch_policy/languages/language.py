@@ -18,13 +18,13 @@ class Account:
     flow: FlowTerms
     at: datetime
     vocabulary: Vocabulary | None
-    """`None` when there is no such controller."""
+    """`None` for an unknown controller."""
     statement: Statement | None
     """The deciding statement, or the nearest miss."""
     permit: Statement | None
     """The statement that permits what `statement` prohibits, if any."""
     unknown: tuple[UnknownTerm, ...]
-    """The terms on account of which the category can't be judged."""
+    """The unknown terms because of which the category cannot be judged."""
 
 
 class Language(Protocol):

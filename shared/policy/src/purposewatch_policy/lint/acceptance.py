@@ -1,4 +1,4 @@
-"""Marks the findings that a policy accepts, and finds acceptances that no finding needs."""
+"""Marks the findings that a policy accepts, and finds acceptances without a finding."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ def _unused(subject: Subject, statement_id: str, rule: str) -> Finding:
         message += "; remove the entry"
     else:
         hint = did_you_mean(rule, RULES) or "; remove the entry"
-        message = f"`{statement_id}` accepts `{rule}`, which is no rule{hint}"
+        message = f"`{statement_id}` accepts `{rule}`, which is not a rule{hint}"
     return Finding(
         rule=UNUSED_ACCEPTANCE,
         severity=Severity.WARNING,

@@ -24,10 +24,10 @@ from purposewatch_policy.yaml_reader import InvalidSourceError, Location, Source
 
 @dataclass(frozen=True, slots=True)
 class LintResult:
-    """What was found under a path."""
+    """The findings of one run."""
 
     findings: tuple[Finding, ...]
-    """In the order of the files and their lines."""
+    """By file and line."""
     policies: tuple[tuple[str, str, int], ...] = ()
     """LoadedController, version and number of statements of what could be loaded."""
 
@@ -37,11 +37,11 @@ class LintResult:
 
     @property
     def accepted(self) -> int:
-        """How many findings the policies accept."""
+        """The number of findings that the policies accept."""
         return sum(each.accepted is not None for each in self.findings)
 
     def fails(self, threshold: Severity) -> bool:
-        """Whether there is a finding at least as grave, not counting what is accepted."""
+        """Whether a finding that is not accepted is at least this severe."""
         return any(
             each.accepted is None and each.severity.reaches(threshold) for each in self.findings
         )
@@ -50,8 +50,8 @@ class LintResult:
 def lint_path(path: Path) -> LintResult:
     """Check a tree of policies, or one controller's directory with the common vocabulary.
 
-    Faults of a controller's neighbours never keep it from being checked, and are not reported when
-    only that controller is asked for.
+    A controller is checked whatever faults others have, and those are not reported when only this
+    controller is named.
     """
     tree = load_tree(path)
     errors = list(tree.errors)

@@ -1,4 +1,4 @@
-"""Finds permits and prohibitions that speak of the same flows."""
+"""Finds permits and prohibitions that cover the same flows."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,9 @@ _NOUNS = {"data_categories": "data", "legal_basis": "legal basis"}
 
 
 def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
-    """Yield each pair with the flows on which it disagrees, and one event that shows it.
+    """Yield each pair with the flows that both cover, and one event as an example.
 
-    INVARIANT: that event is decided as `prohibited`, graded `ambiguous`.
+    INVARIANT: the example is decided as `prohibited` with the grade `ambiguous`.
     """
     statements = subject.policy.statements
     boxes = [(index, box) for index, box in enumerate(space.boxes) if box is not None]

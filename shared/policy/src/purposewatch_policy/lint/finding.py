@@ -1,4 +1,4 @@
-"""A finding: which rule, how grave, where, and what to do about it."""
+"""A finding: its rule, its severity, its location, and what to do about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from purposewatch_policy.model import Statement
 from purposewatch_policy.yaml_reader import Location
 
 MAX_LISTED = 4
-"""Terms in a message before it says how many more there are."""
+"""Terms that a message lists before it gives the number of the others."""
 
 
 class Severity(StrEnum):
-    """How grave a finding is, the gravest first.
+    """How severe a finding is, the most severe first.
 
     `error`: the policy does not say what it seems to say. `warning`: it most likely says more or
     less than was meant, or something risky. `note`: worth knowing.
@@ -23,14 +23,14 @@ class Severity(StrEnum):
     NOTE = "note"
 
     def reaches(self, threshold: "Severity") -> bool:
-        """Whether it is at least as grave."""
+        """Whether it is at least as severe."""
         order = list(Severity)
         return order.index(self) <= order.index(threshold)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is looked for."""
+    """One rule of `policy lint`."""
 
     id: str
     """INVARIANT: stable across releases; policies accept findings by it."""
@@ -38,14 +38,14 @@ class Rule:
     advice: str
     """Why it matters and what to do, in a few sentences."""
     severity: Severity
-    """The gravest that its findings have."""
+    """The highest severity of its findings."""
     high_risk: bool = False
-    """Whether what it finds endangers people even where it is declared."""
+    """Whether what it finds is a high risk to people even where it is declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another place that a finding is about."""
+    """Another location that a finding is about."""
 
     at: Location
     message: str
@@ -59,22 +59,22 @@ class Finding:
     severity: Severity
     at: Location
     message: str
-    """In one line: what is the matter, and after a semicolon what to do."""
+    """In one line: what is wrong, and after a semicolon what to do."""
     controller: str | None = None
     version: str | None = None
     statements: tuple[str, ...] = ()
-    """Ids of the statements that it is about, of which each may accept it."""
+    """Ids of the statements that it is about; each of them may accept it."""
     details: tuple[str, ...] = ()
     """Further lines for a reader."""
     evidence: Mapping[str, object] = field(default_factory=dict)
-    """What the details say, as JSON values."""
+    """The content of the details, as JSON values."""
     related: tuple[Related, ...] = ()
     accepted: str | None = None
     """The reason for which the policy accepts it, if it does."""
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:
-        """Sorts findings as a reader goes through the files."""
+        """Sorts findings by location."""
         return (self.at.path, self.at.line, self.at.column, self.rule.id, self.message)
 
 
@@ -84,7 +84,7 @@ def cited(statement: Statement) -> str:
 
 
 def listed(terms: tuple[str, ...]) -> str:
-    """Name terms, the first few of them if there are many."""
+    """List terms, only the first few of them if there are many."""
     shown = [f"`{term}`" for term in terms[:MAX_LISTED]]
     if len(terms) > MAX_LISTED:
         shown.append(f"{len(terms) - MAX_LISTED} more")
@@ -92,6 +92,6 @@ def listed(terms: tuple[str, ...]) -> str:
 
 
 def joined(parts: list[str]) -> str:
-    """Join words as English does."""
+    """Join words with commas and `and`."""
     *others, last = parts
     return f"{', '.join(others)} and {last}" if others else last

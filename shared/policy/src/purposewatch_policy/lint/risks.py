@@ -1,4 +1,4 @@
-"""Finds what is risky even where it is declared."""
+"""Finds risks that remain even where they are declared."""
 
 from collections.abc import Callable, Iterator
 

@@ -6,7 +6,7 @@ _ACCEPT = "If the text really means it, accept the finding in the statement, wit
 
 LOAD_ERROR = Rule(
     "load-error",
-    "A file can't be loaded",
+    "A file cannot be loaded",
     "Services refuse the files and keep the last good state. The message says what to correct.",
     Severity.ERROR,
 )
@@ -20,7 +20,7 @@ CONTRADICTION = Rule(
 )
 IMPOSSIBLE_CONDITION = Rule(
     "impossible-condition",
-    "A statement's condition can't be met by any event",
+    "A statement's condition cannot be met by any event",
     "The statement requires more facts than an event may carry, so it never applies. Declare one "
     "fact that stands for several.",
     Severity.ERROR,
@@ -43,7 +43,7 @@ SHADOWED_STATEMENT = Rule(
 PUBLIC_DISCLOSURE = Rule(
     "public-disclosure",
     "Personal data may go to the public",
-    "High risk even where it is declared: what is public can't be taken back. Narrow the "
+    "High risk even where it is declared: what is public cannot be taken back. Narrow the "
     f"recipients or the data, or prohibit it. {_ACCEPT}",
     Severity.WARNING,
     high_risk=True,
@@ -86,7 +86,7 @@ VERSION_GAP = Rule(
 )
 UNUSED_ACCEPTANCE = Rule(
     "unused-acceptance",
-    "A statement accepts a finding that there is not",
+    "A statement accepts a finding that does not exist",
     "The rule does not exist, or finds nothing in the statement any more. Remove the entry of "
     "`accepted_findings`.",
     Severity.WARNING,

@@ -1,4 +1,4 @@
-"""Finds statements without which every event would have the same outcome."""
+"""Finds statements whose removal would change no outcome."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,9 +22,9 @@ _FIELDS = {
 def find_shadowed(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
     """Yield duplicates and shadowed statements.
 
-    INVARIANT: all of them together can be removed without changing any decision's outcome. Hence
-    only the later of two that say the same is found, and no finding relies on a statement that is
-    itself found.
+    INVARIANT: all of them together can be removed without changing the outcome of any decision.
+    So of two equal statements only the later one is found, and no finding relies on a statement
+    that is itself found.
     """
     compiled = subject.compiled
     boxes = space.boxes
@@ -47,7 +47,7 @@ def find_shadowed(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
 
 
 def _together(box: Box, rivals: int, space: FlowSpace) -> list[int]:
-    """Return the rivals that cover the box together, as few as can be seen easily; or none."""
+    """Return rivals that cover the box together, without those that are easily spared; or none."""
     used = space.covering_together(box, rivals)
     for each in positions(used):
         used = space.covering_together(box, used & ~(1 << each)) or used
@@ -104,7 +104,7 @@ def _shadowed(subject: Subject, space: FlowSpace, index: int, covering: list[int
 def _idle(
     statement: Statement, space: FlowSpace, box: Box | None, wider: Sequence[Box | None]
 ) -> tuple[str, ...]:
-    """Return the fields in which the one covering statement is wider."""
+    """Return the fields in which the only covering statement is wider."""
     if box is None or len(wider) != 1 or wider[0] is None:
         return ()
     names = []

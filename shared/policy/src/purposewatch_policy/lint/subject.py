@@ -1,4 +1,4 @@
-"""One version of a policy together with the places where everything of it stands."""
+"""One version of a policy, with the location of each of its parts in the file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from purposewatch_policy.yaml_reader import (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the rules look at."""
+    """What the rules check."""
 
     compiled: CompiledPolicy
     root: MappingNode
@@ -35,22 +35,22 @@ class Subject:
         return self.compiled.vocabulary
 
     def field(self, name: str) -> Location:
-        """Where a field of the policy stands; its beginning if it is left out."""
+        """The location of a field of the policy; of the policy if the field is left out."""
         return _place(self.root, name)
 
     def statement(self, index: int, name: str = "") -> Location:
-        """Where a statement, or one of its fields, stands."""
+        """The location of a statement or of one of its fields."""
         statements = self.root.entries["statements"]
         node = statements.items[index] if isinstance(statements, ListNode) else statements
         return _place(node, name)
 
     def statement_id(self, statement_id: str, name: str = "") -> Location:
-        """Where the statement with an id, or one of its fields, stands."""
+        """The location of the statement with this id, or of one of its fields."""
         ids = [statement.id for statement in self.policy.statements]
         return self.statement(ids.index(statement_id), name)
 
     def defined_term(self, name: str) -> Location:
-        """Where a defined term stands."""
+        """The location of a defined term."""
         terms = self.root.entries["defined_terms"]
         return terms.key_at[name] if isinstance(terms, MappingNode) else terms.at
 
@@ -64,9 +64,9 @@ class Subject:
 
 
 def locate(compiled: CompiledPolicy, path: str) -> Subject:
-    """Read the places of a policy from the file that it was loaded from.
+    """Read the locations in a policy from the file that it was loaded from.
 
-    Raises `InvalidSourceError` when the file was spoilt in the meantime.
+    Raises `InvalidSourceError` when the file has become unreadable since.
     """
     errors: list[SourceError] = []
     root = read_mapping(Path(path), errors)

@@ -1,4 +1,4 @@
-"""Finds times at which no version of a policy is in force. Overlaps keep policies from loading."""
+"""Finds times at which no version of a policy is in force. Overlaps are already load errors."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -20,7 +20,7 @@ def find_gaps(versions: Sequence[Subject]) -> Iterator[Finding]:
                 message=(
                     f"no version is in force from {until.isoformat()} until "
                     f"{later.compiled.begins.isoformat()}, when `{later.policy.version}` begins; "
-                    "move one of the two moments to the other"
+                    "move one of the two times to the other"
                 ),
                 controller=earlier.policy.controller,
                 version=earlier.policy.version,

@@ -1,4 +1,4 @@
-"""Finds what is declared and never matters: defined terms, facts, conditions beyond reach."""
+"""Finds what is declared without effect: defined terms, facts, impossible conditions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from purposewatch_policy.yaml_reader import Location, MappingNode, read_mapping
 
 
 def find_impossible_conditions(subject: Subject) -> Iterator[Finding]:
-    """Yield statements that require more facts than an event may carry."""
+    """Yield statements that require more facts than an event may state."""
     for index, statement in enumerate(subject.policy.statements):
         if len(statement.when) > MAX_FACTS:
             yield Finding(
@@ -30,7 +30,7 @@ def find_impossible_conditions(subject: Subject) -> Iterator[Finding]:
 
 
 def find_unused_defined_terms(subject: Subject) -> Iterator[Finding]:
-    """Yield defined terms that no statement reaches."""
+    """Yield defined terms that no statement uses."""
     used = {name for each in subject.policy.statements for name in each.defined_terms}
     waiting = list(used)
     while waiting:
@@ -55,7 +55,7 @@ def find_unused_defined_terms(subject: Subject) -> Iterator[Finding]:
 def find_unused_facts(
     controller: str, home: Path, versions: Sequence[Subject]
 ) -> Iterator[Finding]:
-    """Yield the facts of a controller's own vocabulary that no version asks for."""
+    """Yield the facts of a controller's own vocabulary that no version uses."""
     asked = {
         fact
         for version in versions

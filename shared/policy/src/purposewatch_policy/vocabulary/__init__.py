@@ -1,4 +1,4 @@
-"""What a term is and what lies below it: the vocabulary that events and policies are written in."""
+"""The terms that events and policies are written in, and their hierarchy."""
 
 from purposewatch_policy.vocabulary.load import (
     COMMON,
@@ -13,6 +13,7 @@ from purposewatch_policy.vocabulary.model import (
     Taxonomy,
     TermEntry,
     Vocabulary,
+    with_article,
 )
 from purposewatch_policy.vocabulary.unknown import (
     FlowTerms,
@@ -36,4 +37,5 @@ __all__ = [
     "load_vocabularies",
     "read_vocabularies",
     "stated_term",
+    "with_article",
 ]

@@ -27,12 +27,12 @@ from purposewatch_policy.yaml_reader import (
 )
 
 COMMON = "vocabulary"
-"""The sub-directory that holds the common vocabulary, and no controller's policy."""
+"""The sub-directory with the common vocabulary; it is not a controller's."""
 
 _OWN_FILES = frozenset({"vocabulary.yaml", "cases.yaml"})
 _TERM_FIELDS = ("label", "iri", "parent", "sensitive", "about_others", "public")
 _MARKED = {"about_others": "data_categories", "public": "recipients"}
-"""The only dimension in which a marker means something."""
+"""The only dimension in which a marker has a meaning."""
 
 
 def load_vocabularies(policies_dir: Path) -> Mapping[str, Vocabulary]:
@@ -50,7 +50,7 @@ def load_vocabularies(policies_dir: Path) -> Mapping[str, Vocabulary]:
 def read_vocabularies(policies_dir: Path, errors: list[SourceError]) -> dict[str, Vocabulary]:
     """Read what `load_vocabularies` returns, adding faults to `errors` instead of raising.
 
-    A faulty term is kept as a root, so that what uses it can still be checked.
+    A faulty term is kept as a root, so that references to it can still be checked.
     """
     common = _Terms(errors)
     directory = policies_dir / COMMON
@@ -70,10 +70,14 @@ def read_vocabularies(policies_dir: Path, errors: list[SourceError]) -> dict[str
 def find_controllers(policies_dir: Path, errors: list[SourceError]) -> dict[str, Path]:
     """Return the controllers' directories: those that hold a `policy*.yaml`.
 
-    A YAML file that nothing would read is a fault: it is most likely a misnamed policy.
+    A YAML file that would never be read is a fault: most likely it is a misnamed policy.
     """
     if not policies_dir.is_dir():
-        errors.append(Location(str(policies_dir)).error("is no directory; name the policies' one"))
+        errors.append(
+            Location(str(policies_dir)).error(
+                "is not a directory; name the directory of the policies"
+            )
+        )
         return {}
     controllers: dict[str, Path] = {}
     for home in sorted(policies_dir.iterdir()):
@@ -82,19 +86,19 @@ def find_controllers(policies_dir: Path, errors: list[SourceError]) -> dict[str,
         held = sorted(path for path in home.iterdir() if path.suffix in {".yaml", ".yml"})
         for path in held:
             if path.name not in _OWN_FILES and not path.match("policy*.yaml"):
-                message = "is never read; a policy's file is named `policy.<version>.yaml`"
+                message = "is never read; name a policy file `policy.<version>.yaml`"
                 errors.append(Location(str(path)).error(message))
         if not any(path.match("policy*.yaml") for path in held):
             if held:
-                message = "holds no policy; add a `policy.<version>.yaml`"
+                message = "contains no policy; add a `policy.<version>.yaml`"
                 errors.append(Location(str(home)).error(message))
         elif re.fullmatch(CONTROLLER_PATTERN, home.name):
             controllers[home.name] = home
         else:
-            message = f"`{home.name}` is no controller's name; write one such as `wework-labs`"
+            message = f"`{home.name}` is not a controller name; write one such as `wework-labs`"
             errors.append(Location(str(home)).error(message))
     if not controllers and not errors:
-        message = "holds no policy; add `<controller>/policy.<version>.yaml`"
+        message = "contains no policy; add `<controller>/policy.<version>.yaml`"
         errors.append(Location(str(policies_dir)).error(message))
     return controllers
 
@@ -127,7 +131,7 @@ class _Terms:
                     self._declare(name, term, terms.key_at[term] if terms else root.at, node)
 
     def settle_parents(self) -> None:
-        """Check the parents of the terms that were read since the last time."""
+        """Check the parents of the terms that were read since the last call."""
         for name, term in self._unsettled:
             entries = self._entries[name]
             entry = entries[term]
@@ -140,7 +144,7 @@ class _Terms:
                 chain.append(parent)
             if parent == term:
                 circle = " -> ".join(f"`{each}`" for each in [*chain, term])
-                message = f"{circle} go round in a circle; give one of them another `parent`"
+                message = f"{circle} form a cycle; give one of them another `parent`"
                 self._lose_parent(name, entries[term], message)
         self._unsettled.clear()
 
@@ -153,7 +157,7 @@ class _Terms:
 
     def _declare(self, name: str, term: str, at: Location, node: Node) -> None:
         if not re.fullmatch(TERM_PATTERN, term) or len(term) > MAX_TERM_LENGTH:
-            message = f"`{term}` is no term; write lower-case words joined by dots"
+            message = f"`{term}` is not a term; write lower-case words joined by dots"
             self._errors.append(at.error(message))
         elif term in self._entries[name]:
             first = self._places[name, term]
@@ -183,12 +187,12 @@ class _Terms:
         parent = fields.text("parent") or None
         if name == "facts":
             if parent:
-                message = "a fact has no parent, it is matched exactly; remove `parent`"
+                message = "a fact is matched exactly and has no parent; remove `parent`"
                 fields.error(message, fields.location("parent"))
             return None
         if (name, term) == ("recipients", FIRST_PARTY):
             if parent:
-                message = f"`{FIRST_PARTY}` is the controller, a root; remove `parent`"
+                message = f"`{FIRST_PARTY}` is the controller and always a root; remove `parent`"
                 fields.error(message, fields.location("parent"))
             return None
         return parent or implied_parent(term)
@@ -197,7 +201,7 @@ class _Terms:
         others = [term for term in self._entries[name] if term != entry.term]
         hint = did_you_mean(entry.parent or "", others) or "; declare it"
         return (
-            f"the {NOUNS[name]} `{entry.term}` lies below `{entry.parent}`, "
+            f"the {NOUNS[name]} `{entry.term}` has the parent `{entry.parent}`, "
             f"which is not declared{hint}"
         )
 

@@ -1,4 +1,4 @@
-"""Terms, their ancestors and labels. Immutable, and free of any I/O."""
+"""Terms, their ancestors and labels: immutable, without I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from types import MappingProxyType
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 
 FIRST_PARTY = "first_party"
-"""The recipient root that stands for the controller itself. Everything else is outside of it."""
+"""The recipient root for the controller itself. All other recipients are outside of it."""
 
 PUBLIC = "public"
-"""The recipient that stands for everybody."""
+"""The recipient for disclosure to everybody."""
 
 
 NOUNS: Mapping[str, str] = MappingProxyType(
@@ -39,7 +39,7 @@ class TermEntry:
     label: Mapping[str, str] = field(default_factory=dict)
     """Labels by language tag."""
     iri: str | None = None
-    """The concept of the W3C Data Privacy Vocabulary that the term stands for."""
+    """The matching concept of the W3C Data Privacy Vocabulary."""
     sensitive: bool = False
     about_others: bool = False
     """On a data category: it is about persons other than the data subject."""
@@ -50,7 +50,7 @@ class TermEntry:
 class Taxonomy(Mapping[str, TermEntry]):
     """The terms of one dimension and what lies above each of them.
 
-    INVARIANT: every parent is a term of the same taxonomy, and no term is above itself.
+    INVARIANT: every parent is a term of the same taxonomy, and no term is its own ancestor.
     """
 
     __slots__ = ("_entries", "_lineages", "noun")
@@ -90,7 +90,7 @@ class Taxonomy(Mapping[str, TermEntry]):
         return general in self._lineages[specific]
 
     def closest(self, word: str) -> str | None:
-        """Return the term that a misspelt word most likely meant, if any is like it."""
+        """Return the term most similar to a misspelt word, if one is similar enough."""
         close = get_close_matches(word, self._entries, n=1)
         return close[0] if close else None
 
@@ -104,11 +104,11 @@ class Taxonomy(Mapping[str, TermEntry]):
         return any(self._entries[each].sensitive for each in self._lineages[term])
 
     def is_about_others(self, term: str) -> bool:
-        """Whether the data are about persons other than the subject, by the term or above it."""
+        """Whether the term or one of its ancestors is marked as data about other persons."""
         return any(self._entries[each].about_others for each in self._lineages[term])
 
     def is_public(self, term: str) -> bool:
-        """Whether the recipient, or one above it, is the public or marked to count as it."""
+        """Whether the recipient or one of its ancestors is the public or is marked as public."""
         return any(each == PUBLIC or self._entries[each].public for each in self._lineages[term])
 
     def canonical(self) -> dict[str, object]:
@@ -119,10 +119,12 @@ class Taxonomy(Mapping[str, TermEntry]):
         lineage = [term]
         while (parent := self._entries[lineage[-1]].parent) is not None:
             if parent not in self._entries:
-                message = f"`{parent}`, the parent of `{lineage[-1]}`, is no {self.noun}"
+                message = (
+                    f"`{parent}`, the parent of `{lineage[-1]}`, is not {with_article(self.noun)}"
+                )
                 raise ValueError(message)
             if parent in lineage:
-                message = f"the {self.noun} `{term}` is above itself"
+                message = f"the {self.noun} `{term}` is its own ancestor"
                 raise ValueError(message)
             lineage.append(parent)
         return tuple(lineage)
@@ -141,13 +143,13 @@ class Vocabulary:
     locations: Taxonomy
     legal_bases: Taxonomy
     facts: Taxonomy
-    """Facts are matched exactly: none lies above another."""
+    """Facts are matched exactly: they have no hierarchy."""
 
     @classmethod
     def of(cls, **terms: Iterable[str]) -> "Vocabulary":
         """Make a vocabulary of bare terms, for example `Vocabulary.of(roles=["member"])`."""
         if unknown := terms.keys() - NOUNS.keys():
-            message = f"{unknown} are no dimensions"
+            message = f"unknown dimensions: {unknown}"
             raise TypeError(message)
         return cls(
             **{name: Taxonomy.of(noun, *terms.get(name, ())) for name, noun in NOUNS.items()}
@@ -176,6 +178,11 @@ def _canonical(entry: TermEntry) -> dict[str, object]:
     # left out unless set, so that the digests of policies without them stay what they were
     content.update((name, True) for name in ("about_others", "public") if getattr(entry, name))
     return content
+
+
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def implied_parent(term: str) -> str | None:

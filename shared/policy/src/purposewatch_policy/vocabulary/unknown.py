@@ -42,7 +42,7 @@ class UnknownTerm:
     field: str
     """The field of the flow, for example `data_categories`."""
     noun: str
-    """What the term should have been, for example `data category`."""
+    """What kind of term was expected, for example `data category`."""
     term: str
 
 

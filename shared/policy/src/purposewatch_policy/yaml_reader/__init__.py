@@ -4,7 +4,7 @@ from purposewatch_policy.yaml_reader.fields import (
     Fields,
     as_mapping,
     did_you_mean,
-    parse_instant,
+    parse_timestamp,
     read_labels,
 )
 from purposewatch_policy.yaml_reader.source import (
@@ -29,7 +29,7 @@ __all__ = [
     "SourceError",
     "as_mapping",
     "did_you_mean",
-    "parse_instant",
+    "parse_timestamp",
     "read_labels",
     "read_mapping",
 ]

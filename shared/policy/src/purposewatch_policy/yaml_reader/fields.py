@@ -1,8 +1,8 @@
 """Reads the fields of a YAML mapping in their expected shapes.
 
-Every method returns a usable placeholder when the field is absent or wrong and adds the fault to
-the list that it was given, so that one run shows all the faults of a file. A caller must not use
-what it built when that list is not empty.
+Every method returns a usable placeholder when a field is absent or wrong, and adds the fault to a
+list, so that one run shows all faults of a file. A caller must not use its result when that list is
+not empty.
 """
 
 import re
@@ -62,12 +62,12 @@ class Fields:
         self._errors.append((at or self.at).error(message))
 
     def location(self, name: str) -> Location:
-        """Return where the value of the field stands, or the mapping if it is absent."""
+        """Return the location of the field's value, or of the mapping if it is absent."""
         node = self._node.entries.get(name)
         return self.at if node is None else node.at
 
     def states(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """Whether the field is present and not null."""
         node = self._node.entries.get(name)
         return node is not None and not (isinstance(node, ScalarNode) and node.is_null)
 
@@ -109,13 +109,13 @@ class Fields:
         self.error(message, node.at)
         return None
 
-    def instant(self, name: str, *, required: bool = False) -> datetime | None:
-        """Return a moment in its own zone, or `None` when absent."""
+    def timestamp(self, name: str, *, required: bool = False) -> datetime | None:
+        """Return a timestamp in its own zone, or `None` when absent."""
         text = self.text(name, required=required)
         if not text:
             return None
         try:
-            return parse_instant(text)
+            return parse_timestamp(text)
         except ValueError as error:
             self.error(f"`{name}`: {error}", self.location(name))
             return None
@@ -123,7 +123,7 @@ class Fields:
     def names(self, name: str, *, required: bool = False) -> tuple[ScalarNode, ...] | None:
         """Return the items of a list of distinct texts, or `None` when absent.
 
-        An empty list is a fault: whether it means all or none would be anyone's guess.
+        An empty list is a fault: it could mean all or none.
         """
         node = self._shaped(name, ListNode, required=required)
         if node is None:
@@ -135,7 +135,7 @@ class Fields:
             if not isinstance(item, ScalarNode) or item.is_null:
                 self.error(f"an item of `{name}` must be a single value", item.at)
             elif item.text in items:
-                self.error(f"`{name}` names `{item.text}` twice; keep one of the two", item.at)
+                self.error(f"`{name}` names `{item.text}` twice; keep one of them", item.at)
             else:
                 items[item.text] = item
         return tuple(items.values())
@@ -181,7 +181,7 @@ def read_labels(node: MappingNode, errors: list[SourceError]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for language, value in node.entries.items():
         if not _LANGUAGE.fullmatch(language):
-            message = f"`{language}` is no language tag; write one such as `en` or `zh-Hant`"
+            message = f"`{language}` is not a language tag; write one such as `en` or `zh-Hant`"
             errors.append(node.key_at[language].error(message))
         elif not isinstance(value, ScalarNode) or not value.text.strip() or value.is_null:
             errors.append(value.at.error(f"the label in `{language}` must be a text"))
@@ -190,17 +190,17 @@ def read_labels(node: MappingNode, errors: list[SourceError]) -> dict[str, str]:
     return labels
 
 
-def parse_instant(text: str) -> datetime:
-    """Return the moment in its own zone. Raises `ValueError` that says what to write."""
+def parse_timestamp(text: str) -> datetime:
+    """Return an RFC 3339 timestamp with zone. Raises `ValueError` that says what to write."""
     if _UNZONED.fullmatch(text):
         message = f"`{text}` lacks a time zone; append `Z` or an offset such as `+08:00`"
         raise ValueError(message)
-    message = f"`{text}` is no moment; write one such as `2018-05-25T00:00:00+08:00`"
+    message = f"`{text}` is not a timestamp; write one such as `2018-05-25T00:00:00+08:00`"
     if not _ZONED.fullmatch(text):
         raise ValueError(message)
     try:
         moment = datetime.fromisoformat(text.upper())
-        moment.astimezone(UTC)  # at the ends of the calendar there is no such moment in UTC
+        moment.astimezone(UTC)  # overflows at the ends of the calendar
     except (ValueError, OverflowError) as error:
         raise ValueError(message) from error
     return moment

@@ -1,10 +1,9 @@
-"""YAML that remembers where everything stands, so that an error can point at its line.
+"""YAML with the location of every value, so that an error can point at its line.
 
-Only the plain part of YAML is read: mappings with text keys, lists and scalars. Scalars keep the
-author's characters; their meaning is decided where they are used, so that `no`, `1.10` or
-`2018-05-25` are never turned into something that the author did not write. Anchors, aliases,
-tags and further documents are refused: a policy says everything where it stands, and no small
-file can expand into a large one.
+Only a subset of YAML is read: mappings with text keys, lists and scalars. Scalars keep the author's
+characters and are interpreted where they are used, so that `no`, `1.10` or `2018-05-25` are never
+turned into something else. Anchors, aliases, tags and further documents are rejected: a policy is
+readable without following references, and a small file cannot expand into a large one.
 """
 
 import re
@@ -30,7 +29,7 @@ class SourceError:
 
     path: str
     line: int
-    """Counted from 1; 0 when the fault is in no particular line."""
+    """Counted from 1; 0 when the fault has no particular line."""
     column: int
     message: str
 
@@ -43,7 +42,7 @@ class SourceError:
 class InvalidSourceError(Exception):
     """Source files have faults; `errors` lists every one that was found, in reading order.
 
-    Nothing was loaded. The author has to correct the files.
+    Nothing is loaded until the author corrects the files.
     """
 
     def __init__(self, errors: Iterable[SourceError]) -> None:
@@ -120,7 +119,7 @@ Node: TypeAlias = ScalarNode | ListNode | MappingNode
 
 
 class _UnreadableError(Exception):
-    """The rest of the file can't be read; carries the one error that says why."""
+    """The rest of the file cannot be read; `error` says why."""
 
     def __init__(self, error: SourceError) -> None:
         super().__init__(error.message)
@@ -130,8 +129,8 @@ class _UnreadableError(Exception):
 def read_mapping(path: Path, errors: list[SourceError]) -> MappingNode | None:
     """Read a file whose top level is a mapping; add what is wrong with it to `errors`.
 
-    Returns `None` when nothing can be made of the file. After a duplicate key the first one is
-    kept and reading goes on, so that one run shows as many faults as possible.
+    Returns `None` when the file cannot be read at all. Of a duplicate key the first one is kept and
+    reading continues, so that one run shows as many faults as possible.
     """
     here = Location(str(path))
     try:
@@ -153,7 +152,7 @@ def _text(path: Path, here: Location) -> str:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise _UnreadableError(here.error(f"can't be read: {reason}")) from error
+        raise _UnreadableError(here.error(f"cannot be read: {reason}")) from error
     if len(content) > MAX_BYTES:
         message = f"is larger than {MAX_BYTES // 1024 // 1024} MiB; split it"
         raise _UnreadableError(here.error(message))
@@ -190,7 +189,7 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             at = Location(self._path, mark.line + 1, mark.column + 1) if mark else self._file
-            problem = error.problem or error.context or "it can't be parsed"
+            problem = error.problem or error.context or "it cannot be parsed"
             raise _UnreadableError(
                 at.error(f"not valid YAML: {problem}; correct the syntax")
             ) from error
@@ -212,10 +211,10 @@ class _Builder:
     def _node(self, event: yaml.NodeEvent) -> Node:
         if event.anchor is not None:
             self._refuse(
-                event, f"`{event.anchor}`: anchors and aliases are not read; repeat the value"
+                event, f"`{event.anchor}`: anchors and aliases are not supported; repeat the value"
             )
         if getattr(event, "tag", None) is not None:
-            self._refuse(event, "tags are not read; write the plain value")
+            self._refuse(event, "tags are not supported; write the plain value")
         if isinstance(event, yaml.ScalarEvent):
             return ScalarNode(event.value, not event.implicit[0], self._at(event))
         self._depth += 1
@@ -247,7 +246,7 @@ class _Builder:
                 self._errors.append(key.at.error("a key must be text; quote it if it has brackets"))
             elif key.text in node.entries:
                 first = node.key_at[key.text].line
-                message = f"`{key.text}` is already in line {first}; keep one of the two"
+                message = f"`{key.text}` is already in line {first}; keep one of them"
                 self._errors.append(key.at.error(message))
             else:
                 node.entries[key.text] = value

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from purposewatch_policy.yaml_reader.fields import parse_instant
+from purposewatch_policy.yaml_reader.fields import parse_timestamp
 
 
 @pytest.mark.parametrize(
@@ -13,22 +13,22 @@ from purposewatch_policy.yaml_reader.fields import parse_instant
 )
 def test_moment_is_read_in_utc(text: str) -> None:
     """Every notation of a moment gives the same moment."""
-    assert datetime(2018, 5, 24, 16, tzinfo=UTC) == parse_instant(text)
+    assert datetime(2018, 5, 24, 16, tzinfo=UTC) == parse_timestamp(text)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("2018-05-25T00:00:00", "lacks a time zone"),
-        ("2018-05-25", "is no moment"),
-        ("20180525T000000Z", "is no moment"),
-        ("2018-W21-5T00:00:00Z", "is no moment"),
-        ("2018-13-25T00:00:00Z", "is no moment"),
-        ("0001-01-01T00:00:00+08:00", "is no moment"),
-        ("soon", "is no moment"),
+        ("2018-05-25", "is not a timestamp"),
+        ("20180525T000000Z", "is not a timestamp"),
+        ("2018-W21-5T00:00:00Z", "is not a timestamp"),
+        ("2018-13-25T00:00:00Z", "is not a timestamp"),
+        ("0001-01-01T00:00:00+08:00", "is not a timestamp"),
+        ("soon", "is not a timestamp"),
     ],
 )
 def test_other_notations_are_refused(text: str, reason: str) -> None:
     """What is ambiguous or out of range is refused in words that help."""
     with pytest.raises(ValueError, match=reason):
-        parse_instant(text)
+        parse_timestamp(text)
