@@ -47,6 +47,7 @@ lint: install-dev  ## ruff, mypy strict, the import contracts, the schemas' fres
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/packaging/test_public_interfaces.py
 	$(BIN)/python -m purposewatch_contract --check
 
 format: install-dev  ## Let ruff lay the code out

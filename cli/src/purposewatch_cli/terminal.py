@@ -7,8 +7,15 @@ from typing import TextIO
 
 from rich.console import Console
 
-__all__ = ["console", "counted", "errors_console", "printable"]
+from purposewatch_policy import Outcome
 
+__all__ = ["OUTCOME_STYLES", "console", "counted", "errors_console", "printable"]
+
+OUTCOME_STYLES = {
+    Outcome.PERMITTED: "green",
+    Outcome.UNKNOWN: "yellow",
+    Outcome.VIOLATION: "bold red",
+}
 WIDTH_OF_FILES = 140
 """Columns of output that goes to a file or a pipe, unless `COLUMNS` says otherwise."""
 

@@ -10,8 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from purposewatch_cli.check.report import OUTCOME_STYLES
-from purposewatch_cli.terminal import printable
+from purposewatch_cli.terminal import OUTCOME_STYLES, printable
 from purposewatch_demo.account import Account, FoundViolation
 from purposewatch_demo.sign_in import SignIn
 from purposewatch_policy import Kind, Outcome

@@ -6,16 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from purposewatch_cli.check.findings import Audited, Findings
-from purposewatch_cli.terminal import counted, printable
+from purposewatch_cli.terminal import OUTCOME_STYLES, counted, printable
 from purposewatch_policy import Kind, Outcome
 
-__all__ = ["OUTCOME_STYLES", "show"]
-
-OUTCOME_STYLES = {
-    Outcome.PERMITTED: "green",
-    Outcome.UNKNOWN: "yellow",
-    Outcome.VIOLATION: "bold red",
-}
 _KIND_WIDTH = max(len(kind) for kind in Kind)
 _REASON_LENGTH = 1_000
 _REASON_WIDTH = 40

@@ -5,9 +5,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from purposewatch_cli.check.report import OUTCOME_STYLES
 from purposewatch_cli.policy.explain.wrapping import wrapped
-from purposewatch_cli.terminal import printable
+from purposewatch_cli.terminal import OUTCOME_STYLES, printable
 from purposewatch_policy import (
     CategoryExplanation,
     Comparison,
