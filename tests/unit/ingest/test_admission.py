@@ -298,8 +298,8 @@ def test_what_was_refused_is_not_cached(
 ) -> None:
     """A term outside the vocabulary may be free text about a person."""
     refused(admit, event({"role": "alice"}))
-    assert not admission.flows._values
-    assert not admission.submissions._flows._values
+    assert not admission.flows._entries
+    assert not admission.submissions._flows._entries
 
 
 def test_cached_and_new_flows_give_the_same_event(admit: Admit, event: MakeEvent) -> None:

@@ -14,13 +14,13 @@ import msgspec
 
 from purposewatch_contract import EVENT_TYPE, ErrorClass
 from purposewatch_contract.codec import (
-    BoundedCache,
     DecodedEvent,
     DecodedFlow,
     DecodedSubmission,
     FastEventCodec,
     FastSubmissionCodec,
     Flow,
+    TextCache,
 )
 from purposewatch_contract.submission import MAX_ERRORS, FieldError, RefusedError
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
@@ -104,7 +104,7 @@ class Admission:
     def __init__(self) -> None:
         self.submissions = FastSubmissionCodec()
         self.events = FastEventCodec()
-        self.flows: BoundedCache[_KnownFlow] = BoundedCache()
+        self.flows: TextCache[_KnownFlow] = TextCache()
 
     def batch(self, rules: AdmissionRules, now: datetime) -> "AdmissionBatch":
         """Begin the admission of events that arrived together."""
@@ -201,7 +201,7 @@ class AdmissionBatch:
             errors = _unknown_terms(unknown, vocabulary, suggest=suggest)
             raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
         known = _KnownFlow(vocabulary, _digested(flow.terms))
-        self._admission.flows.put(flow.text, known, extra=len(known.digested))
+        self._admission.flows.put_text(flow.text, known, extra=len(known.digested))
         return known
 
 

@@ -90,7 +90,7 @@ def test_no_subject_is_cached(codec: CountingCodec, event: MakeEvent) -> None:
     del reordered["data"]["subject_id"]
     reordered["data"] = {"subject_id": subject, **reordered["data"]}
     codec.remember(codec.decode(text_of(reordered)))
-    cached = codec._flows._values
+    cached = codec._flows._entries
     assert len(cached) == 2
     assert subject not in repr(cached)
 
@@ -100,7 +100,7 @@ def test_flow_that_is_not_remembered_is_not_cached(codec: CountingCodec, event: 
     text = text_of(event({"role": "alice"}))
     codec.decode(text)
     assert not codec.decodes_fast(text)
-    assert codec._flows._values == {}
+    assert codec._flows._entries == {}
 
 
 def test_flow_is_cached_once(codec: CountingCodec, event: MakeEvent) -> None:

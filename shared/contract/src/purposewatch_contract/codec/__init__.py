@@ -5,7 +5,7 @@ fast codecs, which the services use, know the one notation that the services wri
 cache what repeats; whatever they can't decode themselves they leave to the reference.
 """
 
-from purposewatch_contract.codec.caches import BoundedCache
+from purposewatch_contract.codec.caches import TextCache
 from purposewatch_contract.codec.event import FastEventCodec
 from purposewatch_contract.codec.interface import (
     DecodedEvent,
@@ -27,7 +27,6 @@ from purposewatch_contract.codec.submission import FastSubmissionCodec
 from purposewatch_contract.codec.verdict import FastVerdictCodec
 
 __all__ = [
-    "BoundedCache",
     "DecodedEvent",
     "DecodedFlow",
     "DecodedPolicy",
@@ -42,5 +41,6 @@ __all__ = [
     "ReferenceSubmissionCodec",
     "ReferenceVerdictCodec",
     "SubmissionCodec",
+    "TextCache",
     "VerdictCodec",
 ]

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from purposewatch_contract import terms
 from purposewatch_contract.codec.patterns import INSTANT, unanchored
+from purposewatch_policy import BoundedCache
 
 T = TypeVar("T")
 
@@ -20,31 +21,20 @@ _SOURCE = re.compile(unanchored(terms.SOURCE_PATTERN))
 _PUBLISHER = re.compile(unanchored(terms.PUBLISHER_PATTERN))
 
 
-class BoundedCache(Generic[T]):
-    """Values by the texts that they were decoded from, within a budget of bytes.
+class TextCache(BoundedCache[str | bytes, T], Generic[T]):
+    """Values by the texts that they were decoded from, within a budget of bytes."""
 
-    The cache is emptied when the budget is spent, so that neither memory nor time grows. A sender
-    whose texts never repeat gets the speed of decoding each.
-    """
+    __slots__ = ()
 
     def __init__(self, budget: int = BUDGET_BYTES) -> None:
-        self._budget = budget
-        self._spent = 0
-        self._values: dict[str | bytes, T] = {}
-        self.get = self._values.get
-        """The text's value, or `None`."""
+        super().__init__(budget)
 
-    def put(self, text: str | bytes, value: T, *, extra: int = 0) -> None:
+    def put_text(self, text: str | bytes, value: T, *, extra: int = 0) -> None:
         """Add a value, which must never be changed afterwards.
 
         `extra` is the size of other text that the value holds.
         """
-        size = len(text) + extra + _OVERHEAD_BYTES
-        self._spent += size
-        if self._spent > self._budget:
-            self._values.clear()
-            self._spent = size
-        self._values[text] = value
+        self.put(text, value, len(text) + extra + _OVERHEAD_BYTES)
 
 
 class TimestampCache(dict[str, datetime]):

@@ -6,7 +6,7 @@ a flow is validated when its text occurs for the first time and found in the cac
 
 import msgspec
 
-from purposewatch_contract.codec.caches import BoundedCache
+from purposewatch_contract.codec.caches import TextCache
 from purposewatch_contract.codec.interface import DecodedFlow, Flow
 from purposewatch_contract.codec.patterns import Pseudonym
 
@@ -22,7 +22,7 @@ class FlowDecoder:
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_Data).decode
-        self._flows: BoundedCache[DecodedFlow] = BoundedCache()
+        self._flows: TextCache[DecodedFlow] = TextCache()
         self.cached = self._flows.get
         """The flow with this text, or `None`."""
 
@@ -40,7 +40,7 @@ class FlowDecoder:
             message = "names the same data category twice"
             raise ValueError(message)
         flow = decoded_flow(data)
-        self._flows.put(text, flow)
+        self._flows.put_text(text, flow)
         return flow
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from purposewatch_contract import terms
-from purposewatch_contract.codec.caches import BoundedCache
+from purposewatch_contract.codec.caches import TextCache
 from purposewatch_contract.codec.interface import DecodedFlow, DecodedSubmission
 from purposewatch_contract.codec.patterns import unanchored
 from purposewatch_contract.codec.reference import ReferenceSubmissionCodec
@@ -58,7 +58,7 @@ class FastSubmissionCodec:
     def __init__(self) -> None:
         self._reference = ReferenceSubmissionCodec()
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
-        self._flows: BoundedCache[DecodedFlow] = BoundedCache()
+        self._flows: TextCache[DecodedFlow] = TextCache()
 
     def decode(self, value: bytes) -> DecodedSubmission:
         """See `SubmissionCodec`."""
@@ -83,7 +83,9 @@ class FastSubmissionCodec:
         and escapes is replaced by another.
         """
         if submission.flow_key is not None:
-            self._flows.put(submission.flow_key, submission.flow, extra=len(submission.flow.text))
+            self._flows.put_text(
+                submission.flow_key, submission.flow, extra=len(submission.flow.text)
+            )
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from purposewatch_contract import terms
-from purposewatch_contract.codec.caches import BoundedCache, SenderCache, TimestampCache
+from purposewatch_contract.codec.caches import SenderCache, TextCache, TimestampCache
 from purposewatch_contract.codec.flow import FlowDecoder
 from purposewatch_contract.codec.interface import (
     DecodedEvent,
@@ -124,8 +124,8 @@ class FastVerdictCodec:
         self._flows = FlowDecoder()
         self._timestamps = TimestampCache()
         self._senders = SenderCache()
-        self._reasons: BoundedCache[_Reasons] = BoundedCache()
-        self._last: BoundedCache[_LastVerdict] = BoundedCache()
+        self._reasons: TextCache[_Reasons] = TextCache()
+        self._last: TextCache[_LastVerdict] = TextCache()
         self._topic = ""
         self._decided_time: datetime | None = None
         self._opening = ""
@@ -187,7 +187,7 @@ class FastVerdictCodec:
         flow = self._flows.cached(flow_text) or self._flows.decode(flow_text, subject)
         reasons = self._reasons.get(text) or self._decode_reasons(text)
         last = _LastVerdict(flow.terms, text, reasons)
-        self._last.put(flow_text, last, extra=len(text))
+        self._last.put_text(flow_text, last, extra=len(text))
         return last
 
     def _decode_reasons(self, text: str) -> _Reasons:
@@ -195,7 +195,7 @@ class FastVerdictCodec:
         stated = self._decode_stated(f"{{{text}")
         categories = tuple(each.decision() for each in stated.categories)
         reasons = _Reasons(stated.outcome, stated.kind, stated.policy, categories)
-        self._reasons.put(text, reasons)
+        self._reasons.put_text(text, reasons)
         return reasons
 
     @staticmethod

@@ -2,18 +2,18 @@
 
 import pytest
 
-from purposewatch_contract.codec import BoundedCache
+from purposewatch_contract.codec import TextCache
 
 
 @pytest.mark.parametrize("extra", [0, 700])
 def test_texts_that_never_repeat_do_not_exceed_the_budget(extra: int) -> None:
     """The texts of the values count as well."""
-    cache: BoundedCache[int] = BoundedCache(10_000)
+    cache: TextCache[int] = TextCache(10_000)
     most = 0
     for number in range(1_000):
         text = f"{number:0100}"
-        cache.put(text, number, extra=extra)
+        cache.put_text(text, number, extra=extra)
         assert cache.get(text) == number
-        most = max(most, sum(len(known) + extra for known in cache._values))
+        most = max(most, sum(len(known) + extra for known in cache._entries))
 
     assert 2_000 < most <= 10_000
