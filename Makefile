@@ -24,6 +24,9 @@ CHAOS_OPTIONS := $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECOND
 RELEASED = $(shell cat VERSION)
 LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD)
 
+# On a terminal pip shows each package and its progress bar; elsewhere there is one line a step.
+PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-core bench-desk bench-memory bench-scaling screenshots million up down \
@@ -158,22 +161,28 @@ clean:  ## Remove the environment and everything built
 $(VENV)/pip.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Purposewatch needs Python 3.11 or newer; name one: make PYTHON=python3.12'; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo '[1/3] Creating the Python environment in $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/pip.stamp requirements/run.txt $(addsuffix /pyproject.toml,$(DISTS))
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE)
+	@echo "[2/3] Installing the $$(grep -c == requirements/run.txt) packages that Purposewatch needs"
+	@$(PIP_INSTALL) --require-hashes -r requirements/run.txt
+	@echo '[3/3] Installing Purposewatch itself: $(DISTS)'
+	@$(PIP_INSTALL) --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo "Installing the $$(grep -c == requirements/dev.txt) packages of the development environment"
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@echo 'Installing the documentation builder'
+	@$(PIP_INSTALL) --require-hashes -r requirements/docs.txt
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@echo 'Installing what the benchmarks compare with'
+	@$(PIP_INSTALL) --require-hashes -r requirements/bench.txt
 	@touch $@

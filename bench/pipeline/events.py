@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from purposewatch_demo.flows import planned_traffic
-from purposewatch_demo.tally import Booked
+from purposewatch_demo.tally import Recorded
 from purposewatch_demo.traffic import Traffic
 from purposewatch_ingest.admission import (
     Admission,
@@ -44,7 +44,7 @@ def submitted(count: int) -> Iterator[Sent]:
     while True:
         consignment = traffic.next(now)
         for item in consignment.items:
-            if not isinstance(item.expected, Booked):
+            if not isinstance(item.expected, Recorded):
                 continue
             if made == count:
                 return

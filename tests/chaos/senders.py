@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaProducer
 
-    from purposewatch_demo.traffic import Consignment, Item
+    from purposewatch_demo.traffic import Batch, Item
     from tests.chaos.supply import Supply
     from tests.chaos.world import World
 
@@ -106,18 +106,18 @@ class Senders:
     async def _work(self, gate: httpx.AsyncClient, producer: AIOKafkaProducer) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            consignment = self._supply.next()
+            batch = self._supply.next()
             # what couldn't be sent in time is not made up for: the load stays steady
-            self._due = max(self._due, loop.time() - 1.0) + len(consignment.items) / self._rate
+            self._due = max(self._due, loop.time() - 1.0) + len(batch.items) / self._rate
             await asyncio.sleep(max(0.0, self._due - loop.time()))
             try:
-                if consignment.transport is Transport.RAW:
+                if batch.transport is Transport.RAW:
                     topic = topic_name(self._world.prefix, RAW)
-                    await self._produce(producer, topic, consignment.items, self.sent.raw)
+                    await self._produce(producer, topic, batch.items, self.sent.raw)
                 else:
-                    await self._post(gate, consignment)
+                    await self._post(gate, batch)
             except asyncio.CancelledError:
-                self.sent.in_doubt += len(consignment.items)
+                self.sent.in_doubt += len(batch.items)
                 raise
 
     async def _stray(self, producer: AIOKafkaProducer) -> None:
@@ -157,25 +157,23 @@ class Senders:
         fate.sure += 1
         return True
 
-    async def _post(self, gate: httpx.AsyncClient, consignment: Consignment) -> None:
-        fates = [self.sent.http.setdefault(item.body, Fate(item)) for item in consignment.items]
-        status = await self._ask(gate, consignment, fates)
-        if status != consignment.status:
-            self.sent.wrong_answers.append(f"{status} instead of {consignment.status}")
+    async def _post(self, gate: httpx.AsyncClient, batch: Batch) -> None:
+        fates = [self.sent.http.setdefault(item.body, Fate(item)) for item in batch.items]
+        status = await self._ask(gate, batch, fates)
+        if status != batch.status:
+            self.sent.wrong_answers.append(f"{status} instead of {batch.status}")
         if status == _ACCEPTED:
             for fate in fates:
                 fate.sure += 1
-            self._supply.accepted(consignment.publisher, consignment.items)
+            self._supply.accepted(batch.publisher, batch.items)
         else:
             self.sent.refused += 1
             for fate in fates:
                 fate.at_most -= 1
 
-    async def _ask(
-        self, gate: httpx.AsyncClient, consignment: Consignment, fates: Sequence[Fate]
-    ) -> int:
+    async def _ask(self, gate: httpx.AsyncClient, batch: Batch, fates: Sequence[Fate]) -> int:
         """Send the same again until there is an answer that is certain; its status."""
-        content, headers = self._request(consignment)
+        content, headers = self._request(batch)
         pause = _FIRST_PAUSE
         while True:
             for fate in fates:
@@ -193,14 +191,14 @@ class Senders:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LAST_PAUSE)
 
-    def _request(self, consignment: Consignment) -> tuple[bytes, dict[str, str]]:
-        key = _FOREIGN_KEY if consignment.foreign_key else self._world.keys[consignment.publisher]
+    def _request(self, batch: Batch) -> tuple[bytes, dict[str, str]]:
+        key = _FOREIGN_KEY if batch.foreign_key else self._world.keys[batch.publisher]
         headers: dict[str, str] = {"authorization": f"Bearer {key}", "content-type": _STRUCTURED}
-        content = consignment.items[0].body
-        if consignment.transport is Transport.BATCH:
+        content = batch.items[0].body
+        if batch.transport is Transport.BATCH:
             headers["content-type"] = _BATCHED
-            content = b"[" + b",".join(item.body for item in consignment.items) + b"]"
-        elif consignment.transport is Transport.BINARY:
+            content = b"[" + b",".join(item.body for item in batch.items) + b"]"
+        elif batch.transport is Transport.BINARY:
             event: dict[str, Any] = json.loads(content)
             content = json.dumps(event.pop("data")).encode()
             headers["content-type"] = event.pop("datacontenttype")

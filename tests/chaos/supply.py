@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from purposewatch_contract import ErrorClass
 from purposewatch_demo.flows import Shares, Transport, planned_traffic
-from purposewatch_demo.tally import Booked, DeadLettered
-from purposewatch_demo.traffic import Consignment, Item, Traffic
+from purposewatch_demo.tally import DeadLettered, Recorded
+from purposewatch_demo.traffic import Batch, Item, Traffic
 from purposewatch_policy import Outcome
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHARES = Shares(repeated=0.03, refused=0.01, malformed=0.02)
 LATE = 0.1
-"""Share of consignments about what happened long ago."""
+"""Share of batches about what happened long ago."""
 CONFLICTING = 0.02
 """Share of events whose id is used again with other content."""
 LARGEST = 20
@@ -29,7 +29,7 @@ _LATEST = timedelta(hours=72)
 
 
 class Supply:
-    """An endless supply of consignments, of a known content."""
+    """An endless supply of batches, of a known content."""
 
     def __init__(self, seed: int) -> None:
         plan = planned_traffic().model_copy(update={"shares": SHARES})
@@ -37,7 +37,7 @@ class Supply:
         self._traffic = Traffic(plan, seed=seed, largest=LARGEST)
         self._turned = False
         self._strays = 0
-        self._waiting: deque[Consignment] = deque()
+        self._waiting: deque[Batch] = deque()
 
     def turn(self) -> None:
         """From now on events happen in the present: the version that begins is known to all.
@@ -46,7 +46,7 @@ class Supply:
         """
         self._turned = True
 
-    def next(self) -> Consignment:
+    def next(self) -> Batch:
         """Return what to send next."""
         if self._waiting:
             return self._waiting.popleft()
@@ -64,13 +64,13 @@ class Supply:
         first in the same partition.
         """
         for item in items:
-            if isinstance(item.expected, Booked) and self._chance.random() < CONFLICTING:
+            if isinstance(item.expected, Recorded) and self._chance.random() < CONFLICTING:
                 event = json.loads(item.body)
                 earlier = datetime.fromisoformat(event["time"]) - timedelta(seconds=1)
                 event["time"] = earlier.isoformat(timespec="milliseconds")
                 body = json.dumps(event, separators=(",", ":")).encode()
-                again = Item(body, Booked(Outcome.PERMITTED))
-                self._waiting.append(Consignment(publisher, Transport.SINGLE, (again,)))
+                again = Item(body, Recorded(Outcome.PERMITTED))
+                self._waiting.append(Batch(publisher, Transport.SINGLE, (again,)))
 
     def stray(self) -> Item:
         """Return a record that no gate would write into the events topic."""

@@ -13,7 +13,7 @@ import httpx
 from aiokafka import AIOKafkaProducer
 
 from purposewatch_contract import RAW, topic_name
-from purposewatch_demo.deliver import Courier
+from purposewatch_demo.deliver import Sender
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.feed import Feeder, Pace
 from purposewatch_demo.fleet import running, wait_until_ready
@@ -76,7 +76,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         await producer.start()
         stack.push_async_callback(producer.stop)
         raw = topic_name(stage.kafka.topic_prefix, RAW)
-        courier = Courier(gate, producer, raw_topic=raw, keys=stage.keys)
+        courier = Sender(gate, producer, raw_topic=raw, keys=stage.keys)
         traffic = Traffic(plan, seed=_SEED, largest=_LARGEST)
         feeder = Feeder(lambda: traffic.next(datetime.now(UTC)), courier.deliver, Pace(_RATE))
         feeding = asyncio.create_task(feeder.run())

@@ -9,7 +9,7 @@ import pytest
 
 from purposewatch_demo.deliver import STRUCTURED
 from purposewatch_demo.flows import Transport, planned_traffic
-from purposewatch_demo.tally import Booked
+from purposewatch_demo.tally import Recorded
 from purposewatch_demo.traffic import Traffic
 from tests.deploy.scene import Scene
 
@@ -20,10 +20,10 @@ def some_event() -> tuple[str, dict[str, Any]]:
     """A publisher and an event of it that the gate takes."""
     traffic = Traffic(planned_traffic(), seed=4711, largest=1)
     while True:
-        consignment = traffic.next(datetime.now(UTC))
-        [item] = consignment.items
-        if consignment.transport is Transport.SINGLE and isinstance(item.expected, Booked):
-            return consignment.publisher, json.loads(item.body)
+        batch = traffic.next(datetime.now(UTC))
+        [item] = batch.items
+        if batch.transport is Transport.SINGLE and isinstance(item.expected, Recorded):
+            return batch.publisher, json.loads(item.body)
 
 
 @pytest.mark.asyncio(loop_scope="session")

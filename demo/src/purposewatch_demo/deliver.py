@@ -1,4 +1,4 @@
-"""Delivers consignments to the gate until it has answered for certain."""
+"""Delivers batches to ingest until it has answered for certain."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Rejected, Tally, Unforeseen
-from purposewatch_demo.traffic import Consignment, Item
+from purposewatch_demo.traffic import Batch, Item
 from purposewatch_runtime.retry import Backoff, retry
 
 STRUCTURED = "application/cloudevents+json"
@@ -36,46 +36,46 @@ class Deliveries:
 
     tally: Tally = field(default_factory=Tally)
     resent: int = 0
-    """Events sent again because the answer was lost: the gate may have them twice."""
+    """Events sent again because the answer was lost: ingest may have them twice."""
     unexpected: Counter[str] = field(default_factory=Counter)
     """Answers that were not the expected ones, with how many events they were about."""
     in_doubt: int = 0
     """Events given up on without an answer."""
 
 
-class Courier:
-    """Hands consignments over: over HTTP, or as records of the raw topic.
+class Sender:
+    """Hands batches over: over HTTP, or as records of the raw topic.
 
     Without a producer it must be given none for the raw topic.
     """
 
     def __init__(
         self,
-        gate: httpx.AsyncClient,
+        ingest: httpx.AsyncClient,
         producer: AIOKafkaProducer | None,
         *,
         raw_topic: str,
         keys: Mapping[str, str],
     ) -> None:
         self.deliveries = Deliveries()
-        self._gate = gate
+        self._ingest = ingest
         self._producer = producer
         self._raw_topic = raw_topic
         self._keys = keys
 
-    async def deliver(self, consignment: Consignment) -> None:
-        """Return once the gate or Kafka has answered for all of it.
+    async def deliver(self, batch: Batch) -> None:
+        """Return once ingest or Kafka has answered for all of it.
 
         Retries with back-off for as long as it takes. When cancelled meanwhile, its
         events are counted as in doubt.
         """
         try:
-            if consignment.transport is Transport.RAW:
-                await self._produce(consignment.items)
+            if batch.transport is Transport.RAW:
+                await self._produce(batch.items)
             else:
-                await self._post(consignment, consignment.items)
+                await self._post(batch, batch.items)
         except asyncio.CancelledError:
-            self.deliveries.in_doubt += len(consignment.items)
+            self.deliveries.in_doubt += len(batch.items)
             raise
 
     async def _produce(self, items: Sequence[Item]) -> None:
@@ -107,12 +107,12 @@ class Courier:
         assert self._producer is not None  # noqa: S101 - see the class's promise
         await (await self._producer.send(self._raw_topic, body, headers=headers))
 
-    async def _post(self, consignment: Consignment, items: Sequence[Item]) -> None:
-        request = self._request(consignment, items)
+    async def _post(self, batch: Batch, items: Sequence[Item]) -> None:
+        request = self._request(batch, items)
 
         async def attempt() -> httpx.Response:
             try:
-                answer = await self._gate.post("/v1/events", **request)
+                answer = await self._ingest.post("/v1/events", **request)
             except httpx.ConnectError as error:
                 raise _UndeliveredError from error  # nobody was there to take it
             except httpx.TransportError as error:
@@ -124,15 +124,15 @@ class Courier:
             return answer
 
         answer = await retry(attempt, backoff=_BACKOFF, on=_UndeliveredError)
-        await self._take_answer(consignment, items, answer)
+        await self._take_answer(batch, items, answer)
 
     async def _take_answer(
-        self, consignment: Consignment, items: Sequence[Item], answer: httpx.Response
+        self, batch: Batch, items: Sequence[Item], answer: httpx.Response
     ) -> None:
         tally = self.deliveries.tally
         status = answer.status_code
         foreseen = not isinstance(items[0].expected, Unforeseen)
-        if status == (consignment.status if foreseen else _ACCEPTED):
+        if status == (batch.status if foreseen else _ACCEPTED):
             tally.add(item.expected for item in items)
         elif foreseen or status < _CLIENT_ERROR:
             self.deliveries.unexpected[f"{status} {_detail(answer)}"] += len(items)
@@ -141,13 +141,13 @@ class Courier:
         else:
             # one bad event refuses its whole batch: find it by halving
             middle = len(items) // 2
-            await self._post(consignment, items[:middle])
-            await self._post(consignment, items[middle:])
+            await self._post(batch, items[:middle])
+            await self._post(batch, items[middle:])
 
-    def _request(self, consignment: Consignment, items: Sequence[Item]) -> dict[str, Any]:
-        key = _FOREIGN_KEY if consignment.foreign_key else self._keys[consignment.publisher]
+    def _request(self, batch: Batch, items: Sequence[Item]) -> dict[str, Any]:
+        key = _FOREIGN_KEY if batch.foreign_key else self._keys[batch.publisher]
         headers = {"authorization": f"Bearer {key}"}
-        match consignment.transport:
+        match batch.transport:
             case Transport.BATCH:
                 headers["content-type"] = BATCHED
                 content = b"[" + b",".join(item.body for item in items) + b"]"

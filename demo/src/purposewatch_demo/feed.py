@@ -1,4 +1,4 @@
-"""Feeds traffic at a pace, with several consignments under way at once."""
+"""Feeds traffic at a pace, with several batches under way at once."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from purposewatch_demo.traffic import Consignment
+from purposewatch_demo.traffic import Batch
 
 _AT_ONCE = 6
 _MAX_CATCH_UP_SECONDS = 1.0
@@ -14,7 +14,7 @@ _MAX_CATCH_UP_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Pace:
-    """Says when the next consignment is due. Pure: the time is handed in.
+    """Says when the next batch is due. Pure: the time is handed in.
 
     After a stall it makes up for at most a second of what was missed.
     """
@@ -33,19 +33,19 @@ class Pace:
 
 
 class Feeder:
-    """Takes consignments from `source` until it is dry or feeding is stopped."""
+    """Takes batches from `source` until it is dry or feeding is stopped."""
 
     def __init__(
         self,
-        source: Callable[[], Consignment | None],
-        deliver: Callable[[Consignment], Awaitable[None]],
+        source: Callable[[], Batch | None],
+        deliver: Callable[[Batch], Awaitable[None]],
         pace: Pace,
     ) -> None:
         self._source = source
         self._deliver = deliver
         self._pace = pace
         self._stopping = asyncio.Event()
-        self._queue: asyncio.Queue[Consignment | None] = asyncio.Queue(maxsize=1)
+        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
 
     def stop(self) -> None:
         """Send nothing new. What is under way is still delivered."""
@@ -54,7 +54,7 @@ class Feeder:
     async def run(self) -> None:
         """Feed. Returns when everything that was taken from the source is delivered.
 
-        INVARIANT: every consignment taken from the source is handed to `deliver`.
+        INVARIANT: every batch taken from the source is handed to `deliver`.
         """
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
@@ -65,15 +65,15 @@ class Feeder:
 
     async def _dispatch(self) -> None:
         while not self._stopping.is_set():
-            consignment = self._source()
-            if consignment is None:
+            batch = self._source()
+            if batch is None:
                 return
-            wait = self._pace.wait(len(consignment.items), time.monotonic())
+            wait = self._pace.wait(len(batch.items), time.monotonic())
             if wait > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), wait)
-            await self._queue.put(consignment)
+            await self._queue.put(batch)
 
     async def _work(self) -> None:
-        while (consignment := await self._queue.get()) is not None:
-            await self._deliver(consignment)
+        while (batch := await self._queue.get()) is not None:
+            await self._deliver(batch)

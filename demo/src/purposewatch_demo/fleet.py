@@ -36,7 +36,7 @@ async def running(stage: Stage) -> AsyncIterator[dict[str, Service]]:
 
 
 async def wait_until_ready(
-    client: httpx.AsyncClient, services: Mapping[str, Service], tell: Callable[[str], None]
+    client: httpx.AsyncClient, services: Mapping[str, Service], report: Callable[[str], None]
 ) -> None:
     """Return once all services are ready; from then on a death is followed by a restart.
 
@@ -61,7 +61,7 @@ async def wait_until_ready(
             message = f"{name} is not ready: {reason}; its last words:\n{words}"
             raise StartError(message)
         if waiting:
-            tell(f"starting the services, waiting for {', '.join(waiting)}")
+            report(f"starting the services, waiting for {', '.join(waiting)}")
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
     for service in services.values():
         service.settle()

@@ -1,5 +1,7 @@
 """The demonstration's traffic as data: publishers, flows, and what is wrong on purpose."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -9,13 +11,13 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_contract import ErrorClass, Publisher
-from purposewatch_policy import Controller, Flow, Kind
+from purposewatch_policy import Controller, Decision, Flow, Kind, Outcome, PolicySet, decide
 
 Weight = Annotated[float, Field(gt=0)]
 
 
 class Transport(StrEnum):
-    """How events travel to the gate."""
+    """How events travel to ingest."""
 
     SINGLE = "single"
     """One event for each HTTP request, structured mode."""
@@ -57,7 +59,7 @@ class FlowPlan(_Entry):
 
 
 class Fault(_Entry):
-    """Something that must not get through the gate: a publisher's event, changed."""
+    """Something that must not get through ingest: a publisher's event, changed."""
 
     name: str
     publisher: Publisher
@@ -74,7 +76,7 @@ class Refused(Fault):
 
 
 class Malformed(Fault):
-    """Set aside from the raw topic as a dead letter."""
+    """Dead-lettered from the raw topic."""
 
     error_class: ErrorClass
     body: str | None = Field(default=None, description="Instead of an event.")
@@ -127,3 +129,30 @@ def planned_traffic() -> TrafficPlan:
     """The plan that ships with the package."""
     text = files("purposewatch_demo").joinpath("traffic.yaml").read_text(encoding="utf-8")
     return TrafficPlan.model_validate(yaml.safe_load(text))
+
+
+def mismatches(plan: TrafficPlan, policies: PolicySet, now: datetime) -> Iterator[str]:
+    """Yield one sentence for each flow of which the policies say something else."""
+    for flow in plan.flows:
+        controller = plan.publishers[flow.publisher].controller
+        decision = decide(flow.of(controller), flow.at or now, policies)
+        found = (decision.outcome, decision.kind, _clause(decision))
+        if found != _planned(flow):
+            yield f"`{flow.name}` is {_named(found)}, not {_named(_planned(flow))}"
+
+
+def _planned(flow: FlowPlan) -> tuple[str, str | None, str | None]:
+    outcome = Outcome.VIOLATION if flow.violates else Outcome.PERMITTED
+    return outcome, flow.violates, flow.clause
+
+
+def _clause(decision: Decision) -> str | None:
+    for category in decision.categories:
+        if (category.outcome, category.kind) == (decision.outcome, decision.kind):
+            return category.clause
+    return None
+
+
+def _named(found: tuple[str, str | None, str | None]) -> str:
+    outcome, kind, clause = found
+    return f"{kind or outcome} under clause {clause or 'none'}"

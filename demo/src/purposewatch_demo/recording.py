@@ -8,7 +8,7 @@ from purposewatch_cli.check.lines import EventLine, read_lines
 from purposewatch_contract import SubmittedEvent
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Unforeseen
-from purposewatch_demo.traffic import Consignment, Item
+from purposewatch_demo.traffic import Batch, Item
 
 _MAX_PUBLISHERS = 1_000
 
@@ -47,19 +47,19 @@ class Recording:
         """The controllers that each publisher's events are about."""
         return {name: frozenset(each) for name, each in self._controllers.items()}
 
-    def consignments(self, largest: int) -> Iterator[Consignment]:
+    def batches(self, largest: int) -> Iterator[Batch]:
         """Yield the events in order, neighbours of one publisher together."""
         items: list[Item] = []
         publisher = ""
         for event in self._events():
             if items and (_publisher(event) != publisher or len(items) == largest):
-                yield Consignment(publisher, Transport.BATCH, tuple(items))
+                yield Batch(publisher, Transport.BATCH, tuple(items))
                 items = []
             publisher = _publisher(event)
             body = event.model_dump_json(exclude_unset=True).encode()
             items.append(Item(body, Unforeseen()))
         if items:
-            yield Consignment(publisher, Transport.BATCH, tuple(items))
+            yield Batch(publisher, Transport.BATCH, tuple(items))
 
     def _events(self) -> Iterator[SubmittedEvent]:
         self.faulty = 0

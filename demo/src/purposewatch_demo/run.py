@@ -1,4 +1,4 @@
-"""Runs a demonstration: set the stage, feed, watch, settle the books, clear up."""
+"""Runs a demonstration: set the stage, feed, watch, wait for the ledger, clear up."""
 
 import asyncio
 import contextlib
@@ -21,8 +21,8 @@ from rich.text import Text
 
 from purposewatch_cli.terminal import console, counted, errors_console, printable
 from purposewatch_contract import RAW, topic_name
-from purposewatch_demo.account import Account
-from purposewatch_demo.deliver import Courier
+from purposewatch_demo.account import Account, read_sign_in
+from purposewatch_demo.deliver import Sender
 from purposewatch_demo.embedded_broker import EmbeddedBroker, EmbeddedBrokerError
 from purposewatch_demo.feed import Feeder, Pace
 from purposewatch_demo.fleet import StartError, check, running, wait_until_ready
@@ -31,13 +31,11 @@ from purposewatch_demo.interrupts import Interrupts
 from purposewatch_demo.processes import Service, ServiceDiedError
 from purposewatch_demo.recording import Recording, UnusableRecordingError
 from purposewatch_demo.screen import Screen
-from purposewatch_demo.settle import Settling
-from purposewatch_demo.sign_in import read_sign_in
 from purposewatch_demo.stage import KAFKA_VARIABLE, PortTakenError, Stage, prepare
 from purposewatch_demo.summary import show_summary, show_verdicts
 from purposewatch_demo.topics import CLIENT_ID, ClusterAwayError, delete_topics, find_cluster
-from purposewatch_demo.traffic import Consignment, Traffic
-from purposewatch_demo.verify import faults
+from purposewatch_demo.traffic import Batch, Traffic
+from purposewatch_demo.verify import Settling, faults
 from purposewatch_demo.watch import ServiceWatch
 from purposewatch_runtime.kafka import build_producer
 from purposewatch_runtime.settings import faults as settings_faults
@@ -131,20 +129,20 @@ class _Demonstration:
         recording: Recording | None,
         embedded: str | None,
     ) -> int:
-        gate = httpx.AsyncClient(
+        ingest = httpx.AsyncClient(
             base_url=services["ingest"].spec.url, timeout=httpx.Timeout(30.0), trust_env=False
         )
         producer = build_producer(stage.kafka, client_id=CLIENT_ID)
-        async with gate, contextlib.AsyncExitStack() as stack:
+        async with ingest, contextlib.AsyncExitStack() as stack:
             await producer.start()
             stack.push_async_callback(producer.stop)
-            courier = Courier(
-                gate,
+            sender = Sender(
+                ingest,
                 producer,
                 raw_topic=topic_name(stage.kafka.topic_prefix, RAW),
                 keys=stage.keys,
             )
-            feeder = Feeder(self._source(recording), courier.deliver, Pace(self._options.rate))
+            feeder = Feeder(self._source(recording), sender.deliver, Pace(self._options.rate))
             watch = ServiceWatch(client, services)
             title = "embedded broker" if embedded else stage.kafka.kafka_bootstrap_servers
             self._interrupts.begin_gently()
@@ -159,7 +157,7 @@ class _Demonstration:
                     feeder.stop()
                     await self._deliver_the_rest(screen, watch, feeding)
                     fed_until = time.monotonic()
-                    settling = Settling(courier.deliveries)
+                    settling = Settling(sender.deliveries)
                     while not settling.done(await self._look(screen, watch, "settling")):
                         check(services)
                         await asyncio.sleep(_REFRESH_SECONDS / 2)
@@ -167,21 +165,27 @@ class _Demonstration:
                     feeding.cancel()
                     await asyncio.gather(feeding, return_exceptions=True)
             ended = settling.last_change or fed_until
-            show_summary(self._out, courier.deliveries, watch.account, seconds=ended - begun)
+            show_summary(
+                self._out,
+                sender.deliveries,
+                watch.account,
+                seconds=ended - begun,
+                rate=self._options.rate,
+            )
             if recording is not None:
                 show_verdicts(self._out, watch.account, self._options.events)
                 if recording.faulty:
                     left_out = counted(recording.faulty, "line")
                     self._out.print(Text(f"{left_out} held no event and could not be sent"))
-            wrong = list(faults(courier.deliveries, watch.account))
+            wrong = list(faults(sender.deliveries, watch.account))
             for each in wrong:
                 self._out.print(Text(printable(each), style="bold red"))
             return FAILURE if wrong else SUCCESS
 
-    def _source(self, recording: Recording | None) -> Callable[[], Consignment | None]:
+    def _source(self, recording: Recording | None) -> Callable[[], Batch | None]:
         largest = _LARGEST if self._options.rate else _LARGEST_FLAT_OUT
         if recording is not None:
-            supply = recording.consignments(largest)
+            supply = recording.batches(largest)
             return lambda: next(supply, None)
         traffic = Traffic(planned_traffic(), seed=self._options.seed, largest=largest)
         return lambda: traffic.next(datetime.now(UTC))

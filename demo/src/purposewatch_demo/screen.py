@@ -13,8 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from purposewatch_cli.terminal import printable
-from purposewatch_demo.account import Account
-from purposewatch_demo.sign_in import SignIn
+from purposewatch_demo.account import Account, SignIn
 from purposewatch_demo.view import Rates, Scene, picture, plain_line, plain_sign_in
 
 _LINE_EVERY_SECONDS = 3.0

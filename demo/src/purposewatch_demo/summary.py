@@ -1,4 +1,4 @@
-"""What a demonstration comes to: sent against booked."""
+"""What a demonstration comes to: sent against recorded."""
 
 from pathlib import Path
 
@@ -13,13 +13,17 @@ from purposewatch_demo.verify import compare
 from purposewatch_policy import Outcome
 
 
-def show_summary(out: Console, deliveries: Deliveries, account: Account, *, seconds: float) -> None:
-    """Print it."""
+def show_summary(
+    out: Console, deliveries: Deliveries, account: Account, *, seconds: float, rate: float
+) -> None:
+    """Print it; `rate` is the number of events per second that was asked for, 0 without limit."""
     tally = deliveries.tally
-    rate = tally.accepted / seconds if seconds > 0 else 0.0
+    asked = f"asked for {rate:,.0f}/s"
+    if not rate:
+        asked = f"without a limit: {tally.accepted / seconds if seconds > 0 else 0:,.0f}/s"
     out.print(
-        Text(f"{tally.sent:,} events sent", style="bold").append(
-            f" in {seconds:.1f} s, {rate:,.0f} events/s from end to end", style="not bold"
+        Text(f"{tally.sent:,} events", style="bold").append(
+            f" in {seconds:.1f} s ({asked})", style="not bold"
         )
     )
     table = Table(header_style="bold")
@@ -33,14 +37,16 @@ def show_summary(out: Console, deliveries: Deliveries, account: Account, *, seco
     for status, events in sorted(tally.rejected.items()):
         table.add_row(f"refused with {status}", f"{events:,}", f"{events:,}", Text("ok", "green"))
     out.print(table)
-    books = (
-        f"books: {account.events:,} events, {account.verdicts:,} verdicts, "
+    ledger = (
+        f"ledger: {account.events:,} events, {account.verdicts:,} verdicts, "
         f"{account.dead_letters:,} dead letters, {account.unaccounted:,} unaccounted, "
         f"{account.pending:,} pending"
     )
-    balanced = account.balanced
-    state = Text("; balanced", "bold green") if balanced else Text("; not balanced", "bold red")
-    out.print(Text(books) + state)
+    reconciled = account.reconciled
+    state = (
+        Text("; reconciled", "bold green") if reconciled else Text("; not reconciled", "bold red")
+    )
+    out.print(Text(ledger) + state)
     if restarts := account.restarts():
         out.print(Text(f"services restarted: {restarts}", style="yellow"))
     if deliveries.resent:

@@ -1,4 +1,4 @@
-"""What the demonstration knows about what it sent, and what the books must therefore show."""
+"""What the demonstration knows about what it sent, and what the ledger must therefore show."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from purposewatch_policy import Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
-    """The event must be booked once, with this outcome."""
+class Recorded:
+    """The event must be recorded once, with this outcome."""
 
     outcome: Outcome
     kind: Kind | None = None
@@ -24,14 +24,14 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The gate must answer with this status."""
+    """Ingest must answer with this status."""
 
     status: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLettered:
-    """The record must be set aside for this reason."""
+    """The record must be dead-lettered for this reason."""
 
     error_class: ErrorClass
 
@@ -41,7 +41,7 @@ class Unforeseen:
     """Somebody else's event: nothing is known of what it should become."""
 
 
-Expected: TypeAlias = Booked | Repeated | Rejected | DeadLettered | Unforeseen
+Expected: TypeAlias = Recorded | Repeated | Rejected | DeadLettered | Unforeseen
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Tally:
         """Take in what was delivered."""
         for each in expected:
             match each:
-                case Booked(outcome, kind):
+                case Recorded(outcome, kind):
                     self.outcomes[outcome] += 1
                     if kind is not None:
                         self.kinds[kind] += 1

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from purposewatch_contract import EVENT_TYPE
 from purposewatch_demo.flows import Fault, FlowPlan, Malformed, Refused, TrafficPlan, Transport
-from purposewatch_demo.tally import Booked, DeadLettered, Expected, Rejected, Repeated
+from purposewatch_demo.tally import DeadLettered, Expected, Recorded, Rejected, Repeated
 from purposewatch_policy import Outcome
 
 T = TypeVar("T")
@@ -36,8 +36,8 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Consignment:
-    """What travels to the gate together."""
+class Batch:
+    """What travels to ingest together."""
 
     publisher: str
     transport: Transport
@@ -53,14 +53,14 @@ class Consignment:
 
 
 class Traffic:
-    """An endless supply of consignments.
+    """An endless supply of batches.
 
-    INVARIANT: a repeat is only ever made of an event from an earlier consignment, so whoever
-    delivers every consignment delivers the original as well.
+    INVARIANT: a repeat is only ever made of an event from an earlier batch, so whoever
+    delivers every batch delivers the original as well.
     """
 
     def __init__(self, plan: TrafficPlan, *, seed: int, largest: int) -> None:
-        """`largest` bounds the events of one consignment."""
+        """`largest` bounds the events of one batch."""
         self._plan = plan
         self._random = Random(seed)  # noqa: S311 - a demonstration, not a secret
         self._run = f"{self._random.getrandbits(40):010x}"
@@ -93,8 +93,8 @@ class Traffic:
         self._refused = _Weighted((each, each.weight) for each in plan.refused)
         self._malformed = _Weighted((each, each.weight) for each in plan.malformed)
 
-    def next(self, now: datetime) -> Consignment:
-        """Make the next consignment; its events happened shortly before `now`."""
+    def next(self, now: datetime) -> Batch:
+        """Make the next batch; its events happened shortly before `now`."""
         if self._refusals_owed >= 1:
             self._refusals_owed -= 1
             return self._refusal(now)
@@ -105,26 +105,28 @@ class Traffic:
             size = self._random.randint(1, self._largest)
         items = [self._item(publisher, now) for _ in range(size)]
         self._repeat_some(publisher, items)
-        # What fits into no consignment of good events is owed until one comes that it fits into.
+        # What fits into no batch of good events is owed until one comes that it fits into.
         self._refusals_owed += self._plan.shares.refused * size
         self._malformed_owed += self._plan.shares.malformed * size
         if transport is Transport.RAW:
             while self._malformed_owed >= 1:
                 self._malformed_owed -= 1
                 items.insert(self._random.randint(0, size), self._malformation(now))
-        return Consignment(publisher, transport, tuple(items))
+        return Batch(publisher, transport, tuple(items))
 
     def _repeat_some(self, publisher: str, items: list[Item]) -> None:
         recent = self._recent[publisher]
         for position in range(len(items)):
             if recent and self._random.random() < self._plan.shares.repeated:
                 items[position] = Item(self._random.choice(recent).body, Repeated())
-        recent.extend(item for item in items if isinstance(item.expected, Booked))
+        recent.extend(item for item in items if isinstance(item.expected, Recorded))
 
     def _item(self, publisher: str, now: datetime) -> Item:
         plan = self._flows[publisher].pick(self._random)
         event = self._event(plan, now)
-        expected = Booked(Outcome.VIOLATION if plan.violates else Outcome.PERMITTED, plan.violates)
+        expected = Recorded(
+            Outcome.VIOLATION if plan.violates else Outcome.PERMITTED, plan.violates
+        )
         return Item(_encode(event), expected)
 
     def _event(self, plan: FlowPlan, now: datetime) -> dict[str, Any]:
@@ -146,10 +148,10 @@ class Traffic:
             },
         }
 
-    def _refusal(self, now: datetime) -> Consignment:
+    def _refusal(self, now: datetime) -> Batch:
         fault: Refused = self._refused.pick(self._random)
         item = self._faulty(fault, now, Rejected(fault.status))
-        return Consignment(fault.publisher, Transport.SINGLE, (item,), fault.foreign_key)
+        return Batch(fault.publisher, Transport.SINGLE, (item,), fault.foreign_key)
 
     def _malformation(self, now: datetime) -> Item:
         fault: Malformed = self._malformed.pick(self._random)

@@ -1,6 +1,7 @@
-"""Holds the books against what was sent."""
+"""Compares the ledger with what was sent."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from purposewatch_contract import ErrorClass
@@ -28,10 +29,10 @@ class Comparison:
 def compare(deliveries: Deliveries, account: Account) -> Iterator[Comparison]:
     """Yield every number that can be held against the feed's own."""
     tally = deliveries.tally
-    # An answer that was lost on the way, or a gate that died before it could commit its raw
+    # An answer that was lost, or an ingest that died before it could commit its raw
     # offsets, makes repeats that are right and that nobody can foresee.
     repeats = deliveries.resent > 0 or account.restarts("ingest") > 0
-    yield Comparison("events in the books", tally.accepted, account.events, at_least=repeats)
+    yield Comparison("events in the ledger", tally.accepted, account.events, at_least=repeats)
     if not tally.unforeseen:
         yield Comparison(
             "permitted", tally.outcomes[Outcome.PERMITTED], account.outcomes[Outcome.PERMITTED]
@@ -45,7 +46,7 @@ def compare(deliveries: Deliveries, account: Account) -> Iterator[Comparison]:
         )
     yield Comparison("ids with other content", 0, account.conflicts)
     for error_class in ErrorClass:
-        expected, found = tally.dead_letters[error_class], account.set_aside[error_class]
+        expected, found = tally.dead_letters[error_class], account.dead_lettered[error_class]
         if expected or found:
             yield Comparison(
                 f"dead letters: {error_class}", expected, found, at_least=deliveries.resent > 0
@@ -54,11 +55,12 @@ def compare(deliveries: Deliveries, account: Account) -> Iterator[Comparison]:
 
 def faults(deliveries: Deliveries, account: Account) -> Iterator[str]:
     """Yield what is wrong, one sentence each; nothing when the run is a success."""
-    if not account.books:
-        yield "the reporter shows no books"
-    elif not account.balanced:
+    if not account.ledger:
+        yield "the reporter shows no ledger"
+    elif not account.reconciled:
         yield (
-            f"the books do not balance: {account.events:,} events, {account.verdicts:,} verdicts, "
+            f"the ledger is not reconciled: {account.events:,} events, "
+            f"{account.verdicts:,} verdicts, "
             f"{account.dead_letters:,} dead letters, {account.unaccounted:,} unaccounted, "
             f"{account.pending:,} pending"
         )
@@ -70,3 +72,31 @@ def faults(deliveries: Deliveries, account: Account) -> Iterator[str]:
         yield f"{events:,} events were answered `{answer}`"
     if deliveries.in_doubt:
         yield f"{deliveries.in_doubt:,} events were given up on without an answer"
+
+
+_NO_PROGRESS_SECONDS = 30.0
+_AT_MOST_SECONDS = 600.0
+
+
+class Settling:
+    """Waits for the ledger to show everything that was sent, while it makes progress."""
+
+    def __init__(self, deliveries: Deliveries, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deliveries = deliveries
+        self._clock = clock
+        self._begun = clock()
+        self._moved = self._begun
+        self._recorded: tuple[object, ...] = ()
+        self.last_change: float | None = None
+        """When the ledger last changed."""
+
+    def done(self, account: Account) -> bool:
+        """Whether all is well, or it is no use to wait any longer."""
+        now = self._clock()
+        if account.recorded != self._recorded:
+            self._recorded = account.recorded
+            self._moved = now
+            self.last_change = account.at
+        if next(faults(self._deliveries, account), None) is None:
+            return True
+        return now - self._moved > _NO_PROGRESS_SECONDS or now - self._begun > _AT_MOST_SECONDS

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from purposewatch_cli.terminal import OUTCOME_STYLES, printable
-from purposewatch_demo.account import Account, FoundViolation
-from purposewatch_demo.sign_in import SignIn
+from purposewatch_demo.account import Account, FoundViolation, SignIn
 from purposewatch_policy import Kind, Outcome
 
 _RATE_WINDOW_SECONDS = 5.0
@@ -40,7 +39,7 @@ class Rates:
         """Take in one more look at the counters."""
         now = (account.at, account.accepted, account.audited)
         if self._seen and (now[1] < self._seen[-1][1] or now[2] < self._seen[-1][2]):
-            self._seen.clear()  # a counter began anew: its process was restarted
+            self._seen.clear()  # a counter started again: its process was restarted
         self._seen.append(now)
         while now[0] - self._seen[0][0] > _RATE_WINDOW_SECONDS:
             self._seen.popleft()
@@ -78,12 +77,12 @@ def picture(scene: Scene, account: Account, console: Console) -> RenderableType:
         Layout(_violations(account.violations[:room], console), minimum_size=3),
         Layout(_links(scene, account), size=links),
     )
-    books = _partition_books(account) if roomy else _total_books(account)
+    ledger = _ledger_by_partition(account) if roomy else _ledger_totals(account)
     layout["body"].split_row(
         Layout(
             Group(
                 Panel(_throughput(scene, account), title="throughput", border_style="blue"),
-                Panel(books, title="books", border_style="blue"),
+                Panel(ledger, title="ledger", border_style="blue"),
             ),
             ratio=5,
         ),
@@ -127,11 +126,11 @@ def _throughput(scene: Scene, account: Account) -> RenderableType:
     return Group(table, line)
 
 
-def _partition_books(account: Account) -> RenderableType:
+def _ledger_by_partition(account: Account) -> RenderableType:
     table = Table(expand=True, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in ("", "events", "verdicts", "dead", "unaccounted", "pending", ""):
         table.add_column(name, justify="right", no_wrap=True)
-    shown = account.books if len(account.books) <= _PARTITIONS_SHOWN else ()
+    shown = account.ledger if len(account.ledger) <= _PARTITIONS_SHOWN else ()
     for each in shown:
         table.add_row(
             str(each.partition),
@@ -140,7 +139,7 @@ def _partition_books(account: Account) -> RenderableType:
             f"{each.dead_letters:,}",
             f"{each.unaccounted:,}",
             "?" if each.pending is None else f"{each.pending:,}",
-            _state(balanced=each.reconciled is True, unaccounted=each.unaccounted),
+            _state(reconciled=each.reconciled is True, unaccounted=each.unaccounted),
             style="dim",
         )
     table.add_row(
@@ -150,27 +149,27 @@ def _partition_books(account: Account) -> RenderableType:
         f"{account.dead_letters:,}",
         f"{account.unaccounted:,}",
         f"{account.pending:,}",
-        _state(balanced=account.balanced, unaccounted=account.unaccounted),
+        _state(reconciled=account.reconciled, unaccounted=account.unaccounted),
         style="bold",
     )
     return table
 
 
-def _total_books(account: Account) -> RenderableType:
+def _ledger_totals(account: Account) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     for _ in range(2):
         table.add_column(justify="right", no_wrap=True)
         table.add_column(no_wrap=True)
-    state = _state(balanced=account.balanced, unaccounted=account.unaccounted)
+    state = _state(reconciled=account.reconciled, unaccounted=account.unaccounted)
     table.add_row(f"{account.events:,}", "events", f"{account.unaccounted:,}", "unaccounted")
     table.add_row(f"{account.verdicts:,}", "verdicts", f"{account.pending:,}", "pending")
     table.add_row(f"{account.dead_letters:,}", "dead letters", "", state)
     return table
 
 
-def _state(*, balanced: bool, unaccounted: int) -> Text:
-    if balanced:
-        return Text("balanced", style="green")
+def _state(*, reconciled: bool, unaccounted: int) -> Text:
+    if reconciled:
+        return Text("reconciled", style="green")
     return Text("open", style="red") if unaccounted else Text("under way", style="yellow")
 
 
@@ -191,7 +190,7 @@ def _verdicts(account: Account, kinds_shown: int, *, bars: bool) -> RenderableTy
         bar = "━" * max(1, round(_BAR * account.kinds[kind] / most)) if bars else ""
         table.add_row(f"  {kind}", f"{account.kinds[kind]:,}", Text(bar, style="red"))
     extras = Text(f"{account.duplicates:,} duplicates, ", style="dim", no_wrap=True)
-    extras.append(f"{account.set_aside.total():,} dead letters")
+    extras.append(f"{account.dead_lettered.total():,} dead letters")
     return Group(table, extras)
 
 
@@ -234,7 +233,7 @@ def _links(scene: Scene, account: Account) -> RenderableType:
     return Panel(
         Group(*parts, table),
         title="services",
-        subtitle="Ctrl-C: stop feeding, check the books, end",
+        subtitle="Ctrl-C: stop feeding, check the ledger, end",
         border_style="blue",
     )
 
@@ -247,7 +246,7 @@ def _way_in(sign_in: SignIn) -> Text:
 
 
 def plain_sign_in(sign_in: SignIn) -> str:
-    """The way to the compliance page, for output that is no terminal."""
+    """The way to the compliance page, for output that is not a terminal."""
     return (
         f"compliance page: {sign_in.url}, sign in as {sign_in.username} "
         f"with {sign_in.password}, while this runs"
@@ -255,13 +254,13 @@ def plain_sign_in(sign_in: SignIn) -> str:
 
 
 def plain_line(scene: Scene, account: Account) -> str:
-    """The same in one line, for output that is no terminal."""
-    state = "balanced" if account.balanced else "under way"
+    """The same in one line, for output that is not a terminal."""
+    state = "reconciled" if account.reconciled else "under way"
     return (
         f"{scene.seconds:6.1f} s  {scene.phase}: {account.events:,} events "
         f"({scene.rates.accepted:,.0f}/s), {account.verdicts:,} audited "
         f"({scene.rates.audited:,.0f}/s), {account.outcomes[Outcome.VIOLATION]:,} violations, "
-        f"{account.duplicates:,} duplicates, {account.set_aside.total():,} dead letters, "
+        f"{account.duplicates:,} duplicates, {account.dead_lettered.total():,} dead letters, "
         f"{account.pending:,} pending, {account.unaccounted:,} unaccounted, {state}, "
         f"restarts: {account.restarts()}"
     )

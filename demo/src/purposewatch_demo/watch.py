@@ -1,4 +1,4 @@
-"""Asks the services how they are and what is in the books."""
+"""Asks the services how they are and what is in the ledger."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class ServiceWatch:
         """Ask every service once."""
         found: dict[str, Any] = {}
         asked = await asyncio.gather(
-            self._ask("ingest", self._gate()),
+            self._ask("ingest", self._ingest()),
             self._ask("auditor", self._auditor()),
             self._ask("reporter", self._reporter()),
         )
@@ -55,7 +55,7 @@ class ServiceWatch:
         self._answers[name] = True
         return answer
 
-    async def _gate(self) -> dict[str, Any]:
+    async def _ingest(self) -> dict[str, Any]:
         samples = await self._metrics("ingest")
         return {"accepted": int(_total(samples, f"{m.INGEST_ACCEPTED.name}_total"))}
 
@@ -72,7 +72,7 @@ class ServiceWatch:
         }
 
     async def _reporter(self) -> dict[str, Any]:
-        books = await self._get("/ledger")
+        ledger = await self._get("/ledger")
         counts = await self._get("/counts", by=["outcome", "kind"])
         violations = await self._get("/violations", limit=_VIOLATIONS)
         await self._look_for_dead_letters()
@@ -83,15 +83,15 @@ class ServiceWatch:
             if group["outcome"] == Outcome.VIOLATION:
                 kinds[group["kind"]] += group["count"]
         return {
-            "books": tuple(
+            "ledger": tuple(
                 PartitionLedgerReport(
                     **{name: each[name] for name in PartitionLedgerReport.__slots__}
                 )
-                for each in books["partitions"]
+                for each in ledger["partitions"]
             ),
             "outcomes": outcomes,
             "kinds": kinds,
-            "set_aside": Counter(self._dead_letters.values()),
+            "dead_lettered": Counter(self._dead_letters.values()),
             "violations": tuple(_violation(each) for each in violations["items"]),
         }
 

@@ -1,4 +1,4 @@
-"""Delivering consignments to the gate."""
+"""Delivering batches to ingest."""
 
 import asyncio
 import json
@@ -10,18 +10,18 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError
 
 from purposewatch_contract import ErrorClass
-from purposewatch_demo.deliver import Courier
+from purposewatch_demo.deliver import Sender
 from purposewatch_demo.flows import Transport
-from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Unforeseen
-from purposewatch_demo.traffic import Consignment, Item
+from purposewatch_demo.tally import DeadLettered, Recorded, Rejected, Unforeseen
+from purposewatch_demo.traffic import Batch, Item
 from purposewatch_policy import Outcome
 
 EVENT = json.dumps(
     {"specversion": "1.0", "id": "1", "datacontenttype": "application/json", "data": {"role": "x"}}
 ).encode()
-GOOD = Item(EVENT, Booked(Outcome.PERMITTED))
+GOOD = Item(EVENT, Recorded(Outcome.PERMITTED))
 
-Gate = Callable[[httpx.Request], httpx.Response]
+Answer = Callable[[httpx.Request], httpx.Response]
 
 
 class FakeProducer:
@@ -45,10 +45,10 @@ class FakeProducer:
 
 
 @asynccontextmanager
-async def courier(gate: Gate, producer: FakeProducer | None = None) -> AsyncIterator[Courier]:
-    transport = httpx.MockTransport(gate)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
-        yield Courier(
+async def a_sender(ingest: Answer, producer: FakeProducer | None = None) -> AsyncIterator[Sender]:
+    transport = httpx.MockTransport(ingest)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+        yield Sender(
             client,
             producer or FakeProducer(),
             raw_topic="raw",
@@ -56,8 +56,8 @@ async def courier(gate: Gate, producer: FakeProducer | None = None) -> AsyncIter
         )
 
 
-def consignment(*items: Item, transport: Transport = Transport.BATCH) -> Consignment:
-    return Consignment("crm", transport, items)
+def batch(*items: Item, transport: Transport = Transport.BATCH) -> Batch:
+    return Batch("crm", transport, items)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ async def test_each_content_mode_is_laid_out_as_cloudevents_has_it(
     """Structured, batched and binary mode."""
     seen: list[httpx.Request] = []
 
-    def gate(request: httpx.Request) -> httpx.Response:
+    def ingest(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(202)
 
-    async with courier(gate) as sender:
-        await sender.deliver(consignment(GOOD, transport=transport))
+    async with a_sender(ingest) as sender:
+        await sender.deliver(batch(GOOD, transport=transport))
 
     [request] = seen
     assert content_type == request.headers["content-type"]
@@ -89,28 +89,28 @@ async def test_each_content_mode_is_laid_out_as_cloudevents_has_it(
 
 
 async def test_a_lost_answer_is_tried_again_and_counted() -> None:
-    """The events may be there twice now, which the books must recognise."""
-    answers: list[Gate] = [
+    """The events may be there twice now, which the ledger must recognise."""
+    answers: list[Answer] = [
         lambda request: (_ for _ in ()).throw(httpx.ConnectError("refused")),
         lambda request: (_ for _ in ()).throw(httpx.ReadError("reset")),
         lambda request: httpx.Response(503),
         lambda request: httpx.Response(202),
     ]
 
-    def gate(request: httpx.Request) -> httpx.Response:
+    def ingest(request: httpx.Request) -> httpx.Response:
         return answers.pop(0)(request)
 
-    async with courier(gate) as sender:
-        await sender.deliver(consignment(GOOD, GOOD))
+    async with a_sender(ingest) as sender:
+        await sender.deliver(batch(GOOD, GOOD))
 
     assert sender.deliveries.resent == 4  # refused connections can't have taken anything
     assert sender.deliveries.tally.outcomes == {Outcome.PERMITTED: 2}
 
 
 async def test_an_expected_refusal_is_tallied() -> None:
-    """The gate answered as it must."""
-    async with courier(lambda request: httpx.Response(422)) as sender:
-        await sender.deliver(consignment(Item(b"{}", Rejected(422)), transport=Transport.SINGLE))
+    """Ingest answered as it must."""
+    async with a_sender(lambda request: httpx.Response(422)) as sender:
+        await sender.deliver(batch(Item(b"{}", Rejected(422)), transport=Transport.SINGLE))
 
     assert sender.deliveries.tally.rejected == {422: 1}
     assert sender.deliveries.unexpected == {}
@@ -119,24 +119,24 @@ async def test_an_expected_refusal_is_tallied() -> None:
 async def test_another_answer_than_expected_is_held_against_the_run() -> None:
     """A refusal of good events is no success, and neither is accepting bad ones."""
     problem = {"detail": "the event has no zone"}
-    async with courier(lambda request: httpx.Response(422, json=problem)) as sender:
-        await sender.deliver(consignment(GOOD, GOOD))
+    async with a_sender(lambda request: httpx.Response(422, json=problem)) as sender:
+        await sender.deliver(batch(GOOD, GOOD))
     assert sender.deliveries.unexpected == {"422 the event has no zone": 2}
 
-    async with courier(lambda request: httpx.Response(202)) as sender:
-        await sender.deliver(consignment(Item(b"{}", Rejected(422)), transport=Transport.SINGLE))
+    async with a_sender(lambda request: httpx.Response(202)) as sender:
+        await sender.deliver(batch(Item(b"{}", Rejected(422)), transport=Transport.SINGLE))
     assert sender.deliveries.unexpected == {"202 Accepted": 1}
 
 
 async def test_a_bad_event_among_somebodys_own_is_found_by_halving() -> None:
     """The other events of its batch are accepted all the same."""
 
-    def gate(request: httpx.Request) -> httpx.Response:
+    def ingest(request: httpx.Request) -> httpx.Response:
         return httpx.Response(422 if b"bad" in request.content else 202)
 
     items = [Item(b'"bad"' if number == 5 else b"{}", Unforeseen()) for number in range(8)]
-    async with courier(gate) as sender:
-        await sender.deliver(consignment(*items))
+    async with a_sender(ingest) as sender:
+        await sender.deliver(batch(*items))
 
     tally = sender.deliveries.tally
     assert (tally.unforeseen, tally.rejected) == (7, {422: 1})
@@ -146,8 +146,8 @@ async def test_raw_records_that_kafka_does_not_confirm_are_sent_again() -> None:
     """Those that it did confirm are not."""
     producer = FakeProducer(failures=2)
     items = [GOOD, Item(b"x", DeadLettered(ErrorClass.NOT_JSON)), GOOD]
-    async with courier(lambda request: httpx.Response(500), producer) as sender:
-        await sender.deliver(consignment(*items, transport=Transport.RAW))
+    async with a_sender(lambda request: httpx.Response(500), producer) as sender:
+        await sender.deliver(batch(*items, transport=Transport.RAW))
 
     assert producer.records == [EVENT, EVENT, b"x"]
     tally = sender.deliveries.tally
@@ -157,8 +157,8 @@ async def test_raw_records_that_kafka_does_not_confirm_are_sent_again() -> None:
 
 async def test_giving_up_leaves_events_in_doubt() -> None:
     """A run that ends without an answer can't claim to know."""
-    async with courier(lambda request: httpx.Response(503)) as sender:
-        task = asyncio.create_task(sender.deliver(consignment(GOOD, GOOD)))
+    async with a_sender(lambda request: httpx.Response(503)) as sender:
+        task = asyncio.create_task(sender.deliver(batch(GOOD, GOOD)))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -7,9 +7,9 @@ import pytest
 from purposewatch_demo.feed import Feeder, Pace
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import Unforeseen
-from purposewatch_demo.traffic import Consignment, Item
+from purposewatch_demo.traffic import Batch, Item
 
-ONE = Consignment("crm", Transport.SINGLE, (Item(b"{}", Unforeseen()),))
+ONE = Batch("crm", Transport.SINGLE, (Item(b"{}", Unforeseen()),))
 
 
 def test_events_are_due_at_the_rate() -> None:
@@ -41,9 +41,9 @@ async def test_everything_taken_from_the_source_is_delivered() -> None:
     supply = iter([ONE] * 50)
     delivered = []
 
-    async def deliver(consignment: Consignment) -> None:
+    async def deliver(batch: Batch) -> None:
         await asyncio.sleep(0.001)
-        delivered.append(consignment)
+        delivered.append(batch)
 
     await Feeder(lambda: next(supply, None), deliver, Pace(rate=0)).run()
 
@@ -55,12 +55,12 @@ async def test_stopping_still_delivers_what_was_taken() -> None:
     taken = 0
     delivered = 0
 
-    def source() -> Consignment:
+    def source() -> Batch:
         nonlocal taken
         taken += 1
         return ONE
 
-    async def deliver(consignment: Consignment) -> None:
+    async def deliver(batch: Batch) -> None:
         nonlocal delivered
         await asyncio.sleep(0.005)
         delivered += 1
@@ -79,12 +79,12 @@ async def test_a_slow_gate_holds_the_source_back() -> None:
     """No more is taken from the source than can be under way."""
     taken = 0
 
-    def source() -> Consignment:
+    def source() -> Batch:
         nonlocal taken
         taken += 1
         return ONE
 
-    async def deliver(consignment: Consignment) -> None:
+    async def deliver(batch: Batch) -> None:
         await asyncio.Event().wait()
 
     running = asyncio.create_task(Feeder(source, deliver, Pace(rate=0)).run())

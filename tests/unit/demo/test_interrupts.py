@@ -17,7 +17,7 @@ async def _task(interrupts: Interrupts, *, gently: bool) -> None:
 
 
 async def test_the_first_signal_only_ends_the_feeding() -> None:
-    """The books are settled before the end."""
+    """The ledger is settled before the end."""
     interrupts = Interrupts()
     task = asyncio.create_task(_task(interrupts, gently=True))
     await asyncio.sleep(0)

@@ -21,7 +21,7 @@ def file(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
 
 
 def test_publishers_and_their_controllers_are_found(file: Path) -> None:
-    """The gate must know them before the first event."""
+    """Ingest must know them before the first event."""
     found = Recording(file).controllers
 
     assert found["membership"] == frozenset({"wework-labs"})
@@ -31,7 +31,7 @@ def test_publishers_and_their_controllers_are_found(file: Path) -> None:
 def test_every_event_is_sent_in_order(file: Path) -> None:
     """In batches of one publisher each, no larger than asked."""
     recording = Recording(file)
-    sent = list(recording.consignments(largest=2))
+    sent = list(recording.batches(largest=2))
 
     items = [item for each in sent for item in each.items]
     events = [SubmittedEvent.model_validate_json(item.body) for item in items]
@@ -46,7 +46,7 @@ def test_every_event_is_sent_in_order(file: Path) -> None:
 
 
 def test_lines_that_hold_no_submitted_event_are_counted(file: Path) -> None:
-    """Canonical events are the gate's own and can't be sent to it."""
+    """Canonical events are ingest's own and can't be sent to it."""
     assert Recording(file).faulty == 2
 
 

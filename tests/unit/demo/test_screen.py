@@ -6,15 +6,14 @@ from xml.etree import ElementTree as ET
 
 from rich.console import Console
 
-from purposewatch_demo.account import Account
+from purposewatch_demo.account import Account, SignIn
 from purposewatch_demo.screen import Screen
-from purposewatch_demo.sign_in import SignIn
 
 SIGN_IN = SignIn("http://127.0.0.1:20003", "officer", "abcde-fghij")
 
 
 def test_keeps_the_last_picture_of_feeding_as_a_drawing(tmp_path: Path) -> None:
-    """It shows the books and no password, fetches nothing, and stays once feeding has ended."""
+    """It shows the ledger and no password, fetches nothing, and stays once feeding has ended."""
     kept = tmp_path / "demo.svg"
     out = Console(file=io.StringIO())
     with Screen(out, "embedded broker", 0.0, sign_in=SIGN_IN, record=kept) as screen:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from purposewatch_demo.sign_in import SignIn, read_sign_in
+from purposewatch_demo.account import SignIn, read_sign_in
 
 URL = "http://127.0.0.1:20003"
 OTHERS = (
@@ -17,7 +17,7 @@ MADE = json.dumps(
 
 
 def test_reads_the_first_account_among_other_lines(tmp_path: Path) -> None:
-    """Lines that are no JSON, no object, or about something else are passed over."""
+    """Lines that are not JSON, not an object, or about something else are passed over."""
     log = tmp_path / "reporter.log"
     log.write_text("\n".join((*OTHERS, MADE, *OTHERS)), encoding="utf-8")
 

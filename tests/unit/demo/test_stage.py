@@ -27,7 +27,7 @@ def test_the_callers_own_settings_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A demonstration writes into no database but its own and calls nobody's webhook."""
-    monkeypatch.setenv("PURPOSEWATCH_DATABASE_URL", "postgresql+asyncpg://production/books")
+    monkeypatch.setenv("PURPOSEWATCH_DATABASE_URL", "postgresql+asyncpg://production/ledger")
     monkeypatch.setenv("PURPOSEWATCH_WEBHOOK_URL", "https://example.org/alert")
     monkeypatch.setenv("PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL", "SSL")
 
@@ -57,7 +57,7 @@ def test_a_clusters_settings_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_each_service_has_a_port_of_its_own(tmp_path: Path) -> None:
-    """And is told so."""
+    """And the message says so."""
     stage = prepare(tmp_path, Path("policies"), CONTROLLERS, embedded="127.0.0.1:1")
 
     ports = {service.port for service in stage.services.values()}

@@ -7,25 +7,24 @@ from datetime import UTC, datetime
 import pytest
 
 from purposewatch_contract import ErrorClass, SubmittedEvent
-from purposewatch_demo.fit import misfits
-from purposewatch_demo.flows import Transport, planned_traffic
-from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Repeated, Tally, Unforeseen
-from purposewatch_demo.traffic import Consignment, Traffic
+from purposewatch_demo.flows import Transport, mismatches, planned_traffic
+from purposewatch_demo.tally import DeadLettered, Recorded, Rejected, Repeated, Tally, Unforeseen
+from purposewatch_demo.traffic import Batch, Traffic
 from purposewatch_policy import Kind, Outcome, load_policies
 from purposewatch_policy.vocabulary import load_vocabularies
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def consignments(count: int, *, seed: int = 7, largest: int = 30) -> list[Consignment]:
+def batches(count: int, *, seed: int = 7, largest: int = 30) -> list[Batch]:
     traffic = Traffic(planned_traffic(), seed=seed, largest=largest)
     return [traffic.next(NOW) for _ in range(count)]
 
 
-def tally_of(sent: list[Consignment]) -> Tally:
+def tally_of(sent: list[Batch]) -> Tally:
     tally = Tally()
-    for consignment in sent:
-        tally.add(item.expected for item in consignment.items)
+    for batch in sent:
+        tally.add(item.expected for item in batch.items)
     return tally
 
 
@@ -33,7 +32,7 @@ def test_every_planned_flow_is_what_the_policies_say(pytestconfig: pytest.Config
     """Outcome, kind and clause of each flow are the engine's."""
     policies = load_policies(pytestconfig.rootpath / "policies")
 
-    assert list(misfits(planned_traffic(), policies, NOW)) == []
+    assert list(mismatches(planned_traffic(), policies, NOW)) == []
 
 
 def test_the_plan_covers_every_role_and_many_kinds() -> None:
@@ -48,7 +47,7 @@ def test_the_plan_covers_every_role_and_many_kinds() -> None:
 
 def test_the_same_seed_gives_the_same_traffic() -> None:
     """A run can be repeated."""
-    assert consignments(300) == consignments(300)
+    assert batches(300) == batches(300)
 
 
 def test_another_seed_gives_other_events() -> None:
@@ -56,9 +55,9 @@ def test_another_seed_gives_other_events() -> None:
     first, second = (
         {
             item.body
-            for each in consignments(50, seed=seed)
+            for each in batches(50, seed=seed)
             for item in each.items
-            if isinstance(item.expected, Booked)
+            if isinstance(item.expected, Recorded)
         }
         for seed in (1, 2)
     )
@@ -66,13 +65,13 @@ def test_another_seed_gives_other_events() -> None:
 
 
 def test_good_events_satisfy_the_contract_and_the_vocabulary(pytestconfig: pytest.Config) -> None:
-    """Everything that must be booked gets through the gate."""
+    """Everything that must be recorded gets through ingest."""
     vocabularies = load_vocabularies(pytestconfig.rootpath / "policies")
-    for consignment in consignments(300):
-        for item in consignment.items:
-            if isinstance(item.expected, Booked | Repeated):
+    for batch in batches(300):
+        for item in batch.items:
+            if isinstance(item.expected, Recorded | Repeated):
                 event = SubmittedEvent.model_validate_json(item.body, strict=True)
-                assert event.source.startswith(f"/{consignment.publisher}/")
+                assert event.source.startswith(f"/{batch.publisher}/")
                 assert event.data.controller in vocabularies
 
 
@@ -80,12 +79,12 @@ def test_repeats_are_events_of_earlier_consignments() -> None:
     """Whoever delivers everything has delivered the original as well."""
     seen: set[bytes] = set()
     repeats = 0
-    for consignment in consignments(500):
-        for item in consignment.items:
+    for batch in batches(500):
+        for item in batch.items:
             if isinstance(item.expected, Repeated):
                 assert item.body in seen
                 repeats += 1
-        seen.update(i.body for i in consignment.items if isinstance(i.expected, Booked))
+        seen.update(i.body for i in batch.items if isinstance(i.expected, Recorded))
     assert repeats > 10
 
 
@@ -93,27 +92,27 @@ def test_distinct_events_have_distinct_ids() -> None:
     """Only a repeat has an id that was used before."""
     ids = Counter(
         json.loads(item.body)["id"]
-        for each in consignments(300)
+        for each in batches(300)
         for item in each.items
-        if isinstance(item.expected, Booked)
+        if isinstance(item.expected, Recorded)
     )
     assert {1} == set(ids.values())
 
 
 def test_faults_travel_where_they_belong() -> None:
     """Refusals are requests of their own; malformed records only go to the raw topic."""
-    for consignment in consignments(500):
-        kinds = {type(item.expected) for item in consignment.items}
+    for batch in batches(500):
+        kinds = {type(item.expected) for item in batch.items}
         if Rejected in kinds:
-            assert (len(consignment.items), consignment.transport) == (1, Transport.SINGLE)
+            assert (len(batch.items), batch.transport) == (1, Transport.SINGLE)
         if DeadLettered in kinds:
-            assert consignment.transport is Transport.RAW
+            assert batch.transport is Transport.RAW
 
 
 def test_the_shares_are_those_of_the_plan() -> None:
     """Refusals, malformed records and repeats are as frequent as planned."""
     shares = planned_traffic().shares
-    tally = tally_of(consignments(3_000))
+    tally = tally_of(batches(3_000))
 
     assert shares.refused == pytest.approx(tally.rejected.total() / tally.sent, rel=0.05)
     assert shares.malformed == pytest.approx(tally.dead_letters.total() / tally.sent, rel=0.05)
@@ -124,7 +123,7 @@ def test_the_shares_are_those_of_the_plan() -> None:
 def test_a_few_seconds_show_every_kind() -> None:
     """The default pace shows every planned kind, refusal and dead letter within seconds."""
     plan = planned_traffic()
-    tally = tally_of(consignments(400))
+    tally = tally_of(batches(400))
 
     assert {flow.violates for flow in plan.flows if flow.violates} == set(tally.kinds)
     assert {fault.status for fault in plan.refused} == set(tally.rejected)
@@ -132,21 +131,21 @@ def test_a_few_seconds_show_every_kind() -> None:
 
 def test_events_happened_shortly_before() -> None:
     """Times carry a zone and are not ahead of the clock."""
-    for consignment in consignments(50):
-        for item in consignment.items:
-            if isinstance(item.expected, Booked):
+    for batch in batches(50):
+        for item in batch.items:
+            if isinstance(item.expected, Recorded):
                 event = SubmittedEvent.model_validate_json(item.body, strict=True)
                 assert event.time <= NOW
 
 
 def test_a_tally_adds_up() -> None:
-    """What was sent is what must be counted, recognised, refused or set aside."""
+    """What was sent is what must be counted, recognised, refused or dead-lettered."""
     tally = Tally()
     tally.add(
         [
-            Booked(Outcome.PERMITTED),
-            Booked(Outcome.VIOLATION, Kind.PROHIBITED),
-            Booked(Outcome.VIOLATION, Kind.PROHIBITED),
+            Recorded(Outcome.PERMITTED),
+            Recorded(Outcome.VIOLATION, Kind.PROHIBITED),
+            Recorded(Outcome.VIOLATION, Kind.PROHIBITED),
             Repeated(),
             Rejected(422),
             DeadLettered(ErrorClass.NOT_JSON),

@@ -1,4 +1,4 @@
-"""The books held against what was sent."""
+"""The ledger compared with what was sent."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,22 +10,21 @@ import pytest
 from purposewatch_contract import ErrorClass
 from purposewatch_demo.account import Account, PartitionLedgerReport, ServiceState
 from purposewatch_demo.deliver import Deliveries
-from purposewatch_demo.settle import Settling
-from purposewatch_demo.tally import Booked, DeadLettered, Rejected, Repeated, Unforeseen
-from purposewatch_demo.verify import faults
+from purposewatch_demo.tally import DeadLettered, Recorded, Rejected, Repeated, Unforeseen
+from purposewatch_demo.verify import Settling, faults
 from purposewatch_policy import Kind, Outcome
 
 
 def deliveries() -> Deliveries:
     """Ten permitted events, two violations, a repeat, a refusal and a dead letter."""
     sent = Deliveries()
-    sent.tally.add([Booked(Outcome.PERMITTED)] * 10)
-    sent.tally.add([Booked(Outcome.VIOLATION, Kind.PROHIBITED)] * 2)
+    sent.tally.add([Recorded(Outcome.PERMITTED)] * 10)
+    sent.tally.add([Recorded(Outcome.VIOLATION, Kind.PROHIBITED)] * 2)
     sent.tally.add([Repeated(), Rejected(422), DeadLettered(ErrorClass.NOT_JSON)])
     return sent
 
 
-def books(**changes: Any) -> PartitionLedgerReport:
+def ledger(**changes: Any) -> PartitionLedgerReport:
     right: dict[str, Any] = {
         "partition": 0,
         "events": 13,
@@ -41,18 +40,18 @@ def books(**changes: Any) -> PartitionLedgerReport:
 
 
 def account(**changes: Any) -> Account:
-    """Books that show just that."""
+    """A ledger that shows just that."""
     right: dict[str, Any] = {
         "at": 1.0,
-        "books": (books(),),
+        "ledger": (ledger(),),
         "outcomes": Counter({"permitted": 10, "violation": 2}),
         "kinds": Counter({"prohibited": 2}),
-        "set_aside": Counter({"not_json": 1}),
+        "dead_lettered": Counter({"not_json": 1}),
     }
     return Account(**right | changes)
 
 
-def test_matching_books_are_a_success() -> None:
+def test_matching_ledger_is_a_success() -> None:
     """Nothing is wrong."""
     assert list(faults(deliveries(), account())) == []
 
@@ -60,15 +59,15 @@ def test_matching_books_are_a_success() -> None:
 @pytest.mark.parametrize(
     ("found", "complaint"),
     [
-        (account(books=()), "no books"),
-        (account(books=(books(reconciled=False, pending=3),)), "do not balance"),
-        (account(books=(books(reconciled=None),)), "do not balance"),
-        (account(books=(books(events=14, verdicts=14),)), "events in the books"),
+        (account(ledger=()), "no ledger"),
+        (account(ledger=(ledger(reconciled=False, pending=3),)), "is not reconciled"),
+        (account(ledger=(ledger(reconciled=None),)), "is not reconciled"),
+        (account(ledger=(ledger(events=14, verdicts=14),)), "events in the ledger"),
         (account(outcomes=Counter({"permitted": 9})), "permitted: expected 10, found 9"),
         (account(kinds=Counter({"prohibited": 1, "undeclared_role": 1})), "undeclared_role"),
-        (account(books=(books(duplicates=0),)), "duplicates recognised: expected 1, found 0"),
-        (account(books=(books(conflicts=1),)), "ids with other content"),
-        (account(set_aside=Counter()), "dead letters: not_json"),
+        (account(ledger=(ledger(duplicates=0),)), "duplicates recognised: expected 1, found 0"),
+        (account(ledger=(ledger(conflicts=1),)), "ids with other content"),
+        (account(dead_lettered=Counter()), "dead letters: not_json"),
         (account(outcomes=Counter({"permitted": 10, "unknown": 1})), "unknown: expected 0"),
     ],
 )
@@ -87,7 +86,7 @@ def test_each_difference_is_named(found: Account, complaint: str) -> None:
 def test_deliveries_that_went_wrong_fail_the_run(
     spoil: Callable[[Deliveries], object], complaint: str
 ) -> None:
-    """Whatever the books say."""
+    """Whatever the ledger says."""
     sent = deliveries()
     spoil(sent)
 
@@ -97,32 +96,32 @@ def test_deliveries_that_went_wrong_fail_the_run(
 def test_after_a_lost_answer_more_repeats_are_right_and_fewer_are_not() -> None:
     """What was sent again may be there twice; counted it must be once."""
     sent = deliveries()
-    more = account(books=(books(events=15, verdicts=15, duplicates=3),))
+    more = account(ledger=(ledger(events=15, verdicts=15, duplicates=3),))
     assert list(faults(sent, more)) != []
 
     sent.resent = 2
 
     assert list(faults(sent, more)) == []
-    assert list(faults(sent, account(books=(books(duplicates=0),)))) != []
+    assert list(faults(sent, account(ledger=(ledger(duplicates=0),)))) != []
 
 
 def test_a_restarted_gate_may_repeat_itself() -> None:
     """It commits the raw topic's offsets after the events; a crash between repeats them."""
-    gate = ServiceState("ingest", "http://127.0.0.1", answers=True, restarts=1)
-    more = account(books=(books(events=15, verdicts=15, duplicates=3),), services=(gate,))
+    ingest = ServiceState("ingest", "http://127.0.0.1", answers=True, restarts=1)
+    more = account(ledger=(ledger(events=15, verdicts=15, duplicates=3),), services=(ingest,))
 
     assert list(faults(deliveries(), more)) == []
-    auditor = replace(gate, name="auditor")
+    auditor = replace(ingest, name="auditor")
     assert list(faults(deliveries(), replace(more, services=(auditor,)))) != []
 
 
-def test_of_somebodys_own_events_only_the_books_are_checked() -> None:
+def test_of_somebodys_own_events_only_the_ledger_is_checked() -> None:
     """Nothing is known of what they should be."""
     sent = Deliveries()
     sent.tally.add([Unforeseen()] * 13)
 
-    assert list(faults(sent, account(set_aside=Counter()))) == []
-    assert list(faults(sent, account(books=(books(events=12),), set_aside=Counter()))) != []
+    assert list(faults(sent, account(dead_lettered=Counter()))) == []
+    assert list(faults(sent, account(ledger=(ledger(events=12),), dead_lettered=Counter()))) != []
 
 
 class Clock:
@@ -137,13 +136,13 @@ def test_settling_ends_as_soon_as_all_is_well() -> None:
     assert Settling(deliveries(), Clock()).done(account())
 
 
-def test_settling_waits_as_long_as_the_books_move() -> None:
+def test_settling_waits_while_the_ledger_changes() -> None:
     """A backlog takes the time that it takes; standing still does not."""
     clock = Clock()
     settling = Settling(deliveries(), clock)
     for step in range(10):
         clock.now = step * 20.0
-        behind = account(books=(books(reconciled=False, verdicts=step),))
+        behind = account(ledger=(ledger(reconciled=False, verdicts=step),))
         assert not settling.done(behind)
 
     clock.now += 31.0

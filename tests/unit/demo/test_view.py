@@ -7,8 +7,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from purposewatch_demo.account import Account, FoundViolation, PartitionLedgerReport, ServiceState
-from purposewatch_demo.sign_in import SignIn
+from purposewatch_demo.account import (
+    Account,
+    FoundViolation,
+    PartitionLedgerReport,
+    ServiceState,
+    SignIn,
+)
 from purposewatch_demo.view import Rates, Scene, picture, plain_line
 
 VIOLATION = FoundViolation(
@@ -25,13 +30,13 @@ ACCOUNT = Account(
     accepted=1_300,
     audited=1_290,
     latency=(0.025, 0.1),
-    books=tuple(
+    ledger=tuple(
         PartitionLedgerReport(number, 217, 215, 0, 0, 2, 1, 0, reconciled=False)
         for number in range(6)
     ),
     outcomes=Counter({"permitted": 1_200, "violation": 90}),
     kinds=Counter({"undeclared_third_party_sharing": 60, "prohibited": 30}),
-    set_aside=Counter({"not_json": 3}),
+    dead_lettered=Counter({"not_json": 3}),
     violations=(VIOLATION,) * 20,
     services=(
         ServiceState("ingest", "http://127.0.0.1:20001", answers=True, restarts=0),
@@ -62,7 +67,7 @@ def test_the_picture_fits_the_terminal(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 42)])
 def test_the_picture_shows_what_matters(width: int, height: int) -> None:
-    """Books, verdicts, a violation with role, recipient and reason, restarts, links, sign-in."""
+    """Ledger, verdicts, a violation with role, recipient and reason, restarts, links, sign-in."""
     text = "\n".join(render(ACCOUNT, width, height))
 
     for expected in (
@@ -86,7 +91,7 @@ def test_an_empty_account_is_no_problem() -> None:
 
 
 def test_nothing_in_the_picture_can_drive_the_terminal() -> None:
-    """Even if a service told nonsense."""
+    """Even if a service reported nonsense."""
     evil = replace(VIOLATION, sentence="\x1b[2J", role="\x07", publisher="\u202e")
 
     text = "\n".join(render(replace(ACCOUNT, violations=(evil,)), 120, 42))
@@ -106,7 +111,7 @@ def test_rates_are_of_the_last_seconds() -> None:
 
 
 def test_a_restarted_counter_gives_no_negative_rate() -> None:
-    """Counters begin anew with their process."""
+    """Counters start again with their process."""
     rates = Rates()
     rates.add(replace(ACCOUNT, at=0.0, audited=1_000))
     rates.add(replace(ACCOUNT, at=1.0, audited=1_500))

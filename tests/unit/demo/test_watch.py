@@ -97,13 +97,13 @@ async def watching(answers: Services) -> AsyncIterator[ServiceWatch]:
 
 
 async def test_an_account_is_what_the_services_say() -> None:
-    """Counters, latency, books, verdicts and violations."""
+    """Counters, latency, ledger, verdicts and violations."""
     async with watching(Services()) as watch:
         account = await watch.refresh()
 
     assert (account.accepted, account.audited) == (5, 4)
     assert account.latency == (0.1, float("inf"))
-    assert (account.events, account.duplicates, account.balanced) == (5, 1, True)
+    assert (account.events, account.duplicates, account.reconciled) == (5, 1, True)
     assert account.outcomes == {"permitted": 3, "violation": 1}
     assert account.kinds == {"prohibited": 1}
     assert account.violations[0].sentence == "no statement lets this go there"
@@ -115,13 +115,13 @@ async def test_dead_letters_are_read_to_the_last_and_then_only_the_news() -> Non
     answers = Services()
     async with watching(answers) as watch:
         account = await watch.refresh()
-        assert account.set_aside == {"not_json": 450}
+        assert account.dead_lettered == {"not_json": 450}
         assert answers.pages == 3
 
         answers.dead_letters.append("0450")
         account = await watch.refresh()
 
-    assert account.set_aside == {"not_json": 451}
+    assert account.dead_lettered == {"not_json": 451}
     assert answers.pages == 5
 
 
@@ -133,5 +133,5 @@ async def test_a_service_that_is_down_keeps_its_last_numbers() -> None:
         answers.down = {PORTS["reporter"]}
         after = await watch.refresh()
 
-    assert after.booked == before.booked
+    assert after.recorded == before.recorded
     assert [service.answers for service in after.services] == [True, True, False]

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from purposewatch_demo.flows import planned_traffic
-from purposewatch_demo.live.keys import read_keys
+from purposewatch_demo.live.run import read_keys
 from purposewatch_ingest.publishers import load_register
 from purposewatch_ingest.settings import MIN_KEY_BYTES, decode_key
 

@@ -13,8 +13,7 @@ from rich.text import Text
 from purposewatch_cli.policy.loading import UNUSABLE
 from purposewatch_cli.terminal import errors_console, printable
 from purposewatch_demo.flows import planned_traffic
-from purposewatch_demo.live.keys import VARIABLE, UnusableKeysError, read_keys
-from purposewatch_demo.live.run import Options, send_traffic
+from purposewatch_demo.live.run import VARIABLE, Options, UnusableKeysError, read_keys, send_traffic
 from purposewatch_runtime.settings import KafkaSettings, faults
 
 _CLUSTER = "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS"
@@ -22,17 +21,18 @@ _CLUSTER = "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS"
 
 def traffic(
     url: Annotated[
-        str, typer.Option(help="Where the gate is.", envvar="PURPOSEWATCH_TRAFFIC_URL")
+        str, typer.Option(help="Address of ingest.", envvar="PURPOSEWATCH_TRAFFIC_URL")
     ] = "http://localhost:8600",
     *,
     rate: Annotated[
         float, typer.Option(min=0.1, help="Events per second.", envvar="PURPOSEWATCH_TRAFFIC_RATE")
     ] = 50.0,
     seconds: Annotated[
-        float | None, typer.Option(min=1.0, help="Send for so long. Default: until Ctrl-C.")
+        float | None, typer.Option(min=1.0, help="Seconds to send. Default: until Ctrl-C.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of the generated events. Default: another at each start.")
+        int | None,
+        typer.Option(help="Seed of the generated events. Default: a new one at each start."),
     ] = None,
 ) -> None:
     """Send the demonstration's traffic to a Purposewatch that is running.

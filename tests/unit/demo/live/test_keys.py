@@ -2,7 +2,7 @@
 
 import pytest
 
-from purposewatch_demo.live.keys import UnusableKeysError, read_keys
+from purposewatch_demo.live.run import UnusableKeysError, read_keys
 
 
 def test_reads_every_publishers_key() -> None:

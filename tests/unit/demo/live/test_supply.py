@@ -1,9 +1,9 @@
-"""Traffic for a gate that is only reached over HTTP."""
+"""Traffic for an ingest that is only reached over HTTP."""
 
 from datetime import UTC, datetime
 
 from purposewatch_demo.flows import Transport, planned_traffic
-from purposewatch_demo.live.supply import over_http
+from purposewatch_demo.live.run import over_http
 from purposewatch_demo.tally import DeadLettered
 from purposewatch_demo.traffic import Traffic
 
@@ -17,11 +17,11 @@ def test_nothing_is_left_for_the_raw_topic() -> None:
     raw = [each for each in made if each.transport is Transport.RAW]
     assert any(isinstance(item.expected, DeadLettered) for each in raw for item in each.items)
 
-    for consignment in made:
-        sent = over_http(consignment)
-        kept = [i for i in consignment.items if not isinstance(i.expected, DeadLettered)]
+    for batch in made:
+        sent = over_http(batch)
+        kept = [i for i in batch.items if not isinstance(i.expected, DeadLettered)]
         assert kept == (list(sent.items) if sent else [])
-        if sent is not None and consignment.transport is Transport.RAW:
+        if sent is not None and batch.transport is Transport.RAW:
             assert sent.transport == Transport.BATCH
-        elif consignment.transport is not Transport.RAW:
-            assert consignment is sent
+        elif batch.transport is not Transport.RAW:
+            assert batch is sent
