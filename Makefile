@@ -1,4 +1,4 @@
-# Purposewatch. `make demo` shows it at work, `make test` checks everything.
+# Purposewatch. `make demo` runs it, `make test` checks everything.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -35,11 +35,11 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-install: $(VENV)/run.stamp  ## Make the environment that runs Purposewatch, and nothing else
+install: $(VENV)/run.stamp  ## Create the environment that runs Purposewatch
 
-install-dev: $(VENV)/dev.stamp  ## Make the environment that develops and tests it
+install-dev: $(VENV)/dev.stamp  ## Create the environment for development and tests
 
-demo: install  ## Everything at once on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
+demo: install  ## Run everything on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
 	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
 
 test: lint docs-site  ## Everything: lint, site, and each tier of tests, with the time that it took
@@ -53,7 +53,7 @@ lint: install-dev  ## ruff, mypy strict, the import contracts, the schemas' fres
 	$(BIN)/pytest --quiet tests/packaging/test_public_interfaces.py
 	$(BIN)/python -m purposewatch_contract --check
 
-format: install-dev  ## Let ruff lay the code out
+format: install-dev  ## Format the code with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -61,73 +61,73 @@ coverage: install-dev  ## Branch coverage of the unit and cases tiers, as build/
 	$(BIN)/python -m tests unit cases -- --cov --cov-append --cov-report=term:skip-covered \
 	  --cov-report=html
 
-unit: install-dev  ## Fast tests without processes
+unit: install-dev  ## Fast tests that start no process
 	$(BIN)/python -m tests unit
 
-cases: install-dev  ## The policies' own cases
+cases: install-dev  ## The policies' cases
 	$(BIN)/python -m tests cases
 
-packaging: install-dev  ## Each service installs and imports alone
+packaging: install-dev  ## Each service installs and imports alone; interfaces and dependencies
 	$(BIN)/python -m tests packaging
 
 integration: install-dev  ## Real services on real brokers and databases
 	$(BIN)/python -m tests integration
 
-e2e: install-dev  ## The demo as its user runs it, and the compliance page in a browser
+e2e: install-dev  ## The demo as a user runs it, and the compliance page in a browser
 	$(BIN)/python -m tests e2e
 
-chaos: install-dev  ## Kill, pause and cut everything under load, then check the books: SEED=7 SECONDS=300
+chaos: install-dev  ## Kill, pause and cut everything under load, then check the ledger: SEED=7 SECONDS=300
 	@$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)
 
 schemas: install-dev  ## Write the JSON Schemas from the models
 	$(BIN)/python -m purposewatch_contract
 
-lock: install-dev  ## Write the hash-pinned requirement files anew
+lock: install-dev  ## Update the hash-pinned requirement files
 	$(BIN)/python requirements/lock.py
 
-picture: install  ## Draw docs/images/demo.svg anew: the demo's screen
+picture: install  ## Update docs/images/demo.svg, the demo's screen
 	@mkdir -p docs/images
 	$(BIN)/purposewatch demo --seconds 12 --picture docs/images/demo.svg
 
-up:  ## Everything of docker-compose.yml but the traffic; makes the secrets at the first start
+up:  ## Start docker-compose.yml without the traffic; generates the secrets at the first start
 	$(PYTHON) deploy/generate_secrets.py
 	docker compose up --detach --wait
 
-down:  ## Stop the containers; the data stays in its volumes
+down:  ## Remove the containers; keep the data in its volumes
 	docker compose down
 
-compose-check:  ## Is the compose file valid?
+compose-check:  ## Check that the compose file is valid
 	$(PYTHON) deploy/generate_secrets.py
 	docker compose config --quiet
 
-bench-core: $(VENV)/bench.stamp  ## The decision core against other policy engines
+bench-core: $(VENV)/bench.stamp  ## Compare the decision core with other policy engines
 	$(BIN)/python -m bench.core
 
-bench: install-dev  ## The pipeline on Apache Kafka next to bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
+bench: install-dev  ## Compare the pipeline on Apache Kafka with bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
 	$(BIN)/python -m bench.pipeline $(BENCH_OPTIONS)
 
-bench-memory: $(VENV)/bench.stamp  ## The services' memory over 20 minutes, as a picture
+bench-memory: $(VENV)/bench.stamp  ## Plot the services' memory over 20 minutes
 	$(BIN)/python -m bench.pipeline.memory
 
-bench-scaling: install-dev  ## How many partitions, auditors and reporters a load takes
+bench-scaling: install-dev  ## Compute how many partitions, auditors and reporters a load needs
 	$(BIN)/python -m bench.scaling
 
-million: install-dev  ## The decision core against the naive checker on a million random flows
+million: install-dev  ## Compare the decision core with the naive checker on a million random flows
 	$(BIN)/python -m bench.core.million
 
 dashboards: install-dev  ## Write Grafana's dashboards from their source
 	$(BIN)/python -m deploy.grafana.source.generate
 
-check-deploy: install-dev  ## Rules, alert routes, and every panel's query on a real Prometheus
+check-deploy: install-dev  ## Check rules, alert routes, and every panel's query on a real Prometheus
 	$(BIN)/pytest tests/deploy tests/unit/deploy
 	@if command -v docker >/dev/null && docker compose version >/dev/null 2>&1; \
 	  then $(MAKE) compose-check; \
 	  else echo "no docker compose here: the compose file's syntax was not checked by it"; fi
 
-bench-desk: install-dev  ## The page's lists with a million violations, on PostgreSQL
+bench-desk: install-dev  ## Measure the page's lists with a million violations on PostgreSQL
 	$(BIN)/python -m bench.desk
 
-screenshots: install-dev  ## Take the pictures of docs/compliance-page.md anew
+screenshots: install-dev  ## Update the pictures of docs/compliance-page.md
 	$(BIN)/python -m docs.screenshots
 
 docs: install-dev  ## Write the generated pages of docs

@@ -1,7 +1,7 @@
 """Write the hash-pinned requirement files from what the distributions declare.
 
 Needs pip-tools (`make lock` runs it in the development environment). The files name no index, so
-that whoever installs chooses where packages come from.
+that whoever installs them chooses where packages come from.
 """
 
 import subprocess
