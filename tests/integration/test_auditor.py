@@ -132,7 +132,7 @@ async def topics(broker: RunningBroker, topic_prefix: str) -> Topics:
 
 @pytest.fixture
 def environment(broker: RunningBroker, topic_prefix: str) -> dict[str, str]:
-    """What the auditor's process is told."""
+    """The environment of the auditor's process."""
     return {
         **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_POLICIES_RELOAD_SECONDS": "0.1",
@@ -143,7 +143,7 @@ def environment(broker: RunningBroker, topic_prefix: str) -> dict[str, str]:
 async def test_verdicts_in_order_in_the_partition_of_their_events(
     topics: Topics, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each partition's verdicts stand in the order of its events, with the right outcome."""
+    """Each partition's verdicts are in the order of its events, with the right outcome."""
     sharing = {"operation": "share", "recipient": "third_party.advertising"}
     await topics.publish([event(n, **(sharing if n % 10 == 0 else {})) for n in range(900)])
 

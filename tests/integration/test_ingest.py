@@ -1,4 +1,4 @@
-"""The gate as a process, on a real broker: nothing acknowledged is lost, nothing personal shows."""
+"""Ingest as a process, on a real broker: nothing acknowledged is lost, nothing personal shows."""
 
 import asyncio
 import base64
@@ -72,8 +72,8 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def gate_environment(files: Path) -> Callable[[RunningBroker, str], dict[str, str]]:
-    """Make the variables of a gate on a broker."""
+def ingest_environment(files: Path) -> Callable[[RunningBroker, str], dict[str, str]]:
+    """Make the variables of ingest on a broker."""
 
     def make(broker: RunningBroker, topic_prefix: str) -> dict[str, str]:
         return {
@@ -89,23 +89,25 @@ def gate_environment(files: Path) -> Callable[[RunningBroker, str], dict[str, st
 
 
 @pytest.fixture
-async def gate(
-    gate_environment: Callable[[RunningBroker, str], dict[str, str]],
+async def ingest(
+    ingest_environment: Callable[[RunningBroker, str], dict[str, str]],
     broker: RunningBroker,
     topic_prefix: str,
 ) -> AsyncIterator[ServiceProcess]:
-    """A running gate that is ready."""
+    """A running ingest service that is ready."""
     async with ServiceProcess(
-        "purposewatch_ingest", gate_environment(broker, topic_prefix)
+        "purposewatch_ingest", ingest_environment(broker, topic_prefix)
     ) as process:
         await process.wait_ready()
         yield process
 
 
-async def publish(gate: ServiceProcess, *events: dict[str, Any], key: str = KEY) -> httpx.Response:
+async def publish(
+    ingest: ServiceProcess, *events: dict[str, Any], key: str = KEY
+) -> httpx.Response:
     """Publish one event, or several as a batch."""
     content, content_type = (events[0], STRUCTURED) if len(events) == 1 else (events, BATCHED)
-    async with httpx.AsyncClient(base_url=gate.base_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=ingest.base_url, timeout=30) as client:
         return await client.post(
             "/v1/events",
             content=json.dumps(content),
@@ -113,15 +115,15 @@ async def publish(gate: ServiceProcess, *events: dict[str, Any], key: str = KEY)
         )
 
 
-async def published_at_last(gate: ServiceProcess, *events: dict[str, Any]) -> None:
+async def published_at_last(ingest: ServiceProcess, *events: dict[str, Any]) -> None:
     """Publish as a well-behaved publisher does: again after a 503."""
     for _ in range(40):
-        response = await publish(gate, *events)
+        response = await publish(ingest, *events)
         if response.status_code == 202:
             return
         assert response.status_code == 503
         await asyncio.sleep(0.5)
-    message = f"never accepted: {response.text}\n{gate.logs}"
+    message = f"never accepted: {response.text}\n{ingest.logs}"
     raise AssertionError(message)
 
 
@@ -181,11 +183,11 @@ def assert_nothing_personal(*texts: str | bytes) -> None:
 
 
 async def test_accepted_events_are_in_kafka(
-    gate: ServiceProcess, broker: RunningBroker, topic_prefix: str
+    ingest: ServiceProcess, broker: RunningBroker, topic_prefix: str
 ) -> None:
     """What was answered with 202 is there, canonical and pseudonymous, with its key."""
     events = [make_event(number) for number in range(500)]
-    response = await publish(gate, *events)
+    response = await publish(ingest, *events)
     assert (response.status_code, response.json()) == (202, {"accepted": 500})
     records = await read(broker, f"{topic_prefix}.events", at_least(500))
     assert len(records) == 500
@@ -195,17 +197,17 @@ async def test_accepted_events_are_in_kafka(
         assert ("content-type", STRUCTURED.encode()) in record.headers
         assert_nothing_personal(record.value, record.key)
     assert len({record.partition for record in records}) == PARTITIONS
-    async with httpx.AsyncClient(base_url=gate.base_url) as client:
+    async with httpx.AsyncClient(base_url=ingest.base_url) as client:
         metrics = (await client.get("/metrics")).text
     accepted = 'purposewatch_ingest_events_accepted_total{publisher="crm",transport="http"} 500.0'
     assert accepted in metrics
-    assert_nothing_personal(metrics, gate.logs)
-    assert await gate.terminate() == 0
-    assert KEY not in gate.logs
+    assert_nothing_personal(metrics, ingest.logs)
+    assert await ingest.terminate() == 0
+    assert KEY not in ingest.logs
 
 
 async def test_raw_records_become_events_or_dead_letters(
-    gate: ServiceProcess, broker: RunningBroker, topic_prefix: str
+    ingest: ServiceProcess, broker: RunningBroker, topic_prefix: str
 ) -> None:
     """Every record of the raw topic is accounted for, once, whatever is in it."""
     raw = f"{topic_prefix}.raw"
@@ -245,12 +247,12 @@ async def test_raw_records_become_events_or_dead_letters(
         assert letter.position.partition == record.partition
         assert (letter.value, letter.error_class) in bad
         assert_nothing_personal(letter.reason)
-    assert_nothing_personal(gate.logs, *(record.value for record in events))
-    assert "ann@example.org" not in gate.logs
+    assert_nothing_personal(ingest.logs, *(record.value for record in events))
+    assert "ann@example.org" not in ingest.logs
 
 
 async def test_crash_loses_nothing(
-    gate: ServiceProcess, broker: RunningBroker, topic_prefix: str
+    ingest: ServiceProcess, broker: RunningBroker, topic_prefix: str
 ) -> None:
     """After SIGKILL in the middle of the raw topic every record has become its event."""
     total = 5_000
@@ -266,10 +268,10 @@ async def test_crash_loses_nothing(
     async with raw_publisher(broker, topic_prefix) as producer:
         publishing = asyncio.create_task(producer.publish(records))
         before = await read(broker, f"{topic_prefix}.events", at_least(200))
-        gate.kill()
+        ingest.kill()
         await publishing
     assert len(before) < total, "it was killed too late to tell anything"
-    gate.start()
+    ingest.start()
     events = await read(broker, f"{topic_prefix}.events", holds_ids(ids))
     contents: dict[str, set[str]] = {}
     for record in events:
@@ -277,23 +279,23 @@ async def test_crash_loses_nothing(
         contents.setdefault(event["id"], set()).add(event["contentdigest"])
     assert ids == set(contents)
     assert {1} == {len(digests) for digests in contents.values()}
-    await gate.wait_ready()
+    await ingest.wait_ready()
 
 
 async def test_sigterm_finishes_requests_in_flight(
-    gate: ServiceProcess, broker: RunningBroker, topic_prefix: str
+    ingest: ServiceProcess, broker: RunningBroker, topic_prefix: str
 ) -> None:
     """A request that is under way at SIGTERM is answered, and what it brought is in Kafka."""
     body = json.dumps(make_event(1)).encode()
     head = (
-        f"POST /v1/events HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer {KEY}\r\n"
+        f"POST /v1/events HTTP/1.1\r\nHost: ingest\r\nAuthorization: Bearer {KEY}\r\n"
         f"Content-Type: {STRUCTURED}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", ingest.port)
     writer.write(head + body[:10])
     await writer.drain()
     await asyncio.sleep(0.3)
-    gate.signal(signal.SIGTERM)
+    ingest.signal(signal.SIGTERM)
     await asyncio.sleep(0.3)
     writer.write(body[10:])
     await writer.drain()
@@ -301,14 +303,14 @@ async def test_sigterm_finishes_requests_in_flight(
         answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 202")
-    assert await gate.wait_ended() == 0
+    assert await ingest.wait_ended() == 0
     [record] = await read(broker, f"{topic_prefix}.events", at_least(1))
     assert json.loads(record.value)["id"] == "e-1"
 
 
-async def test_10_mb_are_refused_over_a_real_connection(gate: ServiceProcess) -> None:
-    """A large body gets its answer, and the gate goes on."""
-    async with httpx.AsyncClient(base_url=gate.base_url) as client:
+async def test_10_mb_are_refused_over_a_real_connection(ingest: ServiceProcess) -> None:
+    """A large body is answered, and ingest goes on."""
+    async with httpx.AsyncClient(base_url=ingest.base_url) as client:
         headers = {"content-type": STRUCTURED, "authorization": f"Bearer {KEY}"}
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -318,78 +320,78 @@ async def test_10_mb_are_refused_over_a_real_connection(gate: ServiceProcess) ->
         for content in (b" " * 10_485_760, chunks()):
             response = await client.post("/v1/events", content=content, headers=headers)
             assert response.status_code == 413
-    assert (await publish(gate, make_event())).status_code == 202
+    assert (await publish(ingest, make_event())).status_code == 202
 
 
-async def test_register_is_reloaded(gate: ServiceProcess, files: Path) -> None:
+async def test_register_is_reloaded(ingest: ServiceProcess, files: Path) -> None:
     """A key can be replaced without a restart; a faulty register keeps the last good one."""
     path = files / "publishers.yaml"
-    assert (await publish(gate, make_event(), key=SECOND_KEY)).status_code == 401
+    assert (await publish(ingest, make_event(), key=SECOND_KEY)).status_code == 401
 
     async def until(key: str, status: int) -> None:
         async with asyncio.timeout(5):
-            while (await publish(gate, make_event(), key=key)).status_code != status:
+            while (await publish(ingest, make_event(), key=key)).status_code != status:
                 await asyncio.sleep(0.05)
 
     path.write_text(register(KEY, SECOND_KEY))
     await until(SECOND_KEY, 202)
     path.write_text("publishers: nonsense")
     async with asyncio.timeout(5):
-        while "reload failed" not in gate.logs:
+        while "reload failed" not in ingest.logs:
             await asyncio.sleep(0.05)
-    assert (await publish(gate, make_event(), key=KEY)).status_code == 202
+    assert (await publish(ingest, make_event(), key=KEY)).status_code == 202
     path.write_text(register(SECOND_KEY))
     await until(KEY, 401)
 
 
 async def test_silent_kafka_is_a_503_until_it_answers_again(
-    gate_environment: Callable[[RunningBroker, str], dict[str, str]], topic_prefix: str
+    ingest_environment: Callable[[RunningBroker, str], dict[str, str]], topic_prefix: str
 ) -> None:
-    """While the broker hangs, publishers are told to come back; then all goes on."""
+    """While the broker hangs, publishers are asked to retry; then ingest goes on."""
     async with EmbeddedBroker() as embedded:
         broker = RunningBroker(embedded.bootstrap_servers, "embedded")
-        process = ServiceProcess("purposewatch_ingest", gate_environment(broker, topic_prefix))
-        async with process as gate:
-            await gate.wait_ready()
-            await published_at_last(gate, make_event(0))
+        process = ServiceProcess("purposewatch_ingest", ingest_environment(broker, topic_prefix))
+        async with process as ingest:
+            await ingest.wait_ready()
+            await published_at_last(ingest, make_event(0))
             embedded_process = embedded._process
             assert embedded_process is not None
             embedded_process.send_signal(signal.SIGSTOP)
-            response = await publish(gate, make_event(1))
+            response = await publish(ingest, make_event(1))
             embedded_process.send_signal(signal.SIGCONT)
             assert response.status_code == 503
             assert int(response.headers["retry-after"]) >= 1
-            await published_at_last(gate, make_event(1))
+            await published_at_last(ingest, make_event(1))
             await read(broker, f"{topic_prefix}.events", holds_ids({"e-0", "e-1"}))
-            await gate.wait_ready()
-            assert_nothing_personal(gate.logs)
+            await ingest.wait_ready()
+            assert_nothing_personal(ingest.logs)
 
 
 @pytest.mark.apache_kafka
 async def test_kafka_crashes_are_survived(
-    gate_environment: Callable[[RunningBroker, str], dict[str, str]],
+    ingest_environment: Callable[[RunningBroker, str], dict[str, str]],
     kafka_to_crash: ApacheKafka,
     topic_prefix: str,
 ) -> None:
-    """The gate starts without Kafka and outlives its crashes; what it accepted is there."""
+    """Ingest starts without Kafka and survives its crashes; what it accepted is there."""
     broker = RunningBroker(kafka_to_crash.bootstrap_servers, "apache_kafka")
     kafka_to_crash.kill()
-    process = ServiceProcess("purposewatch_ingest", gate_environment(broker, topic_prefix))
-    async with process as gate:
-        await gate.wait_ready("/livez")
-        await gate.wait_ready("/readyz", 503)
+    process = ServiceProcess("purposewatch_ingest", ingest_environment(broker, topic_prefix))
+    async with process as ingest:
+        await ingest.wait_ready("/livez")
+        await ingest.wait_ready("/readyz", 503)
         for number in range(0, 20, 10):
-            response = await publish(gate, make_event(number))
+            response = await publish(ingest, make_event(number))
             assert response.status_code == 503
             assert int(response.headers["retry-after"]) >= 1
             await kafka_to_crash.restart()
-            await published_at_last(gate, *(make_event(number + n) for n in range(10)))
-            await gate.wait_ready()
+            await published_at_last(ingest, *(make_event(number + n) for n in range(10)))
+            await ingest.wait_ready()
             kafka_to_crash.kill()
         await kafka_to_crash.restart()
         ids = {f"e-{number}" for number in range(20)}
         await read(broker, f"{topic_prefix}.events", holds_ids(ids))
-        assert_nothing_personal(gate.logs)
+        assert_nothing_personal(ingest.logs)
 
 
 @pytest.mark.parametrize(
@@ -401,15 +403,15 @@ async def test_kafka_crashes_are_survived(
     ],
 )
 async def test_faulty_settings_are_said_at_start(
-    gate_environment: Callable[[RunningBroker, str], dict[str, str]],
+    ingest_environment: Callable[[RunningBroker, str], dict[str, str]],
     topic_prefix: str,
     change: dict[str, str],
     status: int,
     message: str,
 ) -> None:
-    """A gate that can't run says why and ends, before it connects to anything."""
+    """Ingest that can't run says why and exits, before it connects to anything."""
     broker = RunningBroker("127.0.0.1:1", "embedded")
-    env = {**gate_environment(broker, topic_prefix), **change}
-    async with ServiceProcess("purposewatch_ingest", env) as gate:
-        assert await gate.wait_ended() == status
-        assert message in gate.logs
+    env = {**ingest_environment(broker, topic_prefix), **change}
+    async with ServiceProcess("purposewatch_ingest", env) as ingest:
+        assert await ingest.wait_ended() == status
+        assert message in ingest.logs

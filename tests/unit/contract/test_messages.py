@@ -1,4 +1,4 @@
-"""The messages on the wire: schemas, examples, and what the contract refuses."""
+"""The messages: schemas, examples, and what the contract refuses."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def submitted(**changes: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_committed_schema_is_what_the_model_says(name: str) -> None:
-    """A committed schema that differs from its model fails; `make schemas` writes it anew."""
+    """A committed schema that differs from its model fails; `make schemas` writes it."""
     assert (SCHEMA_DIR / f"{name}.json").read_text(encoding="utf-8") == render_schema(name)
 
 

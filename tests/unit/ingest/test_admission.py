@@ -125,7 +125,7 @@ def test_digest_is_equal_for_a_repeat(admit: Admit, event: MakeEvent) -> None:
 def test_digest_differs_for_other_content(
     admit: Admit, event: MakeEvent, change: dict[str, Any]
 ) -> None:
-    """The same id with other content can be told from a repeat."""
+    """The same id with other content can be distinguished from a repeat."""
     first = canonical(admit(event()))
     other = canonical(admit(event(change)))
     assert first.id == other.id

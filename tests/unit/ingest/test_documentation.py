@@ -1,4 +1,4 @@
-"""The page for publishers says what the gate does."""
+"""The page for publishers says what ingest does."""
 
 import json
 import re

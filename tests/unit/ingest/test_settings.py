@@ -1,4 +1,4 @@
-"""The gate's settings."""
+"""The settings of ingest."""
 
 import base64
 from pathlib import Path

@@ -144,7 +144,7 @@ class AdmissionBatch:
         except RefusedError as error:
             self._refused += 1
             return RefusedEvent(publisher.name if publisher else UNREGISTERED, error)
-        self._admission.submissions.remember(event)
+        self._admission.submissions.cache_flow(event)
         controller = event.flow.terms.controller
         subject = self._rules.pseudonymise(controller, event.subject_id)
         time = _in_utc(event.time)
@@ -201,7 +201,7 @@ class AdmissionBatch:
             errors = _unknown_terms(unknown, vocabulary, suggest=suggest)
             raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
         known = _KnownFlow(vocabulary, _digested(flow.terms))
-        self._admission.flows.put_text(flow.text, known, extra=len(known.digested))
+        self._admission.flows.put(flow.text, known, cost=len(known.digested))
         return known
 
 

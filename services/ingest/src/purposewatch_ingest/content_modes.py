@@ -66,7 +66,7 @@ def kafka_attributes(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, s
 def events_in_request(
     mode: ContentMode, headers: Iterable[tuple[bytes, bytes]], body: bytes
 ) -> list[bytes]:
-    """The events of an HTTP request, in order; `RefusedError` if they can't be told apart."""
+    """The events of an HTTP request, in order; `RefusedError` if they can't be separated."""
     if mode is ContentMode.BINARY:
         return [_join_binary(http_attributes(headers), body)]
     return [body] if mode is ContentMode.STRUCTURED else _split_batch(body)

@@ -24,7 +24,7 @@ class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSetti
     ingest_http_port: int = Field(default=8600, ge=0, le=65_535)
     publishers_file: Path = Field(description="The register: see docs/publishing-events.md.")
     pseudonym_key: SecretStr = Field(
-        description="At least 32 random bytes, in hex or base64. Whoever has it can tell whose "
+        description="At least 32 random bytes, in hex or base64. Its holder can tell whose "
         "events are whose; without it pseudonyms can't be matched again."
     )
     pseudonym_key_id: str = Field(

@@ -12,7 +12,7 @@ def test_texts_that_never_repeat_do_not_exceed_the_budget(extra: int) -> None:
     most = 0
     for number in range(1_000):
         text = f"{number:0100}"
-        cache.put_text(text, number, extra=extra)
+        cache.put(text, number, cost=extra)
         assert cache.get(text) == number
         most = max(most, sum(len(known) + extra for known in cache._entries))
 

@@ -65,14 +65,14 @@ def decoded_by(codec: SubmissionCodec, value: bytes) -> DecodedSubmission | tupl
 
 
 @pytest.mark.parametrize("spaced", [True, False])
-def test_remembered_flow_is_decoded_fast(
+def test_cached_flow_is_decoded_fast(
     codec: CountingCodec,
     event: MakeEvent,
     spaced: bool,  # noqa: FBT001
 ) -> None:
     """With another subject, id, time, source and trace, and as the reference decodes it."""
     first = text_of(event(), spaced=spaced)
-    codec.remember(codec.decode(first))
+    codec.cache_flow(codec.decode(first))
     assert codec.slow == 1
     document = event({"subject_id": "名前 \U0001f600"}, id="e-2", source="/crm/other")
     document |= {"time": "2026-03-02t09:16:00.5+01:00", "traceparent": TRACE}
@@ -85,17 +85,19 @@ def test_remembered_flow_is_decoded_fast(
 def test_no_subject_is_cached(codec: CountingCodec, event: MakeEvent) -> None:
     """Wherever in the event it is."""
     subject = "customer-by-name"
-    codec.remember(codec.decode(text_of(event({"subject_id": subject}))))
+    codec.cache_flow(codec.decode(text_of(event({"subject_id": subject}))))
     reordered = event()
     del reordered["data"]["subject_id"]
     reordered["data"] = {"subject_id": subject, **reordered["data"]}
-    codec.remember(codec.decode(text_of(reordered)))
+    codec.cache_flow(codec.decode(text_of(reordered)))
     cached = codec._flows._entries
     assert len(cached) == 2
     assert subject not in repr(cached)
 
 
-def test_flow_that_is_not_remembered_is_not_cached(codec: CountingCodec, event: MakeEvent) -> None:
+def test_flow_of_an_event_that_is_not_admitted_is_not_cached(
+    codec: CountingCodec, event: MakeEvent
+) -> None:
     """Nothing of an event that was decoded, but not admitted, is kept."""
     text = text_of(event({"role": "alice"}))
     codec.decode(text)
@@ -105,11 +107,11 @@ def test_flow_that_is_not_remembered_is_not_cached(codec: CountingCodec, event: 
 
 def test_flow_is_cached_once(codec: CountingCodec, event: MakeEvent) -> None:
     """An event of a cached flow that the reference decodes does not use up the budget."""
-    codec.remember(codec.decode(text_of(event())))
+    codec.cache_flow(codec.decode(text_of(event())))
     spent = codec._flows._spent
     twice = text_of(event())[:-1] + b', "traceparent": null}'
     assert not codec.decodes_fast(twice)
-    codec.remember(codec.decode(twice))
+    codec.cache_flow(codec.decode(twice))
     assert spent == codec._flows._spent
 
 
@@ -119,7 +121,7 @@ def test_only_the_real_subject_is_taken_for_it(codec: CountingCodec, event: Make
     subject_id = document["data"].pop("subject_id")
     document["data"] |= {"facts": {"subject_id": True}, "subject_id": subject_id}
     text = text_of(document)
-    codec.remember(codec.decode(text))
+    codec.cache_flow(codec.decode(text))
     assert not codec.decodes_fast(text)
 
 
@@ -150,7 +152,7 @@ VALUES: tuple[Any, ...] = (
 def test_codecs_agree_on_every_value_of_every_field(codec: CountingCodec, event: MakeEvent) -> None:
     """Also where they refuse, and why."""
     for spaced in (True, False):
-        codec.remember(codec.decode(text_of(event(), spaced=spaced)))
+        codec.cache_flow(codec.decode(text_of(event(), spaced=spaced)))
     fast = 0
     for fields, within in ((FIELDS, ()), (DATA_FIELDS, ("data",))):
         for field, value, spaced, escaped in product(fields, VALUES, (True, False), (True, False)):
@@ -182,7 +184,7 @@ def test_codecs_agree_on_doubled_names_and_broken_texts(
 ) -> None:
     """A name that occurs twice, a text that was cut off, or has a byte too many."""
     text = text_of(event())
-    codec.remember(codec.decode(text))
+    codec.cache_flow(codec.decode(text))
     doubled = b'{"%b": %b, %b' % (field.encode(), json.dumps(value).encode(), text[1:])
     at, byte = insert
     for changed in (doubled, text[cut:], text[:cut], text[:at] + bytes([byte]) + text[at:]):

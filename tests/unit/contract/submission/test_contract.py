@@ -150,7 +150,7 @@ def test_wrong_attribute_is_named(event: MakeEvent, name: str, value: object) ->
     ],
 )
 def test_wrong_data_is_named(event: MakeEvent, name: str, value: object, field: str) -> None:
-    """A wrong field of the data is named, and no type is taken for another."""
+    """A wrong field of the data is named, and types are not converted."""
     document = event()
     document["data"][name] = value
     assert [f"/data/{field}"] == fields(refused(document))
@@ -174,7 +174,7 @@ def test_every_rfc_3339_time_is_read(event: MakeEvent, time: str) -> None:
 
 @pytest.mark.parametrize("document", [None, 1, "text", [], [{}], True])
 def test_what_is_no_object_is_refused(document: object) -> None:
-    """A JSON value that is no object is no event."""
+    """A JSON value that is not an object is not an event."""
     assert fields(refused(document)) == [""]
 
 

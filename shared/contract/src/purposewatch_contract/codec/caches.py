@@ -1,14 +1,14 @@
-"""Caches of what was decoded before, each within a bound."""
+"""Caches of what was decoded before."""
 
 import re
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from purposewatch_contract import terms
 from purposewatch_contract.codec.patterns import INSTANT, unanchored
 from purposewatch_policy import BoundedCache
 
-T = TypeVar("T")
+V = TypeVar("V")
 
 BUDGET_BYTES = 8 * 1024 * 1024
 """Of text that one cache keeps: thousands of flows."""
@@ -21,49 +21,42 @@ _SOURCE = re.compile(unanchored(terms.SOURCE_PATTERN))
 _PUBLISHER = re.compile(unanchored(terms.PUBLISHER_PATTERN))
 
 
-class TextCache(BoundedCache[str | bytes, T], Generic[T]):
+class TextCache(BoundedCache[str | bytes, V]):
     """Values by the texts that they were decoded from, within a budget of bytes."""
-
-    __slots__ = ()
 
     def __init__(self, budget: int = BUDGET_BYTES) -> None:
         super().__init__(budget)
 
-    def put_text(self, text: str | bytes, value: T, *, extra: int = 0) -> None:
-        """Add a value, which must never be changed afterwards.
-
-        `extra` is the size of other text that the value holds.
-        """
-        self.put(text, value, len(text) + extra + _OVERHEAD_BYTES)
+    def put(self, key: str | bytes, value: V, cost: int = 0) -> None:
+        """Add a value, which must never be changed. `cost` is the size of other text it holds."""
+        super().put(key, value, len(key) + cost + _OVERHEAD_BYTES)
 
 
-class TimestampCache(dict[str, datetime]):
-    """Timestamps by their texts. Look one up by subscript; raises `ValueError` for a faulty text.
+class TimestampCache(BoundedCache[str, datetime]):
+    """Timestamps that many messages share: when a batch was accepted, when it was decided."""
 
-    For timestamps that many messages share: when ingest accepted a batch, when an auditor decided
-    one.
-    """
+    def __init__(self) -> None:
+        super().__init__(_MAX_ENTRIES)
 
-    def __missing__(self, text: str) -> datetime:
-        """Parse a text that is not in the cache."""
+    def parse(self, text: str) -> datetime:
+        """Parse and add a text that is not in the cache; raises `ValueError` for a faulty one."""
         if _INSTANT.fullmatch(text) is None:
             message = "a timestamp is not in the services' own notation"
             raise ValueError(message)
         timestamp = datetime.fromisoformat(text)
-        if len(self) >= _MAX_ENTRIES:
-            self.clear()
-        self[text] = timestamp
+        self.put(text, timestamp)
         return timestamp
 
 
-class SenderCache(set[tuple[str, str]]):
+class SenderCache(BoundedCache[tuple[str, str], str]):
     """Pairs of source and publisher that match the schema."""
+
+    def __init__(self) -> None:
+        super().__init__(_MAX_ENTRIES)
 
     def check(self, source: str, publisher: str) -> None:
         """Check and add a pair that is not in the cache; raises `ValueError` for a faulty one."""
         if _SOURCE.fullmatch(source) is None or _PUBLISHER.fullmatch(publisher) is None:
             message = "the source or the publisher does not match the schema"
             raise ValueError(message)
-        if len(self) >= _MAX_ENTRIES:
-            self.clear()
-        self.add((source, publisher))
+        self.put((source, publisher), source)

@@ -65,7 +65,7 @@ class FastEventCodec:
         if len(origin) > MAX_ORIGIN:
             message = "has too long an origin"
             raise ValueError(message)
-        if (source, publisher) not in self._senders:
+        if self._senders.get((source, publisher)) is None:
             self._senders.check(source, publisher)
         return DecodedEvent(
             self._flows.cached(text) or self._flows.decode(text, subject),
@@ -77,7 +77,7 @@ class FastEventCodec:
             origin,
             trace,
             datetime.fromisoformat(time),
-            self._timestamps[accepted],
+            self._timestamps.get(accepted) or self._timestamps.parse(accepted),
             time,
             accepted,
         )

@@ -40,7 +40,7 @@ class FlowDecoder:
             message = "names the same data category twice"
             raise ValueError(message)
         flow = decoded_flow(data)
-        self._flows.put_text(text, flow)
+        self._flows.put(text, flow)
         return flow
 
 

@@ -57,7 +57,7 @@ class DecodedSubmission(msgspec.Struct, frozen=True, gc=False):
     subject_id: str
     flow: DecodedFlow
     flow_key: bytes | None = None
-    """What `SubmissionCodec.remember` caches the flow by; `None` if it is cached, or can't be."""
+    """What `SubmissionCodec.cache_flow` caches the flow by; `None` if it is cached, or can't be."""
 
 
 class DecodedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +123,7 @@ class SubmissionCodec(Protocol):
     def decode(self, value: bytes) -> DecodedSubmission:
         """Decode a JSON text; raises `RefusedError` for one that breaks the contract."""
 
-    def remember(self, submission: DecodedSubmission) -> None:
+    def cache_flow(self, submission: DecodedSubmission) -> None:
         """Cache the flow of a submission that was admitted, without its subject."""
 
 

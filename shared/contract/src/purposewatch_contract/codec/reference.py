@@ -39,7 +39,7 @@ class ReferenceSubmissionCodec:
             decoded_flow(event.data),
         )
 
-    def remember(self, submission: DecodedSubmission) -> None:
+    def cache_flow(self, submission: DecodedSubmission) -> None:
         """Cache nothing."""
 
 

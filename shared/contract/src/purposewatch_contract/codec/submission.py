@@ -75,7 +75,7 @@ class FastSubmissionCodec:
         decoded = self._reference.decode(value)
         return decoded if flow is not None else msgspec.structs.replace(decoded, flow_key=key)
 
-    def remember(self, submission: DecodedSubmission) -> None:
+    def cache_flow(self, submission: DecodedSubmission) -> None:
         """See `SubmissionCodec`.
 
         INVARIANT: what is cached was, with a subject in its place, the `data` of an event that the
@@ -83,9 +83,7 @@ class FastSubmissionCodec:
         and escapes is replaced by another.
         """
         if submission.flow_key is not None:
-            self._flows.put_text(
-                submission.flow_key, submission.flow, extra=len(submission.flow.text)
-            )
+            self._flows.put(submission.flow_key, submission.flow, cost=len(submission.flow.text))
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:

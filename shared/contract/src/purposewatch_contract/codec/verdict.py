@@ -154,7 +154,7 @@ class FastVerdictCodec:
         if len(origin) > MAX_ORIGIN:
             message = "has too long an origin"
             raise ValueError(message)
-        if (source, publisher) not in self._senders:
+        if self._senders.get((source, publisher)) is None:
             self._senders.check(source, publisher)
         flow_text = text[head.end() : cut]
         last = self._last.get(flow_text)
@@ -173,8 +173,8 @@ class FastVerdictCodec:
             trace,
             subject,
             datetime.fromisoformat(time),
-            self._timestamps[accepted],
-            self._timestamps[decided],
+            self._timestamps.get(accepted) or self._timestamps.parse(accepted),
+            self._timestamps.get(decided) or self._timestamps.parse(decided),
             last.flow,
             reasons.outcome,
             reasons.kind,
@@ -187,7 +187,7 @@ class FastVerdictCodec:
         flow = self._flows.cached(flow_text) or self._flows.decode(flow_text, subject)
         reasons = self._reasons.get(text) or self._decode_reasons(text)
         last = _LastVerdict(flow.terms, text, reasons)
-        self._last.put_text(flow_text, last, extra=len(text))
+        self._last.put(flow_text, last, cost=len(text))
         return last
 
     def _decode_reasons(self, text: str) -> _Reasons:
@@ -195,7 +195,7 @@ class FastVerdictCodec:
         stated = self._decode_stated(f"{{{text}")
         categories = tuple(each.decision() for each in stated.categories)
         reasons = _Reasons(stated.outcome, stated.kind, stated.policy, categories)
-        self._reasons.put_text(text, reasons)
+        self._reasons.put(text, reasons)
         return reasons
 
     @staticmethod
