@@ -104,7 +104,7 @@ async def serious_faults(page: Page) -> list[str]:
 async def test_a_violation_is_found_understood_and_triaged(page: Page, desk: RunningDesk) -> None:
     """Sign in, filter, open, triage; the filter stays in the address."""
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    await expect(page.get_by_text("Balanced", exact=True)).to_be_visible()
+    await expect(page.get_by_text("Reconciled", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Violations", exact=True).click()
     await page.get_by_role("combobox", name="Kind").select_option("undeclared_third_party_sharing")
     await page.wait_for_url("**/violations?kind=undeclared_third_party_sharing")

@@ -36,12 +36,12 @@ async def test_every_page_opens(officer: Browser, path: str, language: str) -> N
 
 @pytest.mark.parametrize(
     ("log_end", "words"),
-    [(None, "Not known"), (0, "Balanced"), (3, "Not balanced")],
+    [(None, "Not known"), (0, "Reconciled"), (3, "Not reconciled")],
 )
 async def test_the_overview_shows_the_books(
     desk: tuple[Any, WebApp], officer: Browser, log_end: int | None, words: str
 ) -> None:
-    """Balanced, not balanced, or not known yet."""
+    """Reconciled, not reconciled, or not known yet."""
     books = reconcile(0, PartitionLedger(), log_end)
     desk[1].watch.latest = ReconciliationReport(
         NOW, TopicReconciliation((books,)), TopicReconciliation(), ()

@@ -353,7 +353,7 @@ async def test_another_password_ends_the_other_sessions(
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"current": "wrong", "new": "x" * 20, "repeated": "x" * 20}, "present password is wrong"),
+        ({"current": "wrong", "new": "x" * 20, "repeated": "x" * 20}, "current password is wrong"),
         ({"current": PASSWORD, "new": "short", "repeated": "short"}, "too short"),
         ({"current": PASSWORD, "new": "x" * 20, "repeated": "y" * 20}, "differ"),
         ({"current": PASSWORD, "new": "olivia-olivia", "repeated": "olivia-olivia"}, "user name"),

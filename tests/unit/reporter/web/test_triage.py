@@ -74,7 +74,7 @@ async def test_what_is_not_possible_changes_nothing(officer: Browser, act: str) 
     path = f"/violations/{await first_id(officer)}"
 
     assert (await officer.send(f"{path}/triage", {"act": act})).status_code == 400
-    assert "Nobody has done anything yet" in (await officer.get(path)).text
+    assert "No actions yet" in (await officer.get(path)).text
 
 
 async def test_a_finding_is_triaged_with_all_its_violations(officer: Browser) -> None:

@@ -1,1 +1,1 @@
-"""Alerts: written with the books, delivered at least once, recognisable when repeated."""
+"""Alerts: written with the ledger, delivered at least once, identifiable when repeated."""

@@ -15,7 +15,7 @@ FINDING_NAME = "PurposewatchViolation"
 NOTICE_NAME = "PurposewatchNotice"
 
 _SHORTEST = timedelta(minutes=1)
-_NOTICE_PLACES = {"books": "books", "channel": "outbox", "conflict": "conflicts"}
+_NOTICE_PATHS = {"books": "ledger", "channel": "outbox", "conflict": "conflicts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _of_finding(pending: PendingDelivery, finding: Row[Any], public_url: str) ->
 
 
 def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> Alert:
-    place = _NOTICE_PLACES.get(notice.kind, "books")
+    path = _NOTICE_PATHS.get(notice.kind, "ledger")
     return _alert(
         pending,
         notice,
@@ -97,7 +97,7 @@ def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> A
         facts={},
         seen=(notice.first_time, notice.active_time),
         active=notice.active_time,
-        url=f"{public_url}/api/v1/{place}",
+        url=f"{public_url}/api/v1/{path}",
     )
 
 

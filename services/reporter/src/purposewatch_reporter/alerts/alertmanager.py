@@ -18,7 +18,7 @@ from purposewatch_reporter.alerts.channel import USER_AGENT, Attempt, Result, at
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 
 LINGER = timedelta(minutes=15)
-"""An end is told for so long, in case Alertmanager restarts: as Prometheus does."""
+"""A resolved alert is resent for this long, in case Alertmanager restarts: as Prometheus does."""
 
 _MISSED_RESENDS = 4
 _PATH = "/api/v2/alerts"

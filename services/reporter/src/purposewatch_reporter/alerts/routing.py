@@ -1,4 +1,4 @@
-"""Which alerts go where, and how grave they are by the organisation's own rules. Pure."""
+"""Which alerts go where, and their severity by the organisation's own rules. Pure."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +98,7 @@ class SeverityRule:
     """Names of a group's fields, with the values that match."""
 
     def applies(self, group: Group) -> bool:
-        """Whether it says how grave this finding is."""
+        """Whether it decides the severity of this finding."""
         return all(_is_below(getattr(group, name), terms) for name, terms in self.conditions)
 
 

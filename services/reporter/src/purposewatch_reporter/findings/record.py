@@ -1,4 +1,4 @@
-"""Record findings in the transaction that books their violations."""
+"""Record findings in the transaction that records their violations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,10 +60,10 @@ class JudgedCategory:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What becomes of one verdict that is not «permitted»."""
+    """The findings of one verdict that is not permitted."""
 
     severity: Severity
-    """The gravest of its categories'."""
+    """The highest of its categories'."""
     silenced: bool
     """Whether all of its categories are silenced."""
     categories: Mapping[str, JudgedCategory]
@@ -94,7 +94,7 @@ class Judgement:
 
 
 class Findings:
-    """Groups what is booked; holds no state but which findings it has met."""
+    """Groups violations into findings; its only state is which findings it has met."""
 
     def __init__(self, severity_of: SeverityOf, *, limit: int = MAX_FINDINGS) -> None:
         self._severity_of = severity_of
@@ -104,14 +104,14 @@ class Findings:
     async def judge(
         self, connection: AsyncConnection, found: Sequence[ReadVerdict], now: datetime
     ) -> Judgement:
-        """Sort verdicts that are not «permitted» into findings; write nothing."""
+        """Assign verdicts that are not permitted to findings; write nothing."""
         if not found:
             return Judgement((), ())
         sorts = [_sort(read) for read in found]
         alike = dict(zip(sorts, found, strict=True))
         places = {sort: _places(read) for sort, read in alike.items()}
         wanted = {group for groups, _ in places.values() for group in groups.values()}
-        admitted = await self._authorise(connection, wanted)
+        admitted = await self._admit(connection, wanted)
         silences = await active_silences(connection, now)
         judged_groups: dict[Group, JudgedCategory] = {}
         for group in wanted:
@@ -143,7 +143,7 @@ class Findings:
             values = [[row[name] for row in rows] for name in columns]
             await write(connection, findings, columns, values, _UPSERT)
 
-    async def _authorise(
+    async def _admit(
         self, connection: AsyncConnection, wanted: set[Group]
     ) -> Mapping[Group, Group]:
         """The finding that each group goes to: its own, or the overflow when there are too many."""

@@ -1,4 +1,4 @@
-"""How grave a finding is: from its kind, its data category and its recipient. Pure.
+"""The severity of a finding: from its kind, its data category and its recipient. Pure.
 
 The table is explained to its readers in docs/alerts.md; a test holds the two equal.
 """
@@ -14,7 +14,7 @@ from purposewatch_reporter.findings.group import UNKNOWN, Group
 
 
 class Severity(StrEnum):
-    """How soon somebody should look, from the least grave."""
+    """How soon somebody should look, in ascending order."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -23,11 +23,11 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """A number that grows with the gravity."""
+        """A number that grows with the severity."""
         return _RANKS[self]
 
     def raised(self, steps: int) -> "Severity":
-        """So many steps graver, `critical` at most."""
+        """So many steps higher, `critical` at most."""
         return _ORDER[min(self.rank + steps, len(_ORDER) - 1)]
 
 
@@ -53,7 +53,7 @@ OF_KIND: Mapping[str, Severity] = MappingProxyType(
         UNKNOWN: Severity.MEDIUM,
     }
 )
-"""Where every kind begins."""
+"""The initial severity of every kind."""
 
 SENSITIVE_STEPS = 1
 THIRD_PARTY_STEPS = 1

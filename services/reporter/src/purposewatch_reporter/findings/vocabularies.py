@@ -43,7 +43,7 @@ class VocabularySeverity:
         self._table = severity_table(self._read)
 
     def __call__(self, group: Group) -> Severity:
-        """How grave a finding is, by the vocabularies as they are now."""
+        """The severity of a finding, by the current vocabularies."""
         if self._reloading is not None and self._reloading.current is not self._read:
             self._read = self._reloading.current
             self._table = severity_table(self._read)

@@ -1,1 +1,1 @@
-"""The page that the compliance team works at: what was booked, shown and triaged."""
+"""The compliance page: what was recorded, shown and triaged."""

@@ -53,7 +53,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def safe_cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """A cell that no spreadsheet interprets as a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
@@ -67,7 +67,7 @@ def _values(row: Row) -> dict[str, Any]:
 
 
 def csv_lines(rows: Sequence[Row]) -> str:
-    """The rows as CSV, several categories with blanks between them."""
+    """The rows as CSV, several categories separated by spaces."""
     text = io.StringIO()
     writer = csv.writer(text)
     for row in rows:
@@ -87,7 +87,7 @@ async def exported(
 ) -> AsyncIterator[str]:
     """The text of every violation that matches, newest first, in short transactions.
 
-    What is booked meanwhile and belongs behind the place that was reached is in it too.
+    Violations recorded meanwhile are included if they sort behind the position reached.
     """
     walk = await _is_worth_walking(database, filters)
     matching = Matching(filters, walk=walk)

@@ -23,14 +23,14 @@ class Order(StrEnum):
 
 
 def _read_time(value: Any) -> Any:
-    """A date or a time; without a zone it is UTC, as everything on the page."""
+    """A date or a time; without a zone it is UTC, as everywhere on the page."""
     if not isinstance(value, str):
         return value
     try:
         read = datetime.fromisoformat(value)
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
-        message = f"`{value}` is no time; write one such as 2026-03-02T08:15"
+        message = f"`{value}` is not a time; write one such as 2026-03-02T08:15"
         raise ValueError(message) from None
 
 

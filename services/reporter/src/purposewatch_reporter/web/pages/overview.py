@@ -1,4 +1,4 @@
-"""The first page: how things stand."""
+"""The first page: an overview."""
 
 from starlette.responses import Response
 
@@ -12,7 +12,7 @@ _DEFAULT_SPAN = "7d"
 
 
 async def show_overview(context: RequestContext) -> Response:
-    """Verdicts over time, where violations come from, the books, the policies in force."""
+    """Verdicts over time, where violations come from, reconciliation, policies in force."""
     app = context.app
     now = app.clock()
     span = SPANS.get(context.request.query_params.get("span", _DEFAULT_SPAN), SPANS[_DEFAULT_SPAN])
