@@ -1,11 +1,13 @@
 """The subscriber delivers what was polled, undecoded, to the handler that it was registered for."""
 
+from importlib.metadata import version
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord
 from faststream._internal.endpoint.subscriber.usecase import SubscriberUsecase
 from faststream.kafka.message import KafkaAckableMessage
 
+from purposewatch_runtime.kafka import faststream_subscriber
 from purposewatch_runtime.kafka.connection import build_broker
 from purposewatch_runtime.kafka.faststream_subscriber import RecordSubscriber
 from purposewatch_runtime.settings import KafkaSettings
@@ -21,6 +23,12 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, _: object) -> None:
         """Nothing is assigned."""
+
+
+def test_written_for_this_release() -> None:
+    """The subclass is registered with parts of FastStream that a minor release may change."""
+    assert version("faststream").startswith("0.7.")
+    assert "FastStream 0.7." in str(faststream_subscriber.__doc__)
 
 
 async def test_polled_records_reach_the_handler_as_they_are() -> None:
