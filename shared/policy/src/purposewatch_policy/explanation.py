@@ -7,22 +7,14 @@ from difflib import get_close_matches
 from purposewatch_policy.advice import Advice, advice_of
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide
-from purposewatch_policy.decision import (
-    DIMENSION_FIELDS,
-    CategoryDecision,
-    Decision,
-    Dimension,
-    Grade,
-    Kind,
-    Outcome,
-)
+from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Kind, Outcome
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.languages import LANGUAGES, Account, Texts, explanation_texts
+from purposewatch_policy.languages import Texts, explanation_texts
 from purposewatch_policy.model import Statement
-from purposewatch_policy.nearest import closest_named
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
-from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, find_unknown_terms, stated_term
+from purposewatch_policy.sentence import sentence
+from purposewatch_policy.vocabulary import Vocabulary, find_unknown_terms, stated_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +188,7 @@ class _Category:
         self._compiled = compiled
         self._language = language
 
-    def explained(self, sentence: str) -> CategoryExplanation:
+    def explained(self, words: str) -> CategoryExplanation:
         decided = self._decided
         statement = section = remedies = None
         if self._compiled is not None:
@@ -208,7 +200,7 @@ class _Category:
         return CategoryExplanation(
             decided=decided,
             label=self._label(Dimension.DATA_CATEGORY, decided.data_category),
-            sentence=sentence,
+            sentence=words,
             statement=statement,
             section=section,
             comparisons=self._comparisons(statement) if statement is not None else (),
@@ -240,7 +232,7 @@ class _Category:
         if dimension is Dimension.RETENTION:
             days = statement.retention_days
             return None if days is None else (Named(str(days)),)
-        terms: tuple[str, ...] | None = getattr(statement, DIMENSION_FIELDS[dimension])
+        terms = statement.terms(dimension)
         if terms is None:
             return None
         # what covers the event comes first, so that abbreviated lists still show it
@@ -275,48 +267,3 @@ class _Category:
             return None
         entry = self._vocabulary.taxonomy(dimension).get(term)
         return (entry.label.get(self._language) or entry.label.get("en")) if entry else None
-
-
-def sentence(
-    language: str, decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
-) -> str:
-    """Put a decision that `decide` made of the same arguments into a sentence. Raises `KeyError`.
-
-    INVARIANT: the English sentence is the one that the decision carries.
-    """
-    return LANGUAGES[language].sentence(account_of(decided, flow, at, policies))
-
-
-def account_of(
-    decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
-) -> Account:
-    """Gather what a sentence about a decision of `decide` needs, given the same arguments."""
-    vocabulary = policies.vocabularies.get(flow.controller)
-    if vocabulary is None:
-        return Account(decided, flow, at, None, None, None, ())
-    if decided.outcome is Outcome.UNKNOWN:
-        unknown = tuple(
-            each
-            for each in find_unknown_terms(vocabulary, flow)
-            if each.field != "data_categories" or each.term == decided.data_category
-        )
-        return Account(decided, flow, at, vocabulary, None, None, unknown)
-    compiled = policies.in_force(flow.controller, at)
-    if compiled is None or decided.statement is None:
-        return Account(decided, flow, at, vocabulary, None, None, ())
-    permit = None
-    if decided.grade is Grade.AMBIGUOUS:
-        permit = _closest_permit(compiled, flow, decided.data_category)
-    return Account(decided, flow, at, vocabulary, compiled.statement(decided.statement), permit, ())
-
-
-def _closest_permit(compiled: CompiledPolicy, flow: FlowTerms, category: str) -> Statement:
-    permitting = compiled.permits
-    for covered in compiled.covering_by_dimension(flow, category):
-        permitting &= covered
-    levels = (
-        compiled.category_levels[category],
-        compiled.purpose_levels[flow.purpose],
-        compiled.recipient_levels[flow.recipient],
-    )
-    return compiled.statements[closest_named(permitting, levels)[0]]

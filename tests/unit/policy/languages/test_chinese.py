@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
-from purposewatch_policy.explanation import sentence
 from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.languages import LANGUAGES, catalogue
 from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.sentence import sentence
 from tests.unit.policy.library import NOW, POLICIES, VOCABULARY, flow
 from tests.unit.policy.random_worlds import draw_world
 

@@ -9,9 +9,17 @@ from types import MappingProxyType
 
 from purposewatch_policy.languages import chinese, english
 from purposewatch_policy.languages.catalogue import TAGS, Texts, catalogue, explanation_texts
-from purposewatch_policy.languages.language import Account, Language
+from purposewatch_policy.languages.language import DecisionContext, Language
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType({"en": english, "zh": chinese})
 """The grammar of each of `TAGS`; the texts that need none are in catalogues."""
 
-__all__ = ["LANGUAGES", "TAGS", "Account", "Language", "Texts", "catalogue", "explanation_texts"]
+__all__ = [
+    "LANGUAGES",
+    "TAGS",
+    "DecisionContext",
+    "Language",
+    "Texts",
+    "catalogue",
+    "explanation_texts",
+]

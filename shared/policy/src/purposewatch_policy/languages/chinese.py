@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Kind
 from purposewatch_policy.languages.catalogue import explanation_texts
-from purposewatch_policy.languages.language import Account
+from purposewatch_policy.languages.language import DecisionContext
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
 
@@ -41,30 +41,30 @@ _MORE_PRECISE = (Dimension.ROLE, Dimension.DATA_CATEGORY)
 _MAX_LISTED = 3
 
 
-def sentence(account: Account) -> str:
+def sentence(context: DecisionContext) -> str:
     """Say what happened to a data category, and what the policy says about it."""
-    flow = account.flow
-    decided = account.decided
-    vocabulary = account.vocabulary
+    flow = context.flow
+    decided = context.decided
+    vocabulary = context.vocabulary
     if vocabulary is None:
         return f"控制者 `{flow.controller}` 没有任何政策，因此无法判断。"
-    if account.unknown:
-        return _unknown_terms(flow.controller, account.unknown)
+    if context.unknown:
+        return _unknown_terms(flow.controller, context.unknown)
     happened = _event(flow, decided.data_category, vocabulary)
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
-        moment = account.at.isoformat()
+        moment = context.at.isoformat()
         return f"{happened}；在 {moment}，`{flow.controller}` 的政策没有任何版本生效。"
     if decided.kind is not None and decided.kind is not Kind.PROHIBITED:
         return happened + _omission(
-            decided.kind, account.statement, decided.failed, flow, vocabulary
+            decided.kind, context.statement, decided.failed, flow, vocabulary
         )
-    if account.statement is None:
+    if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
     if decided.kind is Kind.PROHIBITED:
-        although = f"，尽管{_cited(account.permit)}允许" if account.permit else ""
-        return f"{happened}；{_cited(account.statement)}禁止这样做{although}。"
-    return f"{happened}；{_cited(account.statement)}允许这样做。"
+        although = f"，尽管{_cited(context.permit)}允许" if context.permit else ""
+        return f"{happened}；{_cited(context.statement)}禁止这样做{although}。"
+    return f"{happened}；{_cited(context.statement)}允许这样做。"
 
 
 def event_change(change: EventChange, vocabulary: Vocabulary) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import Dimension, FailedDimension, Kind
-from purposewatch_policy.languages.language import Account
+from purposewatch_policy.languages.language import DecisionContext
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import (
     FIRST_PARTY,
@@ -122,26 +122,26 @@ def omission(
     return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
 
 
-def sentence(account: Account) -> str:
+def sentence(context: DecisionContext) -> str:
     """Say what happened to a data category, and what the policy says about it."""
-    flow = account.flow
-    decided = account.decided
-    if account.vocabulary is None:
+    flow = context.flow
+    decided = context.decided
+    if context.vocabulary is None:
         return unknown_controller(flow.controller)
-    if account.unknown:
-        return unknown_terms(flow.controller, account.unknown)
-    phrase = operation_phrase(flow.operation, account.vocabulary.operations)
+    if context.unknown:
+        return unknown_terms(flow.controller, context.unknown)
+    phrase = operation_phrase(flow.operation, context.vocabulary.operations)
     happened = event(flow, decided.data_category, phrase)
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
-        return happened + not_in_force(flow.controller, account.at)
+        return happened + not_in_force(flow.controller, context.at)
     if decided.kind is not None and decided.kind is not Kind.PROHIBITED:
-        return happened + omission(decided.kind, account.statement, decided.failed, flow)
-    if account.statement is None:
+        return happened + omission(decided.kind, context.statement, decided.failed, flow)
+    if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
     if decided.kind is Kind.PROHIBITED:
-        return happened + prohibition(account.statement, account.permit)
-    return happened + permission(account.statement)
+        return happened + prohibition(context.statement, context.permit)
+    return happened + permission(context.statement)
 
 
 def event_change(change: EventChange, vocabulary: Vocabulary) -> str:

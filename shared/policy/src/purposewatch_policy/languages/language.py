@@ -1,4 +1,4 @@
-"""What a language has to offer, and what its sentences are made from."""
+"""What a language provides, and what its sentences are made from."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,26 +11,26 @@ from purposewatch_policy.vocabulary import FlowTerms, UnknownTerm, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One decision about one data category, with what it was decided about and by."""
+class DecisionContext:
+    """The decision about one data category, with what it was decided about and by."""
 
     decided: CategoryDecision
     flow: FlowTerms
     at: datetime
-    vocabulary: Vocabulary | None
+    vocabulary: Vocabulary | None = None
     """`None` for an unknown controller."""
-    statement: Statement | None
+    statement: Statement | None = None
     """The deciding statement, or the nearest miss."""
-    permit: Statement | None
+    permit: Statement | None = None
     """The statement that permits what `statement` prohibits, if any."""
-    unknown: tuple[UnknownTerm, ...]
+    unknown: tuple[UnknownTerm, ...] = ()
     """The unknown terms because of which the category cannot be judged."""
 
 
 class Language(Protocol):
-    """What a module has to offer to be a language."""
+    """What a module provides to be a language."""
 
-    def sentence(self, account: Account) -> str:
+    def sentence(self, context: DecisionContext) -> str:
         """Say what happened to a data category, and what the policy says about it."""
 
     def event_change(self, change: EventChange, vocabulary: Vocabulary) -> str:

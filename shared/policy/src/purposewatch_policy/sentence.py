@@ -1,0 +1,56 @@
+"""Puts a decision into a sentence afterwards, in any language."""
+
+from datetime import datetime
+
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import CategoryDecision, Grade, Outcome
+from purposewatch_policy.languages import LANGUAGES, DecisionContext
+from purposewatch_policy.model import Statement
+from purposewatch_policy.nearest import closest_named
+from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.vocabulary import FlowTerms, find_unknown_terms
+
+
+def sentence(
+    language: str, decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
+) -> str:
+    """Put a decision that `decide` made of the same arguments into a sentence. Raises `KeyError`.
+
+    INVARIANT: the English sentence is the one that the decision carries.
+    """
+    return LANGUAGES[language].sentence(_context_of(decided, flow, at, policies))
+
+
+def _context_of(
+    decided: CategoryDecision, flow: FlowTerms, at: datetime, policies: PolicySet
+) -> DecisionContext:
+    vocabulary = policies.vocabularies.get(flow.controller)
+    if vocabulary is None:
+        return DecisionContext(decided, flow, at)
+    if decided.outcome is Outcome.UNKNOWN:
+        unknown = tuple(
+            each
+            for each in find_unknown_terms(vocabulary, flow)
+            if each.field != "data_categories" or each.term == decided.data_category
+        )
+        return DecisionContext(decided, flow, at, vocabulary, unknown=unknown)
+    compiled = policies.in_force(flow.controller, at)
+    if compiled is None or decided.statement is None:
+        return DecisionContext(decided, flow, at, vocabulary)
+    permit = None
+    if decided.grade is Grade.AMBIGUOUS:
+        permit = _closest_permit(compiled, flow, decided.data_category)
+    statement = compiled.statement(decided.statement)
+    return DecisionContext(decided, flow, at, vocabulary, statement, permit)
+
+
+def _closest_permit(compiled: CompiledPolicy, flow: FlowTerms, category: str) -> Statement:
+    permitting = compiled.permits
+    for covered in compiled.covering_by_dimension(flow, category):
+        permitting &= covered
+    levels = (
+        compiled.category_levels[category],
+        compiled.purpose_levels[flow.purpose],
+        compiled.recipient_levels[flow.recipient],
+    )
+    return compiled.statements[closest_named(permitting, levels)[0]]
