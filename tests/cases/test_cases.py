@@ -1,4 +1,4 @@
-"""Runs the cases that stand beside each policy, and checks that they leave no statement out."""
+"""Runs the cases beside each policy, and checks that they cover every statement."""
 
 from pathlib import Path
 
@@ -28,14 +28,14 @@ each_file = pytest.mark.parametrize("file", FILES.values(), ids=FILES.keys())
 
 @each_case
 def test_case_is_decided_as_expected(case: Case) -> None:
-    """The decision meets the expectation that stands beside the flow."""
+    """The decision meets the expectation of the case."""
     differences = check_case(case, POLICIES)
     assert not differences, f"{case.location}: {differences}"
 
 
 @each_file
 def test_every_statement_decides_a_case(file: CaseFile) -> None:
-    """Each statement decides at least one case by the very effect that it declares."""
+    """Each statement decides at least one case by the effect that it declares."""
     decided = set()
     for case in file.cases:
         decision = decide(case.flow, case.at, POLICIES)
@@ -55,7 +55,7 @@ def test_every_statement_decides_a_case(file: CaseFile) -> None:
 
 @each_file
 def test_half_of_the_cases_are_not_permitted(file: CaseFile) -> None:
-    """At least half of the cases show what the policy does not allow, or can't judge."""
+    """At least half of the cases show what the policy does not allow, or cannot judge."""
     permitted = [
         case for case in file.cases if case.expect and case.expect.outcome is Outcome.PERMITTED
     ]
@@ -64,5 +64,5 @@ def test_half_of_the_cases_are_not_permitted(file: CaseFile) -> None:
 
 @pytest.mark.parametrize(("controller", "least"), LEAST_CASES.items())
 def test_there_are_enough_cases(controller: str, least: int) -> None:
-    """Each policy at hand keeps the number of cases that it was accepted with."""
+    """Each shipped policy keeps at least the number of cases that it was accepted with."""
     assert len(FILES[controller].cases) >= least

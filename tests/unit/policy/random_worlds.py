@@ -41,7 +41,7 @@ class World:
     policies: list[Policy]
 
     def flow(self, rng: Random) -> tuple[PlainFlow, datetime]:
-        """Draw a flow, mostly one that lies near some statement, and its moment."""
+        """Draw a flow, mostly one close to some statement, and its time."""
         vocabulary = self.vocabulary
         statements = [each for policy in self.policies for each in policy.statements]
         near = rng.choice(statements or [ANYTHING])

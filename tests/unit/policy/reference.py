@@ -1,4 +1,4 @@
-"""A deliberately naive checker: walks the statements and tests each dimension, as the rules say.
+"""A deliberately naive checker: it tests each dimension of each statement, as the rules say.
 
 It shares only the model's types with the product. Where the two differ, one of them is wrong.
 """

@@ -1,4 +1,4 @@
-"""Cached decisions are the decisions: nothing tells them apart but the time they take."""
+"""Cached decisions are the decisions: only the time they take differs."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def flow(**changes: object) -> Flow:
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("capacity", [2, 1_000])
 def test_remembered_and_fresh_decisions_are_equal(seed: int, capacity: int) -> None:
-    """On random policies, first and later answers are what `decide` says, forgotten or not."""
+    """On random policies, first and later answers are what `decide` says, cached or not."""
     rng = Random(seed)  # noqa: S311 - reproducible cases, not secrets
     world = draw_world(rng)
     policies = PolicySet({"acme": world.vocabulary}, world.policies)
@@ -88,7 +88,7 @@ def test_every_field_is_tried() -> None:
 
 
 def test_the_version_in_force_counts(policies: PolicySet) -> None:
-    """An event from before the policy is decided as such, whatever is remembered."""
+    """An event from before the policy is decided as such, whatever is cached."""
     decider = CachedDecider(policies)
     decider.decide(flow(), AT)
     before = datetime(2010, 1, 1, tzinfo=UTC)
@@ -97,7 +97,7 @@ def test_the_version_in_force_counts(policies: PolicySet) -> None:
 
 
 def test_memory_is_bounded(policies: PolicySet) -> None:
-    """Ever new flows don't pile up, and those about many categories count for as many."""
+    """Flows that never repeat stay within the budget; each category counts."""
     decider = CachedDecider(policies, capacity=10)
     categories = ["user.name", "user.contact.email", "user.device"]
     for days in range(1_000):

@@ -22,7 +22,7 @@ def test_every_known_role_has_sets() -> None:
 
 
 def test_sets_for_a_role_agree_with_those_of_all_statements() -> None:
-    """What covers a term among a role's statements is what covers it among all that are its."""
+    """The sets of a role agree with the sets of all statements."""
     sets = COMPILED.for_role["reader"]
     among_all = COMPILED.role["reader"] & COMPILED.purpose["service.loans"]
     expected = [each.id for bit, each in enumerate(STATEMENTS) if among_all >> bit & 1]
@@ -31,13 +31,13 @@ def test_sets_for_a_role_agree_with_those_of_all_statements() -> None:
 
 
 def test_roles_with_the_same_statements_share_sets() -> None:
-    """Many roles don't take many times the memory when the policy doesn't tell them apart."""
+    """Roles that the policy treats alike share their sets."""
     one_for_all = [replace(each, roles=None) for each in STATEMENTS]
     compiled = CompiledPolicy(policy(*one_for_all), VOCABULARY)
     assert {id(compiled)} == {id(sets) for sets in compiled.for_role.values()}
 
 
 def test_term_outside_the_vocabulary_is_refused() -> None:
-    """A statement can't be compiled with a term that the vocabulary lacks."""
+    """A statement with a term outside the vocabulary cannot be compiled."""
     with pytest.raises(KeyError):
         CompiledPolicy(policy(replace(STATEMENTS[0], roles=("stranger",))), VOCABULARY)

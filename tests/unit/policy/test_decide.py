@@ -1,4 +1,4 @@
-"""The rules of the decision, one by one; their combinations are left to the naive checker."""
+"""The rules of the decision, one by one; combinations are tested against the naive checker."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -179,7 +179,7 @@ def test_uncovered_flow_is_a_violation(
     statement: str,
     failed: list[tuple[str, tuple[str, ...], str | None]],
 ) -> None:
-    """The first rule that is broken names the kind; the nearest statement shows what it lacks."""
+    """The first broken rule is the kind; the nearest statement shows what it lacks."""
     decision = decide_one(**changes)
     expected = tuple(
         FailedDimension(Dimension(name), expected, actual) for name, expected, actual in failed
@@ -190,7 +190,7 @@ def test_uncovered_flow_is_a_violation(
 
 
 def test_prohibition_outweighs_a_permit() -> None:
-    """What is permitted and prohibited at once is a violation, by an ambiguous policy."""
+    """A flow that is both permitted and prohibited is a violation with the grade ambiguous."""
     decision = decide_one(role="visitor", operation="collect", data_categories=("user.health",))
     assert (decision.kind, decision.grade, decision.statement) == (
         Kind.PROHIBITED,
@@ -249,7 +249,7 @@ def test_unknown_term_can_not_be_judged(changes: dict[str, object], at: datetime
     ],
 )
 def test_version_is_in_force_until_its_end(at: datetime, version: str | None) -> None:
-    """A version applies from its first moment to just before its end, in any zone."""
+    """A version applies from its start to just before its end, in any zone."""
     decision = decide(flow(), at, POLICIES)
     assert version == decision.policy_version
     assert decision.kind is (None if version else Kind.POLICY_NOT_IN_FORCE)
@@ -292,7 +292,7 @@ def test_first_of_equally_close_statements_decides() -> None:
 
 
 def test_long_policies_decide_alike() -> None:
-    """Ten thousand statements in front of the one that matters change nothing but its number."""
+    """Ten thousand statements in front of the one that matters do not change the decision."""
     other = replace(STATEMENTS[0], roles=("donor",), sources=None, legal_bases=None)
     many = [replace(other, id=f"donors.n{number}") for number in range(10_000)]
     policies = PolicySet({"library": VOCABULARY}, [policy(*many, *POLICY.statements)])

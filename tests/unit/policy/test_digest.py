@@ -42,7 +42,7 @@ def test_layout_does_not_change_it(
 
 
 def test_an_accepted_finding_does_not_change_it(tmp_path: Path, original: str) -> None:
-    """Standing by a finding declares nothing, so verdicts stay reproducible."""
+    """Accepting a finding declares nothing, so verdicts stay reproducible."""
     accepted = "[collect]\n    accepted_findings: [{rule: contradiction, reason: As written.}]"
     assert original == digest_of(
         tmp_path, "acme/policy.1.yaml", lambda text: text.replace("[collect]", accepted, 1)

@@ -23,14 +23,14 @@ def test_versions_are_in_the_order_of_their_time() -> None:
 
 
 def test_overlapping_versions_are_refused() -> None:
-    """Two versions at once would leave it open which one decides."""
+    """With two versions in force at once it would be undefined which one decides."""
     later = policy(version="later", in_force_from=NOW, in_force_until=None)
     with pytest.raises(ValueError, match="versions of `library` overlap"):
         PolicySet({"library": VOCABULARY}, [policy(), later])
 
 
 def test_controllers_are_listed() -> None:
-    """A set names its controllers, and knows no other one."""
+    """A set names its controllers; others are unknown."""
     assert POLICIES.controllers == ("library",)
     with pytest.raises(KeyError):
         POLICIES.versions("museum")

@@ -25,7 +25,7 @@ FOREIGN = (
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    """Every module that is loaded once all of the engine's own are."""
+    """Every module that is loaded after all of the engine's modules are imported."""
     own = sorted(
         each.name
         for each in pkgutil.walk_packages(purposewatch_policy.__path__, "purposewatch_policy.")

@@ -1,4 +1,4 @@
-"""The smallest changes are true, and nothing smaller is."""
+"""The smallest changes make the flow permitted, and no smaller change does."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -132,7 +132,7 @@ def test_policy_remedy_widens_the_nearest_statement(
     changes: dict[str, object],
     expected: list[tuple[str, str, str, tuple[str, ...], int | None]],
 ) -> None:
-    """The statement comes to cover what the event states in the dimensions that failed."""
+    """The statement is widened to cover the event in the dimensions that failed."""
     remedies = remedies_of(flow(**changes), *STATEMENTS)
     assert remedies.policy is not None
     actual = [
@@ -151,13 +151,13 @@ def test_prohibition_independent_of_facts_leaves_no_event_remedy() -> None:
 
 
 def test_role_without_statements_has_no_event_remedy() -> None:
-    """A person is not turned into someone else to make the event fit."""
+    """The role is never replaced to make the event fit."""
     remedies = remedies_of(flow(role="donor"), *STATEMENTS)
     assert (remedies.event, remedies.obstacle) == (None, None)
 
 
 def test_condition_of_a_prohibition_can_be_met() -> None:
-    """A prohibition that holds only under a condition is left by way of that condition."""
+    """A conditional prohibition is avoided by changing its condition."""
     stop = Statement(
         id="limits.stop",
         clause="limits.2",
@@ -173,7 +173,7 @@ def test_condition_of_a_prohibition_can_be_met() -> None:
 
 
 def test_broad_prohibition_is_narrowed_and_a_bare_one_withdrawn() -> None:
-    """What names other terms too keeps them; what names only this is withdrawn as a whole."""
+    """A prohibition keeps the other terms that it names; without others, it is withdrawn."""
     broad = replace(STATEMENTS[4], data_categories=("user.health", "user.contact"))
     bare = replace(broad, id="limits.bare", data_categories=("user.contact",), operations=("use",))
     remedies = remedies_of(flow(), STATEMENTS[0], broad, bare)
@@ -204,7 +204,7 @@ def test_policy_without_permits_has_no_remedy() -> None:
 def test_what_no_small_change_decides_has_no_remedies(
     changes: dict[str, object], at: object
 ) -> None:
-    """What is permitted, unknown or before the policy's time is not a matter of small changes."""
+    """What is permitted, unknown or before the policy's time has no remedy."""
     decision = decide(flow(**changes), at, POLICIES)  # type: ignore[arg-type]  # a moment
     compiled = POLICIES.version("library", "2024")
     assert find_remedies(flow(**changes), decision.categories[0], compiled) is None
@@ -266,7 +266,7 @@ def distance(one: ChangedFlow, other: ChangedFlow) -> list[str]:
 
 
 def flows_within(base: ChangedFlow, vocabulary: Vocabulary, most: int) -> Iterator[ChangedFlow]:
-    """Yield every flow that a change of at most so many dimensions makes of one."""
+    """Yield every flow that a change of at most this many dimensions makes of one."""
     others: dict[str, list[object]] = {
         "role": list(more_precise(vocabulary.roles, base.role)),
         "data_categories": [
@@ -318,11 +318,11 @@ LIFTED: dict[str, tuple[()] | None] = {
     "legal_bases": None,
     "when": (),
 }
-"""The dimensions of a statement, each with what the naive checker takes for no restriction."""
+"""The dimensions of a statement, each with what the naive checker takes as no restriction."""
 
 
 def fewest_edits(alone: ChangedFlow, compiled: CompiledPolicy) -> int:
-    """Return the fewest dimensions of one permit and prohibitions that have to give way."""
+    """Return the fewest dimensions of one permit and prohibitions that have to change."""
     statements = compiled.statements
     in_the_way = [each.id for each in statements if each.effect is Effect.PROHIBIT]
     for size in range(len(LIFTED) + len(in_the_way) + 1):
@@ -376,7 +376,7 @@ def test_remedies_are_true_and_minimal_in_shrinkable_worlds(rng: Random) -> None
 
 @pytest.mark.parametrize("seed", range(2))
 def test_remedies_are_true_in_many_worlds(seed: int) -> None:
-    """A wide sample, in which every sort of change occurs, holds to the same."""
+    """The same holds on a wide sample in which every kind of change occurs."""
     rng = Random(seed)  # noqa: S311  # a reproducible sample, not a secret
     seen: Counter[str] = Counter()
     for _ in range(SAMPLED_WORLDS):

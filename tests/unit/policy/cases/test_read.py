@@ -1,4 +1,4 @@
-"""Case files: what a lawyer writes down, read strictly and checked honestly."""
+"""Case files are read strictly, and each expectation is checked."""
 
 import shutil
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def test_sound_cases_are_met() -> None:
         ("clause: members.2}", "clause: members.1}", "clause: expected `members.1`"),
     ],
 )
-def test_wrong_expectation_is_told(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_wrong_expectation_is_reported(tmp_path: Path, old: str, new: str, expected: str) -> None:
     """A case that is not met says what was expected and what came instead."""
     file = load_edited(tmp_path, old, new)
     differences = [each for case in file.cases for each in check_case(case, POLICIES)]
@@ -77,7 +77,7 @@ def test_case_without_expectation_fails(tmp_path: Path) -> None:
     ],
 )
 def test_fault_is_reported_where_it_is(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    """A file with a field too many, too few or of the wrong kind is refused with its line."""
+    """A missing, unknown or malformed field is reported with its line."""
     with pytest.raises(InvalidSourceError) as refused:
         load_edited(tmp_path, old, new)
     lines = [str(error).partition("cases.yaml:")[2] for error in refused.value.errors]

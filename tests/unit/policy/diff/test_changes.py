@@ -82,14 +82,14 @@ def brief(change: Change) -> tuple[str, bool, str, str]:
 def test_one_change_has_its_reason(
     new: tuple[Statement, ...], expected: tuple[str, bool, str, str]
 ) -> None:
-    """What was widened or narrowed is said, and by which statement."""
+    """The reason says what was widened or narrowed, and in which statement."""
     if "purpose was removed" in expected[2]:
         expected = (*expected[:2], "removed altogether", expected[3])
     assert [expected] == [brief(each) for each in changes(STATEMENTS, new)]
 
 
-def test_a_removed_prohibition_is_told_with_what_it_lets_through() -> None:
-    """What a permit now reaches is newly permitted; what none reaches is a promise gone."""
+def test_a_removed_prohibition_is_reported_with_what_it_lets_through() -> None:
+    """Flows that a permit covers are newly permitted; the others are no longer prohibited."""
     found = changes(STATEMENTS, without("nobody.health"))
     assert [
         (
@@ -118,7 +118,7 @@ def test_erasing_more_is_no_loss_and_erasing_less_is() -> None:
 
 
 def test_regions_are_named_by_their_highest_terms() -> None:
-    """A region that takes in all of a branch names its root; one that leaves some out says so."""
+    """A region with a whole branch names its root; exceptions are listed."""
     [wider] = changes(STATEMENTS, changed("readers.news", data_categories=("user.contact",)))
     assert str(wider.region.terms[Dimension.DATA_CATEGORY]) == "user.contact itself"
     [wider] = changes(STATEMENTS, changed("readers.courier", data_categories=("user",)))

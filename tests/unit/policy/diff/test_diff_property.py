@@ -86,7 +86,7 @@ def compare(rng: Random, *, one_vocabulary: bool, flows: int) -> Counter[str]:
 
 
 def agreed(flow: PlainFlow, difference: PolicyDiff) -> Counter[str]:
-    """Hold the difference to the decisions about one flow."""
+    """Check the difference against the decisions about one flow."""
     before = status(flow, difference.old)
     after = status(flow, difference.new)
     seen: Counter[str] = Counter()
@@ -102,7 +102,7 @@ def agreed(flow: PlainFlow, difference: PolicyDiff) -> Counter[str]:
 
 
 def check_examples(difference: PolicyDiff) -> None:
-    """The example of every change is judged as the change says, unless a word is missing."""
+    """The example of every change is judged as the change says, unless a term is missing."""
     vocabularies = (difference.old.vocabulary, difference.new.vocabulary)
     for change in difference.changes:
         if not any(find_unknown_terms(each, change.example) for each in vocabularies):
@@ -132,7 +132,7 @@ def test_decisions_differ_where_the_difference_says_so_on_many_worlds(one: bool)
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_policy_does_not_differ_from_itself_in_other_words(seed: int) -> None:
-    """Statements that are split by role, renamed and turned round mean the same."""
+    """Statements that are split by role, renamed and reordered mean the same."""
     rng = Random(seed)  # noqa: S311  # a reproducible sample, not a secret
     world: World = draw_world(rng)
     policy = rng.choice(world.policies)

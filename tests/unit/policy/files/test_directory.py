@@ -61,7 +61,7 @@ def test_nested_defined_terms_are_expanded(tmp_path: Path) -> None:
 
 
 def test_accepted_findings_are_read_each_once(tmp_path: Path) -> None:
-    """They stand in the statement that they are about; naming a rule twice is a fault."""
+    """They are part of the statement that they are about; naming a rule twice is a fault."""
     shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "acme" / "policy.1.yaml"
     accepted = "    accepted_findings:\n      - {rule: contradiction, reason: As written.}\n"
@@ -82,11 +82,11 @@ def test_missing_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_empty_directory_is_refused(tmp_path: Path) -> None:
-    """A directory without any policy is an error: nothing could be judged by it."""
+    """A directory without any policy is an error: no flow could be judged by it."""
     with pytest.raises(InvalidSourceError, match="contains no policy"):
         load_policies(tmp_path)
 
 
 def test_longest_retention_is_what_an_event_may_state() -> None:
-    """A policy may state any retention that an event may state, and no longer one."""
+    """A policy may state any retention that an event may state, and no longer."""
     assert MAX_RETENTION_DAYS == 36_525

@@ -44,7 +44,7 @@ def test_a_box_holds_what_the_naive_checker_finds_covered(seed: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(min_value=0))
 def test_boxes_are_subtracted_exactly(seed: int) -> None:
-    """What is left is in the one and not in the other, and in one piece only."""
+    """What remains is in the first box, not in the second, and in exactly one piece."""
     _, _, space, flows = draw(seed)
     boxes = [box for box in space.boxes if box is not None]
     for box in boxes:
@@ -58,7 +58,7 @@ def test_boxes_are_subtracted_exactly(seed: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(min_value=0))
 def test_sets_of_statements_agree_with_boxes(seed: int) -> None:
-    """Containment, overlap and subtraction say the same of any two statements."""
+    """Containment, covering and subtraction agree on any two statements."""
     _, _, space, _ = draw(seed)
     everything = (1 << len(space.boxes)) - 1
     for box in filter(None, space.boxes):
@@ -73,7 +73,7 @@ def test_sets_of_statements_agree_with_boxes(seed: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(min_value=0))
 def test_what_is_covered_together_is_covered_everywhere(seed: int) -> None:
-    """Each flow of the box is then in one of the others."""
+    """Each flow of the box is in one of the other boxes."""
     _, _, space, flows = draw(seed)
     for index, box in enumerate(space.boxes):
         others = ((1 << len(space.boxes)) - 1) & ~(1 << index)

@@ -42,7 +42,7 @@ def test_labels_fall_back_to_the_default_language() -> None:
 
 
 def test_what_is_not_there_is_an_error() -> None:
-    """An unknown key or language is a mistake of the program, unless it asks with `maybe`."""
+    """An unknown key or language is a programming error, except in `maybe`."""
     texts = Texts("purposewatch_policy.languages", "en")
 
     with pytest.raises(KeyError):

@@ -1,6 +1,6 @@
 """What a compliance officer reads in Chinese, and that every language says the same."""
 
-# ruff: noqa: RUF001 - the punctuation of Chinese is no mistake
+# ruff: noqa: RUF001 - Chinese punctuation is intended
 
 import re
 from collections import Counter
@@ -166,7 +166,7 @@ def test_languages_render_every_decision(rng: Random) -> None:
 
 
 def test_every_kind_of_decision_is_rendered() -> None:
-    """A wide sample, in which every kind occurs, holds to the same."""
+    """The same holds on a wide sample in which every kind occurs."""
     rng = Random(7)  # noqa: S311  # a reproducible sample, not a secret
     seen: Counter[str] = Counter()
     for _ in range(300):
@@ -252,7 +252,7 @@ def test_everything_has_a_name(language: str) -> None:
     ],
 )
 def test_event_change_is_put_into_words(change: EventChange, english: str, chinese: str) -> None:
-    """A change of the event reads as something that one can do."""
+    """A change of the event reads as an instruction."""
     assert english == LANGUAGES["en"].event_change(change, VOCABULARY)
     assert chinese == LANGUAGES["zh"].event_change(change, VOCABULARY)
 
@@ -311,7 +311,7 @@ def test_event_change_is_put_into_words(change: EventChange, english: str, chine
 def test_policy_change_is_put_into_words(
     action: Action, details: dict[str, object], english: str, chinese: str
 ) -> None:
-    """A change of the policy says which statement is to say what."""
+    """A change of the policy says how to edit which statement."""
     change = PolicyChange(action, "s", "a.1", **details)  # type: ignore[arg-type]  # its fields
     assert english == LANGUAGES["en"].policy_change(change, VOCABULARY)
     assert chinese == LANGUAGES["zh"].policy_change(change, VOCABULARY)
@@ -320,7 +320,7 @@ def test_policy_change_is_put_into_words(
 @pytest.mark.parametrize("controller", REAL.controllers)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_term_has_a_label(controller: str, language: str) -> None:
-    """Every term of a policy at hand, and every section of its document, has a name to show."""
+    """Every term and section of the shipped policies has a Chinese label."""
     labels = {
         f"{name} {term}": entry.label
         for name, taxonomy in REAL.vocabularies[controller].taxonomies().items()

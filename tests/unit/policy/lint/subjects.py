@@ -16,13 +16,13 @@ FLOWS_PER_WORLD = 24
 
 
 def subject_of(compiled: CompiledPolicy) -> Subject:
-    """Return a version whose statements all stand in the same place."""
+    """Return a version whose statements all have the same location."""
     statements = ListNode([MappingNode(NOWHERE) for _ in compiled.statements], NOWHERE)
     return Subject(compiled, MappingNode(NOWHERE, {"statements": statements}))
 
 
 def draw(seed: int) -> tuple[World, Subject, FlowSpace, list[PlainFlow]]:
-    """Draw a policy in which statements get in each other's way, and flows that lie near it."""
+    """Draw a policy with overlapping statements, and flows near them."""
     rng = Random(seed)  # noqa: S311  # has to be reproducible, not secret
     world = draw_world(rng)
     policy = world.policies[0]
@@ -39,7 +39,7 @@ def draw(seed: int) -> tuple[World, Subject, FlowSpace, list[PlainFlow]]:
 
 
 def _relatives(rng: Random, statement: Statement) -> Iterator[Statement]:
-    """Yield statements that say the same, more, or a part of it, or forbid it."""
+    """Yield statements that say the same, more, or a part of it, or prohibit it."""
     if rng.random() < 0.2:
         yield replace(statement, id=f"{statement.id}.again", roles=statement.roles)
     if rng.random() < 0.3:

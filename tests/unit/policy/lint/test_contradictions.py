@@ -55,7 +55,7 @@ def test_a_permit_that_never_applies_is_an_error() -> None:
 
 
 def test_an_exception_is_a_warning() -> None:
-    """A prohibition within a permit is how texts carve something out."""
+    """A prohibition within a permit is how texts state an exception."""
     [finding] = findings_of(
         PERMIT,
         prohibition(
@@ -85,7 +85,7 @@ def test_a_partial_overlap_is_an_error_that_names_its_highest_terms() -> None:
 
 
 def test_opposite_conditions_do_not_contradict() -> None:
-    """What holds for the one never holds for the other."""
+    """The two statements cover no common flow."""
     assert not findings_of(
         replace(PERMIT, when=("consent.marketing",)),
         prohibition(unless=("consent.marketing",)),
@@ -123,7 +123,7 @@ def test_no_ambiguous_flow_goes_unnoticed(seed: int) -> None:
 
 
 def test_the_drawn_policies_do_contradict_themselves() -> None:
-    """The properties above are not about nothing."""
+    """The samples of the properties above have contradictions."""
     severities = Counter(
         finding.severity
         for seed in range(200)

@@ -31,8 +31,8 @@ def findings_of(*statements: Statement) -> list[Finding]:
     return list(find_shadowed(subject_of(compiled), FlowSpace(compiled)))
 
 
-def test_a_condition_that_never_matters_is_told() -> None:
-    """The wider statement asks for neither the fact nor the role."""
+def test_a_condition_without_effect_is_reported() -> None:
+    """The wider statement requires neither the fact nor the role."""
     narrow = replace(WIDE, id="narrow", when=("consent.marketing",), roles=("reader",))
 
     [finding] = findings_of(narrow, WIDE)
@@ -100,7 +100,7 @@ def test_removing_what_is_found_changes_no_outcome(seed: int) -> None:
 
 
 def test_the_drawn_policies_do_shadow() -> None:
-    """The property above is not about nothing."""
+    """The samples of the property above have shadowed statements."""
     rules = Counter(
         (finding.rule.id, len(finding.related) > 1)
         for seed in range(400)

@@ -56,7 +56,7 @@ def test_own_terms_extend_the_common_ones(tmp_path: Path) -> None:
 
 
 def test_common_terms_may_be_spread_over_files(tmp_path: Path) -> None:
-    """A parent in one common file serves a term in another."""
+    """A term in one common file can have a parent in another."""
     root = write(
         tmp_path,
         {
@@ -75,7 +75,7 @@ def test_the_controller_itself_is_always_a_recipient(tmp_path: Path) -> None:
 
 
 def test_facts_are_flat(tmp_path: Path) -> None:
-    """A dot in a fact's name does not make it lie below anything."""
+    """A dot in a fact's name gives it no parent."""
     root = write(
         tmp_path, {"acme/policy.yaml": "", "acme/vocabulary.yaml": "facts:\n  consent.marketing:\n"}
     )
@@ -109,7 +109,7 @@ def test_faults_of_all_files_are_collected(tmp_path: Path) -> None:
 
 
 def test_files_that_nothing_reads_are_faults(tmp_path: Path) -> None:
-    """A policy under a wrong name must not pass for one that is in force."""
+    """A misnamed policy file is a fault: it would never be in force."""
     root = write(tmp_path, {"acme/policy.yaml": "", "acme/polices.yaml": "", "acme/notes.md": ""})
     assert faults(root) == [
         "acme/polices.yaml: is never read; name a policy file `policy.<version>.yaml`"
@@ -117,7 +117,7 @@ def test_files_that_nothing_reads_are_faults(tmp_path: Path) -> None:
 
 
 def test_directories_without_policies_are_no_controllers(tmp_path: Path) -> None:
-    """Hidden directories and those without any YAML are left alone."""
+    """Hidden directories and directories without YAML are ignored."""
     root = write(tmp_path, {"acme/policy.yaml": "", ".git/x.yaml": "", "notes/read.md": ""})
     assert list(load_vocabularies(root)) == ["acme"]
 

@@ -59,7 +59,7 @@ def test_data_about_others_are_so_all_the_way_down() -> None:
 
 
 def test_the_public_is_known_by_name_or_by_its_mark() -> None:
-    """Recipients that count as the public are marked; so is what lies below them."""
+    """A recipient marked as public makes everything below it public."""
     taxonomy = Taxonomy(
         "recipient",
         {
@@ -73,7 +73,7 @@ def test_the_public_is_known_by_name_or_by_its_mark() -> None:
 
 
 def test_a_mark_that_is_not_set_leaves_no_trace() -> None:
-    """The digests of policies that know nothing of a mark stay what they were."""
+    """A marker that is not used does not change the digest of a policy."""
     plain = Taxonomy.of("data category", "user").canonical()
     marked = Taxonomy("data category", {"user": TermEntry("user", about_others=True)}).canonical()
     assert plain == {"user": {"parent": None, "label": {}, "iri": None, "sensitive": False}}
@@ -92,7 +92,7 @@ def test_label_falls_back_to_english_then_to_the_term(
 
 
 def test_closest_term_is_suggested() -> None:
-    """A slip of the pen finds its term; a word unlike any other finds none."""
+    """A misspelt word finds its term; a word unlike all terms finds none."""
     assert categories().closest("user.helth") == "user.health"
     assert categories().closest("zzz") is None
 

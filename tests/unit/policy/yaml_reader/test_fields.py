@@ -1,4 +1,4 @@
-"""Fields are read in their expected shape, and whatever is wrong is reported in its place."""
+"""Fields are read in their expected shape, and faults are reported with their location."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""YAML is read with the place of everything, and only its plain part."""
+"""A subset of YAML is read, with the location of every value."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_every_node_knows_its_line_and_column(tmp_path: Path) -> None:
 
 
 def test_only_plain_json_words_have_a_meaning(tmp_path: Path) -> None:
-    """Null, true, false and integers are values when unquoted; all else is the author's text."""
+    """Null, true, false and integers are values when unquoted; everything else is text."""
     node, _ = read(
         tmp_path,
         "a: null\nb: ~\nc:\nd: true\ne: 12\nf: '12'\ng: no\nh: 1.10\n"
@@ -64,7 +64,7 @@ def test_only_plain_json_words_have_a_meaning(tmp_path: Path) -> None:
 
 
 def test_duplicate_keys_are_all_reported(tmp_path: Path) -> None:
-    """Each repeated key is a fault, the first value stays, and reading goes on."""
+    """Each repeated key is a fault, the first value stays, and reading continues."""
     node, errors = read(tmp_path, "a: 1\na: 2\nb: {c: 1, c: 2}\n")
     assert node is not None
     assert node.plain() == {"a": 1, "b": {"c": 1}}
@@ -100,7 +100,7 @@ def test_what_is_not_plain_is_refused(tmp_path: Path, content: str | bytes, expe
 
 
 def test_syntax_error_points_at_its_line(tmp_path: Path) -> None:
-    """A file that the parser refuses gives no tree and one error in the offending line."""
+    """A syntax error gives no tree and one error with its line."""
     node, errors = read(tmp_path, "a: 1\nb: [1, 2\nc: 3\n")
     assert node is None
     assert len(errors) == 1
@@ -115,7 +115,7 @@ def test_oversize_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_missing_file_is_an_error_without_a_line(tmp_path: Path) -> None:
-    """A file that can't be opened is reported by its path and the reason."""
+    """A file that cannot be opened is reported by its path and the reason."""
     errors: list[SourceError] = []
     path = tmp_path / "missing.yaml"
     node = read_mapping(path, errors)
@@ -131,7 +131,7 @@ def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
 
 
 def test_faults_are_raised_together_in_order() -> None:
-    """The exception lists each fault once, sorted by place."""
+    """The exception lists each fault once, sorted by location."""
     late, early = SourceError("f", 10, 1, "late"), SourceError("f", 9, 1, "early")
     raised = InvalidSourceError([late, early, late])
     assert (early, late) == raised.errors

@@ -1,4 +1,4 @@
-"""Moments are RFC 3339 with a zone, and nothing else."""
+"""Timestamps are RFC 3339 with a zone, and nothing else."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from purposewatch_policy.yaml_reader.fields import parse_timestamp
     ["2018-05-25T00:00:00+08:00", "2018-05-24T16:00:00Z", "2018-05-24 16:00:00.000z"],
 )
 def test_moment_is_read_in_utc(text: str) -> None:
-    """Every notation of a moment gives the same moment."""
+    """Every notation of a timestamp gives the same time."""
     assert datetime(2018, 5, 24, 16, tzinfo=UTC) == parse_timestamp(text)
 
 
@@ -29,6 +29,6 @@ def test_moment_is_read_in_utc(text: str) -> None:
     ],
 )
 def test_other_notations_are_refused(text: str, reason: str) -> None:
-    """What is ambiguous or out of range is refused in words that help."""
+    """What is ambiguous or out of range is rejected with advice."""
     with pytest.raises(ValueError, match=reason):
         parse_timestamp(text)
