@@ -55,7 +55,7 @@ class Ways:
     """For each dimension, of which one has to be taken."""
 
     def smallest(self, most: int) -> Option | None:
-        """Return the cheapest change of at most so many dimensions that no prohibition covers."""
+        """Return the cheapest change of at most this many dimensions that no prohibition covers."""
         fewest = [min(each.cost.dimensions for each in options) for options in self.options]
         inevitable = sum(fewest)
         left = {self.prohibiting: Option(self.prohibiting)}
@@ -235,7 +235,7 @@ def _cost(dimension: Dimension, strangeness: int) -> Cost:
 
 
 def _combined(left: dict[int, Option], options: Iterable[Option], most: int) -> dict[int, Option]:
-    """Return the ways to go on within so many dimensions, for each set that is then left."""
+    """Return the combinations within a number of dimensions, by the prohibitions that are left."""
     reached: dict[int, Option] = {}
     for option in options:
         for before in left.values():

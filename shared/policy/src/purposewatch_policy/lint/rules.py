@@ -72,7 +72,7 @@ UNUSED_DEFINED_TERM = Rule(
 )
 UNUSED_FACT = Rule(
     "unused-fact",
-    "A fact that no statement asks for",
+    "A fact that no statement uses",
     "Publishers may state it, but it never matters. Remove it from the vocabulary, or name it in "
     "the `when` or `unless` of the statement that it was declared for.",
     Severity.NOTE,

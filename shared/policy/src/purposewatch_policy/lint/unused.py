@@ -69,7 +69,7 @@ def find_unused_facts(
                 severity=Severity.NOTE,
                 at=at,
                 message=(
-                    f"no statement asks for the fact `{fact}`; remove it, or name it in the "
+                    f"no statement uses the fact `{fact}`; remove it, or name it in the "
                     "`when` or `unless` of the statement that it is meant for"
                 ),
                 controller=controller,
