@@ -1,9 +1,9 @@
 """Generate the secrets that docker-compose.yml reads: `python3 deploy/generate_secrets.py`.
 
-With `--traffic` it also makes the keys of the publishers that the traffic generator plays.
+With `--traffic` it also generates the keys of the traffic generator's publishers.
 
-Promises: nothing that exists is ever changed, so it can be run before every start; what it makes
-is readable by its owner alone; nothing secret is printed. Needs only the standard library.
+It never changes what exists, so it can be run before every start. What it writes is readable only
+by its owner, and it prints no secret. It needs only the standard library.
 """
 
 import os
@@ -26,12 +26,12 @@ PLAYED = {
     "risk": "linggan-house",
     "collections": "linggan-house",
 }
-"""The publishers that `purposewatch traffic` plays, each with its controller."""
+"""The publishers of `purposewatch traffic`, each with its controller."""
 
 
 def _pseudonym_key() -> str:
     return (
-        "# Whoever has this key can tell whose events are whose. Keep a copy in a safe place:\n"
+        "# Whoever has this key can tell whose events are whose. Back it up in a safe place:\n"
         "# without it, later pseudonyms do not match the earlier ones.\n"
         f"PURPOSEWATCH_PSEUDONYM_KEY={secrets.token_hex(32)}\n"
         "PURPOSEWATCH_PSEUDONYM_KEY_ID=1\n"
@@ -60,7 +60,7 @@ def _publisher_key() -> str:
 
 def _dashboard_password() -> str:
     return (
-        "# Grafana's account `admin`; read when its volume is first filled.\n"
+        "# Grafana's user `admin`; only read when its volume is initialised.\n"
         f"GF_SECURITY_ADMIN_PASSWORD={secrets.token_urlsafe(24)}\n"
     )
 
@@ -86,9 +86,9 @@ def _register(key: str, controllers: list[str]) -> str:
 
 
 def played_publishers(deploy: Path) -> dict[Path, bool]:
-    """Make the generator's keys, and enter them into the register once `generate` has made it.
+    """Generate the traffic generator's keys, and append them to the register.
 
-    Its entries are only ever appended, so what stands in the register stays as it is.
+    Call it after `generate`. Entries are only appended; existing ones do not change.
     """
     keys, register = deploy / "secrets" / "traffic.env", deploy / "publishers" / "publishers.yaml"
     made = {keys: _create(keys, _traffic_keys, 0o600)}
@@ -110,7 +110,7 @@ def _create(path: Path, content: Callable[[], str], mode: int) -> bool:
     """Write a new file in one step, with `mode`; leave an existing one alone."""
     if path.exists():
         return False
-    # INVARIANT: a file is whole or absent. A start that is interrupted leaves no half of a key.
+    # INVARIANT: a file is complete or absent. An interrupted run leaves no partial key.
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -118,7 +118,7 @@ def _create(path: Path, content: Callable[[], str], mode: int) -> bool:
             file.write(content())
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.link(part, path)  # unlike a rename, never replaces what another start has just made
+        os.link(part, path)  # unlike a rename, never replaces what another run has just written
     except FileExistsError:
         return False
     finally:
@@ -127,7 +127,7 @@ def _create(path: Path, content: Callable[[], str], mode: int) -> bool:
 
 
 def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
-    """Make what is missing below `deploy`; tell for each file whether it is new.
+    """Generate what is missing below `deploy`; return for each file whether it is new.
 
     The first publisher may publish for every controller that has a policy below `policies`.
     """
@@ -135,7 +135,7 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
     private.mkdir(mode=0o700, parents=True, exist_ok=True)
     private.chmod(0o700)
     public.mkdir(parents=True, exist_ok=True)
-    public.chmod(0o755)  # the gate reads the register as a user of its own
+    public.chmod(0o755)  # ingest reads the register as another user
     made = {
         path: _create(path, content, 0o600)
         for path, content in (
@@ -146,7 +146,7 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
         )
     }
     register, key = public / "publishers.yaml", private / f"{PUBLISHER}.key"
-    if register.exists():  # a key that it doesn't list would be of no use
+    if register.exists():  # a key that it doesn't list would be useless
         return made | {register: False}
     controllers = sorted({path.parent.name for path in policies.glob("*/policy*.yaml")})
     made[key] = _create(key, _publisher_key, 0o600)
@@ -156,7 +156,7 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
 
 
 def main() -> None:
-    """Generate beside this script, and say what was made."""
+    """Generate the files beside this script, and list them."""
     deploy = Path(__file__).resolve().parent
     made = generate(deploy, deploy.parent / "policies")
     if "--traffic" in sys.argv[1:]:

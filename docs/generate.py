@@ -69,9 +69,9 @@ class Subject:
 
     file: Path
     draft: tuple[tuple[str, str], ...]
-    """Pieces of the policy's text, each with what the draft has in its place."""
+    """Pieces of the policy's text, each with its replacement in the draft."""
     flows: tuple[tuple[int, tuple[str, ...]], ...]
-    """What is asked of `explain`, each with the exit status that it ends with."""
+    """Flows passed to `explain`, each with the expected exit status."""
 
     @property
     def controller(self) -> str:
@@ -178,7 +178,7 @@ def main(arguments: list[str]) -> int:
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Yield every page with what it has to say."""
+    """Yield the path and text of every generated page."""
     yield from operations_pages()
     for subject in SUBJECTS:
         home = PAGES / subject.controller
@@ -195,7 +195,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def operations_pages() -> Iterator[tuple[Path, str]]:
-    """Yield the pages for those who run the services."""
+    """Yield the pages for operators."""
     yield METRICS_PAGE, metrics_page()
     yield RUNBOOKS / "README.md", alerts_page()
     yield from asyncapi_documents()
@@ -230,7 +230,7 @@ async def _asyncapi_of(app: Starlette) -> object:
 
 
 def metrics_page() -> str:
-    """Show every metric as it is declared."""
+    """List every declared metric."""
     rows = [f"| {' | '.join(_metric_cells(spec))} |" for spec in DECLARED]
     return "\n".join([_METRICS_INTRODUCTION, *rows, ""])
 

@@ -1,4 +1,4 @@
-"""Takes the screenshots of docs/compliance-page.md: `python -m docs.screenshots`, from the root.
+"""Take the screenshots of docs/compliance-page.md: `python -m docs.screenshots`, from the root.
 
 Real services audit two weeks of the demonstration's traffic; Chromium shows the page.
 """

@@ -38,7 +38,7 @@ class Scene:
     alertmanager: Alertmanager
     stage: Stage
     producer: AIOKafkaProducer
-    gate: httpx.AsyncClient
+    ingest: httpx.AsyncClient
 
     @property
     def raw_topic(self) -> str:
@@ -69,16 +69,16 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         services = await stack.enter_async_context(running(stage))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20))
         await wait_until_ready(client, services, lambda _: None)
-        gate = await stack.enter_async_context(
+        ingest = await stack.enter_async_context(
             httpx.AsyncClient(base_url=stage.services["ingest"].url, trust_env=False, timeout=30)
         )
         producer = build_producer(stage.kafka, client_id="test")
         await producer.start()
         stack.push_async_callback(producer.stop)
         raw = topic_name(stage.kafka.topic_prefix, RAW)
-        courier = Sender(gate, producer, raw_topic=raw, keys=stage.keys)
+        sender = Sender(ingest, producer, raw_topic=raw, keys=stage.keys)
         traffic = Traffic(plan, seed=_SEED, largest=_LARGEST)
-        feeder = Feeder(lambda: traffic.next(datetime.now(UTC)), courier.deliver, Pace(_RATE))
+        feeder = Feeder(lambda: traffic.next(datetime.now(UTC)), sender.deliver, Pace(_RATE))
         feeding = asyncio.create_task(feeder.run())
         stack.push_async_callback(_end, feeder, feeding)
         watching = directory / "watching"
@@ -88,7 +88,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         ports = {name: spec.port for name, spec in stage.services.items()}
         ports["alertmanager"] = alertmanager.port
         prometheus = await stack.enter_async_context(Prometheus(watching, ports))
-        yield Scene(prometheus, alertmanager, stage, producer, gate)
+        yield Scene(prometheus, alertmanager, stage, producer, ingest)
 
 
 async def _end(feeder: Feeder, feeding: "asyncio.Task[None]") -> None:

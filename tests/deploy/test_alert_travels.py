@@ -1,4 +1,4 @@
-"""An alert's whole way: a publisher's fault, the books, Prometheus, Alertmanager."""
+"""The path of an alert: a publisher's fault, the ledger, Prometheus, Alertmanager."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ NAME = "PurposewatchIdConflicts"
 
 
 def some_event() -> tuple[str, dict[str, Any]]:
-    """A publisher and an event of it that the gate takes."""
+    """A publisher and an event of it that ingest accepts."""
     traffic = Traffic(planned_traffic(), seed=4711, largest=1)
     while True:
         batch = traffic.next(datetime.now(UTC))
@@ -32,7 +32,7 @@ async def test_an_id_that_is_used_twice_reaches_on_call(scene: Scene) -> None:
     publisher, event = some_event()
     for subject in ("one", "another"):
         event["data"]["subject_id"] = subject
-        answer = await scene.gate.post(
+        answer = await scene.ingest.post(
             "/v1/events",
             content=json.dumps(event),
             headers={
@@ -51,5 +51,5 @@ async def test_an_id_that_is_used_twice_reaches_on_call(scene: Scene) -> None:
     [alert] = found
     assert alert["labels"] == {"alertname": NAME, "severity": "warning", "audience": "oncall"}
     assert alert["annotations"]["runbook_url"] == f"docs/runbooks/{NAME}.md"
-    assert "booked before with other content" in alert["annotations"]["description"]
+    assert "recorded before with different content" in alert["annotations"]["description"]
     assert [receiver["name"] for receiver in alert["receivers"]] == ["oncall"]

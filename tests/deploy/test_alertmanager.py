@@ -40,7 +40,7 @@ def test_violations_reach_the_compliance_team(severity: str) -> None:
 
 
 def test_notices_reach_on_call() -> None:
-    """What the reporter itself has to say about the books wakes somebody."""
+    """A notice of the reporter about the ledger pages on-call."""
     labels = {"alertname": NOTICE_NAME, "audience": "oncall", "severity": "critical"}
     assert receiver(**labels) == "oncall-page"
 

@@ -210,7 +210,7 @@ async def test_every_declared_metric_reaches_prometheus(scene: Scene) -> None:
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_strangers_add_no_series(scene: Scene) -> None:
-    """Hundreds of invented publishers, controllers and roles leave the gate's series alone."""
+    """Hundreds of invented publishers, controllers and roles do not change the series of ingest."""
     template = (
         '{{"specversion":"1.0","id":"stranger-{n}","source":"/stranger-{n}/x",'
         '"type":"purposewatch.data_access.v1","time":"2026-03-02T08:15:00Z",'

@@ -1,4 +1,4 @@
-"""Writes the dashboards' JSON; `--check` only compares.
+"""Write the dashboards' JSON; `--check` only compares.
 
 `python -m deploy.grafana.source.generate` after a change of any module beside this one.
 """
@@ -17,13 +17,13 @@ DIRECTORY = Path(__file__).resolve().parent.parent / "dashboards"
 
 
 def dashboards() -> Iterator[tuple[Path, Dashboard]]:
-    """Yield every dashboard and the file that it belongs in."""
+    """Yield every dashboard with its file."""
     for module in (compliance, pipeline, policy):
         yield DIRECTORY / f"{module.__name__.rpartition('.')[2]}.json", module.build()
 
 
 def as_json(made: Dashboard) -> str:
-    """The file that Grafana reads, with numbered panels and without the library's surprises."""
+    """The file that Grafana reads, with numbered panels and without the library's quirks."""
     model = json.loads(JSONEncoder().encode(made.build()))
     for number, panel in enumerate(model["panels"], start=1):
         panel["id"] = number

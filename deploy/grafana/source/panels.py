@@ -24,14 +24,14 @@ TAG = "purposewatch"
 
 @dataclass(frozen=True, slots=True)
 class Red:
-    """From which value on a panel turns orange and red; `below` turns it round."""
+    """The value at which a panel turns orange or red; `below` reverses the direction."""
 
     at: float
     orange: float | None = None
     below: bool = False
 
     def thresholds(self) -> dashboard.ThresholdsConfig:
-        """As Grafana has it: colours from a value upwards."""
+        """In Grafana's form: each colour applies from a value upwards."""
         colours = ["green", "orange", "red"]
         edges = [edge for edge in (self.orange, self.at) if edge is not None]
         if self.below:
@@ -49,7 +49,7 @@ class Red:
 
 NEVER_RED = Red(at=float("inf"))
 _NARROW = models.DynamicConfigValue(id_val="custom.minWidth", value=60)
-"""What a column needs at least, in pixels; with the usual 150, a narrow table hides its values."""
+"""Minimum width of a column in pixels; with the default of 150, a narrow table hides values."""
 
 
 def _thresholds(red: Red) -> dashboard.ThresholdsConfig:
@@ -149,8 +149,8 @@ def bars(  # noqa: PLR0913 - a panel is its parts
     width: int = 6,
     link: tuple[str, str] | None = None,
 ) -> bargauge.Panel:
-    """The largest of something, one bar each; `link` is a title and an address."""
-    # Grafana leaves the name of a single bar away unless the panel itself gives it
+    """The largest values, one bar each; `link` is a title and an address."""
+    # Grafana omits the name of a single bar unless the panel sets it
     name = re.sub(r"{{(\w+)}}", r"${__field.labels.\1}", legend)
     panel = (
         bargauge.Panel()

@@ -13,7 +13,7 @@ def rate(metric: str, by: str = "", *matchers: str) -> str:
 
 
 def counted(metric: str, by: str = "", *matchers: str, window: str = RANGE) -> str:
-    """How many were counted in the window, also in series that began within it.
+    """The increase in the window, including series that began within it.
 
     `increase` alone misses what a series begins with: the first violation of its kind. It also
     guesses what lies between the scrapes, so that the count is rounded to a whole one.
@@ -26,14 +26,14 @@ def counted(metric: str, by: str = "", *matchers: str, window: str = RANGE) -> s
 
 
 def quantile(share: float, histogram: str, by: str = "", *matchers: str) -> str:
-    """What this share of the observations stays below."""
+    """The quantile of a histogram."""
     labels = f"{by}, le" if by else "le"
     buckets = rate(f"{histogram}_bucket", labels, *matchers)
     return f"histogram_quantile({share}, {buckets})"
 
 
 def or_zero(query: str, by: str = "") -> str:
-    """0 where there is nothing to count, which is good news and should look like it.
+    """0 instead of no data where there is nothing to count.
 
     The labels in `by` are then `none`: a legend has no name for a series without them.
     """

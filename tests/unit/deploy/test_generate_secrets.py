@@ -55,7 +55,7 @@ def test_makes_everything_that_a_first_start_needs(script: ModuleType, tmp_path:
 def test_only_the_owner_reads_secrets_and_everyone_the_register(
     script: ModuleType, tmp_path: Path
 ) -> None:
-    """The gate's container has a user of its own, and the register holds digests alone."""
+    """The container of ingest runs as another user, and the register holds digests only."""
     script.generate(tmp_path, ROOT / "policies")
 
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*") if p.is_file()}
@@ -75,7 +75,7 @@ def test_a_second_run_changes_nothing(script: ModuleType, tmp_path: Path) -> Non
     assert _contents(tmp_path) == before
 
 
-def test_a_missing_file_alone_is_made_anew(script: ModuleType, tmp_path: Path) -> None:
+def test_only_a_missing_file_is_made_again(script: ModuleType, tmp_path: Path) -> None:
     """That is how one secret is replaced."""
     script.generate(tmp_path, ROOT / "policies")
     before = _contents(tmp_path)

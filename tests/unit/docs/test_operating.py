@@ -1,4 +1,4 @@
-"""What the page for on-call says of the services is what they do."""
+"""The page for on-call describes the services as they are."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ LINES = [
 
 
 def test_there_are_log_lines_to_search_for() -> None:
-    """The table is read as it is meant."""
+    """The table is parsed."""
     assert len(LINES) > 8
 
 
