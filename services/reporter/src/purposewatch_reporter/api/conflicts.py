@@ -2,18 +2,17 @@
 
 import json
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, select
 
-from purposewatch_contract import PUBLISHER_PATTERN, Position
+from purposewatch_contract import Position
 from purposewatch_policy import Kind, Outcome
-from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
-from purposewatch_reporter.api.parameters import Name
-from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
+from purposewatch_reporter.api.parameters import ID_PATTERN, Name, PublisherName
+from purposewatch_reporter.api.problems import not_found
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import id_conflicts
 
@@ -23,7 +22,7 @@ _c = id_conflicts.c
 class ConflictFilters(PageRange):
     """Which conflicts; all given filters must match. Times are those of the booking."""
 
-    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    publisher: PublisherName | None = None
     event_id: Name | None = None
 
 
@@ -74,12 +73,9 @@ def conflicts_routes(database: Database) -> APIRouter:
 
     @router.get("/conflicts")
     async def list_conflicts(asked: Annotated[ConflictFilters, Query()]) -> Page[Conflict]:
-        """Ids used twice with different content, by the time of the booking, newest first."""
+        """Ids used twice with different content, by the time of recording, newest first."""
         query = select(*(column for column in id_conflicts.c if column is not _c.verdict))
-        if asked.publisher is not None:
-            query = query.where(_c.publisher == asked.publisher)
-        if asked.event_id is not None:
-            query = query.where(_c.event_id == asked.event_id)
+        query = filtered(query, asked, {name: _c[name] for name in ("publisher", "event_id")})
         query = page_query(query, _c.recorded_time, _c.id, asked)
         async with database.reading() as connection:
             rows = list(await connection.execute(query))
@@ -88,14 +84,14 @@ def conflicts_routes(database: Database) -> APIRouter:
 
     @router.get("/conflicts/{id}")
     async def get_conflict(
-        name: Annotated[str, Path(alias="id", pattern="^[0-9a-f]{32}$")],
+        name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
     ) -> ConflictDetail:
         """One conflict with the whole verdict about the later event."""
         async with database.reading() as connection:
             found = await connection.execute(select(id_conflicts).where(_c.id == name))
             row = found.one_or_none()
         if row is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", f"there is no conflict `{name}`")
+            raise not_found(name, "conflict")
         fields = _fields(row)
         return ConflictDetail(**{**fields, "verdict": json.loads(fields["verdict"])})
 

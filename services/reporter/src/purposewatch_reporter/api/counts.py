@@ -8,9 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import BigInteger, Column, Table, cast, func, select
 
-from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy import CONTROLLER_PATTERN, Kind, Outcome
-from purposewatch_reporter.api.parameters import TermName, TimeRange
+from purposewatch_policy import Kind, Outcome
+from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName, TimeRange
 from purposewatch_reporter.api.problems import invalid
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import NO_KIND, hourly_counts, hourly_verdicts
@@ -52,8 +51,8 @@ class CountFilters(TimeRange):
     by: list[CountDimension] = Field(
         default=[], description="Dimensions to group by; repeat the parameter for several."
     )
-    controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
-    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    controller: ControllerName | None = None
+    publisher: PublisherName | None = None
     role: TermName | None = None
     category: TermName | None = None
     purpose: TermName | None = None

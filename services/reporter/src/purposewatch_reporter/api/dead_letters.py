@@ -1,4 +1,4 @@
-"""Records that were set aside, and why. The records themselves stay in Kafka."""
+"""Records that were dead-lettered, and why. The records themselves stay in Kafka."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, select
 
 from purposewatch_contract import ErrorClass, Position
-from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
+from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import dead_letters
@@ -20,12 +20,12 @@ class DeadLetterFilters(PageRange):
     """Which dead letters; all given filters must match. Times are those of the failure."""
 
     topic: Name | None = Field(default=None, description="Topic of the original record.")
-    consumer: Name | None = Field(default=None, description="The service that set it aside.")
+    consumer: Name | None = Field(default=None, description="The service that dead-lettered it.")
     error_class: ErrorClass | None = None
 
 
 class StoredDeadLetter(BaseModel):
-    """Why a record was set aside, and where it is kept."""
+    """Why a record was dead-lettered, and where it is kept."""
 
     id: str
     origin: Position = Field(description="Where the original record stands.")
@@ -76,14 +76,14 @@ def dead_letters_routes(database: Database, *, dead_letters_topic: str) -> APIRo
     async def list_dead_letters(
         asked: Annotated[DeadLetterFilters, Query()],
     ) -> Page[StoredDeadLetter]:
-        """Records set aside, by the time of the failure, newest first."""
+        """Dead-lettered records, by the time of the failure, newest first."""
         query = select(dead_letters)
-        if asked.topic is not None:
-            query = query.where(_d.origin_topic == asked.topic)
-        if asked.consumer is not None:
-            query = query.where(_d.consumer == asked.consumer)
-        if asked.error_class is not None:
-            query = query.where(_d.error_class == str(asked.error_class))
+        columns = {
+            "topic": _d.origin_topic,
+            "consumer": _d.consumer,
+            "error_class": _d.error_class,
+        }
+        query = filtered(query, asked, columns)
         query = page_query(query, _d.failed_time, _d.id, asked)
         async with database.reading() as connection:
             rows = list(await connection.execute(query))

@@ -1,36 +1,50 @@
 """Findings: violations and unknown flows that are the same but for the person, grouped."""
 
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, computed_field
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, select
 
-from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy import CONTROLLER_PATTERN, Kind, Outcome
-from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
-from purposewatch_reporter.api.parameters import TermName
-from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_policy import Kind, Outcome
+from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
+from purposewatch_reporter.api.parameters import ID_PATTERN, ControllerName, PublisherName, TermName
+from purposewatch_reporter.api.problems import not_found
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import findings
 
 _f = findings.c
+_FILTERS = {
+    "category": _f.data_category,
+    **{
+        name: _f[name]
+        for name in (
+            "controller",
+            "role",
+            "kind",
+            "purpose",
+            "recipient",
+            "publisher",
+            "severity",
+            "state",
+        )
+    },
+}
 _INTERNAL = frozenset({"routed_episode", "active_time"})
 
 
 class FindingFilters(PageRange):
     """Which findings; all given filters must match. Times are those of the latest recording."""
 
-    controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
+    controller: ControllerName | None = None
     role: TermName | None = None
     kind: Kind | Literal["unknown"] | None = None
     category: TermName | None = None
     purpose: TermName | None = None
     recipient: TermName | None = None
-    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    publisher: PublisherName | None = None
     severity: Severity | None = None
     state: Literal["firing", "quiet"] | None = None
 
@@ -85,22 +99,6 @@ def _finding(row: Row[Any]) -> Finding:
     return Finding(**shown, suppressed_count=row.silenced_count)
 
 
-def _filtered(asked: FindingFilters) -> Select[Any]:
-    query = select(findings)
-    for name in ("controller", "role", "purpose", "recipient", "publisher", "state"):
-        value = getattr(asked, name)
-        if value is not None:
-            query = query.where(_f[name] == value)
-    for column, value in (
-        (_f.kind, asked.kind),
-        (_f.severity, asked.severity),
-        (_f.data_category, asked.category),
-    ):
-        if value is not None:
-            query = query.where(column == str(value))
-    return query
-
-
 def findings_routes(database: Database) -> APIRouter:
     """The routes of /findings."""
     router = APIRouter(tags=["findings"])
@@ -111,7 +109,12 @@ def findings_routes(database: Database) -> APIRouter:
 
         One that is added to while pages are being read moves to the front.
         """
-        query = page_query(_filtered(asked), _f.last_recorded_time, _f.fingerprint, asked)
+        query = page_query(
+            filtered(select(findings), asked, _FILTERS),
+            _f.last_recorded_time,
+            _f.fingerprint,
+            asked,
+        )
         async with database.reading() as connection:
             rows = list(await connection.execute(query))
         cursor = next_cursor(rows, _f.last_recorded_time, _f.fingerprint, asked)
@@ -119,15 +122,14 @@ def findings_routes(database: Database) -> APIRouter:
 
     @router.get("/findings/{fingerprint}")
     async def get_finding(
-        fingerprint: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
+        fingerprint: Annotated[str, Path(pattern=ID_PATTERN)],
     ) -> Finding:
         """One finding."""
         async with database.reading() as connection:
             found = await connection.execute(select(findings).where(_f.fingerprint == fingerprint))
             row = found.one_or_none()
         if row is None:
-            message = f"there is no finding `{fingerprint}`"
-            raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", message)
+            raise not_found(fingerprint, "finding")
         return _finding(row)
 
     return router

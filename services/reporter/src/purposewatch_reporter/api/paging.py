@@ -1,12 +1,13 @@
-"""Keyset paging: newest first, stable while rows are being added.
+"""Filters and keyset paging: newest first, stable while rows are being added.
 
-A cursor names the last row of a page by its time and id. The next page begins behind it,
-whatever was added meanwhile, so that no row is shown twice and none that was there is left out.
+A cursor names the last row of a page by its time and id. The next page begins after
+it, whatever was added meanwhile, so that no row is shown twice and no existing row is skipped.
 """
 
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -38,10 +39,21 @@ class Page(BaseModel, Generic[T]):
     next: str | None = Field(description="The `cursor` of the next page; null on the last one.")
 
 
+def filtered(
+    query: Select[Any], asked: BaseModel, columns: Mapping[str, Column[Any]]
+) -> Select[Any]:
+    """Keep the rows whose columns equal those of the named parameters that are given."""
+    for name, column in columns.items():
+        value = getattr(asked, name)
+        if value is not None:
+            query = query.where(column == str(value))
+    return query
+
+
 def page_query(
     query: Select[Any], time: Column[Any], name: Column[Any], asked: PageRange
 ) -> Select[Any]:
-    """Limit a query to the page that was asked for, and one row more."""
+    """Limit a query to the requested page, plus one row."""
     if asked.since is not None:
         query = query.where(time >= asked.since)
     if asked.until is not None:
@@ -57,7 +69,7 @@ def page_query(
 def next_cursor(
     rows: list[Row[Any]], time: Column[Any], name: Column[Any], asked: PageRange
 ) -> str | None:
-    """Drop the row too many, if there is one; the cursor of the next page."""
+    """Drop the extra row, if there is one; the cursor of the next page."""
     if len(rows) <= asked.limit:
         return None
     del rows[asked.limit :]

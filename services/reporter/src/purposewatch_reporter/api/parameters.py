@@ -1,4 +1,4 @@
-"""What several resources take as parameters."""
+"""Parameters that several resources have in common."""
 
 import re
 from datetime import datetime
@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from purposewatch_policy import TERM_PATTERN
+from purposewatch_contract import PUBLISHER_PATTERN
+from purposewatch_policy import CONTROLLER_PATTERN, TERM_PATTERN
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -34,6 +35,15 @@ Time = Annotated[datetime, BeforeValidator(read_time)]
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 """A name that is looked up exactly as given."""
+
+ControllerName = Annotated[str, Field(pattern=CONTROLLER_PATTERN)]
+"""The name of a controller."""
+
+PublisherName = Annotated[str, Field(pattern=PUBLISHER_PATTERN)]
+"""The name of a publisher."""
+
+ID_PATTERN = "^[0-9a-f]{32}$"
+"""The ids of rows, in paths."""
 
 TermName = Annotated[str, Field(pattern=TERM_PATTERN, max_length=128)]
 """A vocabulary term."""

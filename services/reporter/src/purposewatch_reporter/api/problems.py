@@ -66,6 +66,11 @@ def invalid(field: str, detail: str) -> ProblemError:
     )
 
 
+def not_found(name: str, what: str) -> ProblemError:
+    """A problem about a resource that does not exist."""
+    return ProblemError(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what} `{name}`")
+
+
 def render(error: ProblemError) -> Response:
     """The response for a problem."""
     problem = Problem(
@@ -86,7 +91,7 @@ def render(error: ProblemError) -> Response:
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     field = ".".join(str(step) for step in error["loc"][1:])
     if error["type"] == "extra_forbidden":
-        detail = f"there is no parameter `{field}`; see /docs for those that there are"
+        detail = f"there is no parameter `{field}`; see /docs for the existing ones"
     else:
         detail = str(error["msg"]).removeprefix("Value error, ")
     return FieldError(field=field, detail=detail[:1].lower() + detail[1:])
@@ -122,7 +127,7 @@ def install(app: FastAPI) -> None:
             ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "database-unavailable",
-                "the database does not answer; try again later",
+                "the database does not respond; try again later",
                 headers={"Retry-After": _RETRY_SECONDS},
             )
         )

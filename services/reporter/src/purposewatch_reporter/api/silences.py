@@ -9,11 +9,16 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy import CONTROLLER_PATTERN, Kind
+from purposewatch_policy import Kind
 from purposewatch_reporter.alerts.episodes import silence_findings
-from purposewatch_reporter.api.parameters import TermName, Time
-from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_reporter.api.parameters import (
+    ID_PATTERN,
+    ControllerName,
+    PublisherName,
+    TermName,
+    Time,
+)
+from purposewatch_reporter.api.problems import ProblemError, not_found
 from purposewatch_reporter.findings import silences as store
 from purposewatch_reporter.findings.silences import MAX_TEXT, Matchers, NewSilence
 from purposewatch_reporter.store.engine import Database
@@ -29,13 +34,13 @@ class FindingMatchers(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
+    controller: ControllerName | None = None
     role: TermName | None = None
     kind: Kind | Literal["unknown"] | None = None
     data_category: TermName | None = None
     purpose: TermName | None = None
     recipient: TermName | None = None
-    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    publisher: PublisherName | None = None
 
     @model_validator(mode="after")
     def _gives_something(self) -> Self:
@@ -119,7 +124,7 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
     @router.post("/{id}/end")
     async def end_silence(
         asked: SilenceEnd,
-        name: Annotated[str, Path(alias="id", pattern="^[0-9a-f]{32}$")],
+        name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
     ) -> Silence:
         """End a silence early."""
         now = clock()
@@ -129,8 +134,7 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
         except store.SilenceError as error:
             raise _refused(error) from None
         if ended is None:
-            message = f"there is no silence `{name}`"
-            raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", message)
+            raise not_found(name, "silence")
         return _shown(ended, now)
 
     routes = APIRouter()

@@ -2,29 +2,44 @@
 
 import json
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, Select, select
 
-from purposewatch_contract import PUBLISHER_PATTERN, Position
-from purposewatch_policy import CONTROLLER_PATTERN, Grade, Kind, Outcome
-from purposewatch_reporter.api.paging import Page, PageRange, next_cursor, page_query
-from purposewatch_reporter.api.parameters import Name, TermName
-from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_contract import Position
+from purposewatch_policy import Grade, Kind, Outcome
+from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
+from purposewatch_reporter.api.parameters import (
+    ID_PATTERN,
+    ControllerName,
+    Name,
+    PublisherName,
+    TermName,
+)
+from purposewatch_reporter.api.problems import not_found
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import violation_categories, violations
 
 _v = violations.c
+_FILTERS = (
+    "controller",
+    "publisher",
+    "role",
+    "purpose",
+    "recipient",
+    "outcome",
+    "kind",
+    "event_id",
+)
 
 
 class ViolationFilters(PageRange):
     """Which violations; all given filters must match. Times are those of the events."""
 
-    controller: Annotated[str, Field(pattern=CONTROLLER_PATTERN)] | None = None
-    publisher: Annotated[str, Field(pattern=PUBLISHER_PATTERN)] | None = None
+    controller: ControllerName | None = None
+    publisher: PublisherName | None = None
     role: TermName | None = None
     purpose: TermName | None = None
     recipient: TermName | None = None
@@ -87,14 +102,7 @@ def _fields(row: Row[Any], categories: list[str]) -> dict[str, Any]:
 
 def _filtered(asked: ViolationFilters) -> Select[Any]:
     query = select(*(column for column in violations.c if column is not _v.verdict))
-    for name in ("controller", "publisher", "role", "purpose", "recipient", "event_id"):
-        value = getattr(asked, name)
-        if value is not None:
-            query = query.where(_v[name] == value)
-    if asked.outcome is not None:
-        query = query.where(_v.outcome == str(asked.outcome))
-    if asked.kind is not None:
-        query = query.where(_v.kind == str(asked.kind))
+    query = filtered(query, asked, {name: _v[name] for name in _FILTERS})
     if asked.category is not None:
         of_category = violation_categories.c.data_category == asked.category
         query = query.where(
@@ -131,7 +139,7 @@ def violations_routes(database: Database) -> APIRouter:
 
     @router.get("/violations/{id}")
     async def get_violation(
-        name: Annotated[str, Path(alias="id", pattern="^[0-9a-f]{32}$")],
+        name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
     ) -> ViolationDetail:
         """One violation with the whole verdict: the reasons for each data category."""
         async with database.reading() as connection:
@@ -139,7 +147,7 @@ def violations_routes(database: Database) -> APIRouter:
             row = found.one_or_none()
             categories = await categories_of(connection, [name])
         if row is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", f"there is no violation `{name}`")
+            raise not_found(name, "violation")
         fields = _fields(row, categories[name])
         return ViolationDetail(**{**fields, "verdict": json.loads(fields["verdict"])})
 
