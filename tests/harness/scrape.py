@@ -1,6 +1,9 @@
 """What a running service says of itself over HTTP."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +15,30 @@ async def get(service: ServiceProcess, path: str) -> httpx.Response:
     """Ask the service over HTTP."""
     async with httpx.AsyncClient(base_url=service.base_url, timeout=10) as client:
         return await client.get(path)
+
+
+async def until_json(
+    service: ServiceProcess,
+    path: str,
+    reached: Callable[[Any], bool],
+    *,
+    status: int = 200,
+    seconds: float = 60,
+) -> Any:
+    """The JSON document at `path`, once it is as wanted; fails with it and the service's logs."""
+    answer = "no answer"
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    response = await get(service, path)
+                    answer = response.text
+                    if response.status_code == status and reached(found := response.json()):
+                        return found
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        message = f"{path} stays {answer}\n{service.logs[-5000:]}"
+        raise AssertionError(message) from None
 
 
 async def metric(

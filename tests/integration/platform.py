@@ -24,7 +24,7 @@ from purposewatch_contract import (
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.harness.broker import RunningBroker
 from tests.harness.environment import kafka_settings, service_environment
-from tests.harness.scrape import get
+from tests.harness.scrape import get, until_json
 from tests.harness.service import ServiceProcess
 
 PARTITIONS = 3
@@ -106,17 +106,13 @@ class Platform:
         self, reached: Callable[[dict[str, Any]], bool], *, seconds: float = 60
     ) -> dict[str, Any]:
         """The ledger report, once it is as wanted."""
-        found: dict[str, Any] = {}
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    found = await self.ledger()
-                    if "totals" in found and reached(found):
-                        return found
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            message = f"the ledger stays {json.dumps(found)}\n{self.reporter.logs[-5000:]}"
-            raise AssertionError(message) from None
+        found: dict[str, Any] = await until_json(
+            self.reporter,
+            "/api/v1/ledger",
+            lambda found: "totals" in found and reached(found),
+            seconds=seconds,
+        )
+        return found
 
     async def recreate(self, topics: Iterable[TopicName]) -> None:
         """Delete topics and make them again."""

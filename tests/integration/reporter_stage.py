@@ -17,7 +17,7 @@ from purposewatch_reporter.store.positions import load_next_offsets
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.harness.broker import RunningBroker
 from tests.harness.environment import kafka_settings, service_environment
-from tests.harness.scrape import get
+from tests.harness.scrape import until_json
 from tests.harness.service import ServiceProcess
 from tests.unit.reporter.records import dead_letter, verdict
 from tests.unit.reporter.reference_ledger import PlainLedger, comparable, stored_ledger
@@ -177,18 +177,23 @@ class Stage:
         await self._wait_read(load)
         stored = await stored_ledger(self.database, topic_name(self.prefix, EVENTS))
         assert comparable(stored) == comparable(expected)
-        await asyncio.sleep(1.0)  # several comparisons with Kafka
-        ledger = (await get(reporter, "/api/v1/ledger")).json()
+        ledger = await until_json(
+            reporter,
+            "/api/v1/ledger",
+            lambda found: all(
+                (partition["events"], partition["unaccounted"] + partition["pending"])
+                == (load.events, load.unaccounted[partition["partition"]])
+                for partition in found["partitions"]
+            ),
+        )
         assert ledger["reconciled"] is False
+        assert len(ledger["partitions"]) == PARTITIONS
         for partition in ledger["partitions"]:
             number = partition["partition"]
             assert partition["verdicts"] == expected.verdicts[number]
             assert partition["dead_letters"] == expected.dead_letters[number]
             assert partition["duplicates"] == expected.duplicates[number]
             assert partition["conflicts"] == expected.conflicts[number]
-            assert partition["events"] == load.events
-            missing = partition["unaccounted"] + partition["pending"]
-            assert missing == load.unaccounted[number]
 
     async def _wait_read(self, load: Load) -> None:
         """Wait until the last record of every partition has been read, repeats included."""

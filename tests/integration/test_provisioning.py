@@ -1,7 +1,11 @@
 """Topics are created as declared, and a topic that differs is a clear error."""
 
+from typing import Any
+
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
 from purposewatch_contract import EVENTS, RAW, VERDICTS, topic_name
@@ -18,12 +22,36 @@ from tests.harness.broker import RunningBroker
 from tests.harness.environment import kafka_settings
 
 
+async def described(broker: RunningBroker, topics: list[str]) -> list[dict[str, Any]]:
+    """What the broker says of topics: their partitions, and on Apache Kafka their settings."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+    await admin.start()
+    try:
+        found: list[dict[str, Any]] = sorted(
+            await admin.describe_topics(topics), key=lambda topic: topics.index(topic["topic"])
+        )
+        if broker.kind == "apache_kafka":
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+            answers = await admin.describe_configs(resources)
+            found.append({"configs": [answer.resources for answer in answers]})
+    finally:
+        await admin.close()
+    return found
+
+
 async def test_provisioning_twice_changes_nothing(broker: RunningBroker, topic_prefix: str) -> None:
     """The first service to start creates the topics; the others find them as declared."""
     settings = kafka_settings(broker, topic_prefix)
 
     await TopicProvisioner(settings, (EVENTS, RAW), client_id="test").start()
+    names = [topic_name(topic_prefix, name) for name in (EVENTS, RAW)]
+    before = await described(broker, names)
     await TopicProvisioner(settings, (EVENTS, RAW, VERDICTS), client_id="test").start()
+
+    assert [len(topic["partitions"]) for topic in before[:2]] == [3, 3]
+    assert await described(broker, names) == before
+    verdicts, *_ = await described(broker, [topic_name(topic_prefix, VERDICTS)])
+    assert len(verdicts["partitions"]) == 3
 
 
 async def test_other_number_of_partitions_is_refused(

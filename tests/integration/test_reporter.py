@@ -23,7 +23,7 @@ from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from tests.harness.broker import RunningBroker
 from tests.harness.postgresql import PostgreSQL, require_postgresql
-from tests.harness.scrape import get, metric
+from tests.harness.scrape import get, metric, until_json
 from tests.harness.service import ServiceProcess
 from tests.integration.reporter_stage import Load, Stage, stage_on
 from tests.unit.reporter.conftest import ledger_writer_of
@@ -117,10 +117,12 @@ async def test_a_database_that_is_away_only_delays_the_books(
     load = Load(topic_prefix, events=400, seed=3)
     async with stage_on(broker, topic_prefix, url) as stage, stage.reporter() as reporter:
         await reporter.wait_ready("/livez")
-        await asyncio.sleep(1)
-        unready = await get(reporter, "/readyz")
-        assert unready.status_code == 503
-        assert unready.json()["checks"]["database"]["ok"] is False
+        await until_json(
+            reporter,
+            "/readyz",
+            lambda found: not found["checks"]["database"]["ok"],
+            status=503,
+        )
         answer = await get(reporter, "/api/v1/violations")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         await postgresql.start()
@@ -144,8 +146,11 @@ async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_pre
     async with stage.reporter() as reporter:
         await reporter.wait_ready()
         await stage.wait_booked(4)
-        await asyncio.sleep(1)
-        ledger = (await get(reporter, "/api/v1/ledger")).json()
+        ledger = await until_json(
+            reporter,
+            "/api/v1/ledger",
+            lambda found: [each["events"] for each in found["partitions"]] == [6, 1, 0],
+        )
         first, second, third = ledger["partitions"]
         assert (first["events"], first["unaccounted"], first["pending"]) == (6, 2, 1)
         assert first["gaps"] == [{"first": 2, "last": 3}]
@@ -158,8 +163,7 @@ async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_pre
         late = [verdict(0, offset, prefix=topic_prefix) for offset in (3, 2, 5)]
         await stage._publish(VERDICTS, {0: late}, 100, 0)
         await stage.wait_booked(7)
-        await asyncio.sleep(1)
-        assert (await get(reporter, "/api/v1/ledger")).json()["reconciled"] is True
+        await until_json(reporter, "/api/v1/ledger", lambda found: found["reconciled"] is True)
         assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds") == 0
         assert await reporter.terminate() == 0
 

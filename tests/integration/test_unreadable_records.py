@@ -98,7 +98,9 @@ async def test_other_partitions_lose_nothing(
     for _ in range(60):
         await producer.publish([OutgoingRecord(topic, b"x", partition=p) for p in (0, 1)])
         await asyncio.sleep(0.01)
-    await asyncio.sleep(1)
+    async with asyncio.timeout(20):
+        while [len(seen[0]), len(seen[1])] != [60, 60]:
+            await asyncio.sleep(0.05)
     ready = await consumer.ready()
     await consumer.stop()
     await producer.stop()

@@ -5,15 +5,16 @@
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
+from purposewatch_cli.policy import explain_command
 from purposewatch_cli.policy.explain.as_json import as_json
 from purposewatch_cli.policy.explain.report import show
 from purposewatch_cli.policy.explain.wrapping import wrapped
@@ -357,8 +358,13 @@ def test_lines_break_within_no_term(width: int) -> None:
     assert all(line.count("`") % 2 == 0 for line in lines)
 
 
-def test_moment_is_now_without_any_other() -> None:
+def test_moment_is_now_without_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A described flow is decided by the version that is in force now."""
-    answer = run_json(*FLAGS)
-    asked = datetime.fromisoformat(str(answer["at"]))
-    assert abs((datetime.now(UTC) - asked).total_seconds()) < 60
+
+    class Frozen(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2026, 3, 2, 9, 0, 0, 5, tzinfo=tz)
+
+    monkeypatch.setattr(explain_command, "datetime", Frozen)
+    assert run_json(*FLAGS)["at"] == "2026-03-02T09:00:00+00:00"

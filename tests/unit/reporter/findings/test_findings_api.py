@@ -1,14 +1,16 @@
 """Findings and silences over HTTP."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from purposewatch_reporter import app
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.test_api import TOKEN, client_of
 
@@ -16,7 +18,9 @@ API = "/api/v1"
 
 
 @pytest.fixture
-async def api(database: Database, ledger_writer: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
+async def api(
+    database: Database, ledger_writer: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
     """Five findings of two controllers' roles, one of them prohibited, one unknown."""
     values = [
         verdict(
@@ -30,13 +34,14 @@ async def api(database: Database, ledger_writer: LedgerWriter) -> AsyncIterator[
         for offset in range(5)
     ]
     await ledger_writer.record_verdicts(in_topic("verdicts", values))
+    monkeypatch.setattr(app, "_now", lambda: NOW)
     async with client_of(database) as client:
         yield client
 
 
 def in_days(days: float) -> str:
-    """A time from now on."""
-    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A time from the application's now on."""
+    return (NOW + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def get(api: httpx.AsyncClient, path: str) -> Any:

@@ -1,7 +1,6 @@
 """Users: the first one, and the command that manages them."""
 
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from purposewatch_reporter.web.users.first_user import FIRST_USERNAME, FirstUser
 from purposewatch_reporter.web.users.passwords import Passwords, generate
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.store import find_user, is_username
-from tests.unit.reporter.web.conftest import CHEAP
+from tests.unit.reporter.web.conftest import CHEAP, NOW
 
 
 async def test_the_first_user_is_created_once(
@@ -24,7 +23,7 @@ async def test_the_first_user_is_created_once(
     """Its password is logged once, and is the right one."""
     caplog.set_level(logging.INFO)
     passwords = Passwords(CHEAP)
-    first = FirstUser(database, passwords, lambda: datetime.now(UTC))
+    first = FirstUser(database, passwords, lambda: NOW)
     await first.start()
     said = capsys.readouterr().out + caplog.text
     await first.start()
@@ -99,7 +98,7 @@ async def test_a_user_may_have_no_password(database: Database) -> None:
     """Room for another identity provider."""
     async with database.writing() as connection:
         await connection.execute(
-            accounts.insert().values(username="sso", role="viewer", created_time=datetime.now(UTC))
+            accounts.insert().values(username="sso", role="viewer", created_time=NOW)
         )
     async with database.reading() as connection:
         assert (await connection.execute(select(accounts.c.password_hash))).scalar_one() is None
