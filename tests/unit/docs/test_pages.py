@@ -121,3 +121,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 def _sections(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_the_paths_that_contributors_are_sent_to_exist() -> None:
+    """The guide names files and folders; they move."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:shared|services|deploy|docs|tests|release)/[\w/.-]+)`", text)
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
