@@ -62,22 +62,25 @@ class AuditPipeline:
         )
         if stop is not None:
             raise StopConsumingError(stop)
-        await self._producer.publish(list(map(self._outgoing, records, results)))
+        await self._producer.publish(
+            [
+                OutgoingRecord(
+                    self._verdicts_topic, result.value, record.key, record.partition, JSON_HEADERS
+                )
+                if isinstance(result, AuditedEvent)
+                else self._dead_letter(record, result)
+                for record, result in zip(records, results, strict=True)
+            ]
+        )
         self._limit = limit
         audited = [result for result in results if isinstance(result, AuditedEvent)]
         self._observe(audited, decider.policies.controllers)
         if len(audited) < len(results):
             self._report([result for result in results if isinstance(result, DeadLetter)])
 
-    def _outgoing(self, record: Record, result: AuditedEvent | DeadLetter) -> OutgoingRecord:
-        if isinstance(result, AuditedEvent):
-            return OutgoingRecord(
-                self._verdicts_topic, result.value, record.key, record.partition, JSON_HEADERS
-            )
-        letter = result.__pydantic_serializer__.to_json(result)
-        return OutgoingRecord(
-            self._dead_letters_topic, letter, None, record.partition, JSON_HEADERS
-        )
+    def _dead_letter(self, record: Record, letter: DeadLetter) -> OutgoingRecord:
+        value = letter.__pydantic_serializer__.to_json(letter)
+        return OutgoingRecord(self._dead_letters_topic, value, None, record.partition, JSON_HEADERS)
 
     def _observe(self, audited: Sequence[AuditedEvent], known: Container[str]) -> None:
         acknowledged = self._clock()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -17,7 +17,6 @@ from purposewatch_ingest.http.problems import (
     Problem,
     ProblemError,
     ProblemKind,
-    answer_defect,
     answer_http_exception,
     answer_problem,
 )
@@ -66,7 +65,7 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
 
 
 def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndpoint) -> None:
-    @app.post(
+    app.post(
         "/v1/events",
         status_code=202,
         summary="Publish one event or a batch",
@@ -89,14 +88,7 @@ def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndp
                 ProblemKind.KAFKA_UNAVAILABLE,
             ),
         },
-    )
-    async def publish_events(request: Request) -> Response:
-        try:
-            return await events.publish(request)
-        except ProblemError:
-            raise
-        except Exception as error:  # noqa: BLE001 - must not be logged elsewhere: messages may quote
-            return await answer_defect(request, error)
+    )(events.publish_events)
 
     @app.get(
         "/v1/vocabulary/{controller}",

@@ -11,13 +11,19 @@ from purposewatch_contract.submission import RefusedError
 from purposewatch_ingest.admission import AdmittedEvent, RefusedEvent
 from purposewatch_ingest.content_modes import (
     BATCHED,
+    BINARY,
     STRUCTURED,
     ContentMode,
     content_mode,
     events_in_request,
     traceparent_of,
 )
-from purposewatch_ingest.http.problems import ProblemError, ProblemKind, refusal_problem
+from purposewatch_ingest.http.problems import (
+    ProblemError,
+    ProblemKind,
+    answer_defect,
+    refusal_problem,
+)
 from purposewatch_ingest.http.requests import RETRY_SECONDS, InFlight, authenticate, read_body
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
@@ -59,23 +65,29 @@ class EventsEndpoint:
         self._limits = limits
         self._in_flight = in_flight
 
-    async def publish(self, request: Request) -> Response:
+    async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
-        publisher = authenticate(request, self._ingest.register())
-        mode = content_mode(request.headers.get("content-type", ""))
-        if mode is None or (mode is ContentMode.BINARY and "ce-specversion" not in request.headers):
-            detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `application/json` with `ce-` headers"
-            raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
-        with self._in_flight.take():
-            body = await read_body(
-                request,
-                max_bytes=self._limits.max_body_bytes,
-                timeout_seconds=self._limits.body_timeout_seconds,
-            )
-            admitted = self._admit(request, mode, body, publisher)
-            await self._publish(admitted)
-        self._ingest.count_accepted([publisher.name] * len(admitted), "http")
-        return JSONResponse({"accepted": len(admitted)}, status_code=202)
+        try:
+            publisher = authenticate(request, self._ingest.register())
+            mode = content_mode(request.headers.get("content-type", ""))
+            binary = mode is ContentMode.BINARY
+            if mode is None or (binary and "ce-specversion" not in request.headers):
+                detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
+                raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)  # noqa: TRY301
+            with self._in_flight.take():
+                body = await read_body(
+                    request,
+                    max_bytes=self._limits.max_body_bytes,
+                    timeout_seconds=self._limits.body_timeout_seconds,
+                )
+                admitted = self._admit(request, mode, body, publisher)
+                await self._publish(admitted)
+            self._ingest.count_accepted([publisher.name] * len(admitted), "http")
+            return JSONResponse({"accepted": len(admitted)}, status_code=202)
+        except ProblemError:
+            raise
+        except Exception as error:  # noqa: BLE001 - must not be logged elsewhere: messages may quote
+            return await answer_defect(request, error)
 
     def _admit(
         self, request: Request, mode: ContentMode, body: bytes, publisher: Publisher
