@@ -250,19 +250,19 @@ def test_masses_of_unknown_terms_are_cheap(admit: Admit, event: MakeEvent) -> No
     """Looking for suggestions does not turn a hostile event into a load."""
     categories = [f"user.contct.emai{n}" for n in range(64)]
     facts = {f"consent.marketin{n}": True for n in range(32)}
-    started = time.perf_counter()
+    started = time.process_time()
     refusal = refused(admit, event({"data_categories": categories, "facts": facts}))
     assert len(refusal.errors) == 16
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_admission_is_quick(event: MakeEvent, admit: Admit) -> None:
     """An event of a new flow takes some tens of microseconds; 10 times that is a regression."""
     documents = [event({"retention_days": number}) for number in range(1_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     for document in documents:
         admit(document)
-    assert (time.perf_counter() - started) / len(documents) < 0.0004
+    assert (time.process_time() - started) / len(documents) < 0.0004
 
 
 def test_future_limit_is_a_setting(event: MakeEvent, rules: AdmissionRules, admit: Admit) -> None:
