@@ -295,7 +295,7 @@ async def test_a_page_alerts_once(pipeline: Pipeline) -> None:
     await pipeline.detector.check(TOPICS.events, [0])
     async with pipeline.database.reading() as connection:
         [notice] = (await connection.execute(select(tables.notices))).all()
-    assert (notice.key, notice.state) == (f"log epoch/{TOPICS.events}/0", "firing")
+    assert (notice.key, notice.state) == (f"page/{TOPICS.events}/0", "firing")
 
 
 STEPS = st.lists(

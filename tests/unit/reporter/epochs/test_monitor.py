@@ -121,7 +121,7 @@ async def test_events_that_went_with_their_log_are_lost_and_alert(bench: Bench) 
         bench.pipeline.accept()
     await bench.look()
     await bench.look()
-    assert {f"log epoch/{TOPICS.events}/0", "lost/events"} <= await bench.firing()
+    assert {f"page/{TOPICS.events}/0", "lost/events"} <= await bench.firing()
     assert bench.reconciler.latest is not None
     [ended] = bench.reconciler.latest.events.ended
     assert (ended.events, ended.verdicts, ended.unaccounted) == (5, 3, 2)
@@ -130,7 +130,7 @@ async def test_events_that_went_with_their_log_are_lost_and_alert(bench: Bench) 
     assert bench.gauge(m.LEDGER_VERDICTS, "0") == 3
     bench.pipeline.later(timedelta(days=1))
     await bench.look()
-    assert not {f"log epoch/{TOPICS.events}/0", "lost/events"} & await bench.firing()
+    assert not {f"page/{TOPICS.events}/0", "lost/events"} & await bench.firing()
     assert bench.gauge(m.LEDGER_LOST, "events") == 2
 
 
@@ -161,7 +161,7 @@ async def test_a_short_log_alerts_until_its_page_is_turned(bench: Bench) -> None
     bench.pipeline.later(timedelta(minutes=1))
     await bench.look()
     await bench.look()
-    assert await bench.firing() == {f"log epoch/{TOPICS.events}/0"}
+    assert await bench.firing() == {f"page/{TOPICS.events}/0"}
 
 
 @pytest.mark.parametrize(("booked_before", "base"), [(False, 4), (True, 7)])

@@ -49,8 +49,12 @@ class Reason(StrEnum):
 
 
 def epoch_key(topic: str, partition: int) -> str:
-    """The key of the notice that a log epoch was started."""
-    return f"log epoch/{topic}/{partition}"
+    """The key of the notice that a log epoch was started.
+
+    It identifies the alert to its receivers, so it keeps the prefix of 0.1: an alert that fires
+    during an update must end under the key that it began with.
+    """
+    return f"page/{topic}/{partition}"
 
 
 class NotSureYetError(Exception):
