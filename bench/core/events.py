@@ -2,7 +2,7 @@
 
 Every flow starts from a statement of the policy or from one of the policy's own cases. Some are
 then altered in a term or two, as a service is when it does more than was declared. Terms are
-always of the vocabulary, as the gate sees to before an event is decided.
+always in the vocabulary, as ingest ensures before an event is decided.
 """
 
 from collections.abc import Mapping, Sequence

@@ -39,7 +39,7 @@ class Filling:
 
 
 async def fill(dsn: str, count: int) -> Filling:
-    """Fill the tables; findings follow from the violations as booking would have made them."""
+    """Fill the tables; findings are what the ledger writer would make of them."""
     chance = random.Random(SEED)  # noqa: S311 - the same every time
     filling = Filling(make_flows(chance))
     connection = await asyncpg.connect(dsn)

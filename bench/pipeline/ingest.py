@@ -1,4 +1,4 @@
-"""Contestants that take submitted events in: the gate, from the raw topic and over HTTP."""
+"""Contestants that accept submitted events: ingest, from the raw topic and over HTTP."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def contestants(stage: Stage) -> list[Contestant]:
 
 
 class RawTopic:
-    """The gate on a full raw topic."""
+    """Ingest on a filled raw topic."""
 
     name = "raw_topic"
     title = "ingest from the raw topic"
@@ -56,7 +56,7 @@ class RawTopic:
         self._stage = stage
 
     async def run(self, events: int) -> Figure:
-        """Fill a topic, then start the gate on it."""
+        """Fill a topic, then start ingest on it."""
         async with self._stage.topics() as prefix:
             records = [
                 AdmittedEvent("bench", f"{number}".encode(), sent.body, None)
@@ -71,7 +71,7 @@ class RawTopic:
 
 
 class Http:
-    """The gate, asked by some clients at once. Only the gate's own processor time counts."""
+    """Ingest with concurrent clients. Only its own CPU time counts."""
 
     def __init__(  # noqa: PLR0913 - what tells contestants apart
         self,
@@ -91,7 +91,7 @@ class Http:
         self._share = share
 
     async def run(self, events: int) -> Figure:
-        """Start the gate, and publish to it over connections that stay open."""
+        """Start ingest, and publish to it over persistent connections."""
         count = int(events * self._share)
         async with self._stage.topics() as prefix:
             with gate_files() as (environment, keys):
@@ -126,7 +126,7 @@ class Http:
                 writer.write(request)
                 status = await _answer(reader)
                 if status != 202:
-                    message = f"the gate answered {status}"
+                    message = f"ingest answered {status}"
                     raise RuntimeError(message)
                 sent += size
         return sent
@@ -192,7 +192,7 @@ async def _ready(port: int, processes: Sequence[Measured]) -> None:
 
 @contextlib.contextmanager
 def gate_files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """The gate's own settings, and the key of each publisher."""
+    """The settings of ingest, and the key of each publisher."""
     keys = {name: f"pwk_bench-{name}" for name in planned_traffic().publishers}
     with tempfile.TemporaryDirectory(prefix="purposewatch-bench-") as directory:
         path = Path(directory) / "publishers.yaml"

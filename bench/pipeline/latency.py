@@ -1,7 +1,7 @@
 """How long an event waits for its verdict, at a steady rate.
 
 From the moment of acceptance that the event itself names to the moment in which a consumer of the
-verdicts topic has the verdict in hand. Both clocks are this machine's.
+verdicts topic has received the verdict. Both clocks are this machine's.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The services' memory over a long run: `python -m bench.pipeline.memory`, from the root.
 
-Feeds the raw topic at a steady rate with events that all have identifiers of their own, lets gate,
-auditor and reporter work it off, and notes their resident memory every second. The reporter books
-into PostgreSQL where that is installed, else into SQLite. Writes `build/bench-memory.json` and
+Feeds the raw topic at a steady rate with events that all have different identifiers, lets ingest,
+auditor and reporter process them, and samples their resident memory every second. The reporter
+records into PostgreSQL if it is installed, otherwise into SQLite. Writes `build/bench-memory.json` and
 `docs/images/memory.svg`.
 """
 
@@ -71,7 +71,7 @@ async def _database() -> AsyncIterator[str]:
     programs = binaries()
     if programs is None:
         with tempfile.TemporaryDirectory(prefix="purposewatch-bench-") as directory:
-            yield f"sqlite+aiosqlite:///{directory}/books.db"
+            yield f"sqlite+aiosqlite:///{directory}/ledger.db"
     else:
         with PostgreSQL(programs) as server:
             await server.start()

@@ -1,4 +1,4 @@
-"""Contestants that keep the books: the reporter, into either database."""
+"""Contestants that record verdicts: the reporter, into either database."""
 
 import contextlib
 import itertools
@@ -107,7 +107,7 @@ class Reporter:
     async def _database(self) -> AsyncIterator[tuple[str, PostgreSQL | None]]:
         if self._programs is None:
             with tempfile.TemporaryDirectory(prefix="purposewatch-bench-") as directory:
-                yield f"sqlite+aiosqlite:///{directory}/books.db", None
+                yield f"sqlite+aiosqlite:///{directory}/ledger.db", None
         else:
             with PostgreSQL(self._programs) as server:
                 await server.start()

@@ -44,7 +44,7 @@ class Stage:
         self._numbers = itertools.count(1)
 
     def environment(self, prefix: str) -> dict[str, str]:
-        """What every process is told, services and others alike."""
+        """Settings of every process, services and others alike."""
         return variables(
             **self.settings(prefix).model_dump(exclude_unset=True), log_level="warning"
         )
@@ -150,7 +150,7 @@ async def _committed(
 
 
 def partition_of(key: bytes) -> int:
-    """Where an event with this key goes, as even as the gate's own choice."""
+    """The partition of an event with this key, as even as the choice of ingest."""
     partition: int = DefaultPartitioner()(key, _ALL, _ALL)
     return partition
 

@@ -9,7 +9,7 @@ from bench.core.engines.rego import Rego
 
 CORE: type[Engine] = Core
 REMEMBERING: type[Engine] = CoreThatRemembers
-"""Not compared with engines that decide anew: any of them could have a memory in front of it."""
+"""Not compared with engines that decide each time: any engine could have a cache."""
 OTHERS: tuple[type[Engine], ...] = (Rego, Cel, Cedar)
 """Engines that hold the whole policy and answer one question for each flow."""
 BY_HAND: type[Engine] = CelByHand

@@ -11,7 +11,7 @@ _PERMITTED = Outcome.PERMITTED
 
 
 class Core:
-    """Decides every event anew: by the version in force, with every reason in words."""
+    """Decides every event without a cache, by the version in force, with every reason in words."""
 
     name = "Purposewatch core"
     answers = "verdict, kind, grade, statement, clause, failed dimensions, sentence, digest"

@@ -109,7 +109,7 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
             stacked=True,
             description="Decisions per second, one for each data category. `clear`: a statement "
             "names the very terms. `vague`: only broader terms. `omitted`, `incorrect`, "
-            "`ambiguous`: not what people were told. If these rise, find the statement below.",
+            "`ambiguous`: not what the policy says. If these rise, find the statement below.",
         ),
         number(
             "Share of vague disclosures",

@@ -14,7 +14,7 @@ __all__ = ["EventLine", "FaultyLine", "read_lines"]
 Event: TypeAlias = SubmittedEvent | CanonicalEvent
 
 MAX_LINE_BYTES = 1024 * 1024
-"""As large as an event may be at the gate."""
+"""The largest event that ingest accepts."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

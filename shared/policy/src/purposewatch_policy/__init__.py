@@ -1,4 +1,4 @@
-"""Decides, explains and mends flows of personal data against declared policies.
+"""Decides and explains flows of personal data against declared policies, and finds remedies.
 
 A library of pure functions: no broker, clock, log or database. This package holds what deciding
 needs; beside it are the public packages `vocabulary`, `yaml_reader`, `files`, `languages`,
