@@ -13,11 +13,11 @@ from bench.pipeline.events import Sent, submitted
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes, running
 from bench.pipeline.stage import WARM_SHARE, Stage
 from purposewatch_contract import RAW
-from purposewatch_demo.embedded_broker import free_port
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.stage import write_register
 from purposewatch_ingest.admission import AdmittedEvent
 from tests.harness.environment import variables
+from tests.harness.ports import take_port
 
 _READY_SECONDS = 30.0
 _SINGLE_SHARE = 0.2
@@ -198,6 +198,6 @@ def gate_files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
         path = Path(directory) / "publishers.yaml"
         write_register(path, keys, planned_traffic().controllers_by_publisher)
         yield (
-            variables(publishers_file=path, pseudonym_key="ab" * 32, ingest_http_port=free_port()),
+            variables(publishers_file=path, pseudonym_key="ab" * 32, ingest_http_port=take_port()),
             keys,
         )

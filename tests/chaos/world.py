@@ -83,7 +83,6 @@ class World:
             setting.brokers,
             doors=[_door(name) for name in self._names()],
             heap_mb=256,
-            take_port=take_port,
         )
         self.postgresql: PostgreSQL | None = None
         self.database_url = f"sqlite+aiosqlite:///{setting.sqlite}"
@@ -149,7 +148,7 @@ class World:
     async def _start_postgresql(self, stack: AsyncExitStack) -> None:
         programs = binaries()
         assert programs is not None, "PostgreSQL's programs are needed; install it"
-        self.postgresql = stack.enter_context(PostgreSQL(programs, take_port()))
+        self.postgresql = stack.enter_context(PostgreSQL(programs))
         await self.postgresql.start()
         name = await self.postgresql.create_database()
         self.database_url = self.postgresql.url(name)
@@ -162,9 +161,7 @@ class World:
         service = name.partition("-")[0]
         module = self.setting.modules.get(service, f"purposewatch_{service}")
         log = self.setting.directory / f"{name}.log"
-        return ServiceProcess(
-            module, self._environment(name), service=service, port=take_port(), log=log
-        )
+        return ServiceProcess(module, self._environment(name), service=service, log=log)
 
     def _environment(self, name: str) -> dict[str, str]:
         servers = ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.proxies[name, "kafka"])

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-from purposewatch_demo.embedded_broker import free_port
+from tests.harness.ports import take_port
 from tests.harness.process import Server
 from tests.harness.required import skip_without
 
@@ -102,7 +102,7 @@ class Alertmanager(Server):
 
     def __init__(self, configuration: Path) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-alertmanager-"))
-        port = free_port()
+        port = take_port()
         command = [
             require_alertmanager(),
             f"--config.file={configuration}",

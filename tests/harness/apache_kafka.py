@@ -13,12 +13,13 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from purposewatch_demo.embedded_broker import cluster_at, end_process, free_port, tied_to_caller
+from purposewatch_demo.embedded_broker import cluster_at, end_process, tied_to_caller
 from tests.harness import kafka_jars
+from tests.harness.ports import take_port
 from tests.harness.required import skip_without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_APACHE_KAFKA"
@@ -86,13 +87,11 @@ class ApacheKafka:
         *,
         doors: Sequence[str] = (),
         heap_mb: int = 512,
-        take_port: Callable[[], int] = free_port,
         rebalance_delay_ms: int = 0,
     ) -> None:
         self._count = nodes
         self._door_names = tuple(doors)
         self._heap_mb = heap_mb
-        self._take_port = take_port
         self._rebalance_delay_ms = rebalance_delay_ms
         self._cluster_id = _new_cluster_id()
         self._nodes: list[_Node] = []
@@ -115,9 +114,9 @@ class ApacheKafka:
             _Node(
                 number,
                 self._directory / str(number),
-                self._take_port(),
-                self._take_port(),
-                {name: Door(self._take_port(), self._take_port()) for name in self._door_names},
+                take_port(),
+                take_port(),
+                {name: Door(take_port(), take_port()) for name in self._door_names},
                 self._heap_mb,
             )
             for number in range(1, self._count + 1)

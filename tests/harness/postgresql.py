@@ -15,7 +15,7 @@ from typing import Self
 
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 
-from purposewatch_demo.embedded_broker import free_port
+from tests.harness.ports import take_port
 from tests.harness.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_POSTGRESQL"
@@ -43,14 +43,14 @@ class PostgreSQL:
     PostgreSQL refuses to run as root, so root starts it as another user.
     """
 
-    def __init__(self, programs: Path, port: int | None = None) -> None:
+    def __init__(self, programs: Path) -> None:
         self._programs = programs
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-postgresql-"))
         self._user: str | None = None
         if os.geteuid() == 0:
             self._user = _unprivileged_user()
             shutil.chown(self._directory, self._user)
-        self.port = port or free_port()
+        self.port = take_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "--auth=trust", "--username=purposewatch", "--encoding=UTF8", "data")
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from purposewatch_demo.embedded_broker import end_process, free_port, tied_to_caller
+from purposewatch_demo.embedded_broker import end_process, tied_to_caller
+from tests.harness.ports import take_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,7 +133,7 @@ class Server(Process):
         log: Path | None = None,
     ) -> None:
         super().__init__(command, env, log=log)
-        self.port = port or free_port()
+        self.port = port or take_port()
 
     @property
     def base_url(self) -> str:

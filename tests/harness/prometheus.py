@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from purposewatch_demo.embedded_broker import free_port
+from tests.harness.ports import take_port
 from tests.harness.process import Server
 
 _CONFIGURATION = Path(__file__).parents[2] / "deploy" / "prometheus"
@@ -25,7 +25,7 @@ class Prometheus(Server):
         """`targets` maps each service to its port on this machine."""
         self._home = directory / "configuration"
         self._targets = targets
-        port = free_port()
+        port = take_port()
         command = [
             shutil.which("prometheus") or "prometheus",
             f"--config.file={self._home / 'prometheus.yml'}",

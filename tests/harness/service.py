@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from purposewatch_demo.embedded_broker import free_port
+from tests.harness.ports import take_port
 from tests.harness.process import PREFIX, Server
 
 
@@ -20,11 +20,10 @@ class ServiceProcess(Server):
         env: Mapping[str, str],
         *,
         service: str | None = None,
-        port: int | None = None,
         log: Path | None = None,
     ) -> None:
         service = (service or module.removeprefix("purposewatch_")).upper()
-        port = port or free_port()
+        port = take_port()
         own = {
             f"{PREFIX}LOG_FORMAT": "json",
             **env,
