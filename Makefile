@@ -57,9 +57,11 @@ format: install-dev  ## Format the code with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-coverage: install-dev  ## Branch coverage of the unit and cases tiers, as build/coverage/index.html
-	$(BIN)/python -m tests unit cases -- --cov --cov-append --cov-report=term:skip-covered \
-	  --cov-report=html
+coverage: install-dev  ## Branch coverage of the unit and cases tiers; build/coverage/index.html
+	rm -f .coverage
+	$(BIN)/python -m tests unit cases -- --cov --cov-append --cov-report=
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage html --quiet
 
 unit: install-dev  ## Fast tests that start no process
 	$(BIN)/python -m tests unit
