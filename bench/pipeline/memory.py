@@ -2,8 +2,8 @@
 
 Feeds the raw topic at a steady rate with events that all have different identifiers, lets ingest,
 auditor and reporter process them, and samples their resident memory every second. The reporter
-records into PostgreSQL if it is installed, otherwise into SQLite. Writes `build/bench-memory.json` and
-`docs/images/memory.svg`.
+records into PostgreSQL if it is installed, otherwise into SQLite. Writes
+`build/bench-memory.json` and `docs/images/memory.svg`.
 """
 
 import argparse
