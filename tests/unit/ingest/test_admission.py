@@ -23,6 +23,7 @@ from purposewatch_ingest.admission import (
 )
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_policy.vocabulary import Vocabulary
+from tests.unit.contract.codec.fast_path import fast_path_of
 
 Admit: TypeAlias = Callable[..., AdmittedEvent]
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
@@ -324,5 +325,5 @@ def test_canonical_event_is_in_the_notation_of_the_fast_codec(
     }
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01" if traced else None
     result = admit(event(extra if full else {}), origin=origin, traceparent=trace)
-    decoded = FastEventCodec()._decode_own_notation(result.value)
+    decoded = fast_path_of(FastEventCodec()).decode(result.value)
     assert (decoded.origin, decoded.traceparent) == (origin, trace)

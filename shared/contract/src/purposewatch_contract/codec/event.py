@@ -49,38 +49,32 @@ class FastEventCodec:
     def decode(self, value: bytes) -> DecodedEvent:
         """See `EventCodec`."""
         try:
-            return self._decode_own_notation(value)
+            whole = value.decode("ascii")
+            match = _EVENT(whole)
+            if match is not None and len(match["origin"]) <= MAX_ORIGIN:
+                (event_id, source, time, publisher, accepted, digest, origin, subject,
+                 trace) = match.groups()  # fmt: skip
+                start, end = match.end("origin") + len(_BEFORE_FLOW), match.start("subject")
+                text = whole[start : end - len(_BEFORE_SUBJECT)]
+                if self._senders.get((source, publisher)) is None:
+                    self._senders.check(source, publisher)
+                return DecodedEvent(
+                    self._flows.cached(text) or self._flows.decode(text, subject),
+                    subject,
+                    event_id,
+                    source,
+                    publisher,
+                    digest,
+                    origin,
+                    trace,
+                    datetime.fromisoformat(time),
+                    self._timestamps.get(accepted) or self._timestamps.parse(accepted),
+                    time,
+                    accepted,
+                )
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            return self._reference.decode(value)
-
-    def _decode_own_notation(self, value: bytes) -> DecodedEvent:
-        whole = value.decode("ascii")
-        match = _EVENT(whole)
-        if match is None:
-            message = "is not in ingest's own notation"
-            raise ValueError(message)
-        event_id, source, time, publisher, accepted, digest, origin, subject, trace = match.groups()
-        start, end = match.end("origin") + len(_BEFORE_FLOW), match.start("subject")
-        text = whole[start : end - len(_BEFORE_SUBJECT)]
-        if len(origin) > MAX_ORIGIN:
-            message = "has too long an origin"
-            raise ValueError(message)
-        if self._senders.get((source, publisher)) is None:
-            self._senders.check(source, publisher)
-        return DecodedEvent(
-            self._flows.cached(text) or self._flows.decode(text, subject),
-            subject,
-            event_id,
-            source,
-            publisher,
-            digest,
-            origin,
-            trace,
-            datetime.fromisoformat(time),
-            self._timestamps.get(accepted) or self._timestamps.parse(accepted),
-            time,
-            accepted,
-        )
+            pass  # the reference decides
+        return self._reference.decode(value)
 
     def encode(self, event: DecodedEvent) -> bytes:
         """See `EventCodec`."""

@@ -35,7 +35,7 @@ _HEAD = re.compile(
     rf'\{{"dataschema":"{re.escape(VERDICT_SCHEMA)}"'
     r',"position":\{"topic":"([A-Za-z0-9._-]{1,249})"'
     r',"partition":(0|[1-9][0-9]{0,9}),"offset":(0|[1-9][0-9]{0,18})\}'
-    rf',"origin":"({unanchored(terms.ORIGIN_PATTERN)})"'
+    rf',"origin":"(?P<origin>{unanchored(terms.ORIGIN_PATTERN)})"'
     rf',"event_id":"({unanchored(terms.IDENTIFIER_PATTERN)})"'
     r',"event_source":"([^"]*)"'
     rf',"event_time":"({INSTANT})"'
@@ -46,7 +46,6 @@ _HEAD = re.compile(
     rf'(?:,"traceparent":"({unanchored(terms.TRACEPARENT_PATTERN)})")?'
     r',"data":'
 ).match
-_FOREIGN = "is not in the auditor's own notation"
 _SUBJECT = ',"subject":"'
 _SUBJECT_ENDS = re.compile(rf'({unanchored(terms.PSEUDONYM_PATTERN)})"\}},').match
 
@@ -134,53 +133,44 @@ class FastVerdictCodec:
     def decode(self, value: bytes) -> DecodedVerdict:
         """See `VerdictCodec`."""
         try:
-            return self._decode_own_notation(value)
+            text = value.decode()
+            head = _HEAD(text)
+            cut = -1 if head is None else text.find(_SUBJECT, head.end())
+            match = _SUBJECT_ENDS(text, cut + len(_SUBJECT))
+            if head is not None and match is not None and len(head["origin"]) <= MAX_ORIGIN:
+                (topic, partition, offset, origin, event_id, source, time, accepted, decided,
+                 publisher, digest, trace) = head.groups()  # fmt: skip
+                if self._senders.get((source, publisher)) is None:
+                    self._senders.check(source, publisher)
+                subject = match[1]
+                flow_text, reasons_text = text[head.end() : cut], text[match.end() :]
+                last = self._last.get(flow_text)
+                if last is None or reasons_text != last.text:
+                    last = self._decode_new(flow_text, subject, reasons_text)
+                reasons = last.reasons
+                return DecodedVerdict(
+                    topic,
+                    int(partition),
+                    int(offset),
+                    origin,
+                    event_id,
+                    source,
+                    publisher,
+                    digest,
+                    trace,
+                    subject,
+                    datetime.fromisoformat(time),
+                    self._timestamps.get(accepted) or self._timestamps.parse(accepted),
+                    self._timestamps.get(decided) or self._timestamps.parse(decided),
+                    last.flow,
+                    reasons.outcome,
+                    reasons.kind,
+                    reasons.policy,
+                    reasons.categories,
+                )
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            return self._reference.decode(value)
-
-    def _decode_own_notation(self, value: bytes) -> DecodedVerdict:
-        text = value.decode()
-        head = _HEAD(text)
-        if head is None:
-            raise ValueError(_FOREIGN)
-        cut = text.find(_SUBJECT, head.end())
-        match = _SUBJECT_ENDS(text, cut + len(_SUBJECT))
-        if match is None:
-            raise ValueError(_FOREIGN)
-        subject = match[1]
-        reasons_text = text[match.end() :]
-        (topic, partition, offset, origin, event_id, source, time, accepted, decided, publisher,
-         digest, trace) = head.groups()  # fmt: skip
-        if len(origin) > MAX_ORIGIN:
-            message = "has too long an origin"
-            raise ValueError(message)
-        if self._senders.get((source, publisher)) is None:
-            self._senders.check(source, publisher)
-        flow_text = text[head.end() : cut]
-        last = self._last.get(flow_text)
-        if last is None or reasons_text != last.text:
-            last = self._decode_new(flow_text, subject, reasons_text)
-        reasons = last.reasons
-        return DecodedVerdict(
-            topic,
-            int(partition),
-            int(offset),
-            origin,
-            event_id,
-            source,
-            publisher,
-            digest,
-            trace,
-            subject,
-            datetime.fromisoformat(time),
-            self._timestamps.get(accepted) or self._timestamps.parse(accepted),
-            self._timestamps.get(decided) or self._timestamps.parse(decided),
-            last.flow,
-            reasons.outcome,
-            reasons.kind,
-            reasons.policy,
-            reasons.categories,
-        )
+            pass  # the reference decides
+        return self._reference.decode(value)
 
     def _decode_new(self, flow_text: str, subject: str, text: str) -> _LastVerdict:
         """Flow and reasons of a verdict unlike the last one about the flow."""
