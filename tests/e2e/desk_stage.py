@@ -1,7 +1,6 @@
 """A reporter with a page worth looking at: real services, events of two weeks, a browser."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
@@ -13,11 +12,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import httpx
 from playwright.async_api import Browser, async_playwright
 
 from purposewatch_contract import (
@@ -36,6 +33,7 @@ from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, Top
 from tests.harness.broker import RunningBroker
 from tests.harness.environment import kafka_settings, service_environment
 from tests.harness.required import skip_without
+from tests.harness.scrape import until_json
 from tests.harness.service import ServiceProcess
 
 ROOT = Path(__file__).parents[2]
@@ -154,14 +152,15 @@ def first_password(logs: str) -> str:
 
 @asynccontextmanager
 async def running_desk(directory: Path, *, events: int) -> AsyncIterator[RunningDesk]:
-    """Broker, auditor and reporter, with that many events audited and booked."""
+    """Broker, auditor and reporter, with that many events audited and recorded."""
     async with EmbeddedBroker() as embedded:
         broker = RunningBroker(embedded.bootstrap_servers, "embedded")
-        environment = {
-            **service_environment(broker, PREFIX),
-            "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{directory / 'books.db'}",
-            "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.3",
-        }
+        environment = service_environment(
+            broker,
+            PREFIX,
+            database_url=f"sqlite+aiosqlite:///{directory / 'ledger.db'}",
+            reporter_reconcile_seconds=0.3,
+        )
         settings = kafka_settings(broker, PREFIX)
         await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
         producer = AcknowledgedProducer(settings, client_id="test")
@@ -171,7 +170,8 @@ async def running_desk(directory: Path, *, events: int) -> AsyncIterator[Running
                 ServiceProcess("purposewatch_auditor", environment) as auditor,
                 ServiceProcess("purposewatch_reporter", environment) as reporter,
             ):
-                await asyncio.gather(*map(until_ready, (auditor.base_url, reporter.base_url)))
+                for service in (auditor, reporter):
+                    await service.wait_ready(patience=_PATIENCE)
                 line = await asyncio.to_thread(
                     users_command, environment, "add", "victor", "--role", "viewer"
                 )
@@ -184,32 +184,15 @@ async def running_desk(directory: Path, *, events: int) -> AsyncIterator[Running
                 )
                 made = list(desk_events(events, until=datetime.now(UTC)))
                 await desk.publish(made)
-                await wait_booked(desk.base_url, len(made))
+                await until_json(
+                    reporter,
+                    "/api/v1/ledger",
+                    lambda found: found["reconciled"] and found["totals"]["events"] >= len(made),
+                    seconds=_PATIENCE,
+                )
                 yield desk
         finally:
             await producer.stop()
-
-
-async def until_ready(base_url: str) -> None:
-    """Wait until a service is ready, on a busy machine too."""
-    async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(base_url=base_url) as client:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get("/readyz")).status_code == HTTPStatus.OK:
-                    return
-            await asyncio.sleep(0.2)
-
-
-async def wait_booked(base_url: str, events: int) -> None:
-    """Wait until the books balance with that many events."""
-    async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(base_url=base_url) as client:
-        while True:
-            answer = await client.get("/api/v1/ledger")
-            if answer.status_code == HTTPStatus.OK:
-                books = answer.json()
-                if books["reconciled"] and books["totals"]["events"] >= events:
-                    return
-            await asyncio.sleep(0.2)
 
 
 def chromium() -> str:
