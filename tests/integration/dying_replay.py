@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from purposewatch_cli.dead_letters.acting import Desk
+from purposewatch_cli.dead_letters.actions import DeadLetterActions
 from purposewatch_cli.main import app
 
 
@@ -16,5 +16,5 @@ async def _killed(*_: Any, **__: Any) -> None:
 
 
 if __name__ == "__main__":
-    Desk._write_down = _killed  # type: ignore[method-assign]
+    DeadLetterActions._record_action = _killed  # type: ignore[method-assign]
     app()

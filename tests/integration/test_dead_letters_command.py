@@ -130,7 +130,7 @@ async def test_replayed_records_are_the_same_to_the_byte(
 
 
 async def test_done_letters_are_noticed(topics: Topics, environment: dict[str, str]) -> None:
-    """A replayed or dropped letter is hidden, shows who did it, and is not done with twice."""
+    """A replayed or dropped letter is hidden, shows who did it, and is not dealt with twice."""
     await publish_strange(topics)
     async with ServiceProcess("purposewatch_ingest", environment) as ingest:
         await records_of(topics, DEAD_LETTERS, len(STRANGE))
@@ -144,7 +144,7 @@ async def test_done_letters_are_noticed(topics: Topics, environment: dict[str, s
     every = await command(environment, "list", "--json", "--all")
 
     assert [first.status, dropped.status, second.status, capped.status] == [0, 0, 2, 0]
-    assert "already done with: 0/0 (replayed)" in second.errors
+    assert "already dealt with: 0/0 (replayed)" in second.errors
     assert "2 replayed; 1 more are open" in capped.errors
     assert [line["letter"] for line in left.lines] == ["0/4"]
     acts = {line["letter"]: line["disposition"] for line in every.lines}
@@ -283,9 +283,9 @@ def accounted(ledger: dict[str, Any]) -> tuple[int, int, int, int]:
     ("arguments", "words"),
     [
         (("replay",), "name letters or give a filter"),
-        (("replay", "x"), "`x` is no letter"),
+        (("replay", "x"), "`x` is not a dead letter"),
         (("replay", "0/1", "--topic", "raw"), "not both"),
-        (("list", "--since", "yesterday"), "`yesterday` is no time"),
+        (("list", "--since", "yesterday"), "`yesterday` is not a time"),
         (("drop", "0/1", "--reason", " "), "`--reason` is empty"),
         (("show", "0/1"), "no Kafka answers at"),
     ],

@@ -7,8 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from purposewatch_cli.dead_letters.acting import Desk, NotReplayableError, check_replayable
-from purposewatch_cli.dead_letters.letters import Filter, Letter, Place, parse_time
+from purposewatch_cli.dead_letters.actions import (
+    DeadLetterActions,
+    NotReplayableError,
+    check_replayable,
+)
+from purposewatch_cli.dead_letters.letters import Filter, Letter, LetterPosition, parse_time
 from purposewatch_cli.dead_letters.shown import as_json
 from purposewatch_contract import EXAMPLE_DIR, DeadLetter, DeadLetterAction, ErrorClass
 from purposewatch_runtime.settings import KafkaSettings
@@ -41,9 +45,9 @@ def test_times_without_a_zone_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "1", "1/", "/1", "-1/2", "a/b", "1/2/3", "1 / 2"])
 def test_places_are_partition_and_offset(text: str) -> None:
     """Anything but `partition/offset` is refused; that itself reads as it is written."""
-    assert str(Place.parse("2/17")) == "2/17"
+    assert str(LetterPosition.parse("2/17")) == "2/17"
     with pytest.raises(ValueError, match="partition/offset"):
-        Place.parse(text)
+        LetterPosition.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +71,8 @@ def test_everything_given_must_match(chosen: Filter, *, expected: bool) -> None:
 
 def test_payload_is_left_out_unless_asked_for() -> None:
     """Sizes and names of headers are shown, key, value and headers' values are not."""
-    quiet = as_json(Letter(Place(0, 4), EXAMPLE), payload=False)
-    loud = as_json(Letter(Place(0, 4), EXAMPLE), payload=True)
+    quiet = as_json(Letter(LetterPosition(0, 4), EXAMPLE), payload=False)
+    loud = as_json(Letter(LetterPosition(0, 4), EXAMPLE), payload=True)
 
     assert not {"key", "value", "raw", "headers"} & set(quiet)
     assert (quiet["key_bytes"], quiet["value_bytes"]) == (None, 8)
@@ -81,7 +85,7 @@ def test_payload_is_left_out_unless_asked_for() -> None:
     [
         ({"error_class": ErrorClass.UNDECODABLE}, "could not be decoded"),
         ({"value": None}, "neither key nor value"),
-        ({"value": None, "error_class": ErrorClass.TOO_LARGE}, "stands at offset 17"),
+        ({"value": None, "error_class": ErrorClass.TOO_LARGE}, "is at offset 17"),
         (
             {"position": EXAMPLE.position.model_copy(update={"topic": "data-access.verdicts"})},
             "only data-access.raw and data-access.events",
@@ -109,15 +113,15 @@ class Fake:
 
 
 async def test_letter_from_a_partition_that_is_gone_stops_no_other() -> None:
-    """A topic may have been made anew with fewer partitions since."""
+    """A topic may have been created again with fewer partitions."""
     gone = EXAMPLE.model_copy(
         update={"position": EXAMPLE.position.model_copy(update={"partition": 7})}
     )
-    desk = Desk(KafkaSettings(), author="test", clock=lambda: NOW)
-    desk._producer = cast("Any", Fake())
+    actions = DeadLetterActions(KafkaSettings(), author="test", clock=lambda: NOW)
+    actions._producer = cast("Any", Fake())
 
-    letters = [Letter(Place(1, 0), gone), Letter(Place(1, 1), EXAMPLE)]
-    done = [each async for each in desk.replay(letters, reinsert=False)]
+    letters = [Letter(LetterPosition(1, 0), gone), Letter(LetterPosition(1, 1), EXAMPLE)]
+    done = [each async for each in actions.replay(letters, reinsert=False)]
 
     assert [each.act for each in done] == [None, DeadLetterAction.REPLAYED]
-    assert done[0].problem == "`data-access.raw` has no partition 7 any more"
+    assert done[0].problem == "`data-access.raw` no longer has partition 7"

@@ -12,16 +12,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from purposewatch_cli.dead_letters.acting import (
-    Desk,
+from purposewatch_cli.dead_letters.actions import (
+    DeadLetterActions,
     Done,
     NotReplayableError,
     check_replayable,
 )
-from purposewatch_cli.dead_letters.letters import Filter, Letter, Place, parse_time
-from purposewatch_cli.dead_letters.reading import (
+from purposewatch_cli.dead_letters.letters import Filter, Letter, LetterPosition, parse_time
+from purposewatch_cli.dead_letters.reader import (
+    DeadLetterReader,
     DeadLetterSettings,
-    Mailbox,
     UnusableError,
     answering,
 )
@@ -38,18 +38,16 @@ from purposewatch_runtime.service import FatalError
 from purposewatch_runtime.settings import KafkaSettings, load_settings
 
 UNUSABLE = 2
-"""Exit status when nothing could be begun, or Kafka went away."""
+"""Exit status if the command could not start, or Kafka became unavailable."""
 _PROBLEMS = 1
 
-dead_letters_app = typer.Typer(
-    help="Look at records that were set aside, replay them, drop them.", no_args_is_help=True
-)
+dead_letters_app = typer.Typer(help="Inspect, replay and drop dead letters.", no_args_is_help=True)
 
 ErrorClassOption = Annotated[
-    ErrorClass | None, typer.Option("--error-class", help="Only letters of this class.")
+    ErrorClass | None, typer.Option("--error-class", help="Only dead letters of this class.")
 ]
 ConsumerOption = Annotated[
-    str | None, typer.Option(help="Only letters of this service: ingest or auditor.")
+    str | None, typer.Option(help="Only dead letters of this service: ingest or auditor.")
 ]
 TopicOption = Annotated[
     str | None, typer.Option(help="Only records of this topic: raw, events, or the full name.")
@@ -57,20 +55,22 @@ TopicOption = Annotated[
 SinceOption = Annotated[
     str | None, typer.Option(help="Only what failed since, `2026-03-02T08:15:00Z` or `90m` ago.")
 ]
-UntilOption = Annotated[str | None, typer.Option(help="Only what failed before, written likewise.")]
+UntilOption = Annotated[
+    str | None, typer.Option(help="Only what failed before, in the same format.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 LettersArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[LETTER]...", help="`partition/offset` as listed.")
 ]
 EverythingOption = Annotated[
-    bool, typer.Option("--everything", help="All open letters, where no filter is given.")
+    bool, typer.Option("--everything", help="All open dead letters, if no filter is given.")
 ]
 AgainOption = Annotated[
-    bool, typer.Option("--again", help="Also letters with which this was done already.")
+    bool, typer.Option("--again", help="Also dead letters that were already replayed or dropped.")
 ]
-MaxOption = Annotated[int, typer.Option("--max", min=1, help="At most so many letters.")]
+MaxOption = Annotated[int, typer.Option("--max", min=1, help="The maximum number of dead letters.")]
 AuthorOption = Annotated[
-    str | None, typer.Option("--author", help="Who does it; by default the user logged in.")
+    str | None, typer.Option("--author", help="Who does it; the current user by default.")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
@@ -83,26 +83,26 @@ def list_letters(  # noqa: PLR0913 - one for each filter
     topic: TopicOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="The number of dead letters shown.")] = 50,
     show_all: Annotated[
-        bool, typer.Option("--all", help="Also letters that were replayed or dropped.")
+        bool, typer.Option("--all", help="Also dead letters that were replayed or dropped.")
     ] = False,
     as_lines: JsonOption = False,
 ) -> None:
-    """List what was set aside and is still open, the latest first. Payloads are not shown.
+    """List open dead letters, the latest first. Payloads are not shown.
 
     Exit status: 0 done, 2 unusable.
     """
     wanted = _filter(error_class, consumer, topic, since, until)
 
     async def run(settings: KafkaSettings) -> int:
-        mailbox = Mailbox(settings)
-        latest: list[tuple[datetime, Place, Letter]] = []
+        reader = DeadLetterReader(settings)
+        latest: list[tuple[datetime, LetterPosition, Letter]] = []
         matching = 0
-        async for letter in mailbox.letters():
+        async for letter in reader.letters():
             if wanted.matches(letter.content) and (show_all or letter.disposition is None):
                 matching += 1
-                heapq.heappush(latest, (letter.content.failed_time, letter.place, letter))
+                heapq.heappush(latest, (letter.content.failed_time, letter.position, letter))
                 if len(latest) > limit:
                     heapq.heappop(latest)
         letters = [letter for _, _, letter in sorted(latest, reverse=True, key=lambda e: e[:2])]
@@ -112,7 +112,7 @@ def list_letters(  # noqa: PLR0913 - one for each filter
         elif letters:
             show_list(console(), letters)
         _print(f"{counted(matching, 'dead letter')}, {len(letters):,} shown")
-        _warn_of_unreadable(mailbox)
+        _warn_of_unreadable(reader)
         return 0
 
     _run(run)
@@ -127,14 +127,14 @@ def show(
     ] = False,
     as_lines: JsonOption = False,
 ) -> None:
-    """Show one letter. Its payload may hold raw identifiers and stays hidden unless asked for.
+    """Show one dead letter. Its payload may hold raw identifiers and is hidden without `--payload`.
 
-    Exit status: 0 done, 2 unusable, also when there is no such letter.
+    Exit status: 0 done, 2 unusable, also if there is no such dead letter.
     """
-    [place] = _places([letter])
+    [position] = _positions([letter])
 
     async def run(settings: KafkaSettings) -> int:
-        [found] = await Mailbox(settings).find([place])
+        [found] = await DeadLetterReader(settings).find([position])
         if as_lines:
             _print_json(as_json(found, payload=payload))
         else:
@@ -157,7 +157,7 @@ def replay(  # noqa: PLR0913 - one for each filter
     again: AgainOption = False,
     most: MaxOption = 1_000,
     stop_on_error: Annotated[
-        bool, typer.Option("--stop-on-error", help="End at the first that can't be replayed.")
+        bool, typer.Option("--stop-on-error", help="Stop at the first that can't be replayed.")
     ] = False,
     reinsert: Annotated[
         bool,
@@ -169,21 +169,23 @@ def replay(  # noqa: PLR0913 - one for each filter
 ) -> None:
     """Produce the original records to their topics again, byte for byte, oldest first.
 
-    Exit status: 0 all replayed, 1 some could not be, 2 unusable or Kafka went away.
+    Exit status: 0 all replayed, 1 some could not be, 2 unusable or Kafka became unavailable.
     """
     if stop_on_error and reinsert:
         _fail("`--stop-on-error` and `--reinsert` exclude each other; choose one")
     wanted = _filter(error_class, consumer, topic, since, until)
-    places = _choice(letters, wanted, everything=everything)
+    positions = _choice(letters, wanted, everything=everything)
 
     async def run(settings: KafkaSettings) -> int:
-        chosen, left = await _chosen(settings, places, wanted, again=again, most=most)
+        chosen, left = await _chosen(settings, positions, wanted, again=again, most=most)
         if dry_run:
             results = _rehearsed(chosen, settings)
             return await _report(results, left, as_lines=as_lines, would=True)
-        desk = Desk(settings, author=_author(author), clock=lambda: datetime.now(UTC))
-        async with desk.open():
-            results = desk.replay(chosen, reinsert=reinsert)
+        actions = DeadLetterActions(
+            settings, author=_author(author), clock=lambda: datetime.now(UTC)
+        )
+        async with actions.open():
+            results = actions.replay(chosen, reinsert=reinsert)
             return await _report(results, left, as_lines=as_lines, stop_on_error=stop_on_error)
 
     _run(run)
@@ -206,52 +208,59 @@ def drop(  # noqa: PLR0913 - one for each filter
     dry_run: DryRunOption = False,
     as_lines: JsonOption = False,
 ) -> None:
-    """Mark letters as done with; they stay in Kafka until their retention ends.
+    """Mark dead letters as dealt with; they stay in Kafka until their retention ends.
 
-    Exit status: 0 done, 2 unusable or Kafka went away.
+    Exit status: 0 done, 2 unusable or Kafka became unavailable.
     """
     if not reason.strip():
-        _fail("`--reason` is empty; say why, for whoever looks at the letter later")
+        _fail("`--reason` is empty; say why, for whoever reads the dead letter later")
     wanted = _filter(error_class, consumer, topic, since, until)
-    places = _choice(letters, wanted, everything=everything)
+    positions = _choice(letters, wanted, everything=everything)
 
     async def run(settings: KafkaSettings) -> int:
-        chosen, left = await _chosen(settings, places, wanted, again=again, most=most)
+        chosen, left = await _chosen(settings, positions, wanted, again=again, most=most)
         if dry_run:
             results = _each([Done(letter, DeadLetterAction.DROPPED) for letter in chosen])
             return await _report(results, left, as_lines=as_lines, would=True)
-        desk = Desk(settings, author=_author(author), clock=lambda: datetime.now(UTC))
-        async with desk.open():
-            return await _report(desk.drop(chosen, reason=reason), left, as_lines=as_lines)
+        actions = DeadLetterActions(
+            settings, author=_author(author), clock=lambda: datetime.now(UTC)
+        )
+        async with actions.open():
+            return await _report(actions.drop(chosen, reason=reason), left, as_lines=as_lines)
 
     _run(run)
 
 
 async def _chosen(
-    settings: KafkaSettings, places: list[Place], wanted: Filter, *, again: bool, most: int
+    settings: KafkaSettings,
+    positions: list[LetterPosition],
+    wanted: Filter,
+    *,
+    again: bool,
+    most: int,
 ) -> tuple[list[Letter], int]:
-    """The letters to act on, oldest first, and how many more there are."""
-    mailbox = Mailbox(settings)
-    if places:
-        letters = await mailbox.find(places)
+    """The selected dead letters, oldest first, and how many more there are."""
+    reader = DeadLetterReader(settings)
+    if positions:
+        letters = await reader.find(positions)
         done = [letter for letter in letters if letter.disposition is not None and not again]
         if done:
-            names = ", ".join(f"{one.place} ({one.disposition.act})" for one in done)  # type: ignore[union-attr]
-            message = f"already done with: {names}; `show` says by whom, `--again` does it anew"
+            names = ", ".join(f"{one.position} ({one.disposition.act})" for one in done)  # type: ignore[union-attr]
+            message = f"already dealt with: {names}; `show` says by whom, `--again` repeats it"
             raise UnusableError(message)
         return letters[:most], max(0, len(letters) - most)
-    # a max-heap by age would keep the oldest; places are unique, so letters are never compared
+    # a max-heap by age would keep the oldest; positions are unique, so letters are never compared
     oldest: list[tuple[float, int, int, Letter]] = []
     matching = 0
-    async for letter in mailbox.letters():
+    async for letter in reader.letters():
         if wanted.matches(letter.content) and (again or letter.disposition is None):
             matching += 1
             age = -letter.content.failed_time.timestamp()
-            place = letter.place
-            heapq.heappush(oldest, (age, -place.partition, -place.offset, letter))
+            position = letter.position
+            heapq.heappush(oldest, (age, -position.partition, -position.offset, letter))
             if len(oldest) > most:
                 heapq.heappop(oldest)
-    _warn_of_unreadable(mailbox)
+    _warn_of_unreadable(reader)
     chosen = [entry[3] for entry in sorted(oldest, key=lambda entry: entry[:3], reverse=True)]
     return chosen, matching - len(chosen)
 
@@ -273,7 +282,7 @@ async def _report(
         if as_lines:
             _print_json(done_as_json(done))
         elif done.problem is not None or would:
-            _print(f"{done.letter.place}: {act}{f', {done.problem}' if done.problem else ''}")
+            _print(f"{done.letter.position}: {act}{f', {done.problem}' if done.problem else ''}")
         if stop_on_error and done.problem is not None:
             break
     summary = ", ".join(f"{number:,} {act}" for act, number in counts.items()) or "nothing to do"
@@ -317,19 +326,19 @@ def _filter(
         _fail(str(error))
 
 
-def _places(texts: list[str]) -> list[Place]:
+def _positions(texts: list[str]) -> list[LetterPosition]:
     try:
-        return [Place.parse(text) for text in texts]
+        return [LetterPosition.parse(text) for text in texts]
     except ValueError as error:
         _fail(str(error))
 
 
-def _choice(letters: list[str] | None, wanted: Filter, *, everything: bool) -> list[Place]:
+def _choice(letters: list[str] | None, wanted: Filter, *, everything: bool) -> list[LetterPosition]:
     if letters and (everything or not wanted.is_empty):
         _fail("name letters or give a filter, not both")
     if not letters and wanted.is_empty and not everything:
         _fail("name letters or give a filter; `--everything` means all that are open")
-    return _places(letters or [])
+    return _positions(letters or [])
 
 
 def _author(given: str | None) -> str:
@@ -339,14 +348,14 @@ def _author(given: str | None) -> str:
         name = ""
     name = printable(name.strip(), 200)
     if not name:
-        _fail("nobody is known to be logged in; say who you are with `--author`")
+        _fail("the current user is unknown; name one with `--author`")
     return name
 
 
 def _run(command: Callable[[KafkaSettings], Coroutine[Any, Any, int]]) -> None:
     settings = load_settings(DeadLetterSettings)
     configure_logs(settings, service="cli")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters is said in one line
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # errors are reported in one line
 
     async def connected() -> int:
         async with answering(settings):
@@ -364,10 +373,10 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(UNUSABLE)
 
 
-def _warn_of_unreadable(mailbox: Mailbox) -> None:
-    if mailbox.unreadable:
-        records = counted(mailbox.unreadable, "record")
-        _print(f"{records} of `{mailbox.topic}` are no dead letters and were passed over")
+def _warn_of_unreadable(reader: DeadLetterReader) -> None:
+    if reader.unreadable:
+        records = counted(reader.unreadable, "record")
+        _print(f"{records} of `{reader.topic}` are not dead letters and were skipped")
 
 
 def _print(message: str) -> None:

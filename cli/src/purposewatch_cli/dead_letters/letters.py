@@ -1,4 +1,4 @@
-"""Dead letters as people work with them: each has a place, and maybe a disposition."""
+"""Dead letters as the commands handle them: each has a position, and maybe a disposition."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from purposewatch_contract import DeadLetter, Disposition, ErrorClass
 
 _RELATIVE = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_PLACE = re.compile(r"(\d{1,9})/(\d{1,18})")
+_POSITION = re.compile(r"(\d{1,9})/(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """Where a letter stands in the dead-letters topic: what people call it by."""
+class LetterPosition:
+    """Position of a dead letter in the dead-letters topic, by which the commands name it."""
 
     partition: int
     offset: int
@@ -25,23 +25,23 @@ class Place:
         return f"{self.partition}/{self.offset}"
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
+    def parse(cls, text: str) -> "LetterPosition":
         """Read `partition/offset`; raises `ValueError` with what to write instead."""
-        match = _PLACE.fullmatch(text)
+        match = _POSITION.fullmatch(text)
         if match is None:
-            message = f"`{text}` is no letter; write `partition/offset` as `list` shows it"
+            message = f"`{text}` is not a dead letter; write `partition/offset` as `list` shows it"
             raise ValueError(message)
         return cls(int(match[1]), int(match[2]))
 
 
-Dispositions: TypeAlias = Mapping[Place, Disposition]
+Dispositions: TypeAlias = Mapping[LetterPosition, Disposition]
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter, where it stands, and what was done with it."""
+    """A dead letter, its position, and what was done with it."""
 
-    place: Place
+    position: LetterPosition
     content: DeadLetter
     disposition: Disposition | None = None
 
@@ -56,14 +56,16 @@ def parse_time(text: str, now: datetime) -> datetime:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        message = f"`{text}` is no time; write `2026-03-02T08:15:00Z` with its zone, or `90m` ago"
+        message = (
+            f"`{text}` is not a time; write `2026-03-02T08:15:00Z` with its zone, or `90m` ago"
+        )
         raise ValueError(message)
     return time.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters; everything given must match."""
+    """Selects dead letters; every given field must match."""
 
     error_class: ErrorClass | None = None
     consumer: str | None = None
@@ -73,11 +75,11 @@ class Filter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets every letter through."""
+        """Whether it matches every dead letter."""
         return self == Filter()
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether the letter is meant; the topic may be named with or without its prefix."""
+        """Whether the dead letter matches; the topic may be named with or without its prefix."""
         topic = letter.position.topic
         return (
             (self.error_class is None or letter.error_class is self.error_class)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from purposewatch_cli.dead_letters.acting import Done
+from purposewatch_cli.dead_letters.actions import Done
 from purposewatch_cli.dead_letters.letters import Letter
 from purposewatch_cli.terminal import printable
 
@@ -19,7 +19,7 @@ def as_json(letter: Letter, *, payload: bool) -> dict[str, object]:
     """The letter as one JSON object; key, value and headers' values only with `payload`."""
     content = letter.content
     document: dict[str, object] = {
-        "letter": str(letter.place),
+        "letter": str(letter.position),
         **content.model_dump(
             mode="json", exclude={"dataschema", "key", "value", "headers", "raw", "policy_version"}
         ),
@@ -44,7 +44,7 @@ def as_json(letter: Letter, *, payload: bool) -> dict[str, object]:
 def done_as_json(done: Done) -> dict[str, object]:
     """What became of one letter, as one JSON object."""
     return {
-        "letter": str(done.letter.place),
+        "letter": str(done.letter.position),
         "act": done.act,
         "result": None if done.result is None else done.result.model_dump(mode="json"),
         "problem": done.problem,
@@ -66,7 +66,7 @@ def show_list(console: Console, letters: Iterable[Letter]) -> None:
         if letter.disposition is not None:
             reason.append(f"\n{_disposition(letter)}", style="dim")
         table.add_row(
-            Text(str(letter.place)),
+            Text(str(letter.position)),
             Text(f"{content.failed_time:%Y-%m-%d %H:%M:%S}"),
             Text(printable(f"{origin.topic}\n{origin.partition}/{origin.offset}", 300)),
             Text(f"{printable(content.consumer)}\n{content.error_class}"),
@@ -80,10 +80,10 @@ def show_letter(console: Console, letter: Letter, *, payload: bool) -> None:
     content = letter.content
     origin = content.position
     lines = [
-        ("letter", str(letter.place)),
+        ("letter", str(letter.position)),
         ("from", f"{origin.topic}, partition {origin.partition}, offset {origin.offset}"),
         ("written", f"{content.timestamp:%Y-%m-%dT%H:%M:%S.%f%z}"),
-        ("set aside", f"{content.failed_time:%Y-%m-%dT%H:%M:%S.%f%z} by {content.consumer}"),
+        ("dead-lettered", f"{content.failed_time:%Y-%m-%dT%H:%M:%S.%f%z} by {content.consumer}"),
         ("class", str(content.error_class)),
         ("reason", content.reason),
         ("policy version", content.policy_version or "none"),

@@ -1,4 +1,4 @@
-"""Replay letters or drop them, and write down that it was done."""
+"""Replay or drop dead letters, and record what was done."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from aiokafka.errors import KafkaError
 
 from purposewatch_cli.dead_letters.letters import Letter
-from purposewatch_cli.dead_letters.reading import CLIENT_ID
+from purposewatch_cli.dead_letters.reader import CLIENT_ID
 from purposewatch_contract import (
     DEAD_LETTERS,
     DISPOSITIONS,
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
     from aiokafka.structs import RecordMetadata
 
-_CONFIRM_SECONDS = 30.0
+_ACKNOWLEDGE_SECONDS = 30.0
 _MAX_REASON = 2_000
 _JSON = [("content-type", b"application/json")]
 
 
 class NotReplayableError(Exception):
-    """This letter can't be replayed, others may be; the message says why and what to do."""
+    """This dead letter can't be replayed, others may be; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of one letter."""
+    """What was done with one dead letter."""
 
     letter: Letter
     act: DeadLetterAction | None
-    """`None` when nothing was done with it."""
+    """`None` if nothing was done."""
     result: Position | None = None
     problem: str | None = None
 
 
-class Desk:
-    """Acts on letters, one after the other.
+class DeadLetterActions:
+    """Replays and drops dead letters, one after the other.
 
-    INVARIANT: an act is written down only after Kafka has confirmed what it produced. Killed in
-    between, the letter stays open and can be replayed again; that is harmless, for an event's id
-    is booked once.
+    INVARIANT: an action is recorded only after Kafka has acknowledged what it produced. If the
+    process is killed in between, the dead letter stays open and can be replayed again. That is
+    harmless, because an event id is recorded once.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Desk:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
-        """Connect; makes the topic of dispositions if it isn't there."""
+        """Connect, and create the topic of dispositions if it does not exist."""
         await TopicProvisioner(self._settings, (DISPOSITIONS,), client_id=CLIENT_ID).start()
         self._producer = build_producer(self._settings, client_id=CLIENT_ID)
         await self._producer.start()
@@ -79,10 +79,10 @@ class Desk:
             await self._producer.stop()
 
     async def replay(self, letters: Iterable[Letter], *, reinsert: bool) -> AsyncIterator[Done]:
-        """Produce the original records anew.
+        """Produce the original records again.
 
         With `reinsert`, what can't be replayed becomes a new dead letter. Raises `KafkaError` or
-        `TimeoutError` when Kafka is away.
+        `TimeoutError` if Kafka is unavailable.
         """
         for letter in letters:
             try:
@@ -94,13 +94,13 @@ class Desk:
                 else:
                     yield Done(letter, None, problem=str(error))
                 continue
-            await self._write_down(letter, DeadLetterAction.REPLAYED, result=result)
+            await self._record_action(letter, DeadLetterAction.REPLAYED, result=result)
             yield Done(letter, DeadLetterAction.REPLAYED, result)
 
     async def drop(self, letters: Iterable[Letter], *, reason: str) -> AsyncIterator[Done]:
-        """Mark letters as not worth replaying; they stay until their retention ends."""
+        """Mark dead letters as not worth replaying; they stay until their retention ends."""
         for letter in letters:
-            await self._write_down(letter, DeadLetterAction.DROPPED, reason=reason)
+            await self._record_action(letter, DeadLetterAction.DROPPED, reason=reason)
             yield Done(letter, DeadLetterAction.DROPPED)
 
     async def _produce_original(self, letter: Letter) -> Position:
@@ -109,11 +109,11 @@ class Desk:
             for header in letter.content.headers
             if header.name != REPLAY_HEADER
         ]
-        marked = [*headers, (REPLAY_HEADER, str(letter.place).encode())]
+        marked = [*headers, (REPLAY_HEADER, str(letter.position).encode())]
         try:
             return await self._original(letter.content, marked)
         except NotReplayableError:
-            # the mark may be what makes it too large
+            # the header may be what makes it too large
             return await self._original(letter.content, headers)
 
     async def _original(
@@ -137,11 +137,11 @@ class Desk:
 
     async def _check_partition(self, origin: Position) -> None:
         # the client has no error for this, only an assertion
-        assert self._producer is not None, "open the desk first"  # noqa: S101
-        async with asyncio.timeout(_CONFIRM_SECONDS):
+        assert self._producer is not None, "call `open` first"  # noqa: S101
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
             partitions = await self._producer.partitions_for(origin.topic)
         if origin.partition not in partitions:
-            message = f"`{origin.topic}` has no partition {origin.partition} any more"
+            message = f"`{origin.topic}` no longer has partition {origin.partition}"
             raise NotReplayableError(message)
 
     async def _reinsert(self, letter: Letter, problem: str) -> Done:
@@ -150,13 +150,15 @@ class Desk:
         result = await self._send(
             topic_name(self._settings.topic_prefix, DEAD_LETTERS),
             fresh.model_dump_json().encode(),
-            partition=letter.place.partition,
+            partition=letter.position.partition,
             headers=_JSON,
         )
-        await self._write_down(letter, DeadLetterAction.REINSERTED, reason=problem, result=result)
+        await self._record_action(
+            letter, DeadLetterAction.REINSERTED, reason=problem, result=result
+        )
         return Done(letter, DeadLetterAction.REINSERTED, result, problem)
 
-    async def _write_down(
+    async def _record_action(
         self,
         letter: Letter,
         act: DeadLetterAction,
@@ -165,12 +167,12 @@ class Desk:
         result: Position | None = None,
     ) -> None:
         prefix = self._settings.topic_prefix
-        place = letter.place
+        position = letter.position
         disposition = Disposition(
             letter=Position(
                 topic=topic_name(prefix, DEAD_LETTERS),
-                partition=place.partition,
-                offset=place.offset,
+                partition=position.partition,
+                offset=position.offset,
             ),
             act=act,
             author=self._author,
@@ -181,8 +183,8 @@ class Desk:
         await self._send(
             topic_name(prefix, DISPOSITIONS),
             disposition.model_dump_json().encode(),
-            key=str(place).encode(),
-            partition=place.partition,
+            key=str(position).encode(),
+            partition=position.partition,
             headers=_JSON,
         )
 
@@ -195,8 +197,8 @@ class Desk:
         key: bytes | None = None,
         headers: list[tuple[str, bytes]] | list[tuple[str, bytes | None]],
     ) -> Position:
-        assert self._producer is not None, "open the desk first"  # noqa: S101
-        async with asyncio.timeout(_CONFIRM_SECONDS):
+        assert self._producer is not None, "call `open` first"  # noqa: S101
+        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
             sent: RecordMetadata = await self._producer.send_and_wait(
                 topic, value, key=key, partition=partition, headers=headers
             )
@@ -204,7 +206,7 @@ class Desk:
 
 
 def check_replayable(content: DeadLetter, settings: KafkaSettings) -> None:
-    """Raise `NotReplayableError` when the original is not in the letter or has nowhere to go."""
+    """Raise `NotReplayableError` if the original is missing or its topic is not ours."""
     origin = content.position
     mine = [topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS)]
     if origin.topic not in mine:
@@ -212,7 +214,7 @@ def check_replayable(content: DeadLetter, settings: KafkaSettings) -> None:
         raise NotReplayableError(message)
     if content.error_class is ErrorClass.TOO_LARGE and content.value is None:
         message = (
-            f"it was too large to be kept; the original stands at offset {origin.offset} of "
+            f"it was too large to be kept; the original is at offset {origin.offset} of "
             f"partition {origin.partition} of `{origin.topic}`"
         )
         raise NotReplayableError(message)

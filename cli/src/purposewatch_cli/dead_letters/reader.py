@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from purposewatch_cli.dead_letters.letters import Dispositions, Letter, Place
+from purposewatch_cli.dead_letters.letters import Dispositions, Letter, LetterPosition
 from purposewatch_contract import DEAD_LETTERS, DISPOSITIONS, DeadLetter, Disposition, topic_name
 from purposewatch_runtime.kafka import build_admin, build_reader
 from purposewatch_runtime.settings import KafkaSettings, LogSettings
@@ -17,92 +17,93 @@ from purposewatch_runtime.settings import KafkaSettings, LogSettings
 CLIENT_ID = "purposewatch-cli"
 _ANSWER_SECONDS = 15.0
 _POLL_MS = 200
-_AT_ONCE = 100  # what Kafka hands over is compressed, and letters may be large
+_AT_ONCE = 100  # fetches are compressed, and dead letters may be large
 
 
 class DeadLetterSettings(KafkaSettings, LogSettings):
-    """The services' own settings of Kafka; only warnings are logged."""
+    """The services' settings for Kafka; only warnings are logged."""
 
     log_level: str = "warning"  # type: ignore[assignment]
 
 
 class UnusableError(Exception):
-    """Kafka or its topics are not there; the message says what to do."""
+    """Kafka or a topic is not available; the message says what to do."""
 
 
-class Mailbox:
-    """The letters of one installation. Reads only."""
+class DeadLetterReader:
+    """Reads the dead letters of one installation."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self.topic = topic_name(settings.topic_prefix, DEAD_LETTERS)
         self.unreadable = 0
-        """Records of the topic that hold no dead letter, so far."""
+        """Records so far that are not dead letters."""
 
     async def letters(self) -> AsyncIterator[Letter]:
-        """Every letter that is there at the beginning, in order per partition."""
+        """Every dead letter that exists at the start, in order per partition."""
         partitions = await _partitions(self._settings, self.topic)
         if not partitions:
             message = f"there is no topic `{self.topic}`; is PURPOSEWATCH_TOPIC_PREFIX right?"
             raise UnusableError(message)
         dispositions = await self._dispositions()
         async for record in _records(self._settings, self.topic, partitions):
-            place = Place(record.partition, record.offset)
+            position = LetterPosition(record.partition, record.offset)
             try:
                 content = DeadLetter.model_validate_json(record.value or b"")
             except ValidationError:
                 self.unreadable += 1
                 continue
-            done = dispositions.get(place)
-            # the topic may have been made anew since, and its offsets with it
+            done = dispositions.get(position)
+            # the topic may have been created again since, with the same offsets
             if done is not None and done.time < content.failed_time:
                 done = None
-            yield Letter(place, content, done)
+            yield Letter(position, content, done)
 
-    async def find(self, places: Iterable[Place]) -> list[Letter]:
-        """The letters at these places, in that order; raises `UnusableError` when one is not."""
-        wanted = list(dict.fromkeys(places))
-        found = {letter.place: letter async for letter in self.letters() if letter.place in wanted}
-        missing = [str(place) for place in wanted if place not in found]
+    async def find(self, positions: Iterable[LetterPosition]) -> list[Letter]:
+        """The letters at these positions, in order; raises `UnusableError` if one is missing."""
+        wanted = list(dict.fromkeys(positions))
+        found = {
+            letter.position: letter async for letter in self.letters() if letter.position in wanted
+        }
+        missing = [str(position) for position in wanted if position not in found]
         if missing:
             message = f"no dead letter at {', '.join(missing)}; `list --all` shows what there is"
             raise UnusableError(message)
-        return [found[place] for place in wanted]
+        return [found[position] for position in wanted]
 
     async def _dispositions(self) -> Dispositions:
         topic = topic_name(self._settings.topic_prefix, DISPOSITIONS)
         partitions = await _partitions(self._settings, topic)
-        latest: dict[Place, Disposition] = {}
+        latest: dict[LetterPosition, Disposition] = {}
         async for record in _records(self._settings, topic, partitions):
             try:
                 one = Disposition.model_validate_json(record.value or b"")
             except ValidationError:
                 continue
-            latest[Place(one.letter.partition, one.letter.offset)] = one
+            latest[LetterPosition(one.letter.partition, one.letter.offset)] = one
         return latest
 
 
 @asynccontextmanager
 async def answering(settings: KafkaSettings) -> AsyncIterator[None]:
-    """Turn what Kafka's clients raise into one sentence."""
+    """Turn the errors of Kafka's clients into one sentence."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
         message = (
             f"no Kafka answers at `{settings.kafka_bootstrap_servers}` ({type(error).__name__}); "
-            "correct PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS and what belongs to it"
+            "correct PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS and the settings beside it"
         )
         raise UnusableError(message) from error
 
 
 async def _partitions(settings: KafkaSettings, topic: str) -> Sequence[int]:
-    """The topic's partitions; none when it isn't there."""
+    """The topic's partitions; none if it does not exist."""
     admin = build_admin(settings, client_id=CLIENT_ID)
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             await admin.start()
-            # INVARIANT: never ask for a topic by its name that may not be there. Some brokers
-            # create what is asked for.
+            # INVARIANT: never ask for a topic that may not exist. Some brokers create it.
             if topic not in await admin.list_topics():
                 return ()
             [found] = await admin.describe_topics([topic])
@@ -114,7 +115,7 @@ async def _partitions(settings: KafkaSettings, topic: str) -> Sequence[int]:
 async def _records(
     settings: KafkaSettings, topic: str, partitions: Sequence[int]
 ) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
-    """Every record of the partitions up to where they end now."""
+    """Every record of the partitions up to their current end."""
     if not partitions:
         return
     positions = [TopicPartition(topic, number) for number in partitions]
