@@ -35,7 +35,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """Return a console that takes strings literally, on standard output unless told otherwise."""
+    """Return a console that takes strings literally, on standard output by default."""
     target = stream or sys.stdout
     if hasattr(target, "reconfigure"):
         target.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""What Ctrl-C means: first «that is enough», then «stop at once»."""
+"""What Ctrl-C means: first "finish", then "stop at once"."""
 
 import asyncio
 import signal

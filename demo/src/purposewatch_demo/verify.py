@@ -91,7 +91,7 @@ class Settling:
         """When the ledger last changed."""
 
     def done(self, account: Account) -> bool:
-        """Whether all is well, or it is no use to wait any longer."""
+        """Whether everything is as expected, or waiting longer is useless."""
         now = self._clock()
         if account.recorded != self._recorded:
             self._recorded = account.recorded

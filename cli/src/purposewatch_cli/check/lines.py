@@ -55,7 +55,7 @@ def read_lines(stream: BinaryIO) -> Iterator[EventLine | FaultyLine]:
 def parse_line(number: int, content: bytes) -> EventLine | FaultyLine:
     """Return the submitted or canonical event of one line, or what is wrong with it.
 
-    A submitted event is read as the gate reads it: what passes here passes there.
+    A submitted event is read as ingest reads it: what is valid here is valid there.
     """
     try:
         document = parse_json(content)
@@ -73,7 +73,7 @@ def parse_line(number: int, content: bytes) -> EventLine | FaultyLine:
             errors = (FieldError("", detail),)
         return FaultyLine(number, errors)
     except ValidationError:
-        detail = "is no canonical event; only the gate writes them, check what changed it"
+        detail = "is not a canonical event; only ingest writes them, check what changed it"
         return FaultyLine(number, (FieldError("", detail),))
 
 

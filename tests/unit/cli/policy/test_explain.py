@@ -153,7 +153,7 @@ def test_facts_are_given_by_name() -> None:
     [
         ([], None, "name a file with an event (`-` is standard input), or describe the flow"),
         (["--controller=wework-labs"], None, "`--purpose` is missing; add it"),
-        ([*FLAGS, "--role=The Boss"], None, "`--role` is no name; write lower-case words"),
+        ([*FLAGS, "--role=The Boss"], None, "`--role` is not a name; write lower-case words"),
         ([*FLAGS, "--fact=a=maybe"], None, "`--fact a=maybe` says neither true nor false"),
         ([*FLAGS, "--at=2026-01-01T00:00:00"], None, "`--at`: `2026-01-01T00:00:00` lacks a time"),
         (["nowhere.json"], None, "can't read `nowhere.json`: no such file or directory"),
@@ -164,7 +164,7 @@ def test_facts_are_given_by_name() -> None:
         (["-"], "[1]", "the input is no JSON object"),
         (["-"], "{}\n{}", "the input holds more than one JSON object; give one event"),
         (["-"], " " * (1 << 20) + "{}", "the input is longer than 1048576 bytes"),
-        (["-"], {**FLOW, "name": "Ms Smith"}, "`name` is no field; remove it"),
+        (["-"], {**FLOW, "name": "Ms Smith"}, "`name` is not a field; remove it"),
         (["-"], {**FLOW, "retention_days": "30"}, "`retention_days` input should be a valid int"),
         (["-"], {**EVENT, "data": FLOW}, "`data.subject_id` is missing; add it"),
         (["-"], {**EVENT, "time": "2026-01-01T00:00:00"}, "`time` has no time zone; add one"),

@@ -16,7 +16,7 @@ from purposewatch_policy.yaml_reader import parse_timestamp
 _Model = TypeVar("_Model", bound=BaseModel)
 
 MAX_BYTES = 1024 * 1024
-"""As large as an event may be at the gate."""
+"""The largest event that ingest accepts."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
@@ -24,9 +24,9 @@ _FLAGS = {"data_categories": "--data-category", "facts": "--fact"}
 _SUBJECT = ("subject", "subject_id")
 
 _ADVICE = {
-    "extra_forbidden": "is no field; remove it (an event names categories, never values)",
+    "extra_forbidden": "is not a field; remove it (an event names categories, never values)",
     "missing": "is missing; add it",
-    "string_pattern_mismatch": "is no name; write lower-case words such as `user.contact.email`",
+    "string_pattern_mismatch": "is not a name; write lower-case words such as `user.contact.email`",
     "timezone_aware": "has no time zone; add one, such as `Z` or `+08:00`",
 }
 
@@ -53,7 +53,7 @@ def read_asked(
     """Return what is asked about. Raises `UnusableError`.
 
     Flags are fields of a flow; they outweigh those of the event. Without `at`, the moment is the
-    event's own time, or now for what is no event.
+    event's own time, or now for anything else.
     """
     stated: dict[str, object] = {}
     moment = now
@@ -147,7 +147,7 @@ def _complaint(error: Mapping[str, Any], name: str) -> str:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """Name a field. What is no plain name was the sender's text and is left out."""
+    """Name a field. Anything but a plain name is the sender's text and is left out."""
     parts = [
         str(part) if isinstance(part, int) or _SHOWN_NAME.fullmatch(part) else "<name>"
         for part in location

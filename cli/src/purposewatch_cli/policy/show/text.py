@@ -58,7 +58,7 @@ def _show_list(console: Console, explained: dict[str, str]) -> None:
 def _show_blocks(
     console: Console, matrix: RoleMatrix, wording: Wording, notes: dict[str, str]
 ) -> None:
-    """Print one paragraph for each row, where there is no room for a table."""
+    """Print one paragraph for each row, where a table does not fit."""
     words, vocabulary = wording.words, wording.compiled.vocabulary
     for row in matrix.rows:
         head = wording.branch(row.purpose, vocabulary.purposes)
