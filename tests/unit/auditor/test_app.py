@@ -32,7 +32,7 @@ def test_policies_are_shown_with_their_versions() -> None:
 
 
 def test_a_version_that_is_gone_is_no_longer_shown() -> None:
-    """After a reload only what is loaded is there."""
+    """After a reload only the loaded versions are shown."""
     metric_set = m.MetricSet("auditor", version="0")
     old = metric_set.gauge(m.POLICY_INFO)
     old.labels("wework-labs", "before", "digest").set(1)

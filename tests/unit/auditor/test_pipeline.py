@@ -34,7 +34,7 @@ class Published:
         self.error: Exception | None = None
 
     async def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """Keep them."""
+        """Keep the records."""
         if self.error is not None:
             raise self.error
         self.records.extend(records)

@@ -114,7 +114,7 @@ def test_topics_retain_dead_letters_in_full() -> None:
 
 
 def test_every_file_of_the_package_ships() -> None:
-    """The declarations that are read at run time lie inside the package."""
+    """The declarations that are read at run time are part of the package."""
     package = Path(SCHEMA_DIR).parent
 
     assert (package / "topics.yaml").is_file()

@@ -239,7 +239,7 @@ async def test_kafka_away_is_a_503_that_says_when_to_come_back(
     event: MakeEvent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An error and a silence of Kafka are answered alike; afterwards all is well again."""
+    """An error from Kafka and no answer give the same response; later requests succeed."""
     producer.error = ConnectionError()
     refused = await post(client, event())
     producer.error = None
@@ -258,7 +258,7 @@ async def test_too_many_requests_at_once_are_turned_away(
     event: MakeEvent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Beyond the bound the answer comes at once, and the places become free again."""
+    """Requests beyond the limit are refused at once; later ones succeed when slots are free."""
     release = asyncio.Event()
     monkeypatch.setattr(producer, "publish", lambda _: release.wait())
     held = [asyncio.create_task(post(client, event())) for _ in range(2)]
@@ -319,7 +319,7 @@ async def test_10_mb_are_refused_without_being_read(
 
 
 async def test_slow_content_is_given_up(api: FastAPI) -> None:
-    """A client that trickles its content loses its place after the time limit."""
+    """A client that sends its content too slowly is refused at the time limit."""
 
     async def receive() -> dict[str, Any]:
         await asyncio.sleep(0.05)
@@ -339,7 +339,7 @@ async def test_broken_off_content_is_no_event(api: FastAPI, producer: FakeProduc
 
 
 async def test_compressed_content_is_not_taken(client: httpx.AsyncClient) -> None:
-    """No archive can unpack into more than the limit."""
+    """Compressed content is refused, so nothing can expand beyond the limit."""
     response = await post(client, b"x", **{"content-encoding": "gzip"})
     problem(response, 415, "unsupported-media-type")
 
@@ -347,7 +347,7 @@ async def test_compressed_content_is_not_taken(client: httpx.AsyncClient) -> Non
 async def test_defect_is_a_500_that_quotes_nothing(
     client: httpx.AsyncClient, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A defect is logged by place and type alone."""
+    """A defect is logged with its location and type only."""
 
     def fail(*_: object, **__: object) -> None:
         raise KeyError(SUBJECT_ID)
@@ -373,7 +373,7 @@ async def test_vocabulary_can_be_looked_up(client: httpx.AsyncClient) -> None:
 
 
 async def test_unknown_addresses_and_methods_are_problems(client: httpx.AsyncClient) -> None:
-    """What the framework refuses looks like every other problem."""
+    """Requests that the framework refuses get a problem like all others."""
     problem(await client.get("/nothing/%1b"), 404, "not-found")
     problem(await client.get("/v1/events"), 405, "method-not-allowed")
 

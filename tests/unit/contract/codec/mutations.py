@@ -1,4 +1,4 @@
-"""JSON texts near a valid message: whole, bent in one or two places, or broken byte by byte."""
+"""JSON texts near a valid message: unchanged, with a few changed values, or with broken bytes."""
 
 import json
 from collections.abc import Mapping
@@ -132,7 +132,7 @@ def texts(draw: st.DrawFn, valid: Mapping[str, Any]) -> bytes:
     """A JSON text made from the valid message by up to three changes."""
     document = deepcopy(dict(valid))
     for _ in range(draw(st.integers(0, 3))):
-        _bend(draw, document)
+        _change(draw, document)
     separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
     text = json.dumps(document, separators=separators, ensure_ascii=draw(st.booleans()))
     encoded = text.encode("utf-8", "surrogatepass")
@@ -141,8 +141,8 @@ def texts(draw: st.DrawFn, valid: Mapping[str, Any]) -> bytes:
     return encoded
 
 
-def _bend(draw: st.DrawFn, document: dict[str, Any]) -> None:
-    """Put a value, an unknown field or nothing in the place of something."""
+def _change(draw: st.DrawFn, document: dict[str, Any]) -> None:
+    """Replace or remove a value, or add an unknown field."""
     holder: Any = draw(st.sampled_from(list(_holders(document))))
     if isinstance(holder, list):
         if len(holder) > 0 and draw(st.booleans()):
@@ -204,6 +204,6 @@ _PIECES = st.sampled_from(
 
 
 def _break(draw: st.DrawFn, text: bytes) -> bytes:
-    """Put a piece in the place of some bytes."""
+    """Replace some bytes with a piece."""
     start = draw(st.integers(0, len(text)))
     return text[:start] + draw(_PIECES) + text[start + draw(st.integers(0, 3)) :]

@@ -213,7 +213,7 @@ def test_hostile_terms_never_show(event: MakeEvent, field: str, value: str) -> N
 
 
 def test_masses_of_faults_are_cut_short(event: MakeEvent) -> None:
-    """A document of faults costs and shows only so much."""
+    """A document with many faults is checked in bounded time, and not all of them are reported."""
     assert len(refused(event({f"x{n}": 1 for n in range(100_000)})).errors) == 1
     assert len(refused(event({f"x{n}": 1 for n in range(50)})).errors) == MAX_ERRORS
 
@@ -226,7 +226,7 @@ def test_masses_of_faults_are_cut_short(event: MakeEvent) -> None:
     )
 )
 def test_no_document_does_worse_than_be_refused(document: object) -> None:
-    """Whatever JSON there is, it is read or refused, and a refusal can be printed."""
+    """Any JSON is either read or refused, and a refusal is printable."""
     try:
         read_event({"data": document, "specversion": "1.0"})
     except RefusedError as refusal:
