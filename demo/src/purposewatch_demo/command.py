@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from sysconfig import get_path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from purposewatch_cli.policy.loading import UNUSABLE, PoliciesOption, load_or_exit
+from purposewatch_cli.policy.loading import DEFAULT_POLICIES, UNUSABLE, load_or_exit
 from purposewatch_cli.terminal import errors_console, printable
 from purposewatch_demo.flows import mismatches, planned_traffic
 
@@ -22,7 +23,15 @@ _MAX_MISFITS_SHOWN = 10
 
 
 def demo(  # noqa: PLR0913 - one for each option
-    policies: PoliciesOption = Path("policies"),
+    policies: Annotated[
+        Path | None,
+        typer.Option(
+            "--policies",
+            envvar="PURPOSEWATCH_POLICIES_DIR",
+            metavar="DIR",
+            help="Directory of the declared policies. Default: `policies`, or the demo's own.",
+        ),
+    ] = None,
     *,
     seconds: Annotated[
         float | None,
@@ -55,12 +64,13 @@ def demo(  # noqa: PLR0913 - one for each option
             f"`purposewatch demo` also needs {', '.join(missing)}; "
             "install them with `pip install 'purposewatch-demo[services]'`"
         )
-    loaded = load_or_exit(policies)
+    directory = policies or default_policies()
+    loaded = load_or_exit(directory)
     plan = planned_traffic()
     if events is None:
         if absent := plan.controllers.difference(loaded.controllers):
             _refuse(
-                f"`{policies}` holds no policy of {', '.join(sorted(absent))}, which the "
+                f"`{directory}` holds no policy of {', '.join(sorted(absent))}, which the "
                 "generated traffic is about; name other policies with `--policies`, "
                 "or other events with `--events`"
             )
@@ -75,9 +85,15 @@ def demo(  # noqa: PLR0913 - one for each option
     from purposewatch_demo.run import Options, run  # noqa: PLC0415
 
     options = Options(
-        policies=policies, seconds=seconds, events=events, rate=rate, seed=seed, picture=picture
+        policies=directory, seconds=seconds, events=events, rate=rate, seed=seed, picture=picture
     )
     raise typer.Exit(run(options))
+
+
+def default_policies() -> Path:
+    """Return the directory `policies` if there is one here, else that of the installed demo."""
+    installed = Path(get_path("data")) / "share" / "purposewatch" / "policies"
+    return installed if installed.is_dir() and not DEFAULT_POLICIES.is_dir() else DEFAULT_POLICIES
 
 
 def _refuse(*lines: str) -> None:
