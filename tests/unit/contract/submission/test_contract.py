@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 import purposewatch_contract
 from purposewatch_contract import ErrorClass, SubmittedEvent
-from purposewatch_contract.submission import RefusedError, parse_json, read_event
-from purposewatch_contract.submission.contract import MAX_ERRORS
+from purposewatch_contract.submission import MAX_ERRORS, RefusedError, parse_json, read_event
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
 

@@ -1,16 +1,31 @@
-"""The contract check: plain JSON objects in, a `SubmittedEvent` or a readable refusal out."""
+"""Reading submitted events: what is accepted, and why something is refused.
+
+Ingest, and every tool that checks events before they are sent, reads them with this module: JSON
+text in, plain values, then a `SubmittedEvent` or a readable refusal out.
+"""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+import jiter
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from purposewatch_contract.dead_letter import ErrorClass
 from purposewatch_contract.event import SUBMITTED_SCHEMA, SubmittedEvent
-from purposewatch_contract.submission.refusal import FieldError, RefusedError
 from purposewatch_policy import MAX_DATA_CATEGORIES, MAX_FACTS, TERM_PATTERN
+
+__all__ = [
+    "MAX_ERRORS",
+    "SUBJECT_PATTERN",
+    "TIME_PATTERN",
+    "FieldError",
+    "RefusedError",
+    "parse_json",
+    "read_event",
+]
 
 MAX_ERRORS = 16
 """Faults reported for one event; further ones show once these are corrected."""
@@ -53,6 +68,60 @@ _RULES = {
     "/data/retention_days": "must be a whole number of days from 0 to 36525, or left out",
     "/data/facts": f"must be an object of at most {MAX_FACTS} names of facts, each true or false",
 }
+_ADVICE: tuple[tuple[str, str], ...] = (
+    ("duplicate key", "names a field twice in one object; name it once"),
+    ("recursion limit", "is nested too deeply; an event has three levels"),
+    ("unicode", "is not UTF-8; encode it as UTF-8"),
+    ("number out of range", "has a number with too many digits"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One fault of an event. Never quotes a value of it."""
+
+    field: str
+    """JSON pointer to the faulty field; empty for the event as a whole."""
+    detail: str
+    """What is wrong and what to do."""
+
+    def __str__(self) -> str:
+        """Render as one clause of a sentence."""
+        return f"`{self.field}` {self.detail}" if self.field else self.detail
+
+
+class RefusedError(Exception):
+    """The event can't be admitted as it stands: reject it, do not retry."""
+
+    def __init__(self, error_class: ErrorClass, *errors: FieldError) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.error_class = error_class
+        self.errors = errors
+
+
+def parse_json(text: bytes) -> object:
+    """Parse one JSON value. Raises `RefusedError` that says where, but never quotes the text.
+
+    Beyond the grammar it refuses duplicate names, nesting of more than 200 levels, unpaired
+    surrogates, bytes that are not UTF-8, and `NaN` and `Infinity`.
+    """
+    if not text.strip():
+        raise RefusedError(
+            ErrorClass.EMPTY, FieldError("", "there is no content; send a CloudEvents JSON object")
+        )
+    try:
+        parsed: object = jiter.from_json(text, catch_duplicate_keys=True, allow_inf_nan=False)
+    except ValueError as error:
+        raise RefusedError(
+            ErrorClass.NOT_JSON, FieldError("", _describe(str(error)))
+        ) from None  # the parser's message may quote a name from the text
+    return parsed
+
+
+def _describe(message: str) -> str:
+    fault = next((advice for part, advice in _ADVICE if part in message), "is not valid JSON")
+    _, found, place = message.rpartition(" at line ")
+    return f"the content {fault} (line {place})" if found else f"the content {fault}"
 
 
 def read_event(document: object) -> SubmittedEvent:
