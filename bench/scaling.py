@@ -190,7 +190,7 @@ def load_table(measured: Measured, exponent: float, rng: Random) -> str:
         reporters = "not measured"
         if measured.reporter_per_core is not None:
             reporters = f"{math.ceil(rate / (measured.reporter_per_core * BUSY)):,}"
-        # A gate deals what it takes at once out to all partitions: the more, the shorter batches.
+        # Ingest spreads a request over all partitions: the more of them, the shorter the batches.
         together = max(1, dealt_out // (auditors if found is None else found[0]))
         event_bytes = measured.events.bytes_in_kafka(together)
         written = rate * (event_bytes + verdict_bytes) / 1e6

@@ -63,7 +63,7 @@ class RawTopic:
                 for number, sent in enumerate(submitted(events))
             ]
             await self._stage.fill(prefix, RAW, records)
-            with gate_files() as (environment, _):
+            with ingest_files() as (environment, _):
                 own = {**self._stage.environment(prefix), **environment}
                 async with running([("-m", "purposewatch_ingest")], [own]) as processes:
                     group = f"{prefix}.ingest"
@@ -94,7 +94,7 @@ class Http:
         """Start ingest, and publish to it over persistent connections."""
         count = int(events * self._share)
         async with self._stage.topics() as prefix:
-            with gate_files() as (environment, keys):
+            with ingest_files() as (environment, keys):
                 requests = list(_requests(submitted(count), self._size, keys))
                 own = {**self._stage.environment(prefix), **environment}
                 async with running([("-m", "purposewatch_ingest")], [own]) as processes:
@@ -191,7 +191,7 @@ async def _ready(port: int, processes: Sequence[Measured]) -> None:
 
 
 @contextlib.contextmanager
-def gate_files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+def ingest_files() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """The settings of ingest, and the key of each publisher."""
     keys = {name: f"pwk_bench-{name}" for name in planned_traffic().publishers}
     with tempfile.TemporaryDirectory(prefix="purposewatch-bench-") as directory:

@@ -19,7 +19,7 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 
 from bench.pipeline.events import submitted
-from bench.pipeline.ingest import gate_files
+from bench.pipeline.ingest import ingest_files
 from bench.pipeline.processes import Measured, rss_bytes, running
 from bench.pipeline.stage import Stage, send
 from purposewatch_contract import RAW, topic_name
@@ -83,9 +83,9 @@ async def _run(minutes: float, rate: float) -> tuple[int, Samples]:
     async with ApacheKafka() as kafka:
         stage = Stage(kafka.bootstrap_servers)
         async with stage.topics() as prefix, _database() as url:
-            with gate_files() as (gate, _):
+            with ingest_files() as (ingest, _):
                 own = (
-                    gate,
+                    ingest,
                     {"PURPOSEWATCH_AUDITOR_HTTP_PORT": "0"},
                     {"PURPOSEWATCH_DATABASE_URL": url, "PURPOSEWATCH_REPORTER_HTTP_PORT": "0"},
                 )

@@ -52,7 +52,7 @@ TARGETS = {
     "auditor_vs_one_message_handler": Target(
         "auditor against a message at a time, per CPU second", 6.0
     ),
-    "two_vs_one": Target("two auditors against one, by the clock", 1.7),
+    "two_vs_one": Target("two auditors against one, in elapsed time", 1.7),
     "http_batch_vs_raw_topic": Target("ingest over HTTP in batches against the raw topic", 0.25),
     "reporter_vs_auditor": Target("reporter against auditor, per CPU second", 1.0),
 }

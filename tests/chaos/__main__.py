@@ -18,7 +18,7 @@ def _write(line: str) -> None:
 
 
 def main() -> int:
-    """Run as asked; the status is 0 when every promise was kept."""
+    """Run as asked; the status is 0 when every guarantee held."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="repeats the plan of an earlier run")
     parser.add_argument("--seconds", type=float, default=300.0, help="of load; default: 300")
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--plant", choices=sorted(PLANTS), help="break a service on purpose")
     parser.add_argument("--plan", action="store_true", help="show the plan and do nothing")
     asked = parser.parse_args()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of every broker that dies
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs every broker that is down
     options = Options(
         seed=asked.seed if asked.seed is not None else secrets.randbelow(1_000_000),
         seconds=asked.seconds,

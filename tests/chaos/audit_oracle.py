@@ -1,4 +1,4 @@
-"""What the auditors must have made of the events: the pure core's verdict, once or repeated."""
+"""The verdicts that the auditors must have written: those of the pure core, once or repeated."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
     from purposewatch_policy import Decision
     from tests.chaos.differences import Differences
-    from tests.chaos.evidence import Place, Topics
-    from tests.chaos.gate_oracle import Passed
+    from tests.chaos.evidence import Position, Topics
+    from tests.chaos.ingest_oracle import Passed
 
 
 class Audited:
-    """The expected decisions, and in which order the verdicts came."""
+    """The expected decisions, and the order of the verdicts."""
 
     def __init__(self) -> None:
-        self.decisions: dict[Place, Decision] = {}
-        self.order: list[Place] = []
-        """Places of events in the order of their first verdicts."""
+        self.decisions: dict[Position, Decision] = {}
+        self.order: list[Position] = []
+        """Positions of events in the order of their first verdicts."""
         self.repeats = 0
         self.by_version: dict[str, int] = {}
 
@@ -30,44 +30,48 @@ class Audited:
 def check_verdicts(
     passed: Passed, topics: Topics, policies: Path, prefix: str, differences: Differences
 ) -> Audited:
-    """Hold every verdict, repeated ones too, against the core's decision about its event."""
+    """Compare every verdict, repeated ones too, with the core's decision about its event."""
     audited = Audited()
     declared = load_policies(policies)
-    for place, event in passed.events.items():
+    for position, event in passed.events.items():
         decision = decide(event.data, event.time, declared)
-        audited.decisions[place] = decision
+        audited.decisions[position] = decision
         version = decision.policy_version or "none in force"
         audited.by_version[version] = audited.by_version.get(version, 0) + 1
-    seen: set[Place] = set()
+    seen: set[Position] = set()
     highest: dict[int, int] = {}
     for at, value in sorted(topics[VERDICTS].items()):
         verdict = Verdict.model_validate_json(value)
-        place = (verdict.position.partition, verdict.position.offset)
-        if verdict.position.topic != topic_name(prefix, EVENTS) or at[0] != place[0]:
-            differences.note("verdict in the wrong place", f"{at}: {verdict.position}")
-        if place in passed.events:
-            _check(place, verdict, passed, audited.decisions[place], differences)
+        position = (verdict.position.partition, verdict.position.offset)
+        if verdict.position.topic != topic_name(prefix, EVENTS) or at[0] != position[0]:
+            differences.note("verdict in the wrong partition", f"{at}: {verdict.position}")
+        if position in passed.events:
+            _check(position, verdict, passed, audited.decisions[position], differences)
         else:
-            differences.note("verdict about no event", f"{verdict.event_id} {place}")
-        if place in seen:
+            differences.note("verdict without an event", f"{verdict.event_id} {position}")
+        if position in seen:
             audited.repeats += 1
             continue
-        seen.add(place)
-        audited.order.append(place)
-        if place[1] < highest.get(place[0], -1):
-            differences.note("first verdict out of order", f"{verdict.event_id} {place}")
-        highest[place[0]] = place[1]
-    for place, event in passed.events.items():
-        if place not in seen:
-            differences.note("event without a verdict", f"{event.source} {event.id} {place}")
+        seen.add(position)
+        audited.order.append(position)
+        if position[1] < highest.get(position[0], -1):
+            differences.note("first verdict out of order", f"{verdict.event_id} {position}")
+        highest[position[0]] = position[1]
+    for position, event in passed.events.items():
+        if position not in seen:
+            differences.note("event without a verdict", f"{event.source} {event.id} {position}")
     _check_strays(passed, differences)
     return audited
 
 
 def _check(
-    place: Place, verdict: Verdict, passed: Passed, decision: Decision, differences: Differences
+    position: Position,
+    verdict: Verdict,
+    passed: Passed,
+    decision: Decision,
+    differences: Differences,
 ) -> None:
-    event = passed.events[place]
+    event = passed.events[position]
     said = (
         verdict.event_id,
         verdict.event_source,
@@ -86,7 +90,7 @@ def _check(
         event.origin,
         event.data,
     ):
-        differences.note("verdict does not say what its event said", f"{event.id} {place}")
+        differences.note("verdict differs from its event", f"{event.id} {position}")
     policy = verdict.policy
     found = (
         verdict.outcome,
@@ -104,16 +108,16 @@ def _check(
     )
     if found != expected:
         short = f"expected {expected[:3]}, found {found[:3]}"
-        differences.note("verdict differs", f"{event.source} {event.id} {place}: {short}")
+        differences.note("verdict differs", f"{event.source} {event.id} {position}: {short}")
 
 
 def _check_strays(passed: Passed, differences: Differences) -> None:
-    for place in passed.strays:
-        letter = passed.letters.get(("auditor", place))
+    for position in passed.strays:
+        letter = passed.letters.get(("auditor", position))
         if letter is None:
-            differences.note("stray record without a dead letter", place)
+            differences.note("stray record without a dead letter", position)
         elif letter.error_class != "invalid_event":
-            differences.note("dead letter of a stray record differs", f"{place}: {letter}")
-    for consumer, place in passed.letters:
-        if consumer == "auditor" and place not in passed.strays:
-            differences.note("good event was set aside", place)
+            differences.note("dead letter of a stray record differs", f"{position}: {letter}")
+    for consumer, position in passed.letters:
+        if consumer == "auditor" and position not in passed.strays:
+            differences.note("valid event was dead-lettered", position)

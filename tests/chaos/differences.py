@@ -1,4 +1,4 @@
-"""What does not agree, gathered by the promise that it breaks."""
+"""The differences between expected and found, grouped by the guarantee that they violate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 10
 
 
 class Differences:
-    """Broken promises, each with all its examples."""
+    """Violated guarantees, each with all its examples."""
 
     def __init__(self) -> None:
         self._examples: dict[str, list[str]] = defaultdict(list)
@@ -20,14 +20,14 @@ class Differences:
     def __bool__(self) -> bool:
         return bool(self._examples)
 
-    def note(self, promise: str, example: object) -> None:
-        """One more example against a promise."""
-        self._examples[promise].append(str(example))
+    def note(self, guarantee: str, example: object) -> None:
+        """Add an example of a violated guarantee."""
+        self._examples[guarantee].append(str(example))
 
     def compare(
         self, what: str, expected: Mapping[Any, object], found: Mapping[Any, object]
     ) -> None:
-        """Hold what was found against what was expected, key by key."""
+        """Compare what was found with what was expected, key by key."""
         for key, value in expected.items():
             if key not in found:
                 self.note(f"{what}: missing", f"{_named(key)} = {value}")
@@ -41,7 +41,7 @@ class Differences:
     def compare_sets(
         self, what: str, expected: Iterable[Hashable], found: Iterable[Hashable]
     ) -> None:
-        """Hold two collections against each other; how often a thing is there counts too."""
+        """Compare two collections, including how often each item occurs."""
         wanted, there = _counted(expected), _counted(found)
         for key, count in wanted.items():
             if there.get(key, 0) < count:
@@ -54,8 +54,8 @@ class Differences:
     def lines(self) -> list[str]:
         """The differences for people to read: the first examples of each."""
         lines = []
-        for promise, examples in self._examples.items():
-            lines.append(f"{promise}: {len(examples)}")
+        for guarantee, examples in self._examples.items():
+            lines.append(f"{guarantee}: {len(examples)}")
             lines += [f"    {example}" for example in examples[:_SHOWN]]
             if len(examples) > _SHOWN:
                 lines.append(f"    and {len(examples) - _SHOWN} more")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPLAINTS = ("database or disk is full", "disk I/O error")
-"""What SQLite says when there is no room: the second when the kernel says «file too large»."""
+"""What SQLite says when there is no room: the second when the kernel reports "file too large"."""
 
 _SIZE = "64m"
 _BLOCK = 1024 * 1024

@@ -1,4 +1,4 @@
-"""What the run has left in Kafka and in the database."""
+"""What the run left in Kafka and in the database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.world import World
 
-Place: TypeAlias = tuple[int, int]
+Position: TypeAlias = tuple[int, int]
 """Partition and offset."""
 Row: TypeAlias = tuple[Any, ...]
 
@@ -34,11 +34,11 @@ _TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
 class Topics:
     """The values of all records of the four topics, each in the order of its partitions."""
 
-    values: dict[TopicName, dict[Place, bytes]] = field(
+    values: dict[TopicName, dict[Position, bytes]] = field(
         default_factory=lambda: {name: {} for name in _TOPICS}
     )
 
-    def __getitem__(self, name: TopicName) -> dict[Place, bytes]:
+    def __getitem__(self, name: TopicName) -> dict[Position, bytes]:
         return self.values[name]
 
     @property
@@ -81,12 +81,12 @@ class TopicReader:
 
     def _take(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         for record in records:
-            place = (record.partition, record.offset)
-            self.topics[self._names[record.topic]][place] = record.value or b""
+            position = (record.partition, record.offset)
+            self.topics[self._names[record.topic]][position] = record.value or b""
 
 
 @dataclass(slots=True)
-class BooksFound:
+class LedgerFound:
     """What the database holds."""
 
     ledger: dict[int, Row] = field(default_factory=dict)
@@ -106,10 +106,10 @@ class BooksFound:
         return sum(verdicts + letters for verdicts, letters, *_ in self.ledger.values())
 
 
-async def read_books(url: str) -> BooksFound:
-    """Read the database, past the reporters."""
+async def read_ledger(url: str) -> LedgerFound:
+    """Read the database directly, not through the reporters."""
     engine = create_async_engine(url, poolclass=NullPool)
-    found = BooksFound()
+    found = LedgerFound()
     try:
         async with engine.connect() as connection:
 

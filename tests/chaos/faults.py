@@ -1,4 +1,4 @@
-"""Does the steps of a plan to a world, and undoes them."""
+"""Injects the faults of a plan, and removes them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _BUSY_SECONDS = 30.0
 
 
 class Faults:
-    """Carries out steps, each at its time, and tells what it does when.
+    """Carries out steps, each at its time, and logs each of them.
 
     INVARIANT: one step at a time on a target, and one broker at a time, however long it takes.
 
-    `unexpected` holds what went wrong outside any step: a service that ended by itself.
+    `unexpected` holds what went wrong outside any step, such as a service that exited by itself.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Faults:
         self._tell = tell
         self._reloaded = reloaded
         self._disk = disk
-        self._places: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.unexpected: list[str] = []
 
     async def carry_out(self, steps: Sequence[Step]) -> None:
@@ -57,7 +57,7 @@ class Faults:
     async def _at_its_time(self, step: Step, begun: float) -> None:
         await asyncio.sleep(max(0.0, begun + step.at - time.monotonic()))
         # On a slow machine coming back takes longer than planned: then the next step waits.
-        async with self._places["brokers" if step.target in BROKERS else step.target]:
+        async with self._locks["brokers" if step.target in BROKERS else step.target]:
             self._tell(str(step))
             await self._do(step)
             await asyncio.sleep(step.lasting)
@@ -91,7 +91,7 @@ class Faults:
         if step.action is Action.ADD:
             service.start()
         elif not service.runs:
-            self.unexpected.append(f"{step.target} had ended by itself before: {step}")
+            self.unexpected.append(f"{step.target} had exited by itself before: {step}")
         elif step.action is Action.KILL:
             if step.aimed:
                 await self._wait_until_busy(service)
@@ -131,12 +131,12 @@ class Faults:
             self._world.services[step.target].start()
 
     async def _wait_until_busy(self, service: ServiceProcess) -> None:
-        """Return when the service says that it has a batch in hand, or after a while."""
+        """Return when the service reports a batch in flight, or after a while."""
         give_up = time.monotonic() + _BUSY_SECONDS
         async with httpx.AsyncClient(base_url=service.base_url, timeout=1.0) as client:
             while time.monotonic() < give_up and service.runs:
                 with contextlib.suppress(httpx.TransportError):
-                    if "in hand" in (await client.get("/readyz")).text:
+                    if "in flight" in (await client.get("/readyz")).text:
                         return
                 await asyncio.sleep(_LOOK_SECONDS / 10)
 
@@ -164,8 +164,8 @@ class Faults:
             return False
         return f'version="{NEW_VERSION}"' in shown.text
 
-    def look_for_the_dead(self) -> None:
-        """After all steps: note services that do not run although they should."""
+    def note_exited_services(self) -> None:
+        """Note, after all steps, services that do not run although they should."""
         for name, service in self._world.services.items():
             if not service.runs and name != EXTRA_AUDITOR:
-                self.unexpected.append(f"{name} has ended by itself")
+                self.unexpected.append(f"{name} exited by itself")

@@ -1,4 +1,4 @@
-"""What is done to the system, and when: derived from the seed and the length alone."""
+"""The faults of a run and their times, derived from the seed and the length alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DISK = "disk"
 
 
 class Action(StrEnum):
-    """Something that is done to a target and, after a while, undone."""
+    """A fault that is injected into a target and removed after a while."""
 
     KILL = "kill"
     """SIGKILL; started again at the end."""
@@ -46,7 +46,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is done; times are seconds since the first event was sent."""
+    """One fault; times are seconds since the first event was sent."""
 
     at: float
     action: Action
@@ -55,7 +55,7 @@ class Step:
     link: str = ""
     """What the target is cut off from: `kafka` or `postgresql`."""
     aimed: bool = False
-    """Wait, for a bounded time, until the target has a batch in hand: the worst moment."""
+    """Wait, for a bounded time, until the target has a batch in flight: the worst moment."""
 
     def __str__(self) -> str:
         link = f" from {self.link}" if self.link else ""
@@ -65,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A kind of step: whom it may befall, and how long it lasts."""
+    """A kind of step: its possible targets and duration."""
 
     action: Action
     targets: tuple[str, ...]
@@ -108,7 +108,7 @@ LONG: tuple[_Card, ...] = (
     _Card(Action.RESET, REPORTERS, 1.0, 5.0, "postgresql"),
     _Card(Action.RESET, (INGEST,), 1.0, 5.0, "kafka"),
 )
-"""What the long run does over and over, in ever new orders."""
+"""What the long run does over and over, in a new order each time."""
 
 _FIRST = 3.0
 _GAP = (1.0, 7.0)
@@ -121,7 +121,7 @@ def make_plan(seed: int, seconds: float, *, short: bool = False) -> list[Step]:
 
     The short plan holds every card of `SHORT` once within the time; the long one deals out `LONG`
     again and again until the time is over. No target is in two steps at once, and no two brokers
-    are down together: with two of three gone Kafka may take nothing in.
+    are down together: with two of three down Kafka may reject all writes.
     """
     # not `random.random`'s own state: what else a process draws must not change the plan
     chance = random.Random(f"{seed}/{'short' if short else 'long'}")  # noqa: S311 - no secret
@@ -132,7 +132,7 @@ def make_plan(seed: int, seconds: float, *, short: bool = False) -> list[Step]:
 
 
 def kills_plan(seed: int, seconds: float) -> list[Step]:
-    """Return the steps of a run of kills alone: auditors, reporters and the gate in turn.
+    """Return the steps of a run of kills alone: auditors, reporters and ingest in turn.
 
     An auditor is killed only when it has had the time to get partitions, and something to do.
     """
@@ -194,10 +194,10 @@ def _deal(chance: random.Random, card: _Card, at: float, busy: dict[str, float])
     """Choose target and duration; start later when the target is still in another step."""
     target = chance.choice(card.targets)
     lasting = chance.uniform(card.shortest, card.longest)
-    # brokers share one place: only one of them is ever down
-    place = "brokers" if target in BROKERS else target
-    at = max(at, busy.get(place, 0.0))
-    busy[place] = at + lasting + _REST + (_BROKER_REST if target in BROKERS else 0.0)
+    # brokers share one slot: only one of them is ever down
+    slot = "brokers" if target in BROKERS else target
+    at = max(at, busy.get(slot, 0.0))
+    busy[slot] = at + lasting + _REST + (_BROKER_REST if target in BROKERS else 0.0)
     return Step(round(at, 1), card.action, target, round(lasting, 1), card.link)
 
 

@@ -1,4 +1,4 @@
-"""One run: load, faults, an end to both, and then the comparison with the oracle."""
+"""One run: load and faults, and after both have ended the comparison with the oracle."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import httpx
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW
 from tests.chaos.audit_oracle import Audited, check_verdicts
-from tests.chaos.books_oracle import as_numbers, check_books
 from tests.chaos.differences import Differences
 from tests.chaos.disk import COMPLAINTS, small_disk
-from tests.chaos.evidence import BooksFound, TopicReader, read_books
+from tests.chaos.evidence import LedgerFound, TopicReader, read_ledger
 from tests.chaos.faults import Faults
-from tests.chaos.gate_oracle import check_gate
+from tests.chaos.ingest_oracle import check_ingest
+from tests.chaos.ledger_oracle import as_numbers, check_ledger
 from tests.chaos.plan import REPORTERS, Action, disk_plan, kills_plan, make_plan
 from tests.chaos.senders import Senders
 from tests.chaos.supply import Supply
@@ -47,7 +47,7 @@ _SETTLE_SECONDS = 180.0
 _FINISH_SECONDS = 90.0
 _LOOK_SECONDS = 1.0
 _STATEMENT_SECONDS = 15.0
-"""To compare the books with Kafka once more. A look that fails takes five of them."""
+"""For one more comparison of the ledger with Kafka. A failed one takes five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Options:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run."""
+    """The outcome of a run."""
 
     options: Options
     steps: Sequence[Step]
@@ -89,8 +89,8 @@ class Result:
             *self.figures,
             "FAILED:",
             *self.differences.lines(),
-            f"the logs are kept in {self.kept}",
-            f"to repeat the same plan: {again}",
+            f"logs kept in {self.kept}",
+            f"repeat the same plan with: {again}",
         ]
 
 
@@ -119,7 +119,7 @@ async def run(options: Options, write: Callable[[str], None]) -> Result:
             await stack.enter_async_context(world)
             await _Run(options, world, disk, result, write).carry_out()
     except BaseException:
-        write(f"the logs are kept in {directory}")
+        write(f"logs kept in {directory}")
         raise
     if result.differences:
         result.kept = directory
@@ -145,7 +145,7 @@ def _setting(options: Options, directory: Path) -> Setting:
             auditors=("auditor-1",),
             extra_auditor=False,
             reporters=REPORTERS[:1],
-            sqlite=directory / "disk" / "books.db",
+            sqlite=directory / "disk" / "ledger.db",
             modules=modules,
         )
     extra = any(step.action is Action.ADD for step in steps_of(options))
@@ -175,16 +175,16 @@ class _Run:
 
     async def carry_out(self) -> None:
         self._begun = time.monotonic()
-        self._tell("load begins")
+        self._tell("load started")
         sending = asyncio.create_task(self._senders.run())
         try:
             await self._faults.carry_out(self._result.steps)
             left = self._begun + self._options.seconds - time.monotonic()
             await asyncio.sleep(max(0.0, left))
             self._senders.stop()
-            self._tell("load ends")
+            self._tell("load stopped")
             await asyncio.wait([sending], timeout=_FINISH_SECONDS)
-            self._faults.look_for_the_dead()
+            self._faults.note_exited_services()
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -193,74 +193,74 @@ class _Run:
             await self._ask_the_reporters()
             await self._world.stop_services()
             await reader.catch_up()
-            self._compare(reader, await read_books(self._world.database_url))
+            self._compare(reader, await read_ledger(self._world.database_url))
 
     async def _settle(self, reader: TopicReader) -> None:
-        """Return when everything is accounted for, or nothing has moved for long."""
+        """Return when everything is accounted for, or nothing has changed for long."""
         give_up = time.monotonic() + _SETTLE_SECONDS
         moved, seen = time.monotonic(), None
         while time.monotonic() < give_up:
             await reader.catch_up()
-            books = await read_books(self._world.database_url)
-            state = (reader.topics.sizes, books.accounted_for, len(books.dead_letters))
+            ledger = await read_ledger(self._world.database_url)
+            state = (reader.topics.sizes, ledger.accounted_for, len(ledger.dead_letters))
             if state != seen:
                 moved, seen = time.monotonic(), state
-            elif self._is_complete(reader, books):
-                self._tell(f"settled: {books.accounted_for} events accounted for")
+            elif self._is_complete(reader, ledger):
+                self._tell(f"settled: {ledger.accounted_for} events accounted for")
                 return
             elif time.monotonic() - moved > self._options.quiet_seconds:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
         self._tell("not settled: something is missing")
 
-    def _is_complete(self, reader: TopicReader, books: BooksFound) -> bool:
+    def _is_complete(self, reader: TopicReader, ledger: LedgerFound) -> bool:
         topics = reader.topics
         origins = {
             value.partition(b'"origin":"')[2].partition(b'"')[0]
             for value in topics[EVENTS].values()
         }
         passed_on = len(origins - {b"http", b""})
-        set_aside = sum(letter[3] == "ingest" for letter in books.dead_letters)
+        dead_lettered = sum(letter[3] == "ingest" for letter in ledger.dead_letters)
         return (
-            passed_on + set_aside == len(topics[RAW])
-            and books.accounted_for == len(topics[EVENTS])
-            and len(books.dead_letters) <= len(topics[DEAD_LETTERS])
+            passed_on + dead_lettered == len(topics[RAW])
+            and ledger.accounted_for == len(topics[EVENTS])
+            and len(ledger.dead_letters) <= len(topics[DEAD_LETTERS])
         )
 
     async def _ask_the_reporters(self) -> None:
-        """What the reporters say must be what the database holds: that the books balance."""
+        """Check that each reporter says that the ledger is reconciled."""
         settled = datetime.now(UTC)
         async with httpx.AsyncClient(timeout=10) as client:
             for name in self._world.setting.reporters:
                 url = f"{self._world.services[name].base_url}/api/v1/ledger"
                 said = await _statement_after(settled, client, url)
                 if said != "True":
-                    self._result.differences.note("the books do not balance", f"{name}: {said}")
+                    self._result.differences.note("the ledger is not reconciled", f"{name}: {said}")
 
-    def _compare(self, reader: TopicReader, books: BooksFound) -> None:
+    def _compare(self, reader: TopicReader, ledger: LedgerFound) -> None:
         differences, sent = self._result.differences, self._senders.sent
         topics, prefix = reader.topics, self._world.prefix
         for wrong in sent.wrong_answers:
-            differences.note("unexpected answer over HTTP", wrong)
+            differences.note("unexpected response over HTTP", wrong)
         if self._options.scenario == "disk":
             logs = self._world.services[REPORTERS[0]].logs
             if not any(complaint in logs for complaint in COMPLAINTS):
-                differences.note("unexpected", "the reporter never noticed that the disk was full")
+                differences.note("unexpected", "the reporter did not log that the disk was full")
         for unexpected in self._faults.unexpected:
             differences.note("unexpected", unexpected)
         if sent.in_doubt:
-            differences.note("never answered", f"{sent.in_doubt} pieces")
-        passed = check_gate(sent, topics, prefix, differences)
+            differences.note("request without a response", f"{sent.in_doubt} pieces")
+        passed = check_ingest(sent, topics, prefix, differences)
         audited = check_verdicts(passed, topics, self._world.policies, prefix, differences)
-        numbers = check_books(passed, audited, books, prefix, differences)
+        numbers = check_ledger(passed, audited, ledger, prefix, differences)
         options, steps = self._options, self._result.steps
-        refused = f"{sent.refused:,} requests refused as they must be"
-        unknowable = f"{sent.unknowable:,} attempts with an unknowable outcome"
+        refused = f"{sent.refused:,} requests rejected as expected"
+        unknowable = f"{sent.unknowable:,} attempts with unknown outcome"
         self._result.figures = [
             f"seed {options.seed}, {len(steps)} steps, {options.seconds:g} s of load",
-            f"sent: {sent.pieces:,} pieces surely taken, {refused}, {unknowable}",
+            f"sent: {sent.pieces:,} pieces certainly accepted, {refused}, {unknowable}",
             f"the oracle expects: {as_numbers(numbers)}",
-            f"repeated on the way: {passed.repeats:,} raw records, {audited.repeats:,} verdicts",
+            f"redelivered: {passed.repeats:,} raw records, {audited.repeats:,} verdicts",
             _versions(audited),
         ]
 
@@ -271,16 +271,16 @@ def _versions(audited: Audited) -> str:
 
 
 async def _statement_after(moment: datetime, client: httpx.AsyncClient, url: str) -> str:
-    """Whether a reporter finds the books balanced by a comparison made after that moment.
+    """Whether a reporter finds the ledger reconciled by a comparison made after that moment.
 
-    «None» if it still can't tell, or makes no comparison, when time is up.
+    `None` if it is still undecided, or has made no comparison, at the timeout.
     """
     give_up = time.monotonic() + _STATEMENT_SECONDS
     while True:
         try:
-            books = (await client.get(url)).json()
-            if datetime.fromisoformat(books["as_of"]) > moment:
-                said = str(books["reconciled"])
+            ledger = (await client.get(url)).json()
+            if datetime.fromisoformat(ledger["as_of"]) > moment:
+                said = str(ledger["reconciled"])
             else:
                 said = "None, and no comparison since everything had settled"
         except (httpx.TransportError, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Sends what the supply gives, until each piece has been answered for certain."""
+"""Sends what the supply gives, until each piece has a definite response."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BATCHED = "application/cloudevents-batch+json"
 
 @dataclass(slots=True)
 class Fate:
-    """What is known of one piece: how often it was sent, and how often surely taken."""
+    """What is known of one piece: how often it was sent, and how often certainly accepted."""
 
     item: Item
     sure: int = 0
@@ -56,23 +56,23 @@ class Sent:
     refused: int = 0
     wrong_answers: list[str] = field(default_factory=list)
     in_doubt: int = 0
-    """Pieces that were given up on without a certain answer."""
+    """Pieces that were given up without a definite response."""
 
     @property
     def pieces(self) -> int:
-        """Pieces that were surely taken."""
+        """Pieces that were certainly accepted."""
         kinds = (self.http, self.raw, self.strays)
         return sum(fate.sure for kind in kinds for fate in kind.values())
 
     @property
     def unknowable(self) -> int:
-        """Attempts of which nobody can know whether they succeeded."""
+        """Attempts with unknown outcome."""
         kinds = (self.http, self.raw, self.strays)
         return sum(fate.at_most - fate.sure for kind in kinds for fate in kind.values())
 
 
 class Senders:
-    """Sends at a steady rate until told to stop; then finishes what it has begun."""
+    """Sends at a steady rate until stopped; then finishes what was started."""
 
     def __init__(self, world: World, supply: Supply, *, rate: float) -> None:
         self.sent = Sent()
@@ -83,7 +83,7 @@ class Senders:
         self._due = 0.0
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Start nothing new."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -94,16 +94,16 @@ class Senders:
         self._due = asyncio.get_running_loop().time()
         try:
             async with (
-                httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS) as gate,
+                httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS) as ingest,
                 asyncio.TaskGroup() as group,
             ):
                 for _ in range(_WORKERS):
-                    group.create_task(self._work(gate, producer))
+                    group.create_task(self._work(ingest, producer))
                 group.create_task(self._stray(producer))
         finally:
             await producer.stop()
 
-    async def _work(self, gate: httpx.AsyncClient, producer: AIOKafkaProducer) -> None:
+    async def _work(self, ingest: httpx.AsyncClient, producer: AIOKafkaProducer) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             batch = self._supply.next()
@@ -115,7 +115,7 @@ class Senders:
                     topic = topic_name(self._world.prefix, RAW)
                     await self._produce(producer, topic, batch.items, self.sent.raw)
                 else:
-                    await self._post(gate, batch)
+                    await self._post(ingest, batch)
             except asyncio.CancelledError:
                 self.sent.in_doubt += len(batch.items)
                 raise
@@ -157,9 +157,9 @@ class Senders:
         fate.sure += 1
         return True
 
-    async def _post(self, gate: httpx.AsyncClient, batch: Batch) -> None:
+    async def _post(self, ingest: httpx.AsyncClient, batch: Batch) -> None:
         fates = [self.sent.http.setdefault(item.body, Fate(item)) for item in batch.items]
-        status = await self._ask(gate, batch, fates)
+        status = await self._ask(ingest, batch, fates)
         if status != batch.status:
             self.sent.wrong_answers.append(f"{status} instead of {batch.status}")
         if status == _ACCEPTED:
@@ -171,7 +171,7 @@ class Senders:
             for fate in fates:
                 fate.at_most -= 1
 
-    async def _ask(self, gate: httpx.AsyncClient, batch: Batch, fates: Sequence[Fate]) -> int:
+    async def _ask(self, ingest: httpx.AsyncClient, batch: Batch, fates: Sequence[Fate]) -> int:
         """Send the same again until there is an answer that is certain; its status."""
         content, headers = self._request(batch)
         pause = _FIRST_PAUSE
@@ -179,7 +179,7 @@ class Senders:
             for fate in fates:
                 fate.at_most += 1
             try:
-                answer = await gate.post("/v1/events", content=content, headers=headers)
+                answer = await ingest.post("/v1/events", content=content, headers=headers)
             except httpx.ConnectError:
                 for fate in fates:
                     fate.at_most -= 1  # nobody was there to take it

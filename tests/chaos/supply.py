@@ -1,4 +1,4 @@
-"""What is sent during a run: the demonstration's traffic, and what it lacks of strange things."""
+"""What is sent during a run: the demo's traffic, and unusual input that it lacks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Supply:
         return self._traffic.next(now)
 
     def accepted(self, publisher: str, items: Sequence[Item]) -> None:
-        """Take note that the gate has these over HTTP: some of their ids are used again.
+        """Note that ingest accepted these over HTTP: some of their ids are used again.
 
         INVARIANT: the other content comes later and is about the same subject, so it follows the
         first in the same partition.
@@ -73,7 +73,7 @@ class Supply:
                 self._waiting.append(Batch(publisher, Transport.SINGLE, (again,)))
 
     def stray(self) -> Item:
-        """Return a record that no gate would write into the events topic."""
+        """Return a record that ingest would never write into the events topic."""
         self._strays += 1
         body = json.dumps({"stray": self._strays}).encode()
         return Item(body, DeadLettered(ErrorClass.INVALID_EVENT))

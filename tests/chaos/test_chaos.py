@@ -28,32 +28,32 @@ async def _run(options: Options) -> Result:
 
 
 async def test_nothing_is_lost_and_nothing_counted_twice() -> None:
-    """An auditor, a reporter, a broker and PostgreSQL die, an auditor stands still, links break."""
+    """Kills of an auditor, a reporter, a broker and PostgreSQL, a pause and broken links."""
     result = await _run(Options(seed=_SEED, seconds=45, scenario="short"))
 
     assert result.differences.lines() == []
 
 
 @pytest.mark.parametrize(
-    ("plant", "seconds", "promise"),
+    ("plant", "seconds", "guarantee"),
     [
         ("commit-before-produce", 24, "event without a verdict"),
         ("forget-ledger", 12, "ledger: different"),
         ("answer-before-confirm", 12, "event sent over HTTP: missing"),
     ],
 )
-async def test_a_planted_fault_is_found(plant: str, seconds: float, promise: str) -> None:
-    """A service that breaks a promise fails the run, and the report says which promise."""
+async def test_a_planted_fault_is_found(plant: str, seconds: float, guarantee: str) -> None:
+    """A service that violates a guarantee fails the run, and the report names the guarantee."""
     options = Options(seed=_SEED, seconds=seconds, scenario="kills", plant=plant, quiet_seconds=8)
 
     result = await _run(options)
     shutil.rmtree(result.kept or "nowhere", ignore_errors=True)
 
-    assert any(line.startswith(promise) for line in result.differences.lines())
+    assert any(line.startswith(guarantee) for line in result.differences.lines())
 
 
 async def test_a_full_disk_loses_nothing() -> None:
-    """The reporter's SQLite can't write for a while; once it can, the books are complete."""
+    """The reporter's SQLite can't write for a while; once it can, the ledger is complete."""
     result = await _run(Options(seed=_SEED, seconds=30, scenario="disk"))
 
     assert result.differences.lines() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.chaos.differences import Differences
 
 
-def test_equal_books_have_no_differences() -> None:
+def test_equal_ledgers_have_no_differences() -> None:
     """Nothing is reported where everything agrees."""
     differences = Differences()
 
@@ -17,7 +17,7 @@ def test_equal_books_have_no_differences() -> None:
 
 
 def test_each_kind_of_difference_is_named() -> None:
-    """What is missing, different, not expected or there twice is told apart."""
+    """What is missing, different, not expected or there twice is reported separately."""
     differences = Differences()
 
     differences.compare("event", {"a": 1, "b": 2}, {"b": 3, "c": 4})

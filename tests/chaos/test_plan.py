@@ -41,11 +41,11 @@ def test_the_long_plan_does_everything(seed: int) -> None:
 @pytest.mark.parametrize("seed", _SEEDS)
 def test_no_target_is_in_two_steps_at_once(seed: int) -> None:
     """A step may begin only when the target is back, and never are two brokers down together."""
-    by_place: dict[str, list[Step]] = {}
+    by_slot: dict[str, list[Step]] = {}
     for step in make_plan(seed, 300):
-        place = "brokers" if step.target in BROKERS else step.target
-        by_place.setdefault(place, []).append(step)
+        slot = "brokers" if step.target in BROKERS else step.target
+        by_slot.setdefault(slot, []).append(step)
 
-    for steps in by_place.values():
+    for steps in by_slot.values():
         for earlier, later in itertools.pairwise(steps):
             assert earlier.at + earlier.lasting < later.at

@@ -19,7 +19,7 @@ _WINDOW_SECONDS = 0.5
 
 
 def plant() -> None:
-    """Break the promise that 202 is answered only for what is confirmed."""
+    """Violate the guarantee that 202 is answered only for what Kafka acknowledged."""
     publish = AcknowledgedProducer.publish
     sending: set[asyncio.Task[None]] = set()
 

@@ -18,7 +18,7 @@ _WINDOW_SECONDS = 1.5
 
 
 def plant() -> None:
-    """Break the promise that an offset is committed only after its verdict is confirmed."""
+    """Violate the rule that an offset is committed only after its verdict is acknowledged."""
     handle = BatchConsumer._on_batch  # fails here, and not silently, if it gets another name
 
     async def commit_first(self: BatchConsumer, message: object) -> None:

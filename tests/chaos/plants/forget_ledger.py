@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plant() -> None:
-    """Break the promise that an offset which the ledger has already changes nothing.
+    """Violate the guarantee that an offset which is already recorded changes nothing.
 
     Must run before the modules are imported that take `position_id` with them.
     """
@@ -31,8 +31,8 @@ def plant() -> None:
             self.verdicts += 1
         return True
 
-    def id_of_this_life(*place: Any, **more: Any) -> str:
-        name = position_id(*place, **more).encode()
+    def id_of_this_life(*position: Any, **more: Any) -> str:
+        name = position_id(*position, **more).encode()
         return hashlib.blake2b(name, key=life, digest_size=16).hexdigest()
 
     async def from_the_beginning(

@@ -1,1 +1,1 @@
-"""Keeps the books: violations, exact counts, alerts, metrics and the HTTP API."""
+"""Keeps the ledger: violations, exact counts, alerts, metrics and the HTTP API."""

@@ -20,7 +20,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class DatabaseSettings(LogSettings):
-    """Where the books are kept."""
+    """Where the ledger is stored."""
 
     database_url: SecretStr = Field(
         default=SecretStr("sqlite+aiosqlite:///purposewatch.db"),

@@ -1,6 +1,6 @@
 """`purposewatch policy explain`: what it reads, what it says, how it ends."""
 
-# ruff: noqa: RUF001 - the punctuation of Chinese is no mistake
+# ruff: noqa: RUF001 - the Chinese punctuation is intended
 
 import io
 import json
@@ -109,7 +109,7 @@ def test_event_of_standard_input_is_explained() -> None:
 
 
 def test_canonical_event_is_explained() -> None:
-    """What the gate passed on is read as well as what a publisher sent."""
+    """Canonical events are read as well as submitted ones."""
     (canonical,) = (path for name, path in EXAMPLES.items() if name.startswith("canonical-event"))
     content = canonical.read_bytes().decode()
     answer = run_json("-", content=content)
@@ -161,7 +161,7 @@ def test_facts_are_given_by_name() -> None:
         (["-"], "", "the input is empty"),
         (["-"], "{'a': 1}", "the input is not JSON (line 1, column 2)"),
         (["-"], b"\xff\xfe{", "the input is not JSON"),
-        (["-"], "[1]", "the input is no JSON object"),
+        (["-"], "[1]", "the input is not a JSON object"),
         (["-"], "{}\n{}", "the input holds more than one JSON object; give one event"),
         (["-"], " " * (1 << 20) + "{}", "the input is longer than 1048576 bytes"),
         (["-"], {**FLOW, "name": "Ms Smith"}, "`name` is not a field; remove it"),

@@ -1,6 +1,6 @@
 """`purposewatch policy show`."""
 
-# ruff: noqa: RUF001 - the punctuation of Chinese is no mistake
+# ruff: noqa: RUF001 - the Chinese punctuation is intended
 
 import re
 from collections import Counter

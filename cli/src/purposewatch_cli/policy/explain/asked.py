@@ -114,7 +114,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
         message = "the input is not JSON; give one event or flow as an object"
         raise UnusableError(message) from None
     if not isinstance(given, dict):
-        message = "the input is no JSON object; give one event or flow as `{...}`"
+        message = "the input is not a JSON object; give one event or flow as `{...}`"
         raise UnusableError(message)
     return given
 

@@ -75,7 +75,7 @@ class Database:
         try:
             async with asyncio.timeout(_CHECK_SECONDS), self.reading() as connection:
                 await connection.execute(text("SELECT 1"))
-        except Exception as error:  # noqa: BLE001 - any failure means «not now»
+        except Exception as error:  # noqa: BLE001 - any failure means "unavailable"
             return Check(ok=False, detail=f"no answer ({type(error).__name__})")
         return Check(ok=True, detail="answers")
 

@@ -53,7 +53,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 NO_KIND = "none"
-"""Stands for «no kind» where a column is part of a primary key, as it does in metric labels."""
+"""Stands for a missing kind where a column is part of a primary key, as in metric labels."""
 
 _COUNTER = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -177,7 +177,7 @@ hourly_verdicts = Table(
     sqlite_with_rowid=False,
 )
 
-# Verdicts that are not «permitted»: violations, and events that could not be judged.
+# Verdicts other than `permitted`: violations, and events that could not be judged.
 violations = Table(
     "violations",
     metadata,

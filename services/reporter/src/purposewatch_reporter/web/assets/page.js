@@ -1,5 +1,5 @@
 "use strict";
-// Makes the page live: everything here also works without it, by loading pages anew.
+// Makes the page live: everything here also works without it, by reloading pages.
 
 document.documentElement.classList.add("scripted");
 

@@ -1,4 +1,4 @@
-"""What the books must hold, given the events, the decisions and the order of the verdicts."""
+"""The ledger that must result from the events, the decisions and the order of the verdicts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from purposewatch_contract import CanonicalEvent
     from tests.chaos.audit_oracle import Audited
     from tests.chaos.differences import Differences
-    from tests.chaos.evidence import BooksFound, Place
-    from tests.chaos.gate_oracle import Passed
+    from tests.chaos.evidence import LedgerFound, Position
+    from tests.chaos.ingest_oracle import Passed
 
 _NO_KIND = "none"
 
 
-def check_books(
-    passed: Passed, audited: Audited, found: BooksFound, prefix: str, differences: Differences
+def check_ledger(
+    passed: Passed, audited: Audited, found: LedgerFound, prefix: str, differences: Differences
 ) -> Counter[str]:
-    """Hold the database against what it must hold; return the expected numbers."""
-    new, conflicts, ledger = _sort(passed, audited)
-    for place in passed.strays:
-        ledger[place[0], "dead letters"] += 1
+    """Compare the database with what it must hold; return the expected numbers."""
+    new, conflicts, ledger = _first_uses(passed, audited)
+    for position in passed.strays:
+        ledger[position[0], "dead letters"] += 1
     names = ("verdicts", "dead letters", "duplicates", "conflicts")
     stored = {
         (partition, name): number
@@ -41,15 +41,15 @@ def check_books(
     _check_violations(new, passed, audited, found, differences)
     differences.compare_sets(
         "id conflict",
-        [(*place, passed.events[place].id) for place in conflicts],
+        [(*position, passed.events[position].id) for position in conflicts],
         found.conflicts,
     )
     topics = {"ingest": topic_name(prefix, RAW), "auditor": topic_name(prefix, EVENTS)}
     differences.compare_sets(
-        "dead letter in the books",
+        "dead letter in the ledger",
         [
-            (topics[consumer], *place, consumer, str(letter.error_class))
-            for (consumer, place), letter in passed.letters.items()
+            (topics[consumer], *position, consumer, str(letter.error_class))
+            for (consumer, position), letter in passed.letters.items()
         ],
         found.dead_letters,
     )
@@ -60,67 +60,70 @@ def check_books(
             "duplicates": sum(n for (_, name), n in ledger.items() if name == "duplicates"),
             "conflicts": len(conflicts),
             "violations": sum(
-                audited.decisions[place].outcome is not Outcome.PERMITTED for place in new
+                audited.decisions[position].outcome is not Outcome.PERMITTED for position in new
             ),
             "dead letters": len(passed.letters),
         }
     )
 
 
-def _sort(passed: Passed, audited: Audited) -> tuple[list[Place], list[Place], Counter[Any]]:
-    """Tell first uses of ids from repeats, as the books do: in the order of the verdicts.
+def _first_uses(
+    passed: Passed, audited: Audited
+) -> tuple[list[Position], list[Position], Counter[Any]]:
+    """Separate first uses of ids from repeats, as the ledger does: in the order of the verdicts.
 
     Equal ids are about the same subject here, so that they are all in one partition, and no two
     partitions can disagree about who was first.
     """
     first: dict[bytes, str] = {}
-    new: list[Place] = []
-    conflicts: list[Place] = []
+    new: list[Position] = []
+    conflicts: list[Position] = []
     ledger: Counter[Any] = Counter()
-    for place in audited.order:
-        event = passed.events.get(place)
-        if event is None:  # a verdict about no event; reported already
+    for position in audited.order:
+        event = passed.events.get(position)
+        if event is None:  # a verdict without an event; reported already
             continue
-        ledger[place[0], "verdicts"] += 1
+        ledger[position[0], "verdicts"] += 1
         name = _id_hash(event)
         if name not in first:
             first[name] = event.contentdigest
-            new.append(place)
+            new.append(position)
         elif first[name] == event.contentdigest:
-            ledger[place[0], "duplicates"] += 1
+            ledger[position[0], "duplicates"] += 1
         else:
-            ledger[place[0], "conflicts"] += 1
-            conflicts.append(place)
+            ledger[position[0], "conflicts"] += 1
+            conflicts.append(position)
     return new, conflicts, ledger
 
 
 def _check_first_uses(
-    new: list[Place], passed: Passed, found: BooksFound, differences: Differences
+    new: list[Position], passed: Passed, found: LedgerFound, differences: Differences
 ) -> None:
-    """Event by event: each id is booked once, for the place and the content that came first."""
-    names = {_id_hash(passed.events[place]): place for place in new}
+    """Check that each id is recorded once, with the position and the content that came first."""
+    names = {_id_hash(passed.events[position]): position for position in new}
     expected = {
-        _shown(passed.events[place]): (*place, passed.events[place].contentdigest) for place in new
+        _shown(passed.events[position]): (*position, passed.events[position].contentdigest)
+        for position in new
     }
     stored = {}
     for name, digest, partition, offset in found.event_ids:
-        place = names.get(name)
-        shown = _shown(passed.events[place]) if place else name.hex()
+        position = names.get(name)
+        shown = _shown(passed.events[position]) if position else name.hex()
         stored[shown] = (partition, offset, digest.hex())
-    differences.compare("booked event", expected, stored)
+    differences.compare("recorded event", expected, stored)
 
 
 def _check_hours(
-    new: list[Place],
+    new: list[Position],
     passed: Passed,
     audited: Audited,
-    found: BooksFound,
+    found: LedgerFound,
     differences: Differences,
 ) -> None:
     verdicts: Counter[Any] = Counter()
     categories: Counter[Any] = Counter()
-    for place in new:
-        event, decision = passed.events[place], audited.decisions[place]
+    for position in new:
+        event, decision = passed.events[position], audited.decisions[position]
         data = event.data
         hour = event.time.replace(minute=0, second=0, microsecond=0)
         outcome, kind = str(decision.outcome), str(decision.kind or _NO_KIND)
@@ -134,19 +137,19 @@ def _check_hours(
 
 
 def _check_violations(
-    new: list[Place],
+    new: list[Position],
     passed: Passed,
     audited: Audited,
-    found: BooksFound,
+    found: LedgerFound,
     differences: Differences,
 ) -> None:
     expected = []
-    for place in new:
-        event, decision = passed.events[place], audited.decisions[place]
+    for position in new:
+        event, decision = passed.events[position], audited.decisions[position]
         if decision.outcome is not Outcome.PERMITTED:
             kind = str(decision.kind) if decision.kind else None
             verdict = (str(decision.outcome), kind, decision.policy_version)
-            expected.append((*place, event.id, *verdict))
+            expected.append((*position, event.id, *verdict))
     differences.compare_sets("violation", expected, found.violations)
 
 
@@ -156,7 +159,7 @@ def as_numbers(expected: Mapping[str, int]) -> str:
 
 
 def _id_hash(event: CanonicalEvent) -> bytes:
-    """The books' name for an id; written down here again, for an oracle of its own."""
+    """The ledger's hash of an id, computed independently of the product."""
     return hashlib.blake2b(f"{event.source}\0{event.id}".encode(), digest_size=16).digest()
 
 

@@ -1,4 +1,4 @@
-"""What the gate must have made of what was sent: canonical events and dead letters."""
+"""The canonical events and dead letters that ingest must have written for what was sent."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from tests.chaos.world import PSEUDONYM_KEY
 
 if TYPE_CHECKING:
     from tests.chaos.differences import Differences
-    from tests.chaos.evidence import Place, Topics
+    from tests.chaos.evidence import Position, Topics
     from tests.chaos.senders import Sent
 
 
 @dataclass(slots=True)
 class Passed:
-    """What is in the events topic, and what was set aside."""
+    """What is in the events topic, and what was dead-lettered."""
 
-    events: dict[Place, CanonicalEvent] = field(default_factory=dict)
-    strays: set[Place] = field(default_factory=set)
-    letters: dict[tuple[str, Place], DeadLetter] = field(default_factory=dict)
-    """By consumer and the place of the original: in the raw topic or in the events topic."""
+    events: dict[Position, CanonicalEvent] = field(default_factory=dict)
+    strays: set[Position] = field(default_factory=set)
+    letters: dict[tuple[str, Position], DeadLetter] = field(default_factory=dict)
+    """By consumer and position of the original: in the raw topic or in the events topic."""
     repeats: int = 0
-    """Events that the gate passed on more often than once for one raw record."""
+    """Further events that ingest wrote for a raw record that already had one."""
 
 
-def check_gate(sent: Sent, topics: Topics, prefix: str, differences: Differences) -> Passed:
-    """Hold the events and dead letters against what was sent; return what there is."""
-    return _GateCheck(sent, topics, prefix, differences).check()
+def check_ingest(sent: Sent, topics: Topics, prefix: str, differences: Differences) -> Passed:
+    """Compare the events and dead letters with what was sent; return what there is."""
+    return _IngestCheck(sent, topics, prefix, differences).check()
 
 
-class _GateCheck:
+class _IngestCheck:
     def __init__(self, sent: Sent, topics: Topics, prefix: str, differences: Differences) -> None:
         self._sent = sent
         self._topics = topics
@@ -55,36 +55,36 @@ class _GateCheck:
         for body, fate in self._sent.raw.items():
             name = body[:80].decode()
             self._count("raw record", name, (fate.sure, fate.at_most), numbers[body])
-        for place, body in self._topics[RAW].items():
-            self._check_raw_record(place, body)
+        for position, body in self._topics[RAW].items():
+            self._check_raw_record(position, body)
         for origin in self._by_origin:
-            self._differences.note("event of a raw record that isn't there", origin)
+            self._differences.note("event of a raw record that does not exist", origin)
         for body, fate in self._sent.strays.items():
             self._count("stray record", body.decode(), (fate.sure, fate.at_most), strays[body])
         return self._passed
 
     def _read_letters(self) -> None:
-        for place, value in self._topics[DEAD_LETTERS].items():
+        for position, value in self._topics[DEAD_LETTERS].items():
             letter = DeadLetter.model_validate_json(value)
             origin = letter.position
             expected = self._raw if letter.consumer == "ingest" else self._events
-            if origin.topic != expected or place[0] != origin.partition:
-                self._differences.note("dead letter in the wrong place", f"{origin} {place}")
+            if origin.topic != expected or position[0] != origin.partition:
+                self._differences.note("dead letter in the wrong partition", f"{origin} {position}")
             key = (letter.consumer, (origin.partition, origin.offset))
             first = self._passed.letters.setdefault(key, letter)
             if (first.error_class, first.value) != (letter.error_class, letter.value):
                 self._differences.note("dead letters of one record differ", f"{key}")
 
     def _read_events(self) -> Counter[bytes]:
-        """Sort what is in the events topic; return how often each stray record is there."""
+        """Read the events topic; return how often each stray record is there."""
         strays: Counter[bytes] = Counter()
-        for place, value in self._topics[EVENTS].items():
+        for position, value in self._topics[EVENTS].items():
             if value in self._sent.strays:
                 strays[value] += 1
-                self._passed.strays.add(place)
+                self._passed.strays.add(position)
                 continue
             event = CanonicalEvent.model_validate_json(value)
-            self._passed.events[place] = event
+            self._passed.events[position] = event
             if event.origin == "http":
                 self._over_http[_content_of(event)] += 1
             else:
@@ -106,10 +106,10 @@ class _GateCheck:
         for content in self._over_http.keys() - at_most.keys():
             self._differences.note("event that was not accepted over HTTP", _id_of(content))
 
-    def _check_raw_record(self, place: Place, body: bytes) -> None:
-        origin = f"{self._raw}/{place[0]}/{place[1]}"
+    def _check_raw_record(self, position: Position, body: bytes) -> None:
+        origin = f"{self._raw}/{position[0]}/{position[1]}"
         events = self._by_origin.pop(origin, [])
-        letter = self._passed.letters.get(("ingest", place))
+        letter = self._passed.letters.get(("ingest", position))
         fate = self._sent.raw.get(body)
         if fate is not None and isinstance(fate.item.expected, DeadLettered):
             if events:
@@ -121,7 +121,9 @@ class _GateCheck:
                 self._differences.note("dead letter differs from its record", found)
             return
         if letter is not None:
-            self._differences.note("good raw record set aside", f"{origin}: {letter.reason}")
+            self._differences.note(
+                "valid raw record was dead-lettered", f"{origin}: {letter.reason}"
+            )
         content = content_of_submitted(body)
         if not events:
             self._differences.note("raw record without an event", f"{origin}: {_id_of(content)}")
@@ -131,7 +133,7 @@ class _GateCheck:
         self._passed.repeats += max(0, len(events) - 1)
 
     def _count(self, what: str, name: str, bounds: tuple[int, int], found: int) -> None:
-        """Between what surely arrived and what may have: equal, where every answer was certain."""
+        """Check that the number lies between what certainly arrived and what may have arrived."""
         sure, at_most = bounds
         if found < sure:
             self._differences.note(f"{what}: missing", f"{name}: {found} instead of {sure}")
