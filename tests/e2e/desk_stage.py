@@ -66,7 +66,7 @@ def desk_events(count: int, *, until: datetime, seed: int = 7) -> Iterator[bytes
 
 
 def canonical(submitted: dict[str, Any], publisher: str) -> bytes:
-    """The event as the gate would pass it on."""
+    """The event as ingest would pass it on."""
     data = dict(submitted["data"])
     subject = hashlib.blake2b(str(data.pop("subject_id")).encode(), digest_size=16).hexdigest()
     digest = hashlib.blake2b(json.dumps(submitted).encode(), digest_size=16).hexdigest()

@@ -48,7 +48,7 @@ class Demo:
         [pid] = [pid for pid, command in self.children().items() if f"-m {module}" in command]
         return pid
 
-    def until_booked(self, events: int) -> None:
+    def until_recorded(self, events: int) -> None:
         """Wait until it has shown this many audited events."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -114,7 +114,7 @@ def test_a_run_of_seconds_ends_reconciled(tmp_path: Path) -> None:
 def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """It is started again and the ledger is reconciled in the end."""
     with demo(tmp_path, "--seconds", "14") as running:
-        running.until_booked(200)
+        running.until_recorded(200)
         os.kill(running.child("purposewatch_auditor"), signal.SIGKILL)
 
         assert running.end() == 0, running.output
@@ -125,7 +125,7 @@ def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) 
 def test_killing_the_gate_and_the_reporter_loses_nothing_either(tmp_path: Path) -> None:
     """Ingest may repeat itself, which is recognised; the reporter resumes from its ledger."""
     with demo(tmp_path, "--seconds", "14") as running:
-        running.until_booked(200)
+        running.until_recorded(200)
         os.kill(running.child("purposewatch_reporter"), signal.SIGKILL)
         os.kill(running.child("purposewatch_ingest"), signal.SIGKILL)
 
@@ -137,7 +137,7 @@ def test_killing_the_gate_and_the_reporter_loses_nothing_either(tmp_path: Path) 
 def test_ctrl_c_settles_the_ledger_and_leaves_no_process(tmp_path: Path) -> None:
     """One Ctrl-C: no more feeding, the check, the end."""
     with demo(tmp_path) as running:
-        running.until_booked(200)
+        running.until_recorded(200)
         children = running.children()
         assert len(children) == 4
         running.process.send_signal(signal.SIGINT)
@@ -162,7 +162,7 @@ def test_ctrl_c_while_starting_leaves_no_process(tmp_path: Path) -> None:
     assert list(tmp_path.glob("purposewatch-demo-*")) == []
 
 
-def test_somebodys_own_events_are_fed_and_booked(tmp_path: Path) -> None:
+def test_somebodys_own_events_are_fed_and_recorded(tmp_path: Path) -> None:
     """The file's end is the end."""
     events = ROOT / "docs" / "examples" / "visitor.jsonl"
     with demo(tmp_path, "--events", str(events)) as running:

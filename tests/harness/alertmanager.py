@@ -45,9 +45,9 @@ def require_alertmanager() -> str:
 
 
 class Team:
-    """Who is notified: an HTTP server that counts what Alertmanager tells it of findings.
+    """Who is notified: an HTTP server that counts what Alertmanager sends it about findings.
 
-    Notices (of the books, of channels) are kept apart by their kind and key.
+    Notices (of the ledger, of channels) are kept apart by their kind and key.
     """
 
     def __init__(self) -> None:

@@ -55,7 +55,7 @@ class Platform:
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
         }
-        self.gate = ServiceProcess("purposewatch_ingest", self.environment)
+        self.ingest = ServiceProcess("purposewatch_ingest", self.environment)
         self.auditor = ServiceProcess("purposewatch_auditor", self.environment)
         self.reporter = ServiceProcess("purposewatch_reporter", self.environment)
         self.number = 0
@@ -143,7 +143,7 @@ async def platform_on(
     """All three services, ready."""
     platform = Platform(broker, prefix, directory)
     await TopicProvisioner(platform.settings, TOPICS, client_id="test").start()
-    async with platform.gate, platform.auditor, platform.reporter:
-        for service in (platform.gate, platform.auditor, platform.reporter):
+    async with platform.ingest, platform.auditor, platform.reporter:
+        for service in (platform.ingest, platform.auditor, platform.reporter):
             await service.wait_ready()
         yield platform

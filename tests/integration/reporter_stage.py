@@ -164,15 +164,15 @@ class Stage:
             return 0
         return sum(len(ledger.accounted) for ledger in ledgers.values())
 
-    async def wait_booked(self, count: int, *, seconds: float = 60) -> None:
+    async def wait_recorded(self, count: int, *, seconds: float = 60) -> None:
         """Wait until that many events are accounted for."""
         async with asyncio.timeout(seconds):
             while await self.recorded() < count:
                 await asyncio.sleep(0.02)
 
-    async def assert_books(self, load: Load, reporter: ServiceProcess) -> None:
+    async def assert_ledger(self, load: Load, reporter: ServiceProcess) -> None:
         """The database and the API say what plain dictionaries say."""
-        await self.wait_booked(load.accounted())
+        await self.wait_recorded(load.accounted())
         expected = load.expected()
         await self._wait_read(load)
         stored = await stored_ledger(self.database, topic_name(self.prefix, EVENTS))

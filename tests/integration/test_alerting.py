@@ -152,7 +152,9 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """A stage on the embedded broker: what is delivered doesn't depend on Kafka."""
     if request.param == "sqlite":
-        async with _stage(topic_prefix, f"sqlite+aiosqlite:///{tmp_path}/books.db", tmp_path) as up:
+        async with _stage(
+            topic_prefix, f"sqlite+aiosqlite:///{tmp_path}/ledger.db", tmp_path
+        ) as up:
             yield up
         return
     with PostgreSQL(require_postgresql()) as server:
@@ -181,7 +183,7 @@ async def until(what: Callable[[], bool], *, seconds: float = 60) -> None:
             await asyncio.sleep(0.1)
 
 
-async def booked(reporter: ServiceProcess, count: int) -> None:
+async def recorded(reporter: ServiceProcess, count: int) -> None:
     """Wait until so many violations are in the findings."""
     async with asyncio.timeout(90):
         while True:
@@ -212,7 +214,7 @@ default: [cluster]
         async with stage.reporter(alerting) as reporter:
             await reporter.wait_ready()
             await stage.violate(range(25), 200)
-            await booked(reporter, 5_000)
+            await recorded(reporter, 5_000)
             async with asyncio.timeout(60):
                 while await metric(reporter, "purposewatch_findings", {"state": "quiet"}) < 25:
                     await asyncio.sleep(0.5)

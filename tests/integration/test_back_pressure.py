@@ -66,8 +66,8 @@ class Stage:
             while (await self.publish(client, number)).status_code != 202:
                 await asyncio.sleep(0.5)
 
-    async def booked(self, count: int) -> dict[str, Any]:
-        """The books' totals once so many different events are booked and none is open."""
+    async def recorded(self, count: int) -> dict[str, Any]:
+        """The ledger's totals once so many different events are recorded and none is open."""
         async with asyncio.timeout(90):
             while True:
                 answer = await get(self.reporter, "/api/v1/ledger")
@@ -105,12 +105,12 @@ async def stage(kafka_to_crash: ApacheKafka, tmp_path: Path) -> AsyncIterator[St
         yield Stage(kafka_to_crash, postgresql, ingest, reporter)
 
 
-async def test_silent_database_delays_the_books_only(stage: Stage) -> None:
-    """While PostgreSQL hangs the gate accepts, the lag is seen to grow, and nothing is lost."""
+async def test_silent_database_delays_the_ledger_only(stage: Stage) -> None:
+    """While PostgreSQL hangs, ingest accepts, the lag is seen to grow, and nothing is lost."""
     async with httpx.AsyncClient(base_url=stage.ingest.base_url, timeout=30) as client:
         for number in range(20):
             await stage.publish_at_last(client, number)
-        await stage.booked(20)
+        await stage.recorded(20)
         stage.postgresql.signal(signal.SIGSTOP)
         try:
             for number in range(20, 60):
@@ -124,7 +124,7 @@ async def test_silent_database_delays_the_books_only(stage: Stage) -> None:
             unready = await get(stage.reporter, "/readyz")
         finally:
             stage.postgresql.signal(signal.SIGCONT)
-        totals = await stage.booked(60)
+        totals = await stage.recorded(60)
         async with asyncio.timeout(30):
             while await metric(stage.reporter, "purposewatch_consumer_lag_records"):
                 await asyncio.sleep(0.2)
@@ -147,7 +147,7 @@ async def test_silent_broker_is_a_503_and_costs_no_event(stage: Stage) -> None:
             stage.kafka.signal(signal.SIGCONT)
         for number in range(10, 40):
             await stage.publish_at_last(client, number)
-        totals = await stage.booked(40)
+        totals = await stage.recorded(40)
 
     assert {response.status_code for response in refused} == {503}
     assert all(int(response.headers["retry-after"]) >= 1 for response in refused)

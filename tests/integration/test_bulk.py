@@ -89,7 +89,7 @@ async def test_two_reporters_claim_an_id_once(database: Database) -> None:
     assert await stored(database) == len(names)
 
 
-async def test_ids_are_booked_with_the_places_of_their_events(database: Database) -> None:
+async def test_ids_are_recorded_with_the_places_of_their_events(database: Database) -> None:
     """Whatever order the ids have, and whether or not the places follow one another."""
     offsets = [*range(40, 90), 7, *range(95, 99), 93, 92]
     wanted = {
@@ -105,7 +105,7 @@ async def test_ids_are_booked_with_the_places_of_their_events(database: Database
     assert {row.recorded_time for row in found} == {NOW}
 
 
-async def test_an_id_that_a_batch_uses_twice_is_booked_once(database: Database) -> None:
+async def test_an_id_that_a_batch_uses_twice_is_recorded_once(database: Database) -> None:
     """With its first use, which need not be the smaller one."""
     names = [number.to_bytes(16, "big") for number in (3, 1, 3, 2)]
     batch = Uses(

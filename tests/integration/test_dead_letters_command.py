@@ -61,7 +61,7 @@ def environment(broker: RunningBroker, topic_prefix: str, tmp_path: Path) -> dic
     return {
         **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
-        "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'books.db'}",
+        "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}",
     }
 
 

@@ -43,7 +43,7 @@ async def test_raw_records_are_accounted_for_from_end_to_end(
 ) -> None:
     """Records of the raw topic = events with a verdict + dead letters, whatever crashes."""
     await platform.publish(300)
-    for service in (platform.gate, platform.auditor, platform.reporter):
+    for service in (platform.ingest, platform.auditor, platform.reporter):
         service.kill()
         service.start()
         await platform.publish(100)

@@ -103,7 +103,7 @@ async def test_poison_among_events_is_set_aside(
 async def test_poison_in_the_raw_topic_is_set_aside(
     topics: Topics, environment: dict[str, str]
 ) -> None:
-    """The gate goes on behind a raw record that ends it; the neighbours are looked at as usual."""
+    """Ingest goes on behind a raw record that ends it; the neighbours are looked at as usual."""
     settings = topics.settings
     raw = Topics(settings)
     raw.name = lambda short: topics.name(RAW if short == EVENTS else short)  # type: ignore[method-assign]

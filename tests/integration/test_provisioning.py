@@ -109,7 +109,7 @@ async def test_replication_is_the_brokers_default(broker: RunningBroker, topic_p
 async def test_raw_records_are_as_large_in_memory_as_allowed(
     kafka_to_crash: ApacheKafka, topic_prefix: str
 ) -> None:
-    """A little compressed text that would fill the gate's memory is refused by the broker.
+    """A little compressed text that would fill the memory of ingest is refused by the broker.
 
     The embedded broker does not look into records; only the demo publishes there.
     """

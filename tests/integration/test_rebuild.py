@@ -108,11 +108,11 @@ async def published(platform: Platform, count: int, total: int) -> dict[str, Any
     )
 
 
-async def test_rebuilt_books_say_the_same(platform: Platform, tmp_path: Path) -> None:
+async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path) -> None:
     """Counts, violations, ledgers, dead letters, raw records: row by row."""
     await platform.publish(300)
-    platform.gate.kill()
-    platform.gate.start()
+    platform.ingest.kill()
+    platform.ingest.start()
     await published(platform, 100, 400)
     copy_of_books = tmp_path / "rebuilt.db"
     status, said = await rebuild(platform, copy_of_books)
@@ -127,7 +127,7 @@ async def test_rebuilt_books_say_the_same(platform: Platform, tmp_path: Path) ->
     assert "the database holds ledger already; name an empty one" in said
 
 
-async def test_rebuilt_books_alert_about_nothing_of_the_past(
+async def test_a_rebuilt_ledger_alerts_about_nothing_of_the_past(
     platform: Platform, tmp_path: Path
 ) -> None:
     """Whoever had to know was told then."""

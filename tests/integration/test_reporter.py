@@ -46,7 +46,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"
+        yield f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
         return
     server: PostgreSQL = request.getfixturevalue("postgresql")
     await server.start()
@@ -63,7 +63,7 @@ async def stage(
 
 
 @pytest.mark.timeout(180)
-async def test_killed_again_and_again_it_books_everything_once(
+async def test_killed_again_and_again_it_records_everything_once(
     stage: Stage, topic_prefix: str
 ) -> None:
     """SIGKILL in the middle of the load, several times: no count differs from a dictionary's."""
@@ -72,11 +72,11 @@ async def test_killed_again_and_again_it_books_everything_once(
     async with stage.reporter() as reporter:
         for number in range(5):
             before = await stage.recorded()
-            await stage.wait_booked(min(before + 60 + 37 * number, load.accounted() - 1))
+            await stage.wait_recorded(min(before + 60 + 37 * number, load.accounted() - 1))
             reporter.kill()
             reporter.start()
         await publishing
-        await stage.assert_books(load, reporter)
+        await stage.assert_ledger(load, reporter)
         await reporter.wait_ready()
         assert (
             await metric(reporter, "purposewatch_ledger_unaccounted")
@@ -86,7 +86,7 @@ async def test_killed_again_and_again_it_books_everything_once(
 
 
 @pytest.mark.timeout(180)
-async def test_two_reporters_and_a_zombie_book_everything_once(
+async def test_two_reporters_and_a_zombie_record_everything_once(
     broker: RunningBroker, topic_prefix: str, postgresql: PostgreSQL
 ) -> None:
     """A reporter that is stopped, replaced, and wakes up again, does not count a second time."""
@@ -98,16 +98,16 @@ async def test_two_reporters_and_a_zombie_book_everything_once(
         async with stage.reporter() as one, stage.reporter() as other:
             for number in range(2):
                 stopped = (one, other)[number]
-                await stage.wait_booked((number + 1) * 150)
+                await stage.wait_recorded((number + 1) * 150)
                 stopped.signal(signal.SIGSTOP)
                 await asyncio.sleep(4)  # twice the session time-out
                 stopped.signal(signal.SIGCONT)
             await publishing
-            await stage.assert_books(load, one)
+            await stage.assert_ledger(load, one)
 
 
 @pytest.mark.timeout(180)
-async def test_a_database_that_is_away_only_delays_the_books(
+async def test_a_database_that_is_away_only_delays_the_ledger(
     broker: RunningBroker, topic_prefix: str, postgresql: PostgreSQL
 ) -> None:
     """Away at the start, and crashed in the middle of the load: nothing lost, nothing twice."""
@@ -127,17 +127,17 @@ async def test_a_database_that_is_away_only_delays_the_books(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         await postgresql.start()
         publishing = asyncio.create_task(stage.publish(load, pause=0.15))
-        await stage.wait_booked(200)
+        await stage.wait_recorded(200)
         postgresql.stop()
         await asyncio.sleep(2)
         await postgresql.start()
         await publishing
-        await stage.assert_books(load, reporter)
+        await stage.assert_ledger(load, reporter)
         await reporter.wait_ready()
 
 
 @pytest.mark.timeout(120)
-async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_prefix: str) -> None:
+async def test_the_ledger_shows_gaps_and_what_is_under_way(stage: Stage, topic_prefix: str) -> None:
     """Each partition by itself, with the ranges that are missing and since when."""
     settled = [verdict(0, offset, prefix=topic_prefix) for offset in (0, 1, 4)]
     values: dict[int, list[Any]] = {0: settled, 1: [verdict(1, 0, prefix=topic_prefix)]}
@@ -145,7 +145,7 @@ async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_pre
     await stage._publish(VERDICTS, values, 100, 0)
     async with stage.reporter() as reporter:
         await reporter.wait_ready()
-        await stage.wait_booked(4)
+        await stage.wait_recorded(4)
         ledger = await until_json(
             reporter,
             "/api/v1/ledger",
@@ -162,7 +162,7 @@ async def test_the_books_show_gaps_and_what_is_under_way(stage: Stage, topic_pre
         assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds", labels) > 0
         late = [verdict(0, offset, prefix=topic_prefix) for offset in (3, 2, 5)]
         await stage._publish(VERDICTS, {0: late}, 100, 0)
-        await stage.wait_booked(7)
+        await stage.wait_recorded(7)
         await until_json(reporter, "/api/v1/ledger", lambda found: found["reconciled"] is True)
         assert await metric(reporter, "purposewatch_ledger_oldest_pending_seconds") == 0
         assert await reporter.terminate() == 0
@@ -254,7 +254,7 @@ async def test_every_alert_arrives_whatever_fails(stage: Stage, topic_prefix: st
             receiver.down()
             again = verdict(0, 12, event_id="event-0-0", content="other", prefix=topic_prefix)
             await stage._publish(VERDICTS, {0: [again]}, 100, 0)
-            await stage.wait_booked(13)
+            await stage.wait_recorded(13)
             reporter.kill()
             reporter.start()
             await reporter.wait_ready()
