@@ -10,11 +10,11 @@ import typer
 from rich.text import Text
 
 from purposewatch_cli.policy.explain.as_json import as_json as explanation_as_json
-from purposewatch_cli.policy.explain.asked import (
+from purposewatch_cli.policy.explain.query import (
     MAX_BYTES,
     UnusableError,
     parse_facts,
-    read_asked,
+    read_query,
 )
 from purposewatch_cli.policy.explain.report import show
 from purposewatch_cli.policy.loading import (
@@ -111,7 +111,7 @@ def explain(  # noqa: PLR0913 - one option for each field of a flow
     }
     try:
         flags["facts"] = parse_facts(fact) if fact else None
-        asked = read_asked(
+        query = read_query(
             None if event is None else _content(event),
             {name: value for name, value in flags.items() if value is not None},
             at,
@@ -121,7 +121,7 @@ def explain(  # noqa: PLR0913 - one option for each field of a flow
         for complaint in error.complaints:
             errors_console().print(Text(printable(complaint)), soft_wrap=True)
         raise typer.Exit(UNUSABLE) from error
-    explanation = explained(asked.flow, asked.at, load_or_exit(policies), lang.value)
+    explanation = explained(query.flow, query.at, load_or_exit(policies), lang.value)
     if as_json:
         typer.echo(json.dumps(explanation_as_json(explanation), indent=2))
     else:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from purposewatch_cli.policy.cases import ControllerResult, run_controller
 from purposewatch_cli.policy.cases_report import as_json, show
 from purposewatch_cli.policy.loading import (
     DEFAULT_POLICIES,
@@ -18,6 +17,7 @@ from purposewatch_cli.policy.loading import (
 )
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy import InvalidSourceError
+from purposewatch_policy.cases import ControllerResult, run_controller
 from purposewatch_policy.files import load_tree
 
 

@@ -16,8 +16,7 @@ from typer.testing import CliRunner, Result
 
 from purposewatch_cli.policy import explain_command
 from purposewatch_cli.policy.explain.as_json import as_json
-from purposewatch_cli.policy.explain.report import show
-from purposewatch_cli.policy.explain.wrapping import wrapped
+from purposewatch_cli.policy.explain.report import show, wrapped
 from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.loading import LanguageTag
 from purposewatch_cli.terminal import console

@@ -1,11 +1,14 @@
 """Shows an explanation to a person."""
 
+import re
+from collections.abc import Iterator
+
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from purposewatch_cli.policy.explain.wrapping import wrapped
 from purposewatch_cli.terminal import OUTCOME_STYLES, printable
 from purposewatch_policy import (
     CategoryExplanation,
@@ -23,6 +26,9 @@ _LONGEST = 2_000
 _MAX_LISTED = 6
 _INDENT = 2
 _DEEPER = 4
+
+# a run of Latin text, or one other character; with the closing punctuation that belongs to it
+_UNIT = re.compile(r"(?:[「（《“]*(?:[!-~]+|[^\s「（《“])|[「（《“]+)[，。；：、」）》”？！…]*| +")  # noqa: RUF001 - Chinese punctuation is meant
 
 
 def show(console: Console, explanation: Explanation) -> None:
@@ -169,3 +175,16 @@ def _mark(comparison: Comparison, statement: Statement) -> Text:
     if statement.effect is Effect.PERMIT:
         return Text("✓", style="green")
     return Text("!" if comparison.expected else "", style="bold red")
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """Yield lines of at most `width` columns: Chinese breaks between characters, not in a term."""
+    line = ""
+    for unit in _UNIT.findall(text):
+        if line and cell_len(line) + cell_len(unit.rstrip()) > width:
+            yield line.rstrip()
+            line = unit.lstrip()
+        else:
+            line += unit
+    if line.rstrip():
+        yield line.rstrip()

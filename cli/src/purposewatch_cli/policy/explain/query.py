@@ -1,4 +1,4 @@
-"""Reads the flow that is asked about: an event, a bare flow, or what flags state."""
+"""Reads the flow to explain: an event, a bare flow, or what the options state."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _ADVICE = {
 
 
 class UnusableError(Exception):
-    """Nothing can be asked about what was given. Each complaint says what to do about it."""
+    """The input names no flow to explain. Each complaint says what to do about it."""
 
     def __init__(self, *complaints: str) -> None:
         self.complaints = complaints
@@ -40,17 +40,17 @@ class UnusableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """A flow, and the moment at which it happened or would happen."""
 
     flow: Flow
     at: datetime
 
 
-def read_asked(
+def read_query(
     content: bytes | None, flags: Mapping[str, object], at: str | None, now: datetime
-) -> Asked:
-    """Return what is asked about. Raises `UnusableError`.
+) -> Query:
+    """Return the flow to explain, and when it happens. Raises `UnusableError`.
 
     Flags are fields of a flow; they outweigh those of the event. Without `at`, the moment is the
     event's own time, or now for anything else.
@@ -73,7 +73,7 @@ def read_asked(
         raise UnusableError(message)
     if at is not None:
         moment = _moment(at)
-    return Asked(_flow(stated | dict(flags), by_flags=content is None), moment)
+    return Query(_flow(stated | dict(flags), by_flags=content is None), moment)
 
 
 def parse_facts(stated: Iterable[str]) -> dict[str, bool]:
