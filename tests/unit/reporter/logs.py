@@ -124,7 +124,7 @@ class Pipeline:
         """The auditor writes a verdict."""
         return self.logs.append(TOPICS.verdicts, partition, said)
 
-    async def book(self, partition: int = 0) -> None:
+    async def record(self, partition: int = 0) -> None:
         """The reporter reads on, as after a restart: from the ledger's position."""
         for topic, book in (
             (TOPICS.verdicts, self.ledger_writer.record_verdicts),
@@ -139,7 +139,7 @@ class Pipeline:
         said = [self.accept(partition) for _ in range(count)]
         for one in said:
             self.judge(one, partition)
-        await self.book(partition)
+        await self.record(partition)
         return said
 
     def later(self, time: timedelta) -> None:

@@ -17,7 +17,7 @@ from purposewatch_runtime.settings import load_settings
 
 
 def main() -> None:
-    """Read the settings, then serve until told to stop."""
+    """Read the settings, then serve until stopped."""
     if sys.argv[1:2] in (["users"], ["accounts"]):
         if sys.argv[1] == "accounts":
             sys.stderr.write("`accounts` is deprecated; use `users`\n")

@@ -149,7 +149,7 @@ async def _until_read(
 ) -> None:
     """Return once everything below the ends is recorded."""
     clock = asyncio.get_running_loop().time
-    left_before, moved, told = -1, clock(), clock()
+    left_before, moved, reported = -1, clock(), clock()
     while True:
         left = 0
         async with database.reading() as connection:
@@ -167,14 +167,14 @@ async def _until_read(
         elif clock() - moved > _STALLED_SECONDS:
             message = f"nothing was recorded for {_STALLED_SECONDS:.0f} s; the log says why"
             raise FatalError(message)
-        if clock() - told > _PROGRESS_SECONDS:
-            told = clock()
+        if clock() - reported > _PROGRESS_SECONDS:
+            reported = clock()
             _log.info("rebuilding", records_left=left)
         await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _silence(connection: AsyncConnection) -> None:
-    """Alert about nothing that happened in the past: whoever had to know was told then."""
+    """Send no alerts about the past: they were sent at the time."""
     now = _now()
     for table in (tables.findings, tables.notices):
         await connection.execute(

@@ -70,7 +70,7 @@ async def test_violations_of_two_pages_at_the_same_offset_are_two(pipeline: Pipe
     """The log epoch is part of what a violation is known by."""
     for _ in range(2):
         pipeline.judge(pipeline.accept(outcome="violation"))
-        await pipeline.book()
+        await pipeline.record()
         pipeline.logs.recreate(TOPICS.events)
     assert await counted(pipeline) == (2, 2)
 
@@ -80,7 +80,7 @@ async def test_late_repeats_turn_no_page(pipeline: Pipeline) -> None:
     said = await pipeline.run(5)
     for one in said[1:3]:
         pipeline.judge(one)
-    await pipeline.book()
+    await pipeline.record()
     await pipeline.ledger_writer.record_verdicts(pipeline.logs.of(TOPICS.verdicts))
     assert await notes(pipeline) == []
     assert await epochs(pipeline) == [(5, 0, False)]
@@ -104,7 +104,7 @@ async def test_verdicts_about_the_old_log_go_to_the_old_page(pipeline: Pipeline)
     assert await pipeline.detector.check(TOPICS.events, [0]) == set()
     for one in (unread[0], fresh[0], unread[1], *fresh[1:], unread[2], fresh[0]):
         pipeline.judge(one)
-    await pipeline.book()
+    await pipeline.record()
     assert await epochs(pipeline) == [(5, 0, True), (3, 0, False)]
     assert await counted(pipeline) == (8, 0)
 
@@ -121,7 +121,7 @@ async def test_dead_letters_about_the_old_log_go_to_the_old_page(pipeline: Pipel
     new = letter_about(pipeline, 2)
     for one in (old, new, old):
         pipeline.logs.append(TOPICS.dead_letters, 0, one)
-    await pipeline.book()
+    await pipeline.record()
     assert await epochs(pipeline) == [(2, 1, True), (0, 1, False)]
     async with pipeline.database.reading() as connection:
         rows = (await connection.execute(select(tables.dead_letters))).all()
@@ -148,7 +148,7 @@ async def test_a_dead_letter_may_be_the_first_from_a_recreated_topic(pipeline: P
     await pipeline.ledger_writer.record_dead_letters(pipeline.logs.of(TOPICS.dead_letters))
     for one in said[:4]:
         pipeline.judge(one)
-    await pipeline.book()
+    await pipeline.record()
     assert await epochs(pipeline) == [(2, 0, True), (4, 1, False)]
 
 
@@ -199,7 +199,7 @@ async def test_it_is_noticed_even_after_reading_on_in_it(pipeline: Pipeline) -> 
         pipeline.judge(one)
     await pipeline.ledger_writer.record_verdicts(pipeline.logs.of(TOPICS.verdicts, start=3))
     await pipeline.detector.check(TOPICS.verdicts, [0])
-    await pipeline.book()
+    await pipeline.record()
     assert await epochs(pipeline) == [(8, 0, False)]
 
 
@@ -243,10 +243,10 @@ async def test_a_short_log_is_believed_when_it_lasts(pipeline: Pipeline) -> None
     pipeline.logs.cut(TOPICS.events, 0, 4)
     pipeline.judge(said[0])
     with pytest.raises(NotSureYetError):
-        await pipeline.book()
+        await pipeline.record()
     assert await notes(pipeline) == []
     pipeline.later(SURE_AFTER)
-    await pipeline.book()
+    await pipeline.record()
     assert await notes(pipeline) == [(TOPICS.events, 0, 1, "short")]
 
 
@@ -342,7 +342,7 @@ async def _play(pipeline: Pipeline, steps: list[tuple[str, int]]) -> None:  # no
         for of_life, said in items:
             pipeline.judge(said)
             expected[of_life].add(said["position"]["offset"])
-        await pipeline.book()
+        await pipeline.record()
         read.extend(items)
 
     await judged([(0, pipeline.accept())])

@@ -145,7 +145,7 @@ async def test_an_event_unaccounted_for_alerts_after_a_while(bench: Bench) -> No
     await bench.look()
     assert await bench.firing() == {"unaccounted/events"}
     bench.pipeline.judge(missing)
-    await bench.pipeline.book()
+    await bench.pipeline.record()
     await bench.look()
     assert await bench.firing() == set()
 

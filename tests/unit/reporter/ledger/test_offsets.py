@@ -18,7 +18,7 @@ def test_it_agrees_with_a_plain_set(offsets: list[int]) -> None:
     plain: set[int] = set()
     recorded = OffsetSet()
     for offset in offsets:
-        assert (offset not in plain) == recorded.book(offset)
+        assert (offset not in plain) == recorded.add(offset)
         plain.add(offset)
     assert len(plain) == len(recorded)
     assert [o in plain for o in range(70)] == [o in recorded for o in range(70)]
@@ -36,9 +36,9 @@ def test_a_row_of_offsets_is_as_good_as_each_of_them(rows: list[tuple[int, int]]
         fits = len(singly) == 0 or offset == singly.end
         assert recorded.extend(offset, size) is fits
         for one in range(offset, offset + size):
-            singly.book(one)
+            singly.add(one)
             if not fits:
-                recorded.book(one)
+                recorded.add(one)
         assert recorded.intervals() == singly.intervals()
 
 
@@ -47,9 +47,9 @@ def test_its_representation_depends_on_the_content_alone(offsets: list[int]) -> 
     """Intervals are sorted, apart and not empty, in whatever order the offsets came."""
     one, other = OffsetSet(), OffsetSet()
     for offset in offsets:
-        one.book(offset)
+        one.add(offset)
     for offset in sorted(offsets, reverse=True):
-        other.book(offset)
+        other.add(offset)
     intervals = one.intervals()
     assert intervals == other.intervals()
     assert all(start < end for start, end in intervals)
@@ -61,7 +61,7 @@ def test_json_keeps_it(offsets: list[int]) -> None:
     """A set that is stored and loaded again is the same set."""
     recorded = OffsetSet()
     for offset in offsets:
-        recorded.book(offset)
+        recorded.add(offset)
     assert recorded.intervals() == OffsetSet.from_json(recorded.to_json()).intervals()
 
 
@@ -84,6 +84,6 @@ def test_the_number_of_intervals_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(offsets_module, "MAX_INTERVALS", 3)
     recorded = OffsetSet([(0, 1), (2, 3), (4, 5)])
     with pytest.raises(TooManyIntervalsError, match="more than 3 separate ranges"):
-        recorded.book(6)
-    assert recorded.book(3)
+        recorded.add(6)
+    assert recorded.add(3)
     assert recorded.intervals() == [(0, 1), (2, 5)]

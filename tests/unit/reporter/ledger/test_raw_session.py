@@ -63,13 +63,13 @@ async def test_verdicts_and_dead_letters_account_for_raw_records(pipeline: Pipel
     pipeline.judge(pipeline.accept(origin=records[0]))
     refuse(pipeline, 1)
     pipeline.judge(pipeline.accept(origin=records[3]))
-    await pipeline.book()
+    await pipeline.record()
     assert await numbers(pipeline) == (6, 2, 1, 0, 1, 2)
     [shown] = await ledger(pipeline)
     assert (shown.oldest_open, shown.reconciled) == (2, False)
     for one in (2, 4, 5):
         pipeline.judge(pipeline.accept(origin=records[one]))
-    await pipeline.book()
+    await pipeline.record()
     assert await numbers(pipeline) == (6, 5, 1, 0, 0, 0)
     assert (await ledger(pipeline))[0].reconciled is True
 
@@ -79,7 +79,7 @@ async def test_an_event_sent_twice_for_one_record_is_a_repeat(pipeline: Pipeline
     first = pipeline.raw()
     for _ in range(2):
         pipeline.judge(pipeline.accept(origin=first))
-        await pipeline.book()
+        await pipeline.record()
     assert await numbers(pipeline) == (1, 1, 0, 1, 0, 0)
     assert len(await ledger(pipeline)) == 1
 
@@ -92,7 +92,7 @@ async def test_a_dead_letter_of_the_canonical_event_accounts_for_its_record(
     [event] = pipeline.logs.of(TOPICS.events)
     letter = {**dead_letter(0, 0), "value": base64.b64encode(event.value or b"").decode()}
     pipeline.logs.append(TOPICS.dead_letters, 0, letter)
-    await pipeline.book()
+    await pipeline.record()
     assert await numbers(pipeline) == (1, 0, 1, 0, 0, 0)
 
 
@@ -115,7 +115,7 @@ async def test_a_letter_that_names_no_record_accounts_for_none(
     pipeline.raw()
     kept = None if value is None else base64.b64encode(json.dumps(value).encode()).decode()
     pipeline.logs.append(TOPICS.dead_letters, 0, {**dead_letter(0, 0), "value": kept})
-    await pipeline.book()
+    await pipeline.record()
     assert await numbers(pipeline) == (1, 0, 0, 0, 0, 1)
 
 
@@ -126,7 +126,7 @@ async def test_events_by_http_and_of_unknown_partitions_are_nobodys_business(
     pipeline.judge(pipeline.accept())
     said = pipeline.accept()
     pipeline.judge({**said, "origin": f"{TOPICS.raw}/77/3"})
-    await pipeline.book()
+    await pipeline.record()
     assert await numbers(pipeline) == (0, 0, 0, 0, 0, 0)
 
 
@@ -136,7 +136,7 @@ async def test_a_recreated_raw_topic_gets_a_new_page(pipeline: Pipeline) -> None
     said = [pipeline.accept(origin=record) for record in old]
     for one in said[:2]:
         pipeline.judge(one)
-    await pipeline.book()
+    await pipeline.record()
     pipeline.logs.recreate(TOPICS.raw)
     new = [pipeline.raw() for _ in range(3)]
     await pipeline.detector.check(TOPICS.raw, [0])
@@ -144,7 +144,7 @@ async def test_a_recreated_raw_topic_gets_a_new_page(pipeline: Pipeline) -> None
     for one in (late[2], late[0], late[3], late[1]):
         pipeline.judge(one)
     refuse(pipeline, 2)
-    await pipeline.book()
+    await pipeline.record()
     before, now = await ledger(pipeline)
     assert (before.has_ended, before.verdicts, before.unaccounted) == (True, 4, 0)
     assert (now.verdicts, now.dead_letters, now.duplicates) == (2, 1, 0)
@@ -155,13 +155,13 @@ async def test_a_refusal_may_be_the_first_from_a_recreated_topic(pipeline: Pipel
     old = [pipeline.raw() for _ in range(3)]
     for record in old:
         pipeline.judge(pipeline.accept(origin=record))
-    await pipeline.book()
+    await pipeline.record()
     pipeline.logs.recreate(TOPICS.raw)
     for _ in range(6):
         pipeline.raw()
     refuse(pipeline, 1)
     refuse(pipeline, 5)
-    await pipeline.book()
+    await pipeline.record()
     assert [(one.verdicts, one.dead_letters) for one in await ledger(pipeline)] == [(3, 0), (0, 2)]
 
 
@@ -172,7 +172,7 @@ async def test_dead_letters_at_the_same_place_of_two_logs_are_two(pipeline: Pipe
         pipeline.judge(pipeline.accept(origin=record))
         pipeline.raw(no=len(record.value or b""))
         refuse(pipeline, 1, timestamp="2026-03-02T08:15:00Z", failed_time="2026-03-02T08:16:00Z")
-        await pipeline.book()
+        await pipeline.record()
         pipeline.logs.recreate(TOPICS.raw)
         await pipeline.detector.check(TOPICS.raw, [0])
         pipeline.raw()
@@ -193,13 +193,13 @@ async def test_full_chunks_are_not_kept(
     records = [pipeline.raw() for _ in range(100)]
     for one in records[1:]:
         pipeline.judge(pipeline.accept(origin=one))
-        await pipeline.book()
+        await pipeline.record()
     assert await chunk_count(pipeline) == 7
     pipeline.judge(pipeline.accept(origin=records[0]))
-    await pipeline.book()
+    await pipeline.record()
     for _ in range(8):  # a chunk a batch
         pipeline.judge(pipeline.accept(origin=pipeline.raw()))
-        await pipeline.book()
+        await pipeline.record()
     assert await numbers(pipeline) == (108, 108, 0, 0, 0, 0)
     assert await chunk_count(pipeline) == 1
 

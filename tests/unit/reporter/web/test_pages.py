@@ -38,13 +38,13 @@ async def test_every_page_opens(officer: Browser, path: str, language: str) -> N
     ("log_end", "words"),
     [(None, "Not known"), (0, "Reconciled"), (3, "Not reconciled")],
 )
-async def test_the_overview_shows_the_books(
+async def test_the_overview_shows_the_reconciliation(
     desk: tuple[Any, WebApp], officer: Browser, log_end: int | None, words: str
 ) -> None:
     """Reconciled, not reconciled, or not known yet."""
-    books = reconcile(0, PartitionLedger(), log_end)
+    ledger = reconcile(0, PartitionLedger(), log_end)
     desk[1].watch.latest = ReconciliationReport(
-        NOW, TopicReconciliation((books,)), TopicReconciliation(), ()
+        NOW, TopicReconciliation((ledger,)), TopicReconciliation(), ()
     )
 
     answer = await officer.get("/")

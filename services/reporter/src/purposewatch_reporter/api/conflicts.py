@@ -20,7 +20,7 @@ _c = id_conflicts.c
 
 
 class ConflictFilters(PageRange):
-    """Which conflicts; all given filters must match. Times are those of the booking."""
+    """Which conflicts; all given filters must match. Times are those of the recording."""
 
     publisher: PublisherName | None = None
     event_id: Name | None = None

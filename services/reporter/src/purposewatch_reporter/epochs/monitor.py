@@ -15,7 +15,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.epochs import count_epochs, remember_ends
 
 _SHOWN = timedelta(days=1)
-"""How long a notice lasts about what can't be mended; the numbers stay in the ledger."""
+"""How long a notice about a replaced log lasts; the numbers stay in the ledger."""
 
 
 class EpochMonitor:

@@ -40,7 +40,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A batch's verdicts, told apart by the use of their events' ids."""
+    """A batch's verdicts, grouped by the use of their events' ids."""
 
     new: Sequence[ReadVerdict]
     duplicates: Sequence[ReadVerdict]

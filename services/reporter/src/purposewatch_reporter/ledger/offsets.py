@@ -40,7 +40,7 @@ class OffsetSet:
         """The intervals as JSON, `[[start, end], …]`."""
         return json.dumps(self.intervals(), separators=(",", ":"))
 
-    def book(self, offset: int, *, limit: int | None = None) -> bool:
+    def add(self, offset: int, *, limit: int | None = None) -> bool:
         """Add one offset; False when it was there before.
 
         Raises `TooManyIntervalsError` when it stands apart and there are `limit` intervals.

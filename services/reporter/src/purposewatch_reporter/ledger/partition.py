@@ -58,7 +58,7 @@ class PartitionLedger:
 
     def record_verdict(self, offset: int) -> bool:
         """Account for an event by its verdict; False when it was accounted for before."""
-        if not self.accounted.book(offset):
+        if not self.accounted.add(offset):
             return False
         if offset < self.base:  # noqa: PLR1730 - `min` would be called for every event
             self.base = offset
@@ -77,7 +77,7 @@ class PartitionLedger:
 
     def record_dead_letter(self, offset: int) -> bool:
         """Account for an event by its dead letter; False when it was accounted for before."""
-        if not self.accounted.book(offset, limit=_DEAD_LETTER_INTERVALS):
+        if not self.accounted.add(offset, limit=_DEAD_LETTER_INTERVALS):
             return False
         self.base = min(self.base, offset)
         self.dead_letters += 1

@@ -19,7 +19,7 @@ async def show_overview(context: RequestContext) -> Response:
     async with app.database.reading() as connection:
         figures = await read_figures(connection, span, now)
         by_severity, mine = await open_findings(connection, context.signed_in.username)
-    statement = app.watch.latest
+    report = app.watch.latest
     declared = app.declared.current
     in_force = [declared.in_force(controller, now) for controller in declared.controllers]
     return context.html(
@@ -33,7 +33,7 @@ async def show_overview(context: RequestContext) -> Response:
         severities=[(severity, by_severity.get(str(severity), 0)) for severity in WORST_FIRST],
         open_count=sum(by_severity.values()),
         mine=mine,
-        books=statement,
-        balanced=None if statement is None else all_reconciled(statement.events.epochs),
+        ledger=report,
+        balanced=None if report is None else all_reconciled(report.events.epochs),
         policies=[compiled.policy for compiled in in_force if compiled is not None],
     )
