@@ -10,7 +10,7 @@ from rich.text import Text
 from purposewatch_cli.terminal import errors_console, printable
 from purposewatch_policy import InvalidSourceError, PolicySet, load_policies
 
-__all__ = ["UNUSABLE", "PoliciesOption", "load_or_exit"]
+__all__ = ["DEFAULT_POLICIES", "UNUSABLE", "PoliciesOption", "load_or_exit"]
 
 DEFAULT_POLICIES = Path("policies")
 
