@@ -1,5 +1,6 @@
 """The ledger and its reconciliation with Kafka: is every event accounted for?"""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -143,60 +144,36 @@ class LedgerReport(BaseModel):
     epochs: list[StartedEpoch] = Field(description="Log epochs after the first, of all topics.")
 
 
+def _values(
+    model: type[BaseModel], one: PartitionReconciliation, names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The values of a model's fields, which are named alike in `one`, or as `names` says."""
+    renamed = names or {}
+    attributes = {field: renamed.get(field, field) for field in model.model_fields}
+    return {
+        field: getattr(one, attribute)
+        for field, attribute in attributes.items()
+        if hasattr(one, attribute)
+    }
+
+
 def _partition(one: PartitionReconciliation, since: datetime | None) -> PartitionLedgerReport:
-    return PartitionLedgerReport(
-        partition=one.partition,
-        log_epoch=one.log_epoch,
-        reconciled=one.reconciled,
-        events=one.events,
-        verdicts=one.verdicts,
-        dead_letters=one.dead_letters,
-        duplicates=one.duplicates,
-        conflicts=one.conflicts,
-        unaccounted=one.unaccounted,
-        pending=one.pending,
-        gaps=[Gap(first=start, last=end - 1) for start, end in one.gaps],
-        oldest_open_since=since,
-        base=one.base,
-        recorded_end=one.recorded_end,
-        log_end=one.log_end,
-        log_is_short=one.log_is_short,
-    )
+    gaps = [Gap(first=start, last=end - 1) for start, end in one.gaps]
+    values = _values(PartitionLedgerReport, one)
+    return PartitionLedgerReport(**{**values, "gaps": gaps, "oldest_open_since": since})
 
 
 def _raw_partition(
     one: PartitionReconciliation, since: datetime | None
 ) -> RawPartitionLedgerReport:
-    return RawPartitionLedgerReport(
-        partition=one.partition,
-        log_epoch=one.log_epoch,
-        reconciled=one.reconciled,
-        records=one.events,
-        accepted=one.verdicts,
-        dead_letters=one.dead_letters,
-        repeats=one.duplicates,
-        unaccounted=one.unaccounted,
-        pending=one.pending,
-        oldest_open_since=since,
-        base=one.base,
-        recorded_end=one.recorded_end,
-        log_end=one.log_end,
-        log_is_short=one.log_is_short,
-    )
+    names = {"records": "events", "accepted": "verdicts", "repeats": "duplicates"}
+    values = _values(RawPartitionLedgerReport, one, names)
+    return RawPartitionLedgerReport(**values, oldest_open_since=since)
 
 
 def _ended(one: PartitionReconciliation) -> EndedEpoch:
-    return EndedEpoch(
-        partition=one.partition,
-        log_epoch=one.log_epoch,
-        base=one.base,
-        end=one.log_end or 0,
-        verdicts=one.verdicts,
-        dead_letters=one.dead_letters,
-        duplicates=one.duplicates,
-        conflicts=one.conflicts,
-        lost=one.unaccounted,
-    )
+    values = _values(EndedEpoch, one, {"end": "log_end", "lost": "unaccounted"})
+    return EndedEpoch(**{**values, "end": one.log_end or 0})
 
 
 def _known_sum(values: list[int | None]) -> int | None:
@@ -246,16 +223,7 @@ def _report(report: ReconciliationReport) -> LedgerReport:
         ],
         ended=[_ended(one) for one in reconciliation.ended],
         raw=_raw(reconciliation=report.raw),
-        epochs=[
-            StartedEpoch(
-                topic=note.topic,
-                partition=note.partition,
-                log_epoch=note.log_epoch,
-                started_time=note.started_time,
-                reason=note.reason,
-            )
-            for note in report.notes
-        ],
+        epochs=[StartedEpoch.model_validate(note, from_attributes=True) for note in report.notes],
     )
 
 
