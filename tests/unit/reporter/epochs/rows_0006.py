@@ -64,7 +64,7 @@ async def fill_0006(connection: AsyncConnection) -> None:
 
 async def check_upgraded(connection: AsyncConnection) -> None:
     """Fail unless every row is there under the new names."""
-    position = (await load_positions(connection, "t.verdicts", [0]))[0]
+    position = (await load_positions(connection, "t.verdicts"))[0]
     assert position == ReadPosition(8, 1, _FINGERPRINT)
     ended, current = (await load_epochs(connection, "t.events"))[0]
     assert (ended.log_epoch, ended.ended_time, ended.verdicts) == (0, _STARTED, 9)

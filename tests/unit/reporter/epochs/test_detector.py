@@ -174,7 +174,7 @@ async def test_a_consumer_sent_back_to_the_beginning_finds_a_new_log(pipeline: P
         pipeline.judge(pipeline.accept())
     await pipeline.ledger_writer.record_verdicts(pipeline.logs.of(TOPICS.verdicts))
     async with pipeline.database.reading() as connection:
-        position = (await load_positions(connection, TOPICS.verdicts, [0]))[0]
+        position = (await load_positions(connection, TOPICS.verdicts))[0]
     assert (position.log_epoch, position.next_offset) == (1, 2)
     assert await epochs(pipeline) == [(6, 0, False)]
 

@@ -1,10 +1,12 @@
 """Detect that a log is not the one that the ledger describes, and start a new log epoch."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.notices import NoticeKind, raise_notice
 from purposewatch_reporter.findings.severity import Severity
@@ -98,6 +100,39 @@ def _of_ledger(ledger: PartitionLedger | RawLedger) -> _Remembered:
     return _Remembered(ledger.log_epoch, ledger.fingerprint, ledger.end)
 
 
+async def _of_ledgers(connection: AsyncConnection, topic: str) -> dict[int, _Remembered]:
+    ledgers = await load_ledgers(connection, topic)
+    return {partition: _of_ledger(ledger) for partition, ledger in ledgers.items()}
+
+
+async def _of_raw_ledgers(connection: AsyncConnection, topic: str) -> dict[int, _Remembered]:
+    epochs = await load_raw_epochs(connection, topic)
+    return {partition: _of_ledger(ledgers[-1]) for partition, ledgers in epochs.items()}
+
+
+async def _of_positions(connection: AsyncConnection, topic: str) -> dict[int, _Remembered]:
+    positions = await load_positions(connection, topic)
+    return {
+        partition: _Remembered(one.log_epoch, one.fingerprint, one.next_offset)
+        for partition, one in positions.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Strategy:
+    """How one topic's log is remembered and recognised, and how its epochs start."""
+
+    remembered: Callable[[AsyncConnection, str], Awaitable[dict[int, _Remembered]]]
+    digest: Callable[[Record], bytes | None]
+    start: Callable[[AsyncConnection, EpochStart], Awaitable[bool]]
+
+
+_EVENTS = _Strategy(_of_ledgers, canonical_digest, start_epoch)
+_RAW = _Strategy(_of_raw_ledgers, submitted_digest, start_raw_epoch)
+_READ = _Strategy(_of_positions, record_digest, restart_reading)
+"""Of the topics that the reporter reads itself."""
+
+
 class EpochDetector:
     """Compares logs with what is remembered of them.
 
@@ -110,7 +145,7 @@ class EpochDetector:
     ) -> None:
         self._database = database
         self._log = log
-        self._topics = topics
+        self._strategies = {topics.events: _EVENTS, topics.raw: _RAW}
         self._clock = clock
         self._short_since: dict[tuple[str, int], datetime] = {}
 
@@ -153,21 +188,13 @@ class EpochDetector:
                 record = records.get(expected.offset)
                 facts.records[expected] = record is not None and expected.matches(record)
 
+    def _strategy(self, topic: str) -> _Strategy:
+        return self._strategies.get(topic, _READ)
+
     async def _remembered(self, topic: str, partitions: Collection[int]) -> dict[int, _Remembered]:
         async with self._database.reading() as connection:
-            if topic == self._topics.events:
-                ledgers = await load_ledgers(connection, topic)
-                return {n: _of_ledger(ledgers[n]) for n in partitions if n in ledgers}
-            if topic == self._topics.raw:
-                epochs = await load_raw_epochs(connection, topic)
-                return {n: _of_ledger(epochs[n][-1]) for n in partitions if n in epochs}
-            positions = await load_positions(connection, topic, list(partitions))
-            return {
-                partition: _Remembered(
-                    position.log_epoch, position.fingerprint, position.next_offset
-                )
-                for partition, position in positions.items()
-            }
+            found = await self._strategy(topic).remembered(connection, topic)
+        return {partition: found[partition] for partition in partitions if partition in found}
 
     async def _unlike(
         self, topic: str, partition: int, remembered: _Remembered, start: int, end: int
@@ -191,14 +218,7 @@ class EpochDetector:
         return Reason.SHORT
 
     def _differs(self, topic: str, fingerprint: RecordFingerprint, record: Record | None) -> bool:
-        if record is None:
-            return False
-        if topic == self._topics.events:
-            digest = canonical_digest(record)
-        elif topic == self._topics.raw:
-            digest = submitted_digest(record)
-        else:
-            digest = record_digest(record)
+        digest = None if record is None else self._strategy(topic).digest(record)
         # a record that can't be read proves nothing
         return digest is not None and digest != fingerprint.digest
 
@@ -208,12 +228,7 @@ class EpochDetector:
         start = EpochStart(topic, partition, old.log_epoch, base, self._clock())
         note = EpochNote(topic, partition, old.log_epoch + 1, start.now, reason)
         async with self._database.writing() as connection:
-            if topic == self._topics.events:
-                started = await start_epoch(connection, start)
-            elif topic == self._topics.raw:
-                started = await start_raw_epoch(connection, start)
-            else:
-                started = await restart_reading(connection, start)
+            started = await self._strategy(topic).start(connection, start)
             if started:
                 await note_epoch(connection, note)
                 await raise_notice(

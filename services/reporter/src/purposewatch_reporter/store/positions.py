@@ -1,4 +1,4 @@
-"""Where this service stands in the topics that it reads."""
+"""The stored positions of this service in the topics that it reads."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -40,27 +40,24 @@ def _position(row: Row[Any]) -> ReadPosition:
     return ReadPosition(row.next_offset, row.log_epoch, fingerprint_of(row))
 
 
-async def load_positions(
-    connection: AsyncConnection, topic: str, partitions: Sequence[int]
-) -> dict[int, ReadPosition]:
-    """Where the service stands; at the beginning of a partition that was never read."""
+async def load_positions(connection: AsyncConnection, topic: str) -> dict[int, ReadPosition]:
+    """The positions of the partitions that were read."""
     rows = await connection.execute(select(positions).where(positions.c.topic == topic))
-    known = {row.partition: _position(row) for row in rows}
-    return {partition: known.get(partition, ReadPosition()) for partition in partitions}
+    return {row.partition: _position(row) for row in rows}
 
 
 async def load_next_offsets(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
 ) -> dict[int, int]:
     """The next offset to read per partition; 0 for one that was never read."""
-    positions = await load_positions(connection, topic, partitions)
-    return {partition: position.next_offset for partition, position in positions.items()}
+    known = await load_positions(connection, topic)
+    return {number: known.get(number, ReadPosition()).next_offset for number in partitions}
 
 
 async def lock_positions(
     connection: AsyncConnection, topic: str, partitions: Collection[int]
 ) -> dict[int, ReadPosition]:
-    """Where the service stands; nobody else changes it before this transaction ends.
+    """The positions of these partitions, locked until this transaction ends.
 
     INVARIANT: rows are locked in sorted order, so that two reporters can't wait for each other.
     """
@@ -83,7 +80,7 @@ async def lock_positions(
 async def save_positions(
     connection: AsyncConnection, topic: str, positions: Mapping[int, ReadPosition]
 ) -> None:
-    """Store where the service stands in locked partitions."""
+    """Store the positions of locked partitions."""
     await connection.execute(
         _SAVE,
         [
