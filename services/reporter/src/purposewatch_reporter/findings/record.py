@@ -107,10 +107,10 @@ class Findings:
         """Assign verdicts that are not permitted to findings; write nothing."""
         if not found:
             return Judgement((), ())
-        sorts = [_sort(read) for read in found]
-        alike = dict(zip(sorts, found, strict=True))
-        places = {sort: _places(read) for sort, read in alike.items()}
-        wanted = {group for groups, _ in places.values() for group in groups.values()}
+        keys = [_flow_key(read) for read in found]
+        examples = dict(zip(keys, found, strict=True))
+        parts = {key: _parts_of(read) for key, read in examples.items()}
+        wanted = {group for groups, _ in parts.values() for group in groups.values()}
         admitted = await self._admit(connection, wanted)
         silences = await active_silences(connection, now)
         judged_groups: dict[Group, JudgedCategory] = {}
@@ -123,15 +123,15 @@ class Findings:
                 silenced=any(item.matches(group) for item in silences),
             )
         judged = {
-            sort: _judged({category: judged_groups[group] for category, group in groups.items()})
-            for sort, (groups, _) in places.items()
+            key: _judged({category: judged_groups[group] for category, group in groups.items()})
+            for key, (groups, _) in parts.items()
         }
         growth: dict[str, _Growth] = {}
-        for read, sort in zip(found, sorts, strict=True):
-            groups, decisions = places[sort]
-            for category, mark in judged[sort].categories.items():
-                _grow(growth, mark, admitted[groups[category]], read, decisions[category])
-        return Judgement([judged[sort] for sort in sorts], [growth[key] for key in sorted(growth)])
+        for read, key in zip(found, keys, strict=True):
+            groups, decisions = parts[key]
+            for category, part in judged[key].categories.items():
+                _grow(growth, part, admitted[groups[category]], read, decisions[category])
+        return Judgement([judged[key] for key in keys], [growth[key] for key in sorted(growth)])
 
     async def record(
         self, connection: AsyncConnection, judgement: Judgement, now: datetime
@@ -172,21 +172,21 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
-def _sort(read: ReadVerdict) -> tuple[str, int, int]:
+def _flow_key(read: ReadVerdict) -> tuple[str, int, int]:
     """What verdicts share that agree in their groups and decisions; see `group_by_flow`."""
     verdict = read.verdict
     return verdict.publisher, id(verdict.data), id(verdict.categories)
 
 
-def _judged(marks: Mapping[str, JudgedCategory]) -> Judged:
+def _judged(categories: Mapping[str, JudgedCategory]) -> Judged:
     return Judged(
-        severity=max((mark.severity for mark in marks.values()), key=_rank),
-        silenced=all(mark.silenced for mark in marks.values()),
-        categories=marks,
+        severity=max((part.severity for part in categories.values()), key=_rank),
+        silenced=all(part.silenced for part in categories.values()),
+        categories=categories,
     )
 
 
-def _places(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDecision]]:
+def _parts_of(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDecision]]:
     """The group and the decision of each data category that was not permitted."""
     verdict = read.verdict
     data = verdict.data
@@ -211,21 +211,21 @@ def _places(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDeci
 
 def _grow(
     growth: dict[str, _Growth],
-    mark: JudgedCategory,
+    part: JudgedCategory,
     group: Group,
     read: ReadVerdict,
     decision: CategoryDecision,
 ) -> None:
     time = read.verdict.event_time
-    item = growth.get(mark.fingerprint)
+    item = growth.get(part.fingerprint)
     if item is None:
-        item = growth[mark.fingerprint] = _Growth(group, mark.severity, time, time, read, decision)
+        item = growth[part.fingerprint] = _Growth(group, part.severity, time, time, read, decision)
     item.count += 1
-    item.active += 0 if mark.silenced else 1
+    item.active += 0 if part.silenced else 1
     item.first = min(item.first, time)
     item.last = max(item.last, time)
-    if mark.severity is not item.severity:  # of what is beyond the limit on findings
-        item.severity = max(item.severity, mark.severity, key=_rank)
+    if part.severity is not item.severity:  # of what is beyond the limit on findings
+        item.severity = max(item.severity, part.severity, key=_rank)
     item.read, item.decision = read, decision
 
 
