@@ -9,8 +9,7 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 
-from purposewatch_reporter.epochs.log_reader import LogReader
-from purposewatch_reporter.log_offsets import LogOffsets
+from purposewatch_reporter.log_observer import LogObserver
 from purposewatch_runtime.kafka import build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 from tests.harness.apache_kafka import ApacheKafka, require_apache_kafka
@@ -57,34 +56,34 @@ def _mistake_the_leaders(consumer: AIOKafkaConsumer | None) -> None:
 
 
 async def test_the_ends_are_found_with_mistaken_leaders(settings: KafkaSettings) -> None:
-    """The very next look asks for the leaders anew; it doesn't go on asking the wrong broker."""
-    watermarks = LogOffsets(settings, topic=_TOPIC, client_id="test")
-    await watermarks.start()
+    """The very next look asks for the leaders again; it doesn't go on asking the wrong broker."""
+    observer = LogObserver(settings, client_id="test")
+    await observer.start()
     try:
-        before = await watermarks.ends()
-        _mistake_the_leaders(watermarks._consumer)
-        after = await watermarks.ends()
-        _mistake_the_leaders(watermarks._consumer)
-        start = await watermarks.log_start(_TOPIC, 0)
+        before = await observer.ends([_TOPIC], range(_PARTITIONS))
+        _mistake_the_leaders(observer._consumer)
+        after = await observer.ends([_TOPIC], range(_PARTITIONS))
+        _mistake_the_leaders(observer._consumer)
+        start = (await observer.starts(_TOPIC, [0]))[0]
     finally:
-        await watermarks.stop()
+        await observer.stop()
 
-    assert before == after == dict.fromkeys(range(_PARTITIONS), 1)
+    assert before == after == {_TOPIC: dict.fromkeys(range(_PARTITIONS), 1)}
     assert start == 0
 
 
 async def test_records_are_found_with_mistaken_leaders(settings: KafkaSettings) -> None:
     """The spans of partitions, and single records."""
-    reader = LogReader(settings, client_id="test")
-    await reader.start()
+    observer = LogObserver(settings, client_id="test")
+    await observer.start()
     try:
-        before = await reader.spans(_TOPIC, range(_PARTITIONS))
-        _mistake_the_leaders(reader._consumer)
-        after = await reader.spans(_TOPIC, range(_PARTITIONS))
-        _mistake_the_leaders(reader._consumer)
-        found = await reader.read(_TOPIC, 1, [0])
+        before = await observer.spans(_TOPIC, range(_PARTITIONS))
+        _mistake_the_leaders(observer._consumer)
+        after = await observer.spans(_TOPIC, range(_PARTITIONS))
+        _mistake_the_leaders(observer._consumer)
+        found = await observer.read(_TOPIC, 1, [0])
     finally:
-        await reader.stop()
+        await observer.stop()
 
     assert before == after == dict.fromkeys(range(_PARTITIONS), (0, 1))
     assert TopicPartition(found[0].topic, found[0].partition) == TopicPartition(_TOPIC, 1)

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,49 +23,63 @@ TOPICS = LedgerTopics(
 
 
 class Logs:
-    """Every partition's records; stands in for `LogReader`."""
+    """Every partition's records; stands in for `LogObserver`."""
 
     def __init__(self) -> None:
         self._records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
-        self.starts: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.starting: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.looks = 0
 
     def append(self, topic: str, partition: int, value: Any) -> Record:
         """Publish a record."""
         log = self._records[topic, partition]
-        new = record(topic, partition, self.starts[topic, partition] + len(log), value)
+        new = record(topic, partition, self.starting[topic, partition] + len(log), value)
         log.append(new)
         return new
 
     def recreate(self, topic: str, partition: int = 0) -> None:
         """Delete the partition's log and begin a new one."""
         self._records.pop((topic, partition), None)
-        self.starts.pop((topic, partition), None)
+        self.starting.pop((topic, partition), None)
 
     def cut(self, topic: str, partition: int, end: int) -> None:
         """Lose the last records, as an unclean election does."""
-        del self._records[topic, partition][end - self.starts[topic, partition] :]
+        del self._records[topic, partition][end - self.starting[topic, partition] :]
 
     def of(self, topic: str, partition: int = 0, *, start: int = 0) -> list[Record]:
         """The records of a partition, from an offset on."""
         return [one for one in self._records[topic, partition] if one.offset >= start]
 
-    async def log_start(self, topic: str, partition: int) -> int:
-        """Stand in for `LogOffsets.log_start`."""
-        return self.starts[topic, partition]
+    async def starts(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        """Stand in for `LogObserver.starts`."""
+        return {partition: self.starting[topic, partition] for partition in partitions}
+
+    async def ends(
+        self, topics: Iterable[str], partitions: Collection[int]
+    ) -> Mapping[str, Mapping[int, int]]:
+        """Stand in for `LogObserver.ends`."""
+        found = {topic: await self.spans(topic, partitions) for topic in topics}
+        return {
+            topic: {partition: end for partition, (_, end) in spans.items()}
+            for topic, spans in found.items()
+        }
 
     async def spans(self, topic: str, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
-        """Stand in for `LogReader.spans`."""
+        """Stand in for `LogObserver.spans`."""
         self.looks += 1
         return {
-            n: (self.starts[topic, n], self.starts[topic, n] + len(self._records[topic, n]))
+            n: (self.starting[topic, n], self.starting[topic, n] + len(self._records[topic, n]))
             for n in partitions
         }
+
+    async def written_at(self, _: str, __: int, ___: int) -> datetime:
+        """Stand in for `LogObserver.written_at`: when the pipeline began."""
+        return NOW
 
     async def read(
         self, topic: str, partition: int, offsets: Collection[int]
     ) -> Mapping[int, Record]:
-        """Stand in for `LogReader.read`; what is not there fails, as Kafka would."""
+        """Stand in for `LogObserver.read`; what is not there fails, as Kafka would."""
         found = {one.offset: one for one in self._records[topic, partition]}
         return {offset: found[offset] for offset in offsets}
 

@@ -84,7 +84,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         client_id=_CLIENT_ID,
         clock=_now,
     )
-    ledger_writer, watch = ledger.ledger_writer, ledger.watch
+    ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
     intake = Handlers(ledger_writer, metric_set)
     housekeeping = Housekeeping(
         database,
@@ -115,7 +115,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         database,
         TopicProvisioner(settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
         *ledger.before,
-        Periodic("ledger", settings.reporter_reconcile_seconds, watch.refresh),
+        Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         verdicts,
         dead_letters,
@@ -127,7 +127,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         ),
     ]
     parts[2:2] = _alerting(settings, routing, database, metric_set, severity)
-    web = make_web_app(settings, database, watch, version=_VERSION, clock=_now)
+    web = make_web_app(settings, database, reconciler, version=_VERSION, clock=_now)
     parts[2:2] = web_components(web, settings)
     supervisor = Supervisor(parts)
 
@@ -153,7 +153,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     for routes in (
         violations_routes(database),
         counts_routes(database),
-        ledger_routes(watch),
+        ledger_routes(reconciler),
         dead_letters_routes(database, dead_letters_topic=topic_name(prefix, DEAD_LETTERS)),
         conflicts_routes(database),
         outbox_routes(database, channels=channels, clock=_now),
@@ -170,7 +170,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
                 "database": database.check,
                 "verdicts": verdicts.ready,
                 "dead letters": dead_letters.ready,
-                "ledger": watch.check,
+                "ledger": reconciler.check,
             },
             registry=metric_set.registry,
         )

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS
 from purposewatch_reporter.alerts.channels import routing_from
-from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
 from purposewatch_reporter.handlers import Handlers
@@ -75,7 +74,6 @@ async def rebuild(settings: ReporterSettings) -> str:
         client_id=_CLIENT_ID,
         clock=_now,
     )
-    reader = LogReader(settings, client_id=_CLIENT_ID)
     topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
     async with AsyncExitStack() as running:
         await _start(running, [database])
@@ -87,12 +85,11 @@ async def rebuild(settings: ReporterSettings) -> str:
                 severity,
                 TopicProvisioner(settings, topics, client_id=_CLIENT_ID),
                 *ledger.before,
-                reader,
             ],
         )
         partitions = range(settings.topic_partitions)
         ends = {
-            topic: await reader.spans(topic, partitions)
+            topic: await ledger.observer.spans(topic, partitions)
             for topic in (ledger.topics.verdicts, ledger.topics.dead_letters)
         }
         consumers = _consumers(settings, ledger, metric_set)

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
 from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
-from purposewatch_reporter.epochs.log_reader import LogReader
 from purposewatch_reporter.epochs.monitor import EpochMonitor
-from purposewatch_reporter.epochs.opening import RawLedgerOpening
+from purposewatch_reporter.epochs.raw_start import RawLedgerStart
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.ledger.writer import LedgerWriter
-from purposewatch_reporter.log_offsets import LogOffsets
+from purposewatch_reporter.log_observer import LogObserver
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
@@ -20,22 +19,23 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.service import Component
 
-_PAGES_SECONDS = 10.0
+_EPOCHS_SECONDS = 10.0
 _CHECK_SHARE = 0.3
-"""Of a session: how long the log epochs may be looked at when partitions are assigned."""
+"""Of a session: how long the logs may be checked when partitions are assigned."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerComponents:
-    """What keeps the ledger, and what of it has to be started."""
+    """The components of the ledger, for the application to start."""
 
     topics: LedgerTopics
     ledger_writer: LedgerWriter
-    watch: Reconciler
+    reconciler: Reconciler
+    observer: LogObserver
     before: tuple[Component, ...]
     """To be started before anything is recorded."""
     epochs: Callable[[Mapping[str, Callable[[], Awaitable[None]]]], Component]
-    """What starts log epochs meanwhile, given whom to tell of it by topic."""
+    """Makes the epoch monitor, given what to call, by topic, when reading restarts."""
 
 
 def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
@@ -47,14 +47,12 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     client_id: str,
     clock: Callable[[], datetime],
 ) -> LedgerComponents:
-    """Put it together; nothing connects before start."""
+    """Put them together; nothing connects before start."""
     topics = LedgerTopics(
         *(topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS))
     )
-    events_log = LogOffsets(settings, topic=topics.events, client_id=client_id)
-    raw_log = LogOffsets(settings, topic=topics.raw, client_id=client_id)
-    reader = LogReader(settings, client_id=client_id)
-    detector = EpochDetector(database, reader, topics, clock=clock)
+    observer = LogObserver(settings, client_id=client_id)
+    detector = EpochDetector(database, observer, topics, clock=clock)
     ledger_writer = LedgerWriter(
         database,
         events_topic=topics.events,
@@ -66,10 +64,11 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,
     )
     partitions = range(settings.topic_partitions)
-    watch = Reconciler(
+    reconciler = Reconciler(
         database,
-        events_log,
-        raw_log,
+        observer,
+        events_topic=topics.events,
+        raw_topic=topics.raw,
         partitions=settings.topic_partitions,
         metric_set=metric_set,
         clock=clock,
@@ -79,24 +78,23 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         monitor = EpochMonitor(
             database,
             detector,
-            watch,
+            reconciler,
             topics,
             partitions=settings.topic_partitions,
             alert_after=timedelta(seconds=settings.reporter_reconcile_alert_seconds),
             clock=clock,
             started=started,
         )
-        return Periodic("log_epochs", _PAGES_SECONDS, monitor.check)
+        return Periodic("log epochs", _EPOCHS_SECONDS, monitor.check)
 
     return LedgerComponents(
         topics=topics,
         ledger_writer=ledger_writer,
-        watch=watch,
+        reconciler=reconciler,
+        observer=observer,
         before=(
-            events_log,
-            raw_log,
-            reader,
-            RawLedgerOpening(database, reader, topics, partitions=partitions),
+            observer,
+            RawLedgerStart(database, observer, topics, partitions=partitions),
         ),
         epochs=epochs,
     )

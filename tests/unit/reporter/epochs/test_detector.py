@@ -270,7 +270,7 @@ async def test_what_the_retention_deleted_gives_nothing_away(pipeline: Pipeline)
     await pipeline.run(3)
     for topic in (TOPICS.events, TOPICS.verdicts):
         pipeline.logs.recreate(topic)
-        pipeline.logs.starts[topic, 0] = 3
+        pipeline.logs.starting[topic, 0] = 3
         assert await pipeline.detector.check(topic, [0]) == set()
     await pipeline.run(2)
     assert await notes(pipeline) == []

@@ -1,14 +1,13 @@
 """Looking after the log epochs: who is told, what is remembered, what alerts."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from purposewatch_reporter.epochs.monitor import EpochMonitor
-from purposewatch_reporter.epochs.opening import RawLedgerOpening
+from purposewatch_reporter.epochs.raw_start import RawLedgerStart
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
@@ -16,31 +15,7 @@ from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
 from purposewatch_runtime import metrics as m
 from tests.unit.reporter.logs import TOPICS, Pipeline
 
-if TYPE_CHECKING:
-    from purposewatch_reporter.log_offsets import LogOffsets
-
 PATIENCE = timedelta(minutes=5)
-
-
-class Ends:
-    """One topic's log ends; every record was written when the pipeline began."""
-
-    def __init__(self, pipeline: Pipeline, topic: str) -> None:
-        self.topic = topic
-        self._logs = pipeline.logs
-        self._written = pipeline.now
-
-    async def ends(self) -> Mapping[int, int]:
-        """Stand in for `LogOffsets.ends`."""
-        return {n: end for n, (_, end) in (await self._logs.spans(self.topic, [0, 1])).items()}
-
-    async def log_start(self, topic: str, partition: int) -> int:
-        """Stand in for `LogOffsets.log_start`."""
-        return await self._logs.log_start(topic, partition)
-
-    async def written_at(self, _: int, __: int) -> datetime:
-        """Stand in for `LogOffsets.written_at`."""
-        return self._written
 
 
 class Bench:
@@ -52,8 +27,9 @@ class Bench:
         self.told: list[str] = []
         self.reconciler = Reconciler(
             database,
-            cast("LogOffsets", Ends(self.pipeline, TOPICS.events)),
-            cast("LogOffsets", Ends(self.pipeline, TOPICS.raw)),
+            self.pipeline.logs,
+            events_topic=TOPICS.events,
+            raw_topic=TOPICS.raw,
             partitions=2,
             metric_set=self.metrics,
             clock=lambda: self.pipeline.now,
@@ -172,12 +148,12 @@ async def test_raw_books_begin_with_what_can_be_accounted_for(
 ) -> None:
     """At the log's start; in an older database, which did not record origins, at its end."""
     pipeline = bench.pipeline
-    pipeline.logs.starts[TOPICS.raw, 0] = 4
+    pipeline.logs.starting[TOPICS.raw, 0] = 4
     for _ in range(3):
         pipeline.raw()
     if booked_before:
         await pipeline.run(1)
-    opening = RawLedgerOpening(pipeline.database, pipeline.logs, TOPICS, partitions=range(2))
+    opening = RawLedgerStart(pipeline.database, pipeline.logs, TOPICS, partitions=range(2))
     await opening.start()
     pipeline.raw()
     await opening.start()

@@ -1,9 +1,9 @@
 """Comparing the ledger with Kafka."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,32 +15,34 @@ from purposewatch_runtime.metrics import GaugeSpec
 from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
-if TYPE_CHECKING:
-    from purposewatch_reporter.log_offsets import LogOffsets
-
 WRITTEN = NOW - timedelta(minutes=5)
+
+
+EVENTS, RAW = f"{PREFIX}.events", f"{PREFIX}.raw"
 
 
 class Kafka:
     """Log ends as the test sets them."""
 
-    def __init__(self, topic: str) -> None:
-        self.topic = f"{PREFIX}.{topic}"
+    def __init__(self) -> None:
         self.log_ends: Mapping[int, int] = {0: 0, 1: 0}
+        self.raw_ends: Mapping[int, int] = {0: 0, 1: 0}
         self.away = False
         self.fetches = 0
 
-    async def ends(self) -> Mapping[int, int]:
-        """Stand in for `LogOffsets.ends`."""
+    async def ends(
+        self, topics: Iterable[str], _: Collection[int]
+    ) -> Mapping[str, Mapping[int, int]]:
+        """Stand in for `LogObserver.ends`."""
         if self.away:
             raise TimeoutError
-        return self.log_ends
+        return {topic: self.raw_ends if topic == RAW else self.log_ends for topic in topics}
 
-    async def log_start(self, _: str, partition: int) -> int:
+    async def starts(self, _: str, partitions: Collection[int]) -> Mapping[int, int]:
         """Partition 1 has lost its first ten events to the retention."""
-        return 10 * partition
+        return {partition: 10 * partition for partition in partitions}
 
-    async def written_at(self, _: int, __: int) -> datetime:
+    async def written_at(self, _: str, __: int, ___: int) -> datetime:
         """All events are five minutes old."""
         self.fetches += 1
         return WRITTEN
@@ -50,13 +52,13 @@ class Bench:
     """A watch over a Kafka that the test moves."""
 
     def __init__(self, database: Database) -> None:
-        self.kafka = Kafka("events")
-        self.raw = Kafka("raw")
+        self.kafka = Kafka()
         self.metrics = m.MetricSet("reporter", version="0")
         self.watch = Reconciler(
             database,
-            cast("LogOffsets", self.kafka),
-            cast("LogOffsets", self.raw),
+            self.kafka,
+            events_topic=EVENTS,
+            raw_topic=RAW,
             partitions=2,
             metric_set=self.metrics,
             clock=lambda: NOW,

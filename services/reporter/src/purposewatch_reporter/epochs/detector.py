@@ -64,7 +64,7 @@ class NotSureYetError(Exception):
 
 
 class Log(Protocol):
-    """A look at the logs: see `LogReader`."""
+    """A look at the logs: see `LogObserver`."""
 
     async def spans(self, topic: str, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
         """The lowest offset of each partition, and one above the highest."""

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.raw import RawLedger
-from purposewatch_reporter.log_offsets import LogOffsets
 from purposewatch_reporter.reconciliation.topic import (
+    LogEnds,
     PartitionReconciliation,
     TopicReconciler,
     TopicReconciliation,
@@ -49,20 +49,21 @@ class Reconciler:
     def __init__(  # noqa: PLR0913 - composition happens once, in app.py
         self,
         database: Database,
-        events: LogOffsets,
-        raw: LogOffsets,
+        log: LogEnds,
         *,
+        events_topic: str,
+        raw_topic: str,
         partitions: int,
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._log = events
-        self._events_topic = events.topic
-        self._raw_topic = raw.topic
-        self._events = TopicReconciler[PartitionLedger](events, reconcile, clock=clock)
-        self._raw = TopicReconciler[RawLedger](raw, reconcile_raw, clock=clock)
-        self._partitions = partitions
+        self._log = log
+        self._events_topic = events_topic
+        self._raw_topic = raw_topic
+        self._events = TopicReconciler[PartitionLedger](log, events_topic, reconcile, clock=clock)
+        self._raw = TopicReconciler[RawLedger](log, raw_topic, reconcile_raw, clock=clock)
+        self._partitions = range(partitions)
         self._metrics = metric_set
         self._clock = clock
         self.latest: ReconciliationReport | None = None
@@ -75,16 +76,14 @@ class Reconciler:
             notes = await load_epoch_notes(connection)
         error: Exception | None = None
         try:
-            for partition in range(self._partitions):
-                if partition not in ledgers:
-                    start = await self._log.log_start(self._events_topic, partition)
-                    ledgers[partition] = [PartitionLedger(base=start)]
-            events, raw_report = await self._events.reconcile(ledgers), TopicReconciliation()
-            if raw:
-                raw_report = await self._raw.reconcile(raw)
+            await self._add_unread(ledgers)
+            topics = (self._events_topic, self._raw_topic)
+            ends = await self._log.ends(topics, self._partitions)
+            events = await self._events.reconcile(ledgers, ends[self._events_topic])
+            raw_report = await self._raw.reconcile(raw, ends[self._raw_topic])
         except Exception as caught:  # noqa: BLE001 - exported as unknown, then raised
             error = caught
-            for partition in range(self._partitions):
+            for partition in self._partitions:
                 ledgers.setdefault(partition, [PartitionLedger()])
             events, raw_report = self._events.unknown(ledgers), self._raw.unknown(raw)
         self.latest = ReconciliationReport(self._clock(), events, raw_report, notes)
@@ -92,6 +91,15 @@ class Reconciler:
         if error is not None:
             raise error
         self._metrics.gauge(m.LEDGER_RECONCILED).set(self.latest.as_of.timestamp())
+
+    async def _add_unread(self, ledgers: dict[int, list[PartitionLedger]]) -> None:
+        """Add the partitions of the events topic of which nothing is recorded yet."""
+        unread = [partition for partition in self._partitions if partition not in ledgers]
+        if unread:
+            starts = await self._log.starts(self._events_topic, unread)
+            ledgers |= {
+                partition: [PartitionLedger(base=starts[partition])] for partition in unread
+            }
 
     async def check(self) -> Check:
         """Whether the ledger was reconciled with Kafka recently."""

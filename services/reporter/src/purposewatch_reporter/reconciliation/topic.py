@@ -1,6 +1,6 @@
 """Reconcile the ledger of one topic with its log: is every record accounted for?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -143,10 +143,15 @@ Ledger = TypeVar("Ledger", PartitionLedger, RawLedger)
 class LogEnds(Protocol):
     """What is asked of Kafka: see `LogObserver`."""
 
-    async def ends(self) -> Mapping[int, int]:
-        """One above the last record of every partition."""
+    async def starts(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        """The lowest offset that each partition still holds."""
 
-    async def written_at(self, partition: int, offset: int) -> datetime | None:
+    async def ends(
+        self, topics: Iterable[str], partitions: Collection[int]
+    ) -> Mapping[str, Mapping[int, int]]:
+        """One above the last record of these partitions of each topic."""
+
+    async def written_at(self, topic: str, partition: int, offset: int) -> datetime | None:
         """When the record at this offset was written."""
 
 
@@ -182,11 +187,13 @@ class TopicReconciler(Generic[Ledger]):
     def __init__(
         self,
         log: LogEnds,
+        topic: str,
         reconcile: Callable[[int, Ledger, int | None], PartitionReconciliation],
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._log = log
+        self._topic = topic
         self._reconcile: Callable[[int, Ledger, int | None], PartitionReconciliation] = reconcile
         self._clock = clock
         self._seen_open: dict[int, tuple[int, datetime]] = {}
@@ -196,9 +203,10 @@ class TopicReconciler(Generic[Ledger]):
         """What is known without Kafka."""
         return self._reconciled(ledgers, {}, {})
 
-    async def reconcile(self, ledgers: Mapping[int, Sequence[Ledger]]) -> TopicReconciliation:
-        """Compare ledgers, read before this call (all epochs by partition), with the log."""
-        ends = await self._log.ends()
+    async def reconcile(
+        self, ledgers: Mapping[int, Sequence[Ledger]], ends: Mapping[int, int]
+    ) -> TopicReconciliation:
+        """Compare ledgers (all epochs by partition) with log ends that were found after them."""
         reconciliation = self._reconciled(ledgers, ends, {})
         since = await self._open_since(reconciliation.partitions)
         self._previous_ends = ends
@@ -238,7 +246,7 @@ class TopicReconciler(Generic[Ledger]):
             elif self._is_new(partition, offset) or offset >= (one.log_end or 0):
                 since[partition] = self._clock()
             else:
-                written = await self._log.written_at(partition, offset)
+                written = await self._log.written_at(self._topic, partition, offset)
                 since[partition] = written or self._clock()
                 self._seen_open[partition] = (offset, since[partition])
         return since

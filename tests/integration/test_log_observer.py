@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from purposewatch_contract import EVENTS, topic_name
-from purposewatch_reporter.epochs.log_reader import LogReader
+from purposewatch_reporter.log_observer import LogObserver
 from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from tests.harness.environment import kafka_settings
 
@@ -27,11 +27,11 @@ async def test_distant_records_take_a_fetch_each(
     async with build_producer(settings, client_id="test") as producer:
         for number in range(_RECORDS):
             await producer.send_and_wait(topic, b"%d" % number, partition=1)
-    reader = LogReader(settings, client_id="test")
-    await reader.start()
+    observer = LogObserver(settings, client_id="test")
+    await observer.start()
     try:
         fetches = 0
-        take = reader._connected().getmany
+        take = observer._connected().getmany
 
         async def counted(*arguments: Any, **options: Any) -> Any:
             nonlocal fetches
@@ -39,10 +39,10 @@ async def test_distant_records_take_a_fetch_each(
             fetches += bool(found)
             return found
 
-        monkeypatch.setattr(reader._connected(), "getmany", counted)
-        found = await reader.read(topic, 1, [0, 1, _RECORDS - 1])
+        monkeypatch.setattr(observer._connected(), "getmany", counted)
+        found = await observer.read(topic, 1, [0, 1, _RECORDS - 1])
     finally:
-        await reader.stop()
+        await observer.stop()
 
     assert {offset: one.value for offset, one in found.items()} == {
         0: b"0",

@@ -1,4 +1,4 @@
-"""Open the ledger of the raw topic where there are none yet."""
+"""Start the ledgers of the raw topic where there are none yet."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.raw_ledgers import load_raw_epochs, start_raw_ledgers
 
 
-class RawLedgerOpening:
-    """Decides, before anything is recorded, with which raw record the ledger begins.
+class RawLedgerStart:
+    """Decides, before anything is recorded, at which raw record the ledger begins.
 
     In an empty database that is the first one that Kafka still holds. One that an older version
     has written does not say which raw records were recorded: there the ledger begins with the next.
@@ -26,7 +26,7 @@ class RawLedgerOpening:
         self._partitions = partitions
 
     async def start(self) -> None:
-        """Open what is missing; several reporters may do so at once."""
+        """Start what is missing; several reporters may do so at once."""
         async with self._database.reading() as connection:
             opened = await load_raw_epochs(connection, self._topics.raw)
             ledgers = await load_ledgers(connection, self._topics.events)
