@@ -8,7 +8,8 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -66,6 +67,17 @@ async def test_positions_are_read_without_waiting(consumer: Any) -> None:
     consumer._subscription.subscription.assignment.state_value(PARTITION).reset_to(7)
 
     assert aiokafka_internals.positions(consumer) == {PARTITION: 7}
+
+
+async def test_fetch_wait_is_read_for_every_request() -> None:
+    """The fetcher takes it from the attribute that is set, and not from a copy."""
+    consumer = SimpleNamespace(_fetcher=SimpleNamespace(_fetch_max_wait_ms=10))
+
+    aiokafka_internals.set_fetch_wait(cast("Any", consumer), 100)
+
+    assert consumer._fetcher._fetch_max_wait_ms == 100
+    assert "_fetch_max_wait_ms" in inspect.getsource(Fetcher.__init__)
+    assert "_fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node)
 
 
 async def test_waiter_of_the_fetcher_ends_with_a_fetch() -> None:

@@ -267,3 +267,24 @@ async def test_under_suspicion_a_bad_batch_comes_in_small_parts(
         found += [taken] if taken else []
 
     assert found == [[(0, 0)], [(0, 1)], [(0, 2)], [(0, 3)]]
+
+
+async def test_an_idle_consumer_fetches_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while without records; the first record ends it."""
+    now = 0.0
+    monkeypatch.setattr(polling_module, "time", SimpleNamespace(monotonic=lambda: now))
+    consumer: Any = Fake({})
+    poller = Poller(
+        PollCallbacks(unreadable=lambda *_: None, limit=lambda *_: None),
+        retry_seconds=0,
+        fetch_wait_ms=10,
+    )
+    waits = []
+    for records, now in (({}, 1.0), ({}, 2.0), ({}, 4.0), ({0: [1]}, 5.0), ({}, 5.1)):  # noqa: B007
+        fetcher = consumer._fetcher
+        consumer = Fake(records)
+        consumer._fetcher = fetcher
+        await poller.poll(consumer, max_records=10, idle_seconds=0)
+        waits.append(getattr(fetcher, "_fetch_max_wait_ms", None))
+
+    assert waits == [None, None, 100, 10, 10]

@@ -29,6 +29,14 @@ async def wait_for_fetch(consumer: AIOKafkaConsumer, seconds: float) -> None:
     waiter.cancel()
 
 
+def set_fetch_wait(consumer: AIOKafkaConsumer, milliseconds: int) -> None:
+    """Let Kafka hold further fetches open so long when it has nothing new.
+
+    The public parameter is fixed when the consumer is made.
+    """
+    consumer._fetcher._fetch_max_wait_ms = milliseconds  # noqa: SLF001
+
+
 def positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
     """The next offset of every assigned partition that has one.
 

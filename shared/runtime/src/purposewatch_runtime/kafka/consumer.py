@@ -99,6 +99,7 @@ class BatchConsumer:
         self._poller = Poller(
             PollCallbacks(unreadable=self._report_unreadable, limit=self._metadata.limit),
             retry_seconds=settings.kafka_undecodable_seconds,
+            fetch_wait_ms=settings.kafka_fetch_max_wait_ms,
         )
         self._lag = Lag(topic, metric_set)
         self._measuring: asyncio.Task[None] | None = None

@@ -17,12 +17,20 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from purposewatch_runtime.kafka.aiokafka_internals import positions, wait_for_fetch
+from purposewatch_runtime.kafka.aiokafka_internals import positions, set_fetch_wait, wait_for_fetch
 from purposewatch_runtime.kafka.record_batch import salvage
 from purposewatch_runtime.kafka.rejected import Record
 
 _RETRY_SECONDS = 5.0
 _BY_PARTITION_SECONDS = 15.0
+
+_IDLE_AFTER_SECONDS = 2.0
+_IDLE_FETCH_WAIT_MS = 100
+"""How long a fetch may take while nothing arrives, at least.
+
+A broker whose long poll is not woken by a new record is asked as often as the setting says, which
+costs a good part of a core; while idle, the first record may take this long instead.
+"""
 
 _MAX_BYTES = 16 * 1024 * 1024
 """Of the values in a batch, about: a fetch is bounded in bytes as Kafka has them, compressed."""
@@ -65,9 +73,18 @@ class Poller:
     in its batch come with it, as they are.
     """
 
-    def __init__(self, callbacks: PollCallbacks, *, retry_seconds: float) -> None:
+    def __init__(
+        self,
+        callbacks: PollCallbacks,
+        *,
+        retry_seconds: float,
+        fetch_wait_ms: int = _IDLE_FETCH_WAIT_MS,
+    ) -> None:
+        """`fetch_wait_ms` is how long a fetch may take while records arrive."""
         self._callbacks = callbacks
         self._retry_seconds = retry_seconds
+        self._fetch_wait_ms = fetch_wait_ms
+        self._idle_since: float | None = None
         self._failures: dict[TopicPartition, DecodeFailure] = {}
         self._by_partition_until = 0.0
 
@@ -95,9 +112,20 @@ class Poller:
         taken = await self._take(consumer, max_records)
         if not taken:
             taken = await self._salvage(consumer, max_records)
+        self._adapt_fetch_wait(consumer, idle=not taken)
         if not taken:
             await wait_for_fetch(consumer, idle_seconds)
         return taken
+
+    def _adapt_fetch_wait(self, consumer: AIOKafkaConsumer, *, idle: bool) -> None:
+        now = time.monotonic()
+        if not idle:
+            self._idle_since = None
+            set_fetch_wait(consumer, self._fetch_wait_ms)
+        elif self._idle_since is None:
+            self._idle_since = now
+        elif now - self._idle_since > _IDLE_AFTER_SECONDS:
+            set_fetch_wait(consumer, max(self._fetch_wait_ms, _IDLE_FETCH_WAIT_MS))
 
     async def _take(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
         """Return what has been fetched; does not wait.
