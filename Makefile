@@ -107,6 +107,7 @@ bench-core: $(VENV)/bench.stamp  ## Compare the decision core with other policy 
 
 bench: install-dev  ## Compare the pipeline on Apache Kafka with bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
 	$(BIN)/python -m bench.pipeline $(BENCH_OPTIONS)
+	$(if $(ONLY),,$(BIN)/python -m bench.pipeline.idle)
 
 bench-memory: $(VENV)/bench.stamp  ## Plot the services' memory over 20 minutes
 	$(BIN)/python -m bench.pipeline.memory

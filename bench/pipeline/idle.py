@@ -18,8 +18,8 @@ from bench.pipeline.ingest import gate_files
 from bench.pipeline.processes import cpu_seconds, running
 from bench.pipeline.stage import Stage
 from purposewatch_demo.embedded_broker import EmbeddedBroker
-from tests.integration.brokers.apache_kafka import ApacheKafka
-from tests.integration.brokers.kafka_jars import missing_prerequisite
+from tests.harness.apache_kafka import ApacheKafka
+from tests.harness.kafka_jars import missing_prerequisite
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "auditor", "reporter")

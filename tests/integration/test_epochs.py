@@ -68,7 +68,7 @@ async def test_raw_records_are_accounted_for_from_end_to_end(
         pytest.param((RAW,), False, id="raw"),
     ],
 )
-async def test_recreated_topics_get_a_new_page(
+async def test_recreated_topics_get_a_new_log_epoch(
     platform: Platform,
     recreated: tuple[TopicName, ...],
     kill: bool,  # noqa: FBT001 - a table

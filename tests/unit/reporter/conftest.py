@@ -16,8 +16,7 @@ from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.lookups import LogFacts, LookUps
 from purposewatch_reporter.ledger.writer import LedgerWriter
-from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.migrate import upgrade
+from purposewatch_reporter.store.engine import Database, upgrade
 from tests.unit.reporter.records import PREFIX
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -85,7 +85,7 @@ class Logs:
 
 
 class Pipeline:
-    """Ingest, an auditor and a reporter, as far as the ledger see them."""
+    """Ingest, an auditor and a reporter, as far as the ledger sees them."""
 
     def __init__(self, database: Database) -> None:
         self.logs = Logs()
@@ -149,7 +149,7 @@ class Pipeline:
                 await book(records)
 
     async def run(self, count: int = 1, partition: int = 0) -> list[dict[str, Any]]:
-        """So many events from ingest into the ledger; their verdicts."""
+        """Pass so many events from ingest into the ledger; return their verdicts."""
         said = [self.accept(partition) for _ in range(count)]
         for one in said:
             self.judge(one, partition)

@@ -134,7 +134,7 @@ async def test_paging_is_stable_while_rows_are_added(
     assert seen == [10, 9, 7, 6, 4, 3, 1, 0]
 
 
-async def test_rows_of_the_same_moment_are_paged_too(
+async def test_rows_of_the_same_moment_are_log_epochd_too(
     api: httpx.AsyncClient, ledger_writer: LedgerWriter
 ) -> None:
     """The id decides where times are equal."""
@@ -309,7 +309,7 @@ async def test_a_ledger_that_was_not_reconciled_is_not_shown(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
-async def test_books_answers_with_the_names_of_the_ledger_in_0_1(database: Database) -> None:
+async def test_ledger_answers_with_the_names_of_the_ledger_in_0_1(database: Database) -> None:
     """For one release, with a header that says that it is deprecated, and what replaces it."""
     current = reconcile(0, PartitionLedger(log_epoch=1, started_time=NOW), 3)
     ended = reconcile(0, PartitionLedger(ended_time=NOW), None)

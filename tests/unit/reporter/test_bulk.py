@@ -84,7 +84,7 @@ async def test_ids_are_claimed_once(database: Database, taken: int) -> None:
         assert {**again, **first} == await record_ids(connection, uses(again), HOUR)
 
 
-async def test_of_two_uses_in_a_batch_the_first_is_booked(database: Database) -> None:
+async def test_of_two_uses_in_a_batch_the_first_is_recorded(database: Database) -> None:
     """The other one is for the caller to tell apart: no use was recorded before this batch."""
     name = b"n" * 16
     twice = Uses(names=[name, name], digests=b"a" * 16 + b"b" * 16, positions=[(1, 7), (0, 2)])

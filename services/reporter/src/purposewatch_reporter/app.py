@@ -85,7 +85,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         clock=_now,
     )
     ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
-    intake = Handlers(ledger_writer, metric_set)
+    batch_handlers = Handlers(ledger_writer, metric_set)
     housekeeping = Housekeeping(
         database,
         event_id_days=settings.reporter_event_id_days,
@@ -107,9 +107,9 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             resume=partial(ledger_writer.positions, topic),
         )
 
-    # A group each: in one group, every change in either topic would deal out both again.
-    verdicts = consumer(VERDICTS, intake.verdicts, "reporter")
-    dead_letters = consumer(DEAD_LETTERS, intake.dead_letters, "reporter.dead-letters")
+    # A group each: in one group, every change in either topic would reassign both.
+    verdicts = consumer(VERDICTS, batch_handlers.verdicts, "reporter")
+    dead_letters = consumer(DEAD_LETTERS, batch_handlers.dead_letters, "reporter.dead-letters")
     parts: list[Component] = [
         EventLoopWatch(metric_set),
         database,

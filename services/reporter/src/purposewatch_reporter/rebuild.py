@@ -1,4 +1,4 @@
-"""Write the ledger again, from the topics into an empty database: `rebuild`."""
+"""Rebuild the ledger from the topics, in an empty database: `rebuild`."""
 
 import asyncio
 import sys
@@ -40,7 +40,7 @@ def _now() -> datetime:
 
 
 def run_rebuild(arguments: Sequence[str]) -> int:
-    """The command: 0 when the ledger is written, 1 when they can't be, 2 for a wrong call."""
+    """The command: 0 when the ledger is rebuilt, 1 when it can't be, 2 for wrong usage."""
     if arguments:
         sys.stderr.write("rebuild: takes no arguments; the settings say which database\n")
         return 2
@@ -56,7 +56,7 @@ def run_rebuild(arguments: Sequence[str]) -> int:
 
 
 async def rebuild(settings: ReporterSettings) -> str:
-    """Record everything that the topics hold now; what was recorded, in one line.
+    """Record everything that the topics hold now; return what was recorded, in one line.
 
     Raises `FatalError` for a database that is not empty, and when the ledger can't be written.
     What a running reporter does with another database is not disturbed.
@@ -111,7 +111,7 @@ async def _refuse_unless_empty(connection: AsyncConnection) -> None:
     for table in (tables.positions, tables.ledger, tables.violations, tables.dead_letters):
         if await connection.scalar(select(func.count()).select_from(table)):
             message = (
-                "the database holds ledger already; name an empty one in "
+                "the database holds a ledger already; name an empty one in "
                 "PURPOSEWATCH_DATABASE_URL, and keep this one until the new one is complete"
             )
             raise FatalError(message)
@@ -120,10 +120,10 @@ async def _refuse_unless_empty(connection: AsyncConnection) -> None:
 def _consumers(
     settings: ReporterSettings, ledger: LedgerComponents, metric_set: m.MetricSet
 ) -> list[BatchConsumer]:
-    intake = Handlers(ledger.ledger_writer, metric_set)
+    handlers_of = Handlers(ledger.ledger_writer, metric_set)
     handlers: tuple[tuple[str, str, Callable[[Sequence[Record]], Awaitable[None]]], ...] = (
-        (ledger.topics.verdicts, "reporter.rebuild", intake.verdicts),
-        (ledger.topics.dead_letters, "reporter.rebuild.dead-letters", intake.dead_letters),
+        (ledger.topics.verdicts, "reporter.rebuild", handlers_of.verdicts),
+        (ledger.topics.dead_letters, "reporter.rebuild.dead-letters", handlers_of.dead_letters),
     )
     return [
         BatchConsumer(
@@ -193,6 +193,6 @@ async def _summary(connection: AsyncConnection) -> str:
     ).one()
     violations = await connection.scalar(select(func.count()).select_from(tables.violations))
     return (
-        f"the ledger is written: {row.verdicts} events with a verdict, {row.dead_letters} set "
-        f"aside, {violations} violations or unknown; start the reporter on this database"
+        f"the ledger is rebuilt: {row.verdicts} events with a verdict, {row.dead_letters} "
+        f"dead-lettered, {violations} violations or unknown; start the reporter on this database"
     )

@@ -56,7 +56,7 @@ async def counted(pipeline: Pipeline) -> tuple[int, int]:
         return int(events or 0), int(violations or 0)
 
 
-async def test_a_recreated_events_topic_gets_a_new_page(pipeline: Pipeline) -> None:
+async def test_a_recreated_events_topic_gets_a_new_log_epoch(pipeline: Pipeline) -> None:
     """Its events are new, though their offsets are recorded; the old epoch keeps its totals."""
     await pipeline.run(5)
     pipeline.logs.recreate(TOPICS.events)
@@ -66,7 +66,7 @@ async def test_a_recreated_events_topic_gets_a_new_page(pipeline: Pipeline) -> N
     assert await counted(pipeline) == (8, 0)
 
 
-async def test_violations_of_two_pages_at_the_same_offset_are_two(pipeline: Pipeline) -> None:
+async def test_violations_of_two_log_epochs_at_the_same_offset_are_two(pipeline: Pipeline) -> None:
     """The log epoch is part of what a violation is known by."""
     for _ in range(2):
         pipeline.judge(pipeline.accept(outcome="violation"))
@@ -75,7 +75,7 @@ async def test_violations_of_two_pages_at_the_same_offset_are_two(pipeline: Pipe
     assert await counted(pipeline) == (2, 2)
 
 
-async def test_late_repeats_turn_no_page(pipeline: Pipeline) -> None:
+async def test_late_repeats_turn_no_log_epoch(pipeline: Pipeline) -> None:
     """A zombie's verdict, or a batch handed over again, is about the same event."""
     said = await pipeline.run(5)
     for one in said[1:3]:
@@ -95,7 +95,7 @@ async def test_without_repeats_kafka_is_not_asked(pipeline: Pipeline) -> None:
     assert pipeline.logs.looks == looks
 
 
-async def test_verdicts_about_the_old_log_go_to_the_old_page(pipeline: Pipeline) -> None:
+async def test_verdicts_about_the_old_log_go_to_the_old_log_epoch(pipeline: Pipeline) -> None:
     """Also when the new log was noticed before they were read, and however late they come."""
     await pipeline.run(2)
     unread = [pipeline.accept() for _ in range(4)]
@@ -109,7 +109,7 @@ async def test_verdicts_about_the_old_log_go_to_the_old_page(pipeline: Pipeline)
     assert await counted(pipeline) == (8, 0)
 
 
-async def test_dead_letters_about_the_old_log_go_to_the_old_page(pipeline: Pipeline) -> None:
+async def test_dead_letters_about_the_old_log_go_to_the_old_log_epoch(pipeline: Pipeline) -> None:
     """They keep their record whole, so that it can be compared."""
     await pipeline.run(2)
     pipeline.accept()
@@ -225,7 +225,7 @@ async def test_one_partition_alone(pipeline: Pipeline) -> None:
     assert await epochs(pipeline, 1) == [(3, 0, True), (2, 0, False)]
 
 
-async def test_a_log_cut_off_and_rewritten_gets_a_new_page(pipeline: Pipeline) -> None:
+async def test_a_log_cut_off_and_rewritten_gets_a_new_log_epoch(pipeline: Pipeline) -> None:
     """As an unclean election leaves it: it begins as before, and ends otherwise."""
     said = await pipeline.run(6)
     pipeline.logs.cut(TOPICS.events, 0, 4)
@@ -287,7 +287,7 @@ async def test_a_record_that_cannot_be_read_gives_nothing_away(pipeline: Pipelin
     assert await notes(pipeline) == []
 
 
-async def test_a_page_alerts_once(pipeline: Pipeline) -> None:
+async def test_a_log_epoch_alerts_once(pipeline: Pipeline) -> None:
     """However often the log is looked at afterwards."""
     await pipeline.run(3)
     pipeline.logs.recreate(TOPICS.events)

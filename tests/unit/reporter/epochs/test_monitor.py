@@ -126,7 +126,7 @@ async def test_an_event_unaccounted_for_alerts_after_a_while(bench: Bench) -> No
     assert await bench.firing() == set()
 
 
-async def test_a_short_log_alerts_until_its_page_is_turned(bench: Bench) -> None:
+async def test_a_short_log_alerts_until_its_log_epoch_is_turned(bench: Bench) -> None:
     """On-call hears of it before it is certain."""
     await bench.pipeline.run(3)
     await bench.look()
@@ -141,7 +141,7 @@ async def test_a_short_log_alerts_until_its_page_is_turned(bench: Bench) -> None
 
 
 @pytest.mark.parametrize(("booked_before", "base"), [(False, 4), (True, 7)])
-async def test_raw_books_begin_with_what_can_be_accounted_for(
+async def test_raw_ledger_begins_with_what_can_be_accounted_for(
     bench: Bench,
     booked_before: bool,  # noqa: FBT001 - a table
     base: int,

@@ -21,7 +21,7 @@ from tests.unit.reporter.records import dead_letter
 
 @pytest.fixture
 async def pipeline(database: Database) -> Pipeline:
-    """A pipeline whose raw ledger are open."""
+    """A pipeline whose raw ledgers are started."""
     made = Pipeline(database)
     await made.open_raw()
     return made
@@ -84,7 +84,7 @@ async def test_an_event_sent_twice_for_one_record_is_a_repeat(pipeline: Pipeline
     assert len(await ledger(pipeline)) == 1
 
 
-async def test_a_dead_letter_of_the_canonical_event_accounts_for_its_record(
+async def test_a_dead_letter_of_the_canonical_event_ledgers_for_its_record(
     pipeline: Pipeline,
 ) -> None:
     """The auditor keeps the event whole, and the event names the record."""
@@ -108,7 +108,7 @@ async def test_a_dead_letter_of_the_canonical_event_accounts_for_its_record(
         {"origin": f"data-access.raw/0/{2**63}"},
     ],
 )
-async def test_a_letter_that_names_no_record_accounts_for_none(
+async def test_a_letter_that_names_no_record_ledgers_for_none(
     pipeline: Pipeline, value: Any
 ) -> None:
     """Nobody can say then which record it came from; that one stays open, and shows."""
@@ -130,7 +130,7 @@ async def test_events_by_http_and_of_unknown_partitions_are_nobodys_business(
     assert await numbers(pipeline) == (0, 0, 0, 0, 0, 0)
 
 
-async def test_a_recreated_raw_topic_gets_a_new_page(pipeline: Pipeline) -> None:
+async def test_a_recreated_raw_topic_gets_a_new_log_epoch(pipeline: Pipeline) -> None:
     """Events of the old log that come late are recorded on the old log epoch, and none twice."""
     old = [pipeline.raw() for _ in range(4)]
     said = [pipeline.accept(origin=record) for record in old]

@@ -60,7 +60,7 @@ def test_a_verdict_is_read_with_its_text() -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_verdict_is_set_aside(value: Any, expected: ErrorClass) -> None:
+def test_what_is_no_verdict_is_dead_lettered(value: Any, expected: ErrorClass) -> None:
     """It keeps its place in the verdicts topic and a reason that quotes no value."""
     found = read(value)
     assert isinstance(found, DeadLettered)
@@ -79,7 +79,7 @@ def test_a_dead_letter_is_read_without_its_payload() -> None:
     assert found.error_class is ErrorClass.INVALID_EVENT
 
 
-def test_a_dead_letter_that_is_none_is_set_aside_itself() -> None:
+def test_a_dead_letter_that_is_none_is_dead_lettered_itself() -> None:
     """Nothing that arrives is passed over in silence."""
     found = read_dead_letter(record(f"{PREFIX}.dead-letters", 1, 4, b"nonsense"), now=NOW)
     assert (found.origin.topic, found.origin.offset) == (f"{PREFIX}.dead-letters", 4)

@@ -40,7 +40,7 @@ def _accounts(bases: tuple[int, int]) -> LedgerSession:
 
 
 @given(_RUNS, _BASES)
-def test_a_batch_is_booked_as_its_verdicts_would_be_alone(
+def test_a_batch_is_recorded_as_its_verdicts_would_be_alone(
     runs: list[tuple[int, int, int]], bases: tuple[int, int]
 ) -> None:
     """Rows of offsets are recorded at once, for speed; one by one they come to the same."""

@@ -30,7 +30,7 @@ from tests.unit.reporter.reference_ledger import PlainLedger, comparable, stored
 EVENTS = f"{PREFIX}.events"
 
 
-async def assert_books(database: Database, expected: PlainLedger) -> None:
+async def assert_ledger(database: Database, expected: PlainLedger) -> None:
     """The database says exactly what the plain ledger say."""
     assert comparable(await stored_ledger(database, EVENTS)) == comparable(expected)
 
@@ -45,7 +45,7 @@ def plain(verdicts: list[dict[str, Any]], letters: list[dict[str, Any]] = []) ->
     return ledger
 
 
-async def test_everything_about_a_batch_is_booked(
+async def test_everything_about_a_batch_is_recorded(
     database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """Counts, violations, duplicates, conflicts and alerts of one batch."""
@@ -64,7 +64,7 @@ async def test_everything_about_a_batch_is_booked(
     values[5]["event_time"] = "2026-03-02T09:59:59Z"
     receipt = await ledger_writer.record_verdicts(in_topic("verdicts", values))
     assert (len(receipt.new), receipt.duplicates, receipt.conflicts) == (4, 1, 1)
-    await assert_books(database, plain(values))
+    await assert_ledger(database, plain(values))
 
 
 async def test_a_conflict_names_the_first_use(
@@ -79,7 +79,7 @@ async def test_a_conflict_names_the_first_use(
     assert (row.event_offset, row.first_offset) == (1, 0)
     assert row.summary == (
         "Event `a` of `/crm` was published again with other content; "
-        "the first stands at partition 0, offset 0."
+        "the first is at partition 0, offset 0."
     )
 
 
@@ -90,7 +90,7 @@ async def test_a_repeat_changes_nothing(database: Database, ledger_writer: Ledge
     again = await ledger_writer.record_verdicts(in_topic("verdicts", values))
     resent = await ledger_writer.record_verdicts(in_topic("verdicts", values[::-1], start=5))
     assert (again.repeats, resent.repeats) == (5, 5)
-    await assert_books(database, plain(values))
+    await assert_ledger(database, plain(values))
 
 
 async def test_unreadable_verdicts_leave_a_gap_and_a_trace(
@@ -119,7 +119,7 @@ async def test_dead_letters_account_for_events_but_not_for_raw_records(
     receipt = await ledger_writer.record_dead_letters(in_topic("dead-letters", letters))
     assert (receipt.repeats, receipt.dead_letters.total()) == (2, 2)
     await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
-    await assert_books(database, plain([verdict(0, 0)], letters))
+    await assert_ledger(database, plain([verdict(0, 0)], letters))
 
 
 async def test_an_event_with_a_verdict_has_no_dead_letter(
@@ -129,7 +129,7 @@ async def test_an_event_with_a_verdict_has_no_dead_letter(
     await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
     receipt = await ledger_writer.record_dead_letters(in_topic("dead-letters", [dead_letter(0, 0)]))
     assert receipt.repeats == 1
-    await assert_books(database, plain([verdict(0, 0)]))
+    await assert_ledger(database, plain([verdict(0, 0)]))
 
 
 async def test_positions_come_from_the_database(ledger_writer: LedgerWriter) -> None:
@@ -147,10 +147,10 @@ async def test_skipped_records_are_refused(database: Database, ledger_writer: Le
     await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0)]))
     with pytest.raises(SkippedRecordsError, match="continues at 2, the ledger at 1"):
         await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 2)], start=2))
-    await assert_books(database, plain([verdict(0, 0)]))
+    await assert_ledger(database, plain([verdict(0, 0)]))
 
 
-async def test_books_begin_where_kafka_still_has_verdicts(database: Database) -> None:
+async def test_ledger_begins_where_kafka_still_has_verdicts(database: Database) -> None:
     """What was deleted before the first start is not missing; a later gap is."""
     writer = ledger_writer_of(database, logs=TrustedLogs(start=40))
     values = [verdict(0, 35), verdict(0, 36), verdict(0, 38)]
@@ -182,7 +182,7 @@ async def test_too_many_gaps_stop_the_consumer(
     values = [verdict(0, offset) for offset in (0, 2, 4)]
     with pytest.raises(StopConsumingError, match=r"partition 0 .* more than 2 separate ranges"):
         await ledger_writer.record_verdicts(in_topic("verdicts", values))
-    await assert_books(database, PlainLedger())
+    await assert_ledger(database, PlainLedger())
 
 
 async def test_dead_letters_far_ahead_wait_for_the_verdicts(
@@ -198,10 +198,10 @@ async def test_dead_letters_far_ahead_wait_for_the_verdicts(
     values = [verdict(0, offset) for offset in (0, 2, 4)]
     await ledger_writer.record_verdicts(in_topic("verdicts", values))
     await ledger_writer.record_dead_letters(in_topic("dead-letters", letters[2:], start=2))
-    await assert_books(database, plain(values, letters))
+    await assert_ledger(database, plain(values, letters))
 
 
-async def test_a_full_disk_books_nothing_and_is_survived(
+async def test_a_full_disk_ledger_nothing_and_is_survived(
     database: Database, ledger_writer: LedgerWriter
 ) -> None:
     """The error reaches the consumer, which tries again; with room it succeeds."""
@@ -212,14 +212,14 @@ async def test_a_full_disk_books_nothing_and_is_survived(
         await connection.execute(text(f"PRAGMA max_page_count={epochs + 5}"))
     with pytest.raises(OperationalError, match="disk is full"):
         await ledger_writer.record_verdicts(records)
-    await assert_books(database, PlainLedger())
+    await assert_ledger(database, PlainLedger())
     async with database.writing() as connection:
         await connection.execute(text("PRAGMA max_page_count=1000000"))
     await ledger_writer.record_verdicts(records)
-    await assert_books(database, plain(values))
+    await assert_ledger(database, plain(values))
 
 
-async def test_a_locked_database_books_nothing_and_is_survived(
+async def test_a_locked_database_ledger_nothing_and_is_survived(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process that holds the lock only delays the ledger."""
@@ -233,7 +233,7 @@ async def test_a_locked_database_books_nothing_and_is_survived(
         with pytest.raises(OperationalError, match="locked"):
             await ledger_writer_of(database).record_verdicts(records)
     await ledger_writer_of(database).record_verdicts(records)
-    await assert_books(database, plain([verdict(0, 0)]))
+    await assert_ledger(database, plain([verdict(0, 0)]))
     await database.stop()
     await other.stop()
 
@@ -281,7 +281,7 @@ def test_batches_repeats_and_crashes_make_no_difference(
                 for _ in range(1 + repeat):
                     await writer.record_verdicts(records)
                 at += size
-            await assert_books(database, plain(values))
+            await assert_ledger(database, plain(values))
             await database.stop()
 
     asyncio.run(book())

@@ -84,7 +84,7 @@ async def bench(database: Database, ledger_writer: LedgerWriter) -> Bench:
     return Bench(database)
 
 
-async def test_gauges_show_the_books(bench: Bench) -> None:
+async def test_gauges_show_the_ledger(bench: Bench) -> None:
     """Per partition, with what is missing and what is under way."""
     first, second = await bench.look(6, 12)
     assert (first.events, first.unaccounted, first.pending) == (6, 1, 2)

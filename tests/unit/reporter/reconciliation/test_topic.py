@@ -60,14 +60,14 @@ def test_an_unknown_end_is_no_balance() -> None:
     assert (partitions.events, partitions.pending, partitions.reconciled) == (None, None, None)
 
 
-def test_a_log_shorter_than_the_books_is_no_balance() -> None:
+def test_a_log_shorter_than_the_ledger_is_no_balance() -> None:
     """A recreated topic must not look like one where all is well."""
     partitions = reconcile(0, ledger_of(verdicts=[0, 1, 2]), 1)
     assert partitions.log_is_short
     assert partitions.reconciled is False
 
 
-def test_books_opened_late_begin_where_kafka_still_had_verdicts() -> None:
+def test_ledger_opened_late_begin_where_kafka_still_had_verdicts() -> None:
     """Deleted history is not missing; an earlier offset that still comes is not refused."""
     ledger = PartitionLedger()
     ledger.start_at(100)
@@ -78,14 +78,14 @@ def test_books_opened_late_begin_where_kafka_still_had_verdicts() -> None:
     assert ledger.accounted.gaps(ledger.base) == [(99, 100)]
 
 
-def test_opening_late_does_not_hide_what_was_booked_before() -> None:
+def test_opening_late_does_not_hide_what_was_recorded_before() -> None:
     """A dead letter that came first keeps the beginning of the ledger at itself."""
     ledger = ledger_of(verdicts=[], dead_letters=[7])
     ledger.start_at(9)
     assert ledger.base == 7
 
 
-def test_a_position_is_booked_once() -> None:
+def test_a_position_is_recorded_once() -> None:
     """Whichever comes first accounts for the event: a verdict or a dead letter."""
     ledger = ledger_of(verdicts=[0])
     assert not ledger.record_verdict(0)

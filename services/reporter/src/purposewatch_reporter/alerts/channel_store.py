@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import channel_health, channel_leases
 
 

@@ -15,7 +15,7 @@ from purposewatch_reporter.alerts.lifecycle import Episode, activity, end
 from purposewatch_reporter.alerts.outbox import Source, resolve_deliveries
 from purposewatch_reporter.findings.group import digest
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import notices
 
 MAX_SUMMARY = 2_000

@@ -21,7 +21,7 @@ from purposewatch_reporter.alerts.delivery_state import (
     advance,
     new_delivery,
 )
-from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import findings, notices, outbox
 
 _PRUNE_SIZE = 5_000

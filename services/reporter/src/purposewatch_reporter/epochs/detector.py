@@ -45,7 +45,7 @@ class Reason(StrEnum):
     """Why a log epoch was started."""
 
     REWRITTEN = "rewritten"
-    """Other records stand where the ledger has read or recorded some."""
+    """The log holds other records at offsets that were read or recorded."""
     SHORT = "short"
     """The log ends before what the ledger has seen of it."""
 

@@ -28,12 +28,12 @@ class RawLedgerStart:
     async def start(self) -> None:
         """Start what is missing; several reporters may do so at once."""
         async with self._database.reading() as connection:
-            opened = await load_raw_epochs(connection, self._topics.raw)
+            started = await load_raw_epochs(connection, self._topics.raw)
             ledgers = await load_ledgers(connection, self._topics.events)
-        missing = [number for number in self._partitions if number not in opened]
+        missing = [number for number in self._partitions if number not in started]
         if not missing:
             return
-        is_late = not opened and any(ledger.accounted for ledger in ledgers.values())
+        is_late = not started and any(ledger.accounted for ledger in ledgers.values())
         spans = await self._log.spans(self._topics.raw, missing)
         bases = {number: spans[number][1 if is_late else 0] for number in missing}
         async with self._database.writing() as connection:

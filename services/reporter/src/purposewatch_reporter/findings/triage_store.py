@@ -18,7 +18,7 @@ from purposewatch_reporter.findings.triage import (
     TriageState,
     transition,
 )
-from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import triage, triage_acts
 
 

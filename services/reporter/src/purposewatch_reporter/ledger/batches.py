@@ -26,9 +26,8 @@ from purposewatch_reporter.ledger.tally import (
 )
 from purposewatch_reporter.ledger.violations import ViolationStore
 from purposewatch_reporter.store import tables
-from purposewatch_reporter.store.bulk import add
+from purposewatch_reporter.store.bulk import add, insert_into
 from purposewatch_reporter.store.event_ids import record_ids
-from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.positions import lock_positions, save_positions
 from purposewatch_runtime.kafka import Record
 

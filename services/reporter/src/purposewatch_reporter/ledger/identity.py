@@ -1,4 +1,4 @@
-"""Identities: of an event, of its place in Kafka, and whether an id was used before."""
+"""Identities: of an event, of its position in Kafka, and whether an id was used before."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ def id_hash(verdict: DecodedVerdict) -> bytes:
 
 
 def position_id(position: Position | DecodedVerdict, log_epoch: int = 0) -> str:
-    """128 bits in hex for a place in Kafka: the same however often the ledger is written.
+    """128 bits in hex for a position in Kafka: the same whenever the ledger is rebuilt.
 
-    The log epoch keeps the places of a recreated topic apart from those before.
+    The log epoch distinguishes the positions of a recreated topic from the earlier ones.
     """
     name = f"{position.topic}\0{position.partition}\0{position.offset}"
     if log_epoch:
@@ -60,7 +60,7 @@ def uses_of(verdicts: Sequence[ReadVerdict]) -> Uses:
 def identify(
     verdicts: Sequence[ReadVerdict], uses: Uses, earlier: Mapping[bytes, FirstUse] | None
 ) -> Identified:
-    """Tell the first use of an id from repeats, given what `record_ids` says about this batch."""
+    """Distinguish the first use of an id from repeats, given what `record_ids` returned."""
     if earlier is None:
         return Identified(verdicts, (), ())
     first = dict(earlier)

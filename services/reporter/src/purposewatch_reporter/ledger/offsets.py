@@ -43,7 +43,7 @@ class OffsetSet:
     def add(self, offset: int, *, limit: int | None = None) -> bool:
         """Add one offset; False when it was there before.
 
-        Raises `TooManyIntervalsError` when it stands apart and there are `limit` intervals.
+        Raises `TooManyIntervalsError` when it joins none of `limit` intervals.
         """
         starts, ends = self._starts, self._ends
         if ends and offset == ends[-1]:  # by far the most frequent case: the next one in order

@@ -101,7 +101,7 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
         "kind": _or_none(verdict.kind),
         "summary": (
             f"Event `{verdict.event_id}` of `{verdict.event_source}` was published again with "
-            f"other content; the first stands at partition {first.partition}, "
+            f"other content; the first is at partition {first.partition}, "
             f"offset {first.offset}."
         ),
         "verdict": conflict.read.text,

@@ -1,4 +1,4 @@
-"""Write many rows with one statement.
+"""Write rows: many with one statement, or with `ON CONFLICT`, which SQLAlchemy leaves to dialects.
 
 PostgreSQL takes one array per column, so that a batch costs it one statement and one answer
 instead of one of each per row. SQLite runs in this process and takes the rows as they are.
@@ -10,9 +10,18 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import CursorResult, Dialect, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Bind: TypeAlias = Callable[[Any], Any] | None
+Insert: TypeAlias = postgresql.Insert | sqlite.Insert
+
+
+def insert_into(connection: AsyncConnection, table: Table) -> Insert:
+    """The insert of the dialect, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
 
 
 async def insert_rows(

@@ -6,14 +6,17 @@ INVARIANT: everything that one batch changes is written in one transaction of th
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import as_file, files
 from typing import Any
 
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
 from pydantic import SecretStr
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from purposewatch_reporter.store.migrate import SchemaError, upgrade
 from purposewatch_runtime.service import Check, FatalError
 
 _MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
@@ -21,6 +24,25 @@ _READERS = 4
 _BUSY_SECONDS = 5
 _STATEMENT_SECONDS = 60
 _CHECK_SECONDS = 3
+
+
+def upgrade(connection: Connection) -> None:
+    """Apply the missing migrations inside the caller's transaction: all of them or none.
+
+    Raises `FatalError` when this version does not know the schema.
+    """
+    with as_file(files("purposewatch_reporter.store") / "migrations") as scripts:
+        config = Config()
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            message = (
+                f"cannot use the database's schema: {error}; it was probably made by a newer "
+                "version of the reporter: run that version, or restore a backup"
+            )
+            raise FatalError(message) from None
 
 
 class Database:
@@ -48,10 +70,7 @@ class Database:
                 await connection.execute(
                     text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
                 )
-            try:
-                await connection.run_sync(upgrade)
-            except SchemaError as error:
-                raise FatalError(str(error)) from None
+            await connection.run_sync(upgrade)
 
     async def stop(self) -> None:
         """Close all connections."""

@@ -52,7 +52,7 @@ async def note_epoch(connection: AsyncConnection, note: EpochNote) -> None:
 
 
 async def load_epoch_notes(connection: AsyncConnection) -> list[EpochNote]:
-    """Every log epoch that was opened, in the order of their detection."""
+    """Every log epoch that was started, in the order of detection."""
     columns = tables.log_epochs.c
     rows = await connection.execute(
         select(tables.log_epochs).order_by(

@@ -75,7 +75,7 @@ class Uses:
     """Partition and offset."""
 
     def __post_init__(self) -> None:
-        """Refuse what would be cut in the wrong places."""
+        """Refuse what would be cut at the wrong bytes."""
         size = len(self.names) * HASH_SIZE
         if not sum(map(len, self.names)) == len(self.digests) == size:
             message = f"ids and contents are known by {HASH_SIZE} bytes each"
@@ -87,7 +87,7 @@ class Uses:
             yield FirstUse(digest, *position)
 
     def runs(self) -> list[Run]:
-        """The places as ranges."""
+        """The positions as ranges."""
         starts = [
             number
             for number, ((partition, offset), before) in enumerate(

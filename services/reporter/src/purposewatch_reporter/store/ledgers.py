@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.offsets import OffsetSet
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
-from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import ledger
 
 

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.fingerprint import LogFingerprint
 from purposewatch_reporter.ledger.positions import ReadPosition
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
-from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import positions
 
 _LOCK = (

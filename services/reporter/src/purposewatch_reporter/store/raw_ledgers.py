@@ -7,8 +7,8 @@ from sqlalchemy import Row, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.raw import CHUNK, RawLedger
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
-from purposewatch_reporter.store.insert import insert_into
 from purposewatch_reporter.store.tables import raw_chunks, raw_ledger
 
 _BYTES = CHUNK // 8
@@ -83,7 +83,7 @@ async def start_raw_ledgers(
 async def lock_raw_ledgers(
     connection: AsyncConnection, topic: str, partitions: Sequence[int]
 ) -> dict[int, RawLedger]:
-    """The current log epochs, without chunks. A partition that was never opened has none.
+    """The current log epochs, without chunks. A partition that was never started has none.
 
     INVARIANT: locked in sorted order, and after the ledgers of the events topic.
     """

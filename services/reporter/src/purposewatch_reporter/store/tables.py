@@ -90,7 +90,7 @@ def _epoch() -> tuple[Column[Any], ...]:
     )
 
 
-# Where this service stands in the topics that it reads. The broker's offsets are only a display.
+# The positions of this service in the topics that it reads. Those of the broker only show them.
 positions = Table(
     "positions",
     metadata,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.insert import insert_into
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import sign_in_failures
 
 FORGOTTEN_AFTER = timedelta(hours=24)
