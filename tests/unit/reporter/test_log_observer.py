@@ -47,7 +47,7 @@ class FakeConsumer:
 
     def highwater(self, position: TopicPartition) -> int:
         """What the answer to a fetch says."""
-        return 10 * position.partition + 5
+        return 5 + 10 * int(position.partition)
 
 
 @pytest.fixture
