@@ -287,4 +287,4 @@ async def test_an_idle_consumer_fetches_less_often(monkeypatch: pytest.MonkeyPat
         await poller.poll(consumer, max_records=10, idle_seconds=0)
         waits.append(getattr(fetcher, "_fetch_max_wait_ms", None))
 
-    assert waits == [None, None, 100, 10, 10]
+    assert waits == [10, 10, 100, 10, 10]

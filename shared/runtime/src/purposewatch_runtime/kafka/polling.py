@@ -25,6 +25,7 @@ _RETRY_SECONDS = 5.0
 _BY_PARTITION_SECONDS = 15.0
 
 _IDLE_AFTER_SECONDS = 2.0
+_IDLE_POLL_SECONDS = 0.2
 _IDLE_FETCH_WAIT_MS = 100
 """How long a fetch may take while nothing arrives, at least.
 
@@ -112,20 +113,23 @@ class Poller:
         taken = await self._take(consumer, max_records)
         if not taken:
             taken = await self._salvage(consumer, max_records)
-        self._adapt_fetch_wait(consumer, idle=not taken)
+        is_idle = self._is_idle(taken)
+        wait = max(self._fetch_wait_ms, _IDLE_FETCH_WAIT_MS) if is_idle else self._fetch_wait_ms
+        set_fetch_wait(consumer, wait)
         if not taken:
-            await wait_for_fetch(consumer, idle_seconds)
+            # a fetch that brings something ends the wait, so that a long one delays nothing
+            long = is_idle and not self._failures
+            await wait_for_fetch(consumer, _IDLE_POLL_SECONDS if long else idle_seconds)
         return taken
 
-    def _adapt_fetch_wait(self, consumer: AIOKafkaConsumer, *, idle: bool) -> None:
-        now = time.monotonic()
-        if not idle:
+    def _is_idle(self, taken: Sequence[Record]) -> bool:
+        if taken:
             self._idle_since = None
-            set_fetch_wait(consumer, self._fetch_wait_ms)
-        elif self._idle_since is None:
+            return False
+        now = time.monotonic()
+        if self._idle_since is None:
             self._idle_since = now
-        elif now - self._idle_since > _IDLE_AFTER_SECONDS:
-            set_fetch_wait(consumer, max(self._fetch_wait_ms, _IDLE_FETCH_WAIT_MS))
+        return now - self._idle_since > _IDLE_AFTER_SECONDS
 
     async def _take(self, consumer: AIOKafkaConsumer, max_records: int) -> Sequence[Record]:
         """Return what has been fetched; does not wait.
