@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from bench.pipeline.ingest import gate_files
+from bench.pipeline.ingest import ingest_files
 from bench.pipeline.processes import cpu_seconds, running
 from bench.pipeline.stage import Stage
 from purposewatch_demo.embedded_broker import EmbeddedBroker
@@ -48,10 +48,10 @@ async def measure(kind: str, seconds: float) -> dict[str, float]:
     async with _broker(kind) as (servers, own):
         stage = Stage(servers)
         prefix = f"idle-{kind.replace('_', '-')}"
-        with gate_files() as (gate, _), tempfile.TemporaryDirectory() as directory:
+        with ingest_files() as (ingest, _), tempfile.TemporaryDirectory() as directory:
             database = f"sqlite+aiosqlite:///{directory}/ledger.db"
             environments = (
-                gate,
+                ingest,
                 {"PURPOSEWATCH_AUDITOR_HTTP_PORT": "0"},
                 {
                     "PURPOSEWATCH_DATABASE_URL": database,
