@@ -193,6 +193,6 @@ async def _summary(connection: AsyncConnection) -> str:
     ).one()
     violations = await connection.scalar(select(func.count()).select_from(tables.violations))
     return (
-        f"the ledger is rebuilt: {row.verdicts} events with a verdict, {row.dead_letters} "
+        f"the ledger is written: {row.verdicts} events with a verdict, {row.dead_letters} "
         f"dead-lettered, {violations} violations or unknown; start the reporter on this database"
     )
