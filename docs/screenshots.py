@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from tests.e2e.desk_stage import browser_of, chromium, running_desk
+from tests.e2e.page_stage import browser_of, chromium, running_page
 
 IMAGES = Path(__file__).parent / "images"
 EVENTS = 6_000
@@ -30,7 +30,7 @@ async def take() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         async with (
-            running_desk(Path(directory), events=EVENTS) as desk,
+            running_page(Path(directory), events=EVENTS) as desk,
             browser_of(chromium()) as browser,
         ):
             for name, address, opened, scheme, locale in PICTURES:

@@ -122,7 +122,7 @@ def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) 
     assert "services restarted: 1" in running.output
 
 
-def test_killing_the_gate_and_the_reporter_loses_nothing_either(tmp_path: Path) -> None:
+def test_killing_ingest_and_the_reporter_loses_nothing_either(tmp_path: Path) -> None:
     """Ingest may repeat itself, which is recognised; the reporter resumes from its ledger."""
     with demo(tmp_path, "--seconds", "14") as running:
         running.until_recorded(200)

@@ -283,7 +283,7 @@ def _java(jars: Path, node: _Node, main: str, *arguments: str) -> list[str]:
         java,
         "-Xms128m",
         f"-Xmx{node.heap_mb}m",
-        # quick to start and easy on a machine with two cores; throughput is no concern here
+        # quick to start and easy on a machine with two cores; throughput does not matter here
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Djava.awt.headless=true",

@@ -109,7 +109,7 @@ async def test_failing_batches_are_tried_again(bench: Bench) -> None:
     assert sorted(handled) == [(partition, o) for partition in range(3) for o in range(200)]
 
 
-async def test_finished_records_are_let_go_at_once(bench: Bench) -> None:
+async def test_finished_records_are_released_at_once(bench: Bench) -> None:
     """Otherwise there are as many in memory as are read between two garbage collections."""
     await bench.publish(200)
     seen: list[weakref.ref[Record]] = []
@@ -282,7 +282,7 @@ async def test_rebalance_of_one_topic_keeps_the_lag_of_others(bench: Bench) -> N
     assert left == ["another.topic"]
 
 
-async def test_batch_in_hand_is_finished_before_stopping(bench: Bench) -> None:
+async def test_batch_in_flight_is_finished_before_stopping(bench: Bench) -> None:
     """A stop waits for the batch that the handler is busy with, and commits it."""
     await bench.publish(3)
     begun = asyncio.Event()
@@ -302,7 +302,7 @@ async def test_batch_in_hand_is_finished_before_stopping(bench: Bench) -> None:
 
 
 async def test_group_shares_and_takes_over_without_loss(bench: Bench) -> None:
-    """Members that join and leave under load repeat at worst what was in hand; nothing is lost."""
+    """Joining and leaving under load repeats at most what was in flight; nothing is lost."""
     seen: list[tuple[int, int]] = []
 
     async def handle(records: Sequence[Record]) -> None:

@@ -71,10 +71,10 @@ async def records_of(topics: Topics, short: str, count: int) -> list[bytes]:
         return [record.value for record in records]
 
 
-async def test_bad_records_that_are_meant_to_be_set_aside(
+async def test_bad_records_are_dead_lettered_with_a_higher_limit(
     topics: Topics, environment: dict[str, str]
 ) -> None:
-    """With the limit raised for one run, the bad ones are set aside and the good ones judged."""
+    """With a higher limit for one run, bad ones are dead-lettered and good ones decided."""
     await topics.publish([event(n) for n in range(30)])
     await topics.publish([b"no event"] * 30)
     await topics.publish([event(n) for n in range(30, 60)])
@@ -100,7 +100,7 @@ async def test_bad_records_that_are_meant_to_be_set_aside(
 async def test_good_records_that_only_looked_bad(
     topics: Topics, environment: dict[str, str]
 ) -> None:
-    """With the publisher registered, a restart takes every record in; none was set aside."""
+    """With the publisher registered, a restart takes every record in; none was dead-lettered."""
     data = {key: value for key, value in EXAMPLE["data"].items() if key != "subject"}
     submitted = [
         json.dumps(

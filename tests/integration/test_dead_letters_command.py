@@ -186,7 +186,7 @@ async def test_payload_is_shown_only_when_asked_for(
     assert (missing.status, "no dead letter at 2/99" in missing.errors) == (2, True)
 
 
-async def test_killed_before_the_mark_the_letter_stays_open(
+async def test_killed_before_the_disposition_the_dead_letter_stays_open(
     topics: Topics, environment: dict[str, str]
 ) -> None:
     """Between the record and its mark a kill costs no letter: it can be replayed once more."""

@@ -1,4 +1,4 @@
-"""Records that end the process: found, set aside, and no other record with them."""
+"""Records that end the process: found and dead-lettered, and no other record with them."""
 
 import asyncio
 import random
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.parametrize(
     "broker", [pytest.param("apache_kafka", marks=pytest.mark.apache_kafka)], indirect=True
 )
 
-DEATHS = 2
-MOST_DEATHS = DEATHS + 2
+MAX_CRASHES = 2
+MOST_CRASHES = MAX_CRASHES + 2
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def environment(broker: RunningBroker, topic_prefix: str, tmp_path: Path) -> dic
         **service_environment(broker, topic_prefix),
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
         "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "100",
-        "PURPOSEWATCH_KAFKA_POISON_MAX_CRASHES": str(DEATHS),
+        "PURPOSEWATCH_KAFKA_POISON_MAX_CRASHES": str(MAX_CRASHES),
     }
 
 
@@ -76,7 +76,7 @@ async def restart_until_it_lives(service: ServiceProcess, finished: asyncio.Task
         ended = asyncio.create_task(service.wait_ended())
 
 
-async def test_poison_among_events_is_set_aside(
+async def test_poison_among_events_is_dead_lettered(
     topics: Topics, environment: dict[str, str]
 ) -> None:
     """After a few deaths the one bad event is a dead letter, whole, and all others are judged."""
@@ -96,11 +96,11 @@ async def test_poison_among_events_is_set_aside(
     assert judged(verdicts) == all_positions(600) - {bad}
     assert (letter.position.partition, letter.position.offset) == bad
     assert (letter.error_class, letter.value) == (ErrorClass.POISON, values[333])
-    assert letter.reason.startswith(f"{DEATHS} processes in a row crashed")
-    assert 1 <= deaths <= MOST_DEATHS
+    assert letter.reason.startswith(f"{MAX_CRASHES} processes in a row crashed")
+    assert 1 <= deaths <= MOST_CRASHES
 
 
-async def test_poison_in_the_raw_topic_is_set_aside(
+async def test_poison_in_the_raw_topic_is_dead_lettered(
     topics: Topics, environment: dict[str, str]
 ) -> None:
     """Ingest goes on behind a raw record that ends it; the neighbours are looked at as usual."""
@@ -121,7 +121,7 @@ async def test_poison_in_the_raw_topic_is_set_aside(
     assert {place for place, found in classes.items() if found is ErrorClass.POISON} == {(0, 10)}
 
 
-async def test_ten_kills_under_load_set_nothing_aside(
+async def test_ten_kills_under_load_dead_letter_nothing(
     topics: Topics, environment: dict[str, str]
 ) -> None:
     """Good records outlive any number of processes killed at any moment of their work.

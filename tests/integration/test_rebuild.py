@@ -114,15 +114,15 @@ async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path
     platform.ingest.kill()
     platform.ingest.start()
     await published(platform, 100, 400)
-    copy_of_books = tmp_path / "rebuilt.db"
-    status, said = await rebuild(platform, copy_of_books)
+    rebuilt = tmp_path / "rebuilt.db"
+    status, said = await rebuild(platform, rebuilt)
     assert (status, said[-400:].count("the ledger is written")) == (0, 1), said
     assert await platform.reporter.terminate() == 0
-    expected, found = await contents(platform.database), await contents(copy_of_books)
+    expected, found = await contents(platform.database), await contents(rebuilt)
     assert found == expected
     assert expected["violations"].total() > 20
     assert expected["dead_letters"].total() == 40
-    status, said = await rebuild(platform, copy_of_books)
+    status, said = await rebuild(platform, rebuilt)
     assert status == 1
     assert "the database holds ledger already; name an empty one" in said
 

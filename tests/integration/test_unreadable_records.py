@@ -1,4 +1,4 @@
-"""Records that the Kafka client can't decode: they cost no other a record, and are set aside."""
+"""Records that the Kafka client can't decode are dead-lettered, and no other record is lost."""
 
 import asyncio
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ async def test_other_partitions_lose_nothing(
     )
 
 
-async def test_record_is_set_aside_and_its_neighbours_are_not(
+async def test_record_is_dead_lettered_and_its_neighbours_are_not(
     settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After its time only the bad record arrives rejected; all before and behind it as they are.
@@ -163,7 +163,7 @@ async def test_record_is_set_aside_and_its_neighbours_are_not(
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
-async def test_good_records_of_its_batch_are_not_set_aside(
+async def test_good_records_of_its_batch_are_not_dead_lettered(
     broker: RunningBroker,
     topic_prefix: str,
     codec: Literal["none", "zstd"],

@@ -76,7 +76,7 @@ def test_a_faulty_line_ends_with_status_2_and_its_number(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["no-such-file.jsonl", "."])
 def test_unusable_input_ends_with_status_2(root: Path, name: str) -> None:
-    """A file that can't be read is no success."""
+    """A file that can't be read is a failure."""
     status, output = check(root, name)
 
     assert status == 2

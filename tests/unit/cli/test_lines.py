@@ -35,7 +35,7 @@ def fault_of(content: bytes) -> tuple[FieldError, ...]:
 
 
 def test_submitted_and_canonical_events_are_told_apart() -> None:
-    """A line may hold what publishers send or what the gate passes on."""
+    """A line may hold what publishers send or what ingest passes on."""
     stream = io.BytesIO(b"\n".join(json.dumps(each).encode() for each in (SUBMITTED, CANONICAL)))
 
     lines = list(read_lines(stream))

@@ -117,7 +117,7 @@ async def test_an_expected_refusal_is_tallied() -> None:
 
 
 async def test_another_answer_than_expected_is_held_against_the_run() -> None:
-    """A refusal of good events is no success, and neither is accepting bad ones."""
+    """Rejected good events and accepted bad ones are both failures."""
     problem = {"detail": "the event has no zone"}
     async with a_sender(lambda request: httpx.Response(422, json=problem)) as sender:
         await sender.deliver(batch(GOOD, GOOD))

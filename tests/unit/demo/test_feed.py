@@ -75,7 +75,7 @@ async def test_stopping_still_delivers_what_was_taken() -> None:
     assert taken == delivered
 
 
-async def test_a_slow_gate_holds_the_source_back() -> None:
+async def test_slow_ingest_holds_the_source_back() -> None:
     """No more is taken from the source than can be under way."""
     taken = 0
 

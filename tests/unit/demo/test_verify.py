@@ -105,7 +105,7 @@ def test_after_a_lost_answer_more_repeats_are_right_and_fewer_are_not() -> None:
     assert list(faults(sent, account(ledger=(ledger(duplicates=0),)))) != []
 
 
-def test_a_restarted_gate_may_repeat_itself() -> None:
+def test_restarted_ingest_may_repeat_itself() -> None:
     """It commits the raw topic's offsets after the events; a crash between repeats them."""
     ingest = ServiceState("ingest", "http://127.0.0.1", answers=True, restarts=1)
     more = account(ledger=(ledger(events=15, verdicts=15, duplicates=3),), services=(ingest,))

@@ -32,7 +32,7 @@ class FakeProducer:
 
 @pytest.fixture
 def now() -> datetime:
-    """The time by the clock of ingest."""
+    """The time on the clock of ingest."""
     return datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 

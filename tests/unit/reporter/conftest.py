@@ -66,7 +66,7 @@ def _migrated() -> bytes:
 
 def empty_database(directory: Path) -> Database:
     """Return an empty SQLite database with the current schema, without migrating it again."""
-    file = directory / "books.db"
+    file = directory / "ledger.db"
     file.write_bytes(_migrated())
     return Database(SecretStr(f"sqlite+aiosqlite:///{file}"))
 

@@ -117,7 +117,7 @@ class Pipeline:
     def accept(
         self, partition: int = 0, origin: Record | None = None, outcome: str = "permitted"
     ) -> dict[str, Any]:
-        """The gate writes an event; the verdict that will be reached about it."""
+        """Ingest writes an event; return the verdict about it."""
         self._number += 1
         self._accepted += timedelta(milliseconds=1)
         event_id = f"e-{self._number}"
@@ -140,13 +140,13 @@ class Pipeline:
 
     async def record(self, partition: int = 0) -> None:
         """The reporter reads on, as after a restart: from the ledger's position."""
-        for topic, book in (
+        for topic, record_all in (
             (TOPICS.verdicts, self.ledger_writer.record_verdicts),
             (TOPICS.dead_letters, self.ledger_writer.record_dead_letters),
         ):
             at = (await self.ledger_writer.positions(topic, [partition]))[partition]
             if records := self.logs.of(topic, partition, start=at):
-                await book(records)
+                await record_all(records)
 
     async def run(self, count: int = 1, partition: int = 0) -> list[dict[str, Any]]:
         """Pass so many events from ingest into the ledger; return their verdicts."""

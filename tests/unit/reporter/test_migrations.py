@@ -48,7 +48,7 @@ async def test_starting_again_changes_nothing(
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """An older version must not write into it, and says what to do."""
-    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"))
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
     await database.start()
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

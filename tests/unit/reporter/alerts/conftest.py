@@ -67,7 +67,7 @@ class FakeChannel:
 
 
 class Bench:
-    """Everything between booking and a channel."""
+    """Everything from recording to a channel."""
 
     def __init__(self, database: Database, *, quiet: timedelta = QUIET) -> None:
         self.database = database
@@ -79,7 +79,7 @@ class Bench:
         self._offset = 0
 
     async def violate(self, *categories: str, **more: Any) -> None:
-        """Book one violation of each category."""
+        """Record one violation of each category."""
         values = [
             verdict(
                 0,
@@ -131,5 +131,5 @@ class Bench:
 
 @pytest.fixture
 async def bench(database: Database) -> Bench:
-    """A bench without anything booked."""
+    """A bench without anything recorded."""
     return Bench(database)

@@ -129,7 +129,7 @@ class MailServer:
 
 
 async def test_an_alert_goes_out_as_an_e_mail(bench: Bench) -> None:
-    """Over SMTP, to a server that is no stand-in for Apprise."""
+    """Over SMTP, to a real server instead of a stand-in for Apprise."""
     mail = MailServer()
     server = await asyncio.start_server(mail.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

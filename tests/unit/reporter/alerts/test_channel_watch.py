@@ -72,7 +72,7 @@ async def test_a_dead_channel_is_told_on_the_others(bench: Bench) -> None:
 
 
 async def test_a_channel_that_refuses_everything_is_dead_too(bench: Bench) -> None:
-    """A receiver that answers «bad request» to all gets nothing through."""
+    """A receiver that answers "bad request" to all gets nothing through."""
     await bench.violate("user.a")
     await bench.advance()
     bench.channel.answer = lambda *_: Attempt(Result.REFUSED, "HTTP 400")

@@ -95,7 +95,7 @@ async def test_without_a_channel_nothing_waits(bench: Bench) -> None:
     assert (await finding(bench)).routed_episode == 1
 
 
-async def raise_books(bench: Bench, summary: str) -> None:
+async def raise_ledger_notice(bench: Bench, summary: str) -> None:
     """Raise the same notice."""
     async with bench.database.writing() as connection:
         await raise_notice(
@@ -111,7 +111,7 @@ async def raise_books(bench: Bench, summary: str) -> None:
 async def test_a_notice_alerts_once_until_it_is_ended(bench: Bench) -> None:
     """Whoever raised it ends it; time doesn't."""
     for number in range(3):
-        await raise_books(bench, f"{number} events")
+        await raise_ledger_notice(bench, f"{number} events")
         await bench.advance()
     bench.later(days=2)
     await bench.advance()
@@ -130,7 +130,7 @@ async def test_a_notice_alerts_once_until_it_is_ended(bench: Bench) -> None:
     assert (second.count, str(second.state)) == (3, "resolved")
     assert first.labels["alertname"] == "PurposewatchNotice"
     assert first.labels["audience"] == "oncall"
-    await raise_books(bench, "again")
+    await raise_ledger_notice(bench, "again")
     await bench.advance()
     assert [row.episode for row in await bench.rows()] == [1, 2]
 

@@ -73,7 +73,7 @@ def bench(database: Database) -> Bench:
     return Bench(database)
 
 
-async def test_the_consumer_is_told_that_reading_begins_anew(bench: Bench) -> None:
+async def test_the_consumer_learns_that_reading_starts_again(bench: Bench) -> None:
     """Once, by the look after the one that found it, whoever turned the log epoch."""
     await bench.pipeline.run(3)
     await bench.look()
@@ -140,10 +140,10 @@ async def test_a_short_log_alerts_until_its_log_epoch_is_turned(bench: Bench) ->
     assert await bench.firing() == {f"page/{TOPICS.events}/0"}
 
 
-@pytest.mark.parametrize(("booked_before", "base"), [(False, 4), (True, 7)])
+@pytest.mark.parametrize(("recorded_before", "base"), [(False, 4), (True, 7)])
 async def test_raw_ledger_begins_with_what_can_be_accounted_for(
     bench: Bench,
-    booked_before: bool,  # noqa: FBT001 - a table
+    recorded_before: bool,  # noqa: FBT001 - a table
     base: int,
 ) -> None:
     """At the log's start; in an older database, which did not record origins, at its end."""
@@ -151,7 +151,7 @@ async def test_raw_ledger_begins_with_what_can_be_accounted_for(
     pipeline.logs.starting[TOPICS.raw, 0] = 4
     for _ in range(3):
         pipeline.raw()
-    if booked_before:
+    if recorded_before:
         await pipeline.run(1)
     opening = RawLedgerStart(pipeline.database, pipeline.logs, TOPICS, partitions=range(2))
     await opening.start()

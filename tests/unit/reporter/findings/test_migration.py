@@ -1,4 +1,4 @@
-"""What was booked before there were findings becomes findings."""
+"""Violations recorded before findings existed become findings."""
 
 import json
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ def _alert(number: int, kind: str, *, delivered: bool) -> dict[str, Any]:
 @pytest.fixture
 async def migrated(tmp_path: Path) -> AsyncIterator[Database]:
     """Three violations of two categories, of which the last waits for delivery; a conflict."""
-    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'books.db'}"))
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
     async with database.writing() as connection:
         await connection.run_sync(_first_schema)
         rows = [("violations", _violation(n, "user.a" if n < 2 else "user.b")) for n in range(3)]

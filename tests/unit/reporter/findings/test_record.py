@@ -17,7 +17,7 @@ from tests.unit.reporter.records import PREFIX, in_topic, verdict
 
 
 def keeper_of(database: Database, *, limit: int = 10_000) -> LedgerWriter:
-    """A bookkeeper that knows so many findings at most."""
+    """A ledger writer that caches so many findings at most."""
     return LedgerWriter(
         database,
         events_topic=f"{PREFIX}.events",
@@ -130,10 +130,10 @@ async def test_findings_beyond_the_limit_are_collected(database: Database) -> No
     assert counts["user.n00"] == 2
 
 
-async def test_booking_from_several_sides_counts_everything(database: Database) -> None:
+async def test_concurrent_recording_counts_everything(database: Database) -> None:
     """Two reporters, other partitions, the same findings."""
 
-    async def book(partition: int) -> None:
+    async def record(partition: int) -> None:
         keeper = keeper_of(database)
         for offset in range(20):
             value = verdict(partition, offset, outcome="violation")
@@ -142,6 +142,6 @@ async def test_booking_from_several_sides_counts_everything(database: Database) 
                 record.partition = partition
             await keeper.record_verdicts(records)
 
-    await asyncio.gather(book(0), book(1))
+    await asyncio.gather(record(0), record(1))
     [finding] = await rows(database, tables.findings)
     assert (finding.count, finding.episode, finding.episode_count) == (40, 1, 40)

@@ -71,7 +71,7 @@ def test_the_page_says_the_same() -> None:
 
 
 def test_a_missing_directory_is_survived(tmp_path: Path) -> None:
-    """The books matter more than how grave what they hold is."""
+    """A fault of the ledger is more severe than any finding in it."""
     severity_of = VocabularySeverity(tmp_path / "none", reload_seconds=2)
     assert severity_of(GROUP) is Severity.MEDIUM
 

@@ -22,7 +22,7 @@ from tests.unit.reporter.conftest import NOW
 
 @pytest.fixture
 def bench(database: Any) -> Bench:
-    """A bench without anything booked."""
+    """A bench without anything recorded."""
     return Bench(database)
 
 
@@ -45,7 +45,7 @@ async def finding(bench: Bench, category: str = "user.a") -> Any:
     return row
 
 
-async def test_what_is_silenced_is_booked_and_counted_but_not_alerted(bench: Bench) -> None:
+async def test_what_is_silenced_is_recorded_and_counted_but_not_alerted(bench: Bench) -> None:
     """The others alert as ever."""
     await silence(bench)
     await bench.violate("user.a", "user.a", "user.b")

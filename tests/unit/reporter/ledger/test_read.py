@@ -103,7 +103,7 @@ def test_absurd_kafka_timestamps_are_survived() -> None:
 
 
 @pytest.mark.parametrize("topic", [VERDICTS, f"{PREFIX}.dead-letters"])
-def test_a_condemned_record_is_not_parsed(topic: str) -> None:
+def test_a_rejected_record_is_not_parsed(topic: str) -> None:
     """A record that ended other processes keeps its class and reason, though it could be read."""
     good = verdict(1, 7) if topic == VERDICTS else dead_letter()
     unfit = RejectedRecord.of(record(topic, 2, 9, good), ErrorClass.POISON, "ended three processes")

@@ -263,7 +263,7 @@ def test_batches_repeats_and_crashes_make_no_difference(
 ) -> None:
     """Cut anyhow, broken off before the commit, repeated after it: the ledger is the same."""
 
-    async def book() -> None:
+    async def record() -> None:
         with tempfile.TemporaryDirectory() as directory:
             database = empty_database(Path(directory))
             writer = ledger_writer_of(database)
@@ -284,7 +284,7 @@ def test_batches_repeats_and_crashes_make_no_difference(
             await assert_ledger(database, plain(values))
             await database.stop()
 
-    asyncio.run(book())
+    asyncio.run(record())
 
 
 def _crash(*_: Any) -> None:

@@ -94,7 +94,7 @@ def declared() -> DeclaredPolicies:
     return policies
 
 
-def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, WebApp]:
+def page_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, WebApp]:
     """The reporter's application with a desk on the test's clock, without Kafka."""
     given = ReporterSettings.model_validate(
         {
@@ -105,7 +105,7 @@ def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, We
     )
     app, _ = build_app(given)
     paths = {route.path for route in app.router.routes if hasattr(route, "path")}
-    desk = make_web_app(given, database, _NoBooks(), version="0", clock=clock)  # type: ignore[arg-type]
+    desk = make_web_app(given, database, _NoReconciler(), version="0", clock=clock)  # type: ignore[arg-type]
     object.__setattr__(desk, "passwords", Passwords(CHEAP))
     desk.declared.current = declared().current
     ours = web_routes(desk)
@@ -114,7 +114,7 @@ def desk_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, We
     return app, desk
 
 
-class _NoBooks:
+class _NoReconciler:
     latest: Any = None
 
 
@@ -144,7 +144,7 @@ async def filled(database: Database, ledger_writer: LedgerWriter) -> Database:
 @pytest.fixture
 async def desk(filled: Database, clock: Clock) -> tuple[Any, WebApp]:
     """The application, with an officer and a viewer."""
-    app, desk = desk_app(filled, clock)
+    app, desk = page_app(filled, clock)
     hashed = CHEAP.hash(PASSWORD)
     async with filled.writing() as connection:
         for name, role in (("olivia", Role.OFFICER), ("victor", Role.VIEWER)):

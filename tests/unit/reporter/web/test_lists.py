@@ -25,8 +25,8 @@ KINDS = ("undeclared_purpose", "prohibited", "undeclared_third_party_sharing")
 CATEGORIES = ("user.name", "user.contact.email", "user.financial", "user.device")
 
 
-async def book_many(ledger_writer: LedgerWriter, count: int, chance: random.Random) -> None:
-    """Book violations of a few flows, many of them at the same moment."""
+async def record_many(ledger_writer: LedgerWriter, count: int, chance: random.Random) -> None:
+    """Record violations of a few flows, many of them at the same moment."""
     values = []
     for offset in range(count):
         outcome = chance.choice(["violation", "violation", "unknown"])
@@ -161,7 +161,7 @@ async def test_pages_hold_what_a_plain_search_finds(
     monkeypatch.setattr(matching, "MOST_HEADS", heads)
     monkeypatch.setattr(matching, "_GLANCED", glanced)
     chance = random.Random(5)  # noqa: S311 - the same every time
-    await book_many(ledger_writer, 120, chance)
+    await record_many(ledger_writer, 120, chance)
     await triage_some(database, await all_rows(database), chance)
     rows = await all_rows(database)
     assert len(rows) == 120
@@ -176,7 +176,7 @@ async def test_going_back_shows_the_pages_before(
 ) -> None:
     """The same rows, in the same order, in every order of the list."""
     chance = random.Random(6)  # noqa: S311 - the same every time
-    await book_many(ledger_writer, 60, chance)
+    await record_many(ledger_writer, 60, chance)
     for given, order in itertools.product(({}, {"publisher": "crm"}), Order):
         first = ListQuery.model_validate({**given, "order": order})
         async with database.reading() as connection:
@@ -207,7 +207,7 @@ async def test_a_search_that_finds_little_pauses_and_goes_on(
     monkeypatch.setattr(matching, "MOST_HEADS", 2)
     monkeypatch.setattr(matching, "_GLANCED", 1)
     chance = random.Random(7)  # noqa: S311 - the same every time
-    await book_many(ledger_writer, 100, chance)
+    await record_many(ledger_writer, 100, chance)
     rows = await all_rows(database)
     asked = ListQuery(publisher="crm", operation="share", role="member", order=order)
 
@@ -234,7 +234,7 @@ async def test_an_export_holds_everything_that_matches(
 ) -> None:
     """As CSV and as JSON Lines, in the order of the list."""
     chance = random.Random(8)  # noqa: S311 - the same every time
-    await book_many(ledger_writer, 130, chance)
+    await record_many(ledger_writer, 130, chance)
     await triage_some(database, await all_rows(database), chance)
     rows = await all_rows(database)
     asked = ListQuery.model_validate(given)

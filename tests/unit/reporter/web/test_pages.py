@@ -1,4 +1,4 @@
-"""The pages say what was booked."""
+"""The pages show what was recorded."""
 
 import re
 from typing import Any

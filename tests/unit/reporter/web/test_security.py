@@ -16,7 +16,7 @@ from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.web.security import CONTENT_SECURITY_POLICY, safe_path
 from purposewatch_reporter.web.users.throttle import BY_USERNAME, ThrottlePolicy
-from tests.unit.reporter.web.conftest import NOW, PASSWORD, Browser, Clock, desk_app, first_id
+from tests.unit.reporter.web.conftest import NOW, PASSWORD, Browser, Clock, first_id, page_app
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -74,7 +74,7 @@ async def test_pages_need_no_inline_script_or_style(officer: Browser) -> None:
 
 async def test_with_tls_cookies_are_secure(filled: Any, clock: Clock) -> None:
     """Where people reach it over https, cookies never travel without it."""
-    app, desk = desk_app(filled, clock, reporter_public_url="https://privacy.example")
+    app, desk = page_app(filled, clock, reporter_public_url="https://privacy.example")
     browser = Browser(app, "https://privacy.example")
     async with browser.http:
         answer = await browser.get("/sign-in")
@@ -133,7 +133,7 @@ async def test_an_idle_session_ends(officer: Browser, clock: Clock) -> None:
 async def test_what_the_page_fetches_by_itself_keeps_nobody_signed_in(
     officer: Browser, clock: Clock
 ) -> None:
-    """An open tab is no presence."""
+    """An open tab does not count as activity."""
     for _ in range(3):
         clock.forward(minutes=12)
         answer = await officer.get("/", headers={"X-Fragment": "overview"})
@@ -371,7 +371,7 @@ async def test_a_poor_password_is_refused(
 
 async def test_the_api_takes_no_cookies(desk: tuple[Any, WebApp], officer: Browser) -> None:
     """Its token is its own; a page of another site gains nothing by calling it."""
-    app, _ = desk_app(desk[1].database, Clock(), reporter_api_token="a token of enough letters")
+    app, _ = page_app(desk[1].database, Clock(), reporter_api_token="a token of enough letters")
     other = Browser(app, "http://desk")
     async with other.http:
         await other.sign_in("olivia")

@@ -108,7 +108,7 @@ def unjudgeable(at: datetime, number: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class RunningDesk:
+class RunningPage:
     """Where the page is, and who may sign in."""
 
     base_url: str
@@ -151,7 +151,7 @@ def first_password(logs: str) -> str:
 
 
 @asynccontextmanager
-async def running_desk(directory: Path, *, events: int) -> AsyncIterator[RunningDesk]:
+async def running_page(directory: Path, *, events: int) -> AsyncIterator[RunningPage]:
     """Broker, auditor and reporter, with that many events audited and recorded."""
     async with EmbeddedBroker() as embedded:
         broker = RunningBroker(embedded.bootstrap_servers, "embedded")
@@ -175,7 +175,7 @@ async def running_desk(directory: Path, *, events: int) -> AsyncIterator[Running
                 line = await asyncio.to_thread(
                     users_command, environment, "add", "victor", "--role", "viewer"
                 )
-                desk = RunningDesk(
+                desk = RunningPage(
                     reporter.base_url,
                     environment,
                     first_password(reporter.logs),

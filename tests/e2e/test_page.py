@@ -15,12 +15,12 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.desk_stage import (
-    RunningDesk,
+from tests.e2e.page_stage import (
+    RunningPage,
     browser_of,
     chromium,
     desk_events,
-    running_desk,
+    running_page,
     users_command,
 )
 
@@ -40,10 +40,10 @@ _PICTURES = os.environ.get("PURPOSEWATCH_PICTURES")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningDesk]:
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningPage]:
     """Services with two weeks of events."""
     chromium()
-    async with running_desk(tmp_path_factory.mktemp("desk"), events=EVENTS) as running:
+    async with running_page(tmp_path_factory.mktemp("desk"), events=EVENTS) as running:
         yield running
 
 
@@ -54,7 +54,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield opened
 
 
-async def open_page(browser: Browser, desk: RunningDesk, **options: Any) -> Page:
+async def open_page(browser: Browser, desk: RunningPage, **options: Any) -> Page:
     """A page in a context of its own, where no script may fail."""
     context = await browser.new_context(base_url=desk.base_url, **options)
     page = await context.new_page()
@@ -73,7 +73,7 @@ async def sign_in(page: Page, username: str, password: str) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser, desk: RunningDesk) -> AsyncIterator[Page]:
+async def page(browser: Browser, desk: RunningPage) -> AsyncIterator[Page]:
     """The officer's page, signed in."""
     opened = await open_page(browser, desk)
     await sign_in(opened, "officer", desk.password)
@@ -101,7 +101,7 @@ async def serious_faults(page: Page) -> list[str]:
     ]
 
 
-async def test_a_violation_is_found_understood_and_triaged(page: Page, desk: RunningDesk) -> None:
+async def test_a_violation_is_found_understood_and_triaged(page: Page, desk: RunningPage) -> None:
     """Sign in, filter, open, triage; the filter stays in the address."""
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     await expect(page.get_by_text("Reconciled", exact=True)).to_be_visible()
@@ -148,7 +148,7 @@ async def test_a_filter_is_exported(page: Page) -> None:
 
 
 async def test_everything_is_done_with_the_keyboard_alone(
-    browser: Browser, desk: RunningDesk
+    browser: Browser, desk: RunningPage
 ) -> None:
     """Sign in, skip to the content, walk through the rows, open one, acknowledge it."""
     page = await open_page(browser, desk)
@@ -174,7 +174,7 @@ async def test_everything_is_done_with_the_keyboard_alone(
     await page.context.close()
 
 
-async def test_new_violations_appear_by_themselves(page: Page, desk: RunningDesk) -> None:
+async def test_new_violations_appear_by_themselves(page: Page, desk: RunningPage) -> None:
     """Without loading the page again; and not while live updates are switched off."""
     await page.goto("/violations?publisher=marketing")
     first = await page.locator(".rows tbody tr").first.get_attribute("data-id")
@@ -192,7 +192,7 @@ async def test_new_violations_appear_by_themselves(page: Page, desk: RunningDesk
     await expect(page.get_by_label("Live")).to_be_checked()
 
 
-async def test_the_page_works_without_scripts(browser: Browser, desk: RunningDesk) -> None:
+async def test_the_page_works_without_scripts(browser: Browser, desk: RunningPage) -> None:
     """Signing in, filtering, turning pages and changing the language."""
     page = await open_page(browser, desk, java_script_enabled=False)
     await sign_in(page, "officer", desk.password)
@@ -209,7 +209,7 @@ async def test_the_page_works_without_scripts(browser: Browser, desk: RunningDes
     await page.context.close()
 
 
-async def test_the_page_speaks_chinese(browser: Browser, desk: RunningDesk) -> None:
+async def test_the_page_speaks_chinese(browser: Browser, desk: RunningPage) -> None:
     """As the browser asks for it, down to the terms of the vocabulary."""
     page = await open_page(browser, desk, locale="zh-CN")
     await page.goto("/sign-in")
@@ -227,7 +227,7 @@ async def test_the_page_speaks_chinese(browser: Browser, desk: RunningDesk) -> N
 
 
 async def test_dark_is_the_systems_choice_and_the_readers(
-    browser: Browser, desk: RunningDesk
+    browser: Browser, desk: RunningPage
 ) -> None:
     """The reader's own choice wins, and stays."""
     page = await open_page(browser, desk, color_scheme="dark")
@@ -244,7 +244,7 @@ async def test_dark_is_the_systems_choice_and_the_readers(
     await page.context.close()
 
 
-async def test_a_viewer_reads_only(browser: Browser, desk: RunningDesk) -> None:
+async def test_a_viewer_reads_only(browser: Browser, desk: RunningPage) -> None:
     """The account that the command made; removing it ends its session."""
     page = await open_page(browser, desk)
     await sign_in(page, "victor", desk.viewer_password)
@@ -260,7 +260,7 @@ async def test_a_viewer_reads_only(browser: Browser, desk: RunningDesk) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_keeps_anybody_from_using_it(
-    browser: Browser, desk: RunningDesk, scheme: Any
+    browser: Browser, desk: RunningPage, scheme: Any
 ) -> None:
     """No page has a fault that axe-core calls serious; and none is wider than the screen."""
     page = await open_page(browser, desk, color_scheme=scheme)
@@ -280,7 +280,7 @@ async def test_nothing_keeps_anybody_from_using_it(
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
 async def test_pages_fit_the_screen(
-    browser: Browser, desk: RunningDesk, width: int, tmp_path: Path
+    browser: Browser, desk: RunningPage, width: int, tmp_path: Path
 ) -> None:
     """On a telephone, a tablet and a desk nothing has to be scrolled sideways but tables."""
     page = await open_page(browser, desk, viewport={"width": width, "height": 900})

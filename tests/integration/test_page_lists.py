@@ -1,4 +1,4 @@
-"""The desk's lists and trail on PostgreSQL: the same tests as on SQLite."""
+"""the page's lists and trail on PostgreSQL: the same tests as on SQLite."""
 
 from collections.abc import AsyncIterator
 
@@ -56,7 +56,7 @@ async def database(server: PostgreSQL) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def ledger_writer(database: Database) -> LedgerWriter:
-    """A bookkeeper for that database."""
+    """A ledger writer for that database."""
     return ledger_writer_of(database)
 
 
