@@ -128,7 +128,7 @@ check-deploy: install-dev  ## Check rules, alert routes, and every panel's query
 	  else echo "no docker compose here: the compose file's syntax was not checked by it"; fi
 
 bench-desk: install-dev  ## Measure the page's lists with a million violations on PostgreSQL
-	$(BIN)/python -m bench.desk
+	$(BIN)/python -m bench.page
 
 screenshots: install-dev  ## Update the pictures of docs/compliance-page.md
 	$(BIN)/python -m docs.screenshots

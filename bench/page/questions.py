@@ -5,8 +5,8 @@ import random
 from collections.abc import Iterator
 from datetime import timedelta
 
-from bench.desk.filling import DIMENSIONS, SEED, SINGLES, Filling
-from bench.desk.flows import UNTIL
+from bench.page.filling import DIMENSIONS, SEED, SINGLES, Filling
+from bench.page.flows import UNTIL
 from purposewatch_reporter.findings.queries.cursor import Cursor
 
 

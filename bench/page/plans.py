@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from bench.desk.filling import TABLES
+from bench.page.filling import TABLES
 from purposewatch_reporter.store.engine import Database
 
 

@@ -1,6 +1,6 @@
 """How fast the page lists violations when there are a million of them, on PostgreSQL.
 
-`python -m bench.desk [violations]` fills a private server with violations as skewed as real ones,
+`python -m bench.page [violations]` fills a private server with violations as skewed as real ones,
 asks the page for every filter alone, for pairs and triples, on first and deep pages and in every
 order, and prints how long the server took. A page that took too long is asked for again, in case
 that was the machine's load. It fails when one page took 200 ms or more, or when a
@@ -22,9 +22,9 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from bench.desk.filling import Filling, fill
-from bench.desk.plans import Plans
-from bench.desk.questions import queries
+from bench.page.filling import Filling, fill
+from bench.page.plans import Plans
+from bench.page.questions import queries
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def desk_of(url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
+async def page_of(url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
     """The page, with somebody signed in; a client in the same process."""
     database = Database(SecretStr(url))
     await database.start()
@@ -56,7 +56,7 @@ async def desk_of(url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]
     )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app),
-        base_url="http://desk",
+        base_url="http://page",
         cookies={SESSION_COOKIE: token},
         timeout=60,
     ) as client:
@@ -70,7 +70,7 @@ async def measure(url: str, filling: Filling) -> int:
     plans.install()
     figures: dict[str, dict[str, float]] = {}
     paused = 0
-    async with desk_of(url) as (client, database):
+    async with page_of(url) as (client, database):
         for _ in range(20):
             await client.get("/violations")
         before = _load()

@@ -1,1 +1,0 @@
-"""Measures the page's lists on PostgreSQL: `python -m bench.desk`."""

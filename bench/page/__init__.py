@@ -1,0 +1,1 @@
+"""Measures the page's lists on PostgreSQL: `python -m bench.page`."""
