@@ -56,7 +56,7 @@ from purposewatch_runtime.service import (
 _CLIENT_ID = "purposewatch-reporter"
 _VERSION = version("purposewatch-reporter")
 _HOUSEKEEPING_SECONDS = 600.0
-_EPISODES_SECONDS = 0.5
+_EPISODES_SECONDS = 1.0
 _CHANNELS_SECONDS = 5.0
 
 

@@ -57,7 +57,7 @@ class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
         default=None, description="Where people reach this service; the beginning of links."
     )
     reporter_reconcile_seconds: Annotated[float, RenamedFrom("reporter_books_seconds")] = Field(
-        default=1.0, gt=0, description="How often the ledger is reconciled with Kafka."
+        default=2.0, gt=0, description="How often the ledger is reconciled with Kafka."
     )
     reporter_reconcile_alert_seconds: Annotated[
         float, RenamedFrom("reporter_books_alert_seconds")

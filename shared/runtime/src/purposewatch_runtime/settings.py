@@ -174,7 +174,7 @@ class KafkaSettings(_Settings):
         ge=1,
         description="How long a consumer waits for records; bounds the latency that it adds.",
     )
-    kafka_fetch_max_wait_ms: int = Field(default=100, ge=1)
+    kafka_fetch_max_wait_ms: int = Field(default=500, ge=1)
     kafka_undecodable_seconds: float = Field(
         default=60.0,
         ge=0,

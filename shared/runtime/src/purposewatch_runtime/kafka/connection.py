@@ -38,6 +38,9 @@ aiokafka does not refresh its metadata after every "not the leader" response: wi
 looking up a partition's first or last offset could fail for five minutes.
 """
 
+_OBSERVER_WAIT_MS = 100
+"""An observer learns a log's end from the answer to a fetch, so it lets the broker wait less."""
+
 _log = get_logger(__name__)
 
 
@@ -134,7 +137,7 @@ def build_observer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsum
         client_id=client_id,
         enable_auto_commit=False,
         auto_offset_reset="latest",
-        fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
+        fetch_max_wait_ms=min(settings.kafka_fetch_max_wait_ms, _OBSERVER_WAIT_MS),
         max_partition_fetch_bytes=1,
     )
 
