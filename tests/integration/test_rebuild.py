@@ -124,7 +124,7 @@ async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path
     assert expected["dead_letters"].total() == 40
     status, said = await rebuild(platform, rebuilt)
     assert status == 1
-    assert "the database holds ledger already; name an empty one" in said
+    assert "the database holds a ledger already; name an empty one" in said
 
 
 async def test_a_rebuilt_ledger_alerts_about_nothing_of_the_past(
