@@ -192,7 +192,7 @@ class Receiver:
                 if taken:
                     alert = json.loads(body)
                     assert self.headers["Idempotency-Key"] == alert["key"]
-                    if alert["labels"]["kind"] != "books":  # there are verdicts without events
+                    if alert["labels"]["kind"] != "ledger":  # there are verdicts without events
                         receiver.alerts[alert["key"]].append(alert)
                 self.send_response(204 if taken else 500)
                 self.end_headers()

@@ -3,10 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import update
+
 from purposewatch_reporter.alerts.notices import NoticeKind, end_notice, raise_notice
 from purposewatch_reporter.alerts.routing import AppriseSpec, Route, Routing
+from purposewatch_reporter.findings.group import digest
 from purposewatch_reporter.store import tables
-from tests.unit.reporter.alerts.conftest import Bench
+from tests.unit.reporter.alerts.conftest import ROUTING, Bench
 from tests.unit.reporter.conftest import NOW
 
 
@@ -73,7 +76,7 @@ async def test_routes_say_who_is_told(bench: Bench) -> None:
     await bench.violate("user.b", kind="prohibited")
     async with bench.database.writing() as connection:
         await raise_notice(
-            connection, kind="books", key="page", summary="odd", severity="critical", now=NOW
+            connection, kind="ledger", key="page", summary="odd", severity="critical", now=NOW
         )
     await bench.advance()
     names = {row.fingerprint: row.data_category for row in await bench.rows(tables.findings)}
@@ -100,7 +103,7 @@ async def raise_ledger_notice(bench: Bench, summary: str) -> None:
     async with bench.database.writing() as connection:
         await raise_notice(
             connection,
-            kind=NoticeKind.BOOKS,
+            kind=NoticeKind.LEDGER,
             key="unaccounted",
             summary=summary,
             severity="critical",
@@ -118,7 +121,7 @@ async def test_a_notice_alerts_once_until_it_is_ended(bench: Bench) -> None:
     assert [(row.episode, row.state) for row in await bench.rows()] == [(1, "firing")]
     async with bench.database.writing() as connection:
         ended = [
-            await end_notice(connection, kind="books", key="unaccounted", now=bench.now)
+            await end_notice(connection, kind="ledger", key="unaccounted", now=bench.now)
             for _ in range(2)
         ]
     assert ended == [True, False]
@@ -133,6 +136,30 @@ async def test_a_notice_alerts_once_until_it_is_ended(bench: Bench) -> None:
     await raise_ledger_notice(bench, "again")
     await bench.advance()
     assert [row.episode for row in await bench.rows()] == [1, 2]
+
+
+async def test_a_notice_of_0_1_is_delivered_and_ended_under_its_new_kind(bench: Bench) -> None:
+    """Its stored row still says `books`, and its fingerprint is made of that name."""
+    bench.routing = Routing(
+        specs=ROUTING.specs, routes=(Route(("hook",), kinds=frozenset({"ledger"})),)
+    )
+    await raise_ledger_notice(bench, "2 events")
+    async with bench.database.writing() as connection:
+        await connection.execute(update(tables.notices).values(kind="books"))
+    await bench.advance()
+    deliverer = bench.deliverer()
+    await deliverer.deliver()
+    await raise_ledger_notice(bench, "3 events")
+    async with bench.database.writing() as connection:
+        assert await end_notice(connection, kind="ledger", key="unaccounted", now=bench.now)
+    await deliverer.deliver()
+    alerts = [alert for batch in bench.channel.sent for alert in batch]
+    assert [(alert.labels["kind"], str(alert.state)) for alert in alerts] == [
+        ("ledger", "firing"),
+        ("ledger", "resolved"),
+    ]
+    assert {alert.fingerprint for alert in alerts} == {digest("notice", "books", "unaccounted")}
+    assert [row.kind for row in await bench.rows(tables.notices)] == ["ledger"]
 
 
 async def test_an_id_with_two_contents_is_a_notice_of_its_publisher(bench: Bench) -> None:

@@ -42,7 +42,7 @@ routes:
   - controllers: [wework-labs]
     severities: [high, critical]
     channels: [team]
-  - {kinds: [books, channel], channels: [hook, cluster]}
+  - {kinds: [ledger, channel], channels: [hook, cluster]}
 default: [cluster]
 severities:
   - {data_categories: [user.financial], recipients: [third_party], severity: critical}
@@ -86,7 +86,18 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert routing.endpoints == ("cluster/1", "cluster/2", "team", "hook")
     assert routing.channels("wework-labs", "prohibited", "high") == ("team",)
     assert routing.channels("wework-labs", "prohibited", "low") == ("cluster/1", "cluster/2")
-    assert routing.channels(None, "books", "critical") == ("cluster/1", "cluster/2", "hook")
+    assert routing.channels(None, "ledger", "critical") == ("cluster/1", "cluster/2", "hook")
+
+
+def test_the_former_name_of_a_kind_is_deprecated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It means the new one, with a warning that names the line."""
+    routing = load(tmp_path, GOOD.replace("[ledger, channel]", "[books, channel]"))
+    assert routing == load(tmp_path, GOOD)
+    line = GOOD[: GOOD.index("[ledger")].count("\n") + 1
+    warning = "`books` is renamed; write `ledger`, the next release rejects the old name"
+    assert capsys.readouterr().err == f"{tmp_path}/alerting.yaml:{line}: {warning}\n"
 
 
 def test_the_first_rule_that_applies_gives_the_severity(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from purposewatch_reporter.alerts.delivery_state import AlertStatus
+from purposewatch_reporter.alerts.notices import current_kind
 from purposewatch_reporter.alerts.outbox import PendingDelivery, Source
 from purposewatch_reporter.findings.group import Group
 
@@ -15,7 +16,7 @@ FINDING_NAME = "PurposewatchViolation"
 NOTICE_NAME = "PurposewatchNotice"
 
 _SHORTEST = timedelta(minutes=1)
-_NOTICE_PATHS = {"books": "ledger", "channel": "outbox", "conflict": "conflicts"}
+_NOTICE_PATHS = {"ledger": "ledger", "channel": "outbox", "conflict": "conflicts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,16 @@ def _of_finding(pending: PendingDelivery, finding: Row[Any], public_url: str) ->
 
 
 def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> Alert:
-    path = _NOTICE_PATHS.get(notice.kind, "ledger")
+    kind = current_kind(notice.kind)
+    path = _NOTICE_PATHS.get(kind, "ledger")
     return _alert(
         pending,
         notice,
-        title=f"{notice.kind}: {notice.key}",
+        title=f"{kind}: {notice.key}",
         labels={
             "alertname": NOTICE_NAME,
             "audience": "oncall",
-            "kind": notice.kind,
+            "kind": kind,
             "key": notice.key,
         },
         facts={},

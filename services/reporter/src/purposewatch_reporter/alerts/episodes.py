@@ -15,7 +15,7 @@ from purposewatch_reporter.alerts.lifecycle import (
     advance,
     end,
 )
-from purposewatch_reporter.alerts.notices import NoticeKind
+from purposewatch_reporter.alerts.notices import NoticeKind, current_kind
 from purposewatch_reporter.alerts.outbox import (
     Opened,
     Source,
@@ -110,7 +110,7 @@ class AlertLifecycle:
     def _channels(self, source: Source, row: Any) -> Sequence[str]:
         if source is Source.FINDING:
             return self._routing.channels(row.controller, row.kind, row.severity)
-        channels = self._routing.channels(None, row.kind, row.severity)
+        channels = self._routing.channels(None, current_kind(row.kind), row.severity)
         if row.kind == NoticeKind.CHANNEL:  # a failing channel can't report itself
             return [name for name in channels if name != row.key]
         return channels

@@ -19,12 +19,14 @@ from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import notices
 
 MAX_SUMMARY = 2_000
+FORMER_KINDS: Mapping[str, str] = {"books": "ledger"}
+"""Kinds by their names of 0.1, in stored rows and, until the next release, in alerting files."""
 
 
 class NoticeKind(StrEnum):
     """What notices are about."""
 
-    BOOKS = "books"
+    LEDGER = "ledger"
     """The ledger does not match Kafka, or a topic lost or changed what was recorded."""
     CHANNEL = "channel"
     """A channel delivers no alerts."""
@@ -32,9 +34,18 @@ class NoticeKind(StrEnum):
     """An event id was used for two contents. Ends by itself after the quiet time."""
 
 
+def current_kind(kind: str) -> str:
+    """A notice's kind by its present name; any other is returned as it is."""
+    return FORMER_KINDS.get(kind, kind)
+
+
 def notice_fingerprint(kind: str, key: str) -> str:
-    """What identifies the alerts of a notice."""
-    return digest("notice", kind, key)
+    """What identifies the alerts of a notice.
+
+    INVARIANT: the same as in 0.1, so that a notice that it raised can be ended.
+    """
+    former = {new: old for old, new in FORMER_KINDS.items()}
+    return digest("notice", former.get(kind, kind), key)
 
 
 async def raise_notice(  # noqa: PLR0913 - what a notice consists of
@@ -52,13 +63,16 @@ async def raise_notice(  # noqa: PLR0913 - what a notice consists of
     Alerts once per episode, however often it is called. The key has to come from a bounded set.
     """
     name = notice_fingerprint(NoticeKind(kind), key)
-    shown = {"summary": summary[:MAX_SUMMARY], "severity": str(Severity(severity))}
+    shown = {
+        "kind": str(NoticeKind(kind)),
+        "summary": summary[:MAX_SUMMARY],
+        "severity": str(Severity(severity)),
+    }
     begun = activity(Episode(), count, now)
     added = await connection.execute(
         insert_into(connection, notices).on_conflict_do_nothing().returning(notices.c.fingerprint),
         {
             "fingerprint": name,
-            "kind": str(NoticeKind(kind)),
             "key": key,
             "first_time": now,
             **shown,

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -20,7 +21,7 @@ from purposewatch_policy.yaml_reader import (
     read_mapping,
 )
 from purposewatch_reporter.alerts.apprise import is_address
-from purposewatch_reporter.alerts.notices import NoticeKind
+from purposewatch_reporter.alerts.notices import FORMER_KINDS, NoticeKind
 from purposewatch_reporter.alerts.routing import (
     Address,
     AlertmanagerSpec,
@@ -60,7 +61,10 @@ _VALID, _INVALID, _USAGE = 0, 1, 2
 
 
 def load_routing(path: Path) -> Routing:
-    """Read the file. Raises `InvalidSourceError` with every fault."""
+    """Read the file. Raises `InvalidSourceError` with every fault.
+
+    Names deprecated kinds on standard error.
+    """
     errors: list[SourceError] = []
     root = read_mapping(path, errors)
     routing = Routing() if root is None else _Reader(path.parent, errors).read(root)
@@ -196,7 +200,7 @@ class _Reader:
         return Route(
             channels=self._channel_names(fields, "channels", declared),
             controllers=self._patterned(fields, "controllers", CONTROLLER_PATTERN),
-            kinds=self._chosen(fields, "kinds", _ROUTED_KINDS),
+            kinds=self._chosen(fields, "kinds", _ROUTED_KINDS, FORMER_KINDS),
             severities=self._chosen(fields, "severities", _SEVERITIES),
         )
 
@@ -238,13 +242,25 @@ class _Reader:
                 fields.error(f"{message}; declare it under `channels`", item.at)
         return tuple(item.text for item in names)
 
-    def _chosen(self, fields: Fields, name: str, known: tuple[str, ...]) -> frozenset[str] | None:
+    def _chosen(
+        self,
+        fields: Fields,
+        name: str,
+        known: tuple[str, ...],
+        renamed: Mapping[str, str] = MappingProxyType({}),
+    ) -> frozenset[str] | None:
         items = fields.names(name)
         for item in items or ():
-            if item.text not in known:
+            if item.text in renamed:
+                new = renamed[item.text]
+                message = f"`{item.text}` is renamed; write `{new}`"
+                warning = item.at.error(f"{message}, the next release rejects the old name")
+                sys.stderr.write(f"{warning}\n")
+            elif item.text not in known:
                 hint = did_you_mean(item.text, known) or f"; there are {_listed(known)}"
                 fields.error(f"`{item.text}` is not one of the {name}{hint}", item.at)
-        return _texts(items)
+        texts = _texts(items)
+        return texts and frozenset(renamed.get(text, text) for text in texts)
 
     def _patterned(self, fields: Fields, name: str, pattern: str) -> frozenset[str] | None:
         items = fields.names(name)

@@ -233,7 +233,7 @@ class EpochDetector:
                 await note_epoch(connection, note)
                 await raise_notice(
                     connection,
-                    kind=NoticeKind.BOOKS,
+                    kind=NoticeKind.LEDGER,
                     key=epoch_key(topic, partition),
                     summary=(
                         f"Partition {partition} of `{topic}` is not the log that the ledger "

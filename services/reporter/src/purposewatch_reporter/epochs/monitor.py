@@ -83,7 +83,7 @@ class EpochMonitor:
         for note in set(report.notes) - recent:
             key = epoch_key(note.topic, note.partition)
             if key not in {epoch_key(other.topic, other.partition) for other in recent}:
-                await end_notice(connection, kind=NoticeKind.BOOKS, key=key, now=now)
+                await end_notice(connection, kind=NoticeKind.LEDGER, key=key, now=now)
         ended = {(note.topic, note.partition, note.log_epoch - 1) for note in recent}
         for topic, full_name, reconciliation in (
             ("events", self._topics.events, report.events),
@@ -116,14 +116,14 @@ class EpochMonitor:
                 if what is not None:
                     await raise_notice(
                         connection,
-                        kind=NoticeKind.BOOKS,
+                        kind=NoticeKind.LEDGER,
                         key=key,
                         summary=what,
                         severity=Severity.CRITICAL,
                         now=now,
                     )
                 else:
-                    await end_notice(connection, kind=NoticeKind.BOOKS, key=key, now=now)
+                    await end_notice(connection, kind=NoticeKind.LEDGER, key=key, now=now)
 
     def _missing(self, reconciliation: TopicReconciliation, now: datetime) -> int:
         """Unaccounted records of partitions whose oldest open one has been open for long."""
