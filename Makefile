@@ -29,7 +29,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test coverage lint format unit cases integration e2e chaos packaging \
-        schemas lock docs picture bench bench-core bench-desk bench-memory bench-scaling screenshots million up down \
+        schemas lock docs picture bench bench-core bench-page bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
 help:  ## Show this list
@@ -127,7 +127,7 @@ check-deploy: install-dev  ## Check rules, alert routes, and every panel's query
 	  then $(MAKE) compose-check; \
 	  else echo "no docker compose here: the compose file's syntax was not checked by it"; fi
 
-bench-desk: install-dev  ## Measure the page's lists with a million violations on PostgreSQL
+bench-page: install-dev  ## Measure the page's lists with a million violations on PostgreSQL
 	$(BIN)/python -m bench.page
 
 screenshots: install-dev  ## Update the pictures of docs/compliance-page.md

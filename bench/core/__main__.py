@@ -1,4 +1,4 @@
-"""`python -m bench.core`: how fast the decision core decides, next to other engines and grown.
+"""`python -m bench.core`: the speed of the decision core, compared with other engines.
 
 Run it from the root of the project. Prints tables and writes `build/bench-core.json`.
 """

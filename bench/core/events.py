@@ -1,4 +1,4 @@
-"""Draws flows of personal data such as platform services state them, permitted ones and violations.
+"""Generates random flows like those of platform services, permitted ones and violations.
 
 Every flow starts from a statement of the policy or from one of the policy's own cases. Some are
 then altered in a term or two, as a service is when it does more than was declared. Terms are

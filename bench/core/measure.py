@@ -1,4 +1,4 @@
-"""Times engines by turns, so that a noisy moment of the machine falls on all of them.
+"""Times engines in turns, so that noise on the machine affects all of them.
 
 All times are processor time of this process: what other processes do to the machine then counts
 for less. No engine here waits for anything or keeps threads of its own busy.

@@ -1,4 +1,4 @@
-"""Prints what was measured, as tables that can go into the documentation as they are."""
+"""Prints the measurements as Markdown tables for the documentation."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""Times the core under policies of growing length."""
+"""Times the core with policies of growing length."""
 
 import statistics
 import time

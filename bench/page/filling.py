@@ -1,4 +1,4 @@
-"""Fills an empty database with violations, as fast as PostgreSQL takes them."""
+"""Fills an empty database with violations, as fast as PostgreSQL accepts them."""
 
 import itertools
 import random

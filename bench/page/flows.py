@@ -1,4 +1,4 @@
-"""Violations as skewed as real ones, the same every time."""
+"""Generates violations with a realistic skew, the same at each run."""
 
 import itertools
 import json

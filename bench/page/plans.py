@@ -1,4 +1,4 @@
-"""The plans of the statements that the page sends."""
+"""The query plans of the statements that the page sends."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the page is asked."""
+"""The queries that are measured on the page."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""`python -m bench.pipeline`: the services on a real Apache Kafka, next to bare clients.
+"""`python -m bench.pipeline`: the services on a real Apache Kafka, compared with bare clients.
 
 Run it from the root of the project; it needs Java 17 and Maven. Prints tables, writes
 `build/bench.json`, and after a whole run also `bench/pipeline/figures.json` and the tables in

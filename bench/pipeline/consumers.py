@@ -1,4 +1,4 @@
-"""Contestants that take the events topic in."""
+"""Contestants that consume the events topic."""
 
 from collections.abc import Mapping, Sequence
 

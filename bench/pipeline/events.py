@@ -1,4 +1,4 @@
-"""The events that everything is measured with: the demonstration's traffic, and only its good part.
+"""The events of all measurements: the valid part of the demo's traffic.
 
 Some violations, many repeated flows, four thousand subjects for each role: see
 `purposewatch_demo.traffic`.

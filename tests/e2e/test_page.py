@@ -282,7 +282,7 @@ async def test_nothing_keeps_anybody_from_using_it(
 async def test_pages_fit_the_screen(
     browser: Browser, desk: RunningPage, width: int, tmp_path: Path
 ) -> None:
-    """On a telephone, a tablet and a desk nothing has to be scrolled sideways but tables."""
+    """On a phone, a tablet and a desktop only tables scroll sideways."""
     page = await open_page(browser, desk, viewport={"width": width, "height": 900})
     await sign_in(page, "officer", desk.password)
     pictures = Path(_PICTURES) if _PICTURES else tmp_path

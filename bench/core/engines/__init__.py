@@ -1,1 +1,1 @@
-"""Engines that hold a policy and decide flows by it."""
+"""The policy engines that are compared."""

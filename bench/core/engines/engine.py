@@ -1,4 +1,4 @@
-"""What an engine has to do to be compared: say whether every category of a flow is permitted."""
+"""The interface of an engine: decide whether every category of a flow is permitted."""
 
 from collections.abc import Sequence
 from typing import Protocol

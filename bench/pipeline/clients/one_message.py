@@ -1,4 +1,4 @@
-"""The auditor as FastStream's documentation would have one write it: a message at a time.
+"""The auditor in the style of FastStream's documentation: one message at a time.
 
     python -m bench.pipeline.clients.one_message <group>
 

@@ -1,4 +1,4 @@
-"""Feed the ledger writer and show, once a batch is committed, what it changed."""
+"""The Kafka handlers: pass batches to the ledger writer, and count the changes after the commit."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Forget what is only kept for a while."""
+"""Deletes rows whose retention has ended."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta

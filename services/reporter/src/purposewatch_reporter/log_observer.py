@@ -1,4 +1,4 @@
-"""Look at any topic's log, with one consumer that belongs to no group."""
+"""Reads offsets and records of any topic, with one consumer outside any group."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A desk over a database with known content, and a browser's worth of HTTP client."""
+"""The compliance page over a database with known content, and an HTTP client with cookies."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -82,7 +82,7 @@ class Browser:
 
 @pytest.fixture
 def clock() -> Clock:
-    """The desk's clock."""
+    """The compliance page's clock."""
     return Clock()
 
 
@@ -95,7 +95,7 @@ def declared() -> DeclaredPolicies:
 
 
 def page_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, WebApp]:
-    """The reporter's application with a desk on the test's clock, without Kafka."""
+    """The reporter's application with the compliance page on the test's clock, without Kafka."""
     given = ReporterSettings.model_validate(
         {
             "database_url": database._url.render_as_string(hide_password=False),

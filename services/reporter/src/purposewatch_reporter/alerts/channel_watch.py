@@ -1,4 +1,4 @@
-"""Watch the channels: show how they do, and alert on the others when one is dead."""
+"""Monitors the channels: exports their state, and alerts on the others when one is dead."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

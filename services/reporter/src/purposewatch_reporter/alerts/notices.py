@@ -1,4 +1,4 @@
-"""Notices: what alerts besides findings. One for each kind and key, ended by whoever raised it.
+"""Notices: alerts that are not about findings. One per kind and key, ended by its raiser.
 
 A notice is raised whenever its cause is seen; only the first time of an episode alerts.
 """

@@ -1,4 +1,4 @@
-"""Findings: violations and unknown flows that are the same but for the person, grouped."""
+"""Findings: violations and unknown flows, grouped by everything but the person."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

@@ -1,1 +1,1 @@
-"""Findings: violations and unknown flows that are the same but for the person, grouped."""
+"""Findings: violations and unknown flows, grouped by everything but the person."""

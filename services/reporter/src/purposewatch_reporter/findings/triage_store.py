@@ -1,4 +1,4 @@
-"""Triage in the database: the state of each target, and the trail of how it came about.
+"""Triage in the database: the state of each target, and the append-only trail of its changes.
 
 INVARIANT: the state of a target and the action that changed it are written in one transaction, and
 the trail is append-only.

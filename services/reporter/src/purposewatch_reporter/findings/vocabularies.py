@@ -1,4 +1,4 @@
-"""What the vocabularies say of a finding's terms, kept up to date with the files."""
+"""Severities of findings by the vocabularies, which are reloaded when their files change."""
 
 from collections.abc import Mapping
 from pathlib import Path

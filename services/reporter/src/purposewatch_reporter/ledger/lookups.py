@@ -1,4 +1,4 @@
-"""What recording must know about the logs before it can tell to which log epoch a batch belongs."""
+"""The facts about the logs that the writer needs to assign a batch to a log epoch."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Record which records of the raw topic came through ingest, by what became of them."""
+"""Records which records of the raw topic ingest has processed, from the events and dead letters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""What is remembered: tables, engines, migrations, and the statements that keep the ledger."""
+"""The database: tables, engines, migrations, and the statements of the ledger."""

@@ -1,4 +1,4 @@
-"""Charts as shapes: where each bar of a picture stands. Pure; templates draw them."""
+"""Charts as shapes: the position and size of each bar. Pure; templates draw them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One request to the page: who sends it, in which language, and how it is responseed.
+"""One request to the page: who sends it, in which language, and how it is answered.
 
 Every page goes through `page_endpoint`, which authorises the request, checks that a form comes from
 one of our pages, turns errors into pages, and adds the security headers.

@@ -1,4 +1,4 @@
-"""What protects the page: headers, same-origin checks, and where it may lead to."""
+"""What protects the page: headers, same-origin checks, and safe redirects."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Begin to consume assigned partitions at the right offsets."""
+"""Sets the start offsets of newly assigned partitions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Keep what the poison-pill detectors know in Kafka, beside the committed offsets."""
+"""Stores the state of the poison-pill detectors in the metadata of the committed offsets."""
 
 import asyncio
 import contextlib

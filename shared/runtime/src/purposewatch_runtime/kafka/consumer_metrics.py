@@ -1,4 +1,4 @@
-"""The metrics of one consumer, but for its lag."""
+"""The metrics of one consumer, except its lag."""
 
 from purposewatch_runtime import metrics as m
 

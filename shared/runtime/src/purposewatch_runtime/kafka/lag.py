@@ -1,4 +1,4 @@
-"""Measures a consumer's lag by asking Kafka, so that it is known while nothing is consumed."""
+"""Measures a consumer's lag by asking Kafka, also while nothing is consumed."""
 
 import asyncio
 import time

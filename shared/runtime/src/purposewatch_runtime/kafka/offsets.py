@@ -1,4 +1,4 @@
-"""Offsets of a batch, and where a consumer stands."""
+"""Offsets of a batch, and a consumer's position."""
 
 from collections.abc import Mapping, Sequence
 

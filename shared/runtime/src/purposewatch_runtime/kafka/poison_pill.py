@@ -1,4 +1,4 @@
-"""Find the record that crashes the process again and again, without a database.
+"""Finds the record that crashes the process repeatedly, without a database.
 
 A process that a record crashes (in native code, or out of memory) leaves nothing behind but what
 it had committed. So every commit carries `PartitionMetadata` in Kafka's own metadata field. From

@@ -1,4 +1,4 @@
-"""Records that a handler must not process: what is wrong with them is known already."""
+"""Records that were rejected before they reach a handler, each with its reason."""
 
 from dataclasses import dataclass
 from typing import Self, TypeAlias

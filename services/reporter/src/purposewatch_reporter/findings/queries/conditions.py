@@ -1,4 +1,4 @@
-"""What filters ask of findings and of violations, as conditions of SQL.
+"""The filters on findings and violations as SQL conditions.
 
 Each condition that is about one violation looks up what it needs by that violation's id.
 """

@@ -1,4 +1,4 @@
-"""Where a row stands in a list, and how that is written into a page's address."""
+"""Cursors: the position of a row in a list, encoded in the page's URL."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What a list can be filtered by; everything stands in the page's address."""
+"""The filters of a list. All of them are in the page's URL."""
 
 from datetime import UTC, datetime
 from enum import StrEnum

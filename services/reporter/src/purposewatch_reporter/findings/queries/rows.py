@@ -1,4 +1,4 @@
-"""The rows of a page: violations with their categories and where triage stands."""
+"""The rows of a page: violations with their categories and their triage state."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

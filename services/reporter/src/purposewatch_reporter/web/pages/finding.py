@@ -1,4 +1,4 @@
-"""One finding: violations of the same flow, and what the team made of all of them."""
+"""One finding: violations of the same flow, and their triage."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

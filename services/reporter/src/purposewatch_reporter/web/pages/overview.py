@@ -34,6 +34,6 @@ async def show_overview(context: RequestContext) -> Response:
         open_count=sum(by_severity.values()),
         mine=mine,
         ledger=report,
-        balanced=None if report is None else all_reconciled(report.events.epochs),
+        reconciled=None if report is None else all_reconciled(report.events.epochs),
         policies=[compiled.policy for compiled in in_force if compiled is not None],
     )

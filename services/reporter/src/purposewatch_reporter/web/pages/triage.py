@@ -1,4 +1,4 @@
-"""What officers do: triage, and silencing a finding's alerts."""
+"""The officers' actions: triage, and silencing a finding's alerts."""
 
 from datetime import timedelta
 

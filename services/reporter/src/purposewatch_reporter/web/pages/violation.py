@@ -1,4 +1,4 @@
-"""One violation: what happened, why it is one, and what the team made of it."""
+"""One violation: what happened, the reasons of the verdict, and its triage."""
 
 import json
 import re

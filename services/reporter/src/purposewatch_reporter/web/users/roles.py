@@ -1,4 +1,4 @@
-"""What an account may do."""
+"""What a user may do."""
 
 from enum import StrEnum
 
