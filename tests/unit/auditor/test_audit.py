@@ -84,6 +84,15 @@ def test_events_of_equal_flows_stay_distinct(decider: Decider) -> None:
     assert (first.event_time - second.event_time).days == 1
 
 
+def test_equal_decisions_count_as_one(decider: Decider) -> None:
+    """Those that two caches hold are equal without being the same objects."""
+    deciders = (decider, decider_for(decider.policies))
+    results = [Auditor().audit(record(canonical()), each, NOW) for each in deciders]
+    first, second = (each.decision for each in results if isinstance(each, AuditedEvent))
+    assert first is not second
+    assert len({first, second}) == 1
+
+
 def test_rejected_record_is_dead_lettered_unread(decider: Decider) -> None:
     """A record that was rejected before is not decoded, even if it is valid."""
     unfit = RejectedRecord.of(record(canonical()), ErrorClass.INTERNAL, "ended three processes")

@@ -19,7 +19,7 @@ _VERSIONS_NAMED = 10
 _FIELDS = frozenset({*CanonicalEvent.model_fields, *CanonicalData.model_fields})
 
 
-class EncodedDecision(msgspec.Struct, frozen=True, eq=False, gc=False):
+class EncodedDecision(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """What is cached of a decision: its metric labels and its JSON."""
 
     controller: str

@@ -85,7 +85,6 @@ class AuditPipeline:
     def _observe(self, audited: Sequence[AuditedEvent], known: Container[str]) -> None:
         acknowledged = self._clock()
         counter = self._metrics.counter(m.VERDICTS)
-        # Counted by identity: all events about the same flow share one decision.
         for decision, count in Counter([each.decision for each in audited]).items():
             controller = decision.controller if decision.controller in known else m.UNJUDGED
             counter.labels(controller, decision.outcome, decision.kind or "none").inc(count)

@@ -110,3 +110,13 @@ def test_equal_flows_and_decisions_are_one_sort() -> None:
     """Otherwise nothing would be gained by it."""
     found = read_all(*(verdict(0, offset) for offset in range(5)))
     assert [group.number for group in group_by_flow(found)] == [5]
+
+
+def test_verdicts_are_grouped_by_value() -> None:
+    """What two codecs decode is equal without being the same objects, and is one group."""
+    value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
+    value["data"]["facts"] = {"consent": True, "minor": False}
+    reordered = {**value, "data": {**value["data"], "facts": {"minor": False, "consent": True}}}
+    found = [read(value), read(reordered)]
+    assert found[0].verdict.categories is not found[1].verdict.categories
+    assert [group.number for group in group_by_flow(found)] == [2]

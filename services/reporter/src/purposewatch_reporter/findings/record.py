@@ -107,7 +107,8 @@ class Findings:
         """Assign verdicts that are not permitted to findings; write nothing."""
         if not found:
             return Judgement((), ())
-        keys = [_flow_key(read) for read in found]
+        # verdicts with equal keys agree in their groups and decisions
+        keys = [(read.verdict.publisher, read.verdict.flow_decision) for read in found]
         examples = dict(zip(keys, found, strict=True))
         parts = {key: _parts_of(read) for key, read in examples.items()}
         wanted = {group for groups, _ in parts.values() for group in groups.values()}
@@ -170,12 +171,6 @@ class Findings:
 
 def _rank(severity: Severity) -> int:
     return severity.rank
-
-
-def _flow_key(read: ReadVerdict) -> tuple[str, int, int]:
-    """What verdicts share that agree in their groups and decisions; see `group_by_flow`."""
-    verdict = read.verdict
-    return verdict.publisher, id(verdict.data), id(verdict.categories)
 
 
 def _judged(categories: Mapping[str, JudgedCategory]) -> Judged:

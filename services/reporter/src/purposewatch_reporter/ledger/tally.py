@@ -48,23 +48,12 @@ class Group(NamedTuple):
 
 
 def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
-    """Put together what can be counted together.
-
-    The reader shares equal flows, and categories between verdicts whose whole decision is equal,
-    so that they are compared by being the same ones; equal ones that are not shared only make two
-    groups of what could be one.
-    """
+    """Put together what is counted alike: equal decisions about equal flows in the same hour."""
     groups: dict[tuple[Any, ...], list[ReadVerdict]] = {}
     for read in verdicts:
         verdict = read.verdict
         time = verdict.event_time
-        group = (
-            time.toordinal(),
-            time.hour,
-            verdict.publisher,
-            id(verdict.data),
-            id(verdict.categories),
-        )
+        group = (time.toordinal(), time.hour, verdict.publisher, verdict.flow_decision)
         equal = groups.get(group)
         if equal is None:
             groups[group] = [read]

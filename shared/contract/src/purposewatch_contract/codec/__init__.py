@@ -15,6 +15,7 @@ from purposewatch_contract.codec.interface import (
     DecodedVerdict,
     EventCodec,
     Flow,
+    FlowDecision,
     SubmissionCodec,
     VerdictCodec,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "FastSubmissionCodec",
     "FastVerdictCodec",
     "Flow",
+    "FlowDecision",
     "ReferenceEventCodec",
     "ReferenceSubmissionCodec",
     "ReferenceVerdictCodec",

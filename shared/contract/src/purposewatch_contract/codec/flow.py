@@ -10,7 +10,7 @@ from purposewatch_contract.codec.caches import TextCache
 from purposewatch_contract.codec.interface import DecodedFlow, Flow
 from purposewatch_contract.codec.patterns import Pseudonym
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class _Data(Flow, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -44,7 +44,7 @@ class DecodedFlow(msgspec.Struct, frozen=True, gc=False):
     terms: Flow
     text: str
     """Opens the `data` of a message about this flow, up to the value of `subject`, which is last.
-    Only equal flows have equal texts."""
+    Equal flows have equal texts, and only they do."""
 
 
 class DecodedSubmission(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +89,21 @@ class DecodedPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=
     digest: str
 
 
+class FlowDecision(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
+    """What was decided about which flow: a key to group verdicts by.
+
+    Its hash is computed once. Codecs share it between verdicts, so that most look-ups find the
+    same object and compare nothing.
+    """
+
+    flow: str
+    """`DecodedFlow.text`, because a flow with facts can't be hashed."""
+    outcome: Outcome
+    kind: Kind | None
+    policy: DecodedPolicy | None
+    categories: tuple[CategoryDecision, ...]
+
+
 class DecodedVerdict(msgspec.Struct, frozen=True, gc=False):
     """A valid verdict."""
 
@@ -107,14 +122,12 @@ class DecodedVerdict(msgspec.Struct, frozen=True, gc=False):
     accepted_time: datetime
     decided_time: datetime
     data: Flow
-    """Shared between verdicts about equal flows, as `categories` between equal decisions.
-
-    INVARIANT: verdicts that share their `categories` also have equal outcome, kind and policy.
-    """
     outcome: Outcome
     kind: Kind | None
     policy: DecodedPolicy | None
     categories: tuple[CategoryDecision, ...]
+    flow_decision: FlowDecision
+    """The previous five in one value that can be hashed."""
 
 
 class SubmissionCodec(Protocol):

@@ -12,6 +12,7 @@ from purposewatch_contract.codec.interface import (
     DecodedSubmission,
     DecodedVerdict,
     Flow,
+    FlowDecision,
 )
 from purposewatch_contract.event import EVENT_TYPE, CanonicalData, CanonicalEvent
 from purposewatch_contract.submission import parse_json, read_event
@@ -88,7 +89,14 @@ class ReferenceVerdictCodec:
     def decode(self, value: bytes) -> DecodedVerdict:
         """See `VerdictCodec`."""
         verdict = Verdict.model_validate_json(value)
-        position, policy = verdict.position, verdict.policy
+        position, policy, flow = verdict.position, verdict.policy, decoded_flow(verdict.data)
+        decision = FlowDecision(
+            flow.text,
+            verdict.outcome,
+            verdict.kind,
+            None if policy is None else DecodedPolicy(policy.version, policy.digest),
+            verdict.categories,
+        )
         return DecodedVerdict(
             position.topic,
             position.partition,
@@ -103,11 +111,12 @@ class ReferenceVerdictCodec:
             verdict.event_time,
             verdict.accepted_time,
             verdict.decided_time,
-            decoded_flow(verdict.data).terms,
-            verdict.outcome,
-            verdict.kind,
-            None if policy is None else DecodedPolicy(policy.version, policy.digest),
-            verdict.categories,
+            flow.terms,
+            decision.outcome,
+            decision.kind,
+            decision.policy,
+            decision.categories,
+            decision,
         )
 
     def encode_decision(self, decision: Decision) -> bytes:

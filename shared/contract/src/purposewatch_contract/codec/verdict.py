@@ -14,6 +14,7 @@ from purposewatch_contract.codec.interface import (
     DecodedPolicy,
     DecodedVerdict,
     Flow,
+    FlowDecision,
 )
 from purposewatch_contract.codec.patterns import INSTANT, unanchored
 from purposewatch_contract.codec.reference import ReferenceVerdictCodec
@@ -111,7 +112,7 @@ class _LastVerdict(msgspec.Struct, frozen=True):
 
     flow: Flow
     text: str
-    reasons: _Reasons
+    decision: FlowDecision
 
 
 class FastVerdictCodec:
@@ -147,7 +148,7 @@ class FastVerdictCodec:
                 last = self._last.get(flow_text)
                 if last is None or reasons_text != last.text:
                     last = self._decode_new(flow_text, subject, reasons_text)
-                reasons = last.reasons
+                decision = last.decision
                 return DecodedVerdict(
                     topic,
                     int(partition),
@@ -163,10 +164,11 @@ class FastVerdictCodec:
                     self._timestamps.get(accepted) or self._timestamps.parse(accepted),
                     self._timestamps.get(decided) or self._timestamps.parse(decided),
                     last.flow,
-                    reasons.outcome,
-                    reasons.kind,
-                    reasons.policy,
-                    reasons.categories,
+                    decision.outcome,
+                    decision.kind,
+                    decision.policy,
+                    decision.categories,
+                    decision,
                 )
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass  # the reference decides
@@ -176,7 +178,10 @@ class FastVerdictCodec:
         """Flow and reasons of a verdict unlike the last one about the flow."""
         flow = self._flows.cached(flow_text) or self._flows.decode(flow_text, subject)
         reasons = self._reasons.get(text) or self._decode_reasons(text)
-        last = _LastVerdict(flow.terms, text, reasons)
+        decision = FlowDecision(
+            flow.text, reasons.outcome, reasons.kind, reasons.policy, reasons.categories
+        )
+        last = _LastVerdict(flow.terms, text, decision)
         self._last.put(flow_text, last, cost=len(text))
         return last
 
