@@ -19,7 +19,7 @@ _TIERS: dict[str, tuple[str, ...]] = {
     "unit": _TWO_PROCESSES,
     "cases": (),
     "packaging": _TWO_PROCESSES,
-    "integration": (),
+    "integration": _TWO_PROCESSES,
     "deploy": (),
     "e2e": (),
     "chaos": (),

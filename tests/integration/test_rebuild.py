@@ -181,4 +181,4 @@ async def test_an_embedded_broker_that_starts_again_has_lost_everything(
     assert ledger["totals"]["verdicts"] == 144
     assert sum(epoch["verdicts"] for epoch in ledger["ended"]) == 90
     assert ledger["totals"]["lost"] == 0
-    assert after.name(EVENTS) in {note["topic"] for note in ledger["log_epochs"]}
+    assert after.name(EVENTS) in {note["topic"] for note in ledger["epochs"]}
