@@ -250,7 +250,7 @@ async def test_a_viewer_reads_only(browser: Browser, desk: RunningPage) -> None:
     await sign_in(page, "victor", desk.viewer_password)
     await page.goto("/violations")
     await page.locator(".rows tbody tr th a").first.click()
-    await expect(page.get_by_text("Your role reads only.")).to_be_visible()
+    await expect(page.get_by_text("Your role is read-only.")).to_be_visible()
     await expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
     users_command(desk.environment, "remove", "victor")
     await page.goto("/violations")
