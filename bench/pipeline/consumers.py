@@ -10,6 +10,8 @@ from purposewatch_contract import EVENTS
 
 _ONE_MESSAGE_SHARE = 0.1
 """The one-message handler would take minutes for what the others finish in seconds."""
+_TIMES_WITHOUT_WORK = 10
+"""The client that only consumes would be finished after its first few commits."""
 
 
 class Consumers:
@@ -25,6 +27,7 @@ class Consumers:
         group: str,
         environments: Sequence[Mapping[str, str]] = ({},),
         share: float = 1.0,
+        times: int = 1,
     ) -> None:
         self.name = name
         self.title = title
@@ -33,18 +36,20 @@ class Consumers:
         self._group = group
         self._environments = environments
         self._share = share
+        self._times = times
 
     async def run(self, events: int) -> Figure:
         """Fill a topic, then start the processes on it."""
         count = int(events * self._share)
         async with self._stage.topics() as prefix:
-            await self._stage.fill(prefix, EVENTS, canonical(events)[:count])
+            for _ in range(self._times):
+                await self._stage.fill(prefix, EVENTS, canonical(events)[:count])
             group = self._group.format(prefix=prefix)
             arguments = [part.format(group=group) for part in self._arguments]
             base = self._stage.environment(prefix)
             environments = [{**base, **own} for own in self._environments]
             async with running([arguments] * len(environments), environments) as processes:
-                return await self._stage.watch(prefix, group, count, processes)
+                return await self._stage.watch(prefix, group, count * self._times, processes)
 
 
 def contestants(stage: Stage) -> list[Contestant]:
@@ -59,6 +64,7 @@ def contestants(stage: Stage) -> list[Contestant]:
             title="bare aiokafka, consuming only",
             arguments=(*bare, "consume", "{group}"),
             group="{prefix}.consume",
+            times=_TIMES_WITHOUT_WORK,
         ),
         Consumers(
             stage,

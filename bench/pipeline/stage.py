@@ -24,6 +24,8 @@ from tests.harness.environment import variables
 PARTITIONS = 6
 WARM_SHARE = 0.1
 """Of the events, finished before the clock starts: connections, caches and memories are warm."""
+_MEASURED_SHARE = 0.5
+"""Of the events, at least so many must be measured; else the contestant gets too few."""
 
 _ALL = list(range(PARTITIONS))
 _AT_ONCE = 5_000
@@ -123,6 +125,9 @@ class Stage:
                     begun = (done, now, cpu_seconds(processes))
                 if begun is not None and done >= events:
                     first, started, cpu = begun
+                    if done - first < _MEASURED_SHARE * events:
+                        message = f"`{group}` committed {first} of {events} events at once: give it more"
+                        raise StalledError(message)
                     return Figure(
                         done - first,
                         now - started,
