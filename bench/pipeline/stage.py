@@ -126,7 +126,9 @@ class Stage:
                 if begun is not None and done >= events:
                     first, started, cpu = begun
                     if done - first < _MEASURED_SHARE * events:
-                        message = f"`{group}` committed {first} of {events} events at once: give it more"
+                        message = (
+                            f"`{group}` committed {first} of {events} events at once: give it more"
+                        )
                         raise StalledError(message)
                     return Figure(
                         done - first,
