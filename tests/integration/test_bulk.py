@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
@@ -54,6 +54,17 @@ async def stored(database: Database) -> int:
         return (await connection.execute(select(func.count()).select_from(event_ids))).scalar_one()
 
 
+async def one_waits_for_a_lock(database: Database) -> None:
+    """Wait until a session of the server waits for another one's lock."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(30):
+        while True:
+            async with database.reading() as connection:
+                if (await connection.execute(waiting)).scalar_one() == 1:
+                    return
+            await asyncio.sleep(0.02)
+
+
 async def test_rows_are_part_of_the_transaction(database: Database) -> None:
     """Even when nothing has been asked of the connection before them."""
 
@@ -83,7 +94,7 @@ async def test_two_reporters_claim_an_id_once(database: Database) -> None:
     async with database.writing() as connection:
         assert await record_ids(connection, uses(first), NOW) is None
         later = asyncio.create_task(claim_later())
-        await asyncio.sleep(0.3)
+        await one_waits_for_a_lock(database)
         assert not later.done()
     assert await later == first
     assert await stored(database) == len(names)

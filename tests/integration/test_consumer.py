@@ -47,12 +47,27 @@ class Bench:
             ]
         )
 
-    def consumer(self, handle: Handler, resume: Resume | None = None) -> BatchConsumer:
-        """A consumer of the group that all of them share."""
+    async def read_by_another(self, count: int) -> None:
+        """Wait until a consumer of another group has read so many records."""
+        read = 0
+
+        async def handle(records: Sequence[Record]) -> None:
+            nonlocal read
+            read += len(records)
+
+        consumer = self.consumer(handle, group="another")
+        await consumer.start()
+        await until(lambda: read >= count)
+        await consumer.stop()
+
+    def consumer(
+        self, handle: Handler, resume: Resume | None = None, *, group: str = "group"
+    ) -> BatchConsumer:
+        """A consumer; those of a test share one group unless another is named."""
         return BatchConsumer(
             self.settings,
             topic=self.topic,
-            group_id=f"{self.topic}.group",
+            group_id=f"{self.topic}.{group}",
             client_id="test",
             handle=handle,
             metric_set=self.metric_set,
@@ -189,7 +204,8 @@ async def test_consumer_that_stops_itself_keeps_its_place(bench: Bench) -> None:
     await consumer.start()
     await until(lambda: consumer.stopped is not None)
     taken = len(seen)
-    await asyncio.sleep(0.5)
+    await bench.publish(30)
+    await bench.read_by_another(60)
     ready = await consumer.ready()
     await consumer.stop()
     assert len(seen) == taken
@@ -202,9 +218,9 @@ async def test_consumer_that_stops_itself_keeps_its_place(bench: Bench) -> None:
 
     consumer = bench.consumer(handle)
     await consumer.start()
-    await until(lambda: len(again) >= 30)
+    await until(lambda: len(again) >= 60)
     await consumer.stop()
-    assert sorted(again) == [(partition, o) for partition in range(3) for o in range(10)]
+    assert sorted(again) == [(partition, o) for partition in range(3) for o in range(20)]
 
 
 async def test_positions_come_from_where_they_are_kept(bench: Bench) -> None:
@@ -235,10 +251,11 @@ async def test_positions_come_from_where_they_are_kept(bench: Bench) -> None:
     consumer = bench.consumer(handle_second, resume)
     await consumer.start()
     await until(lambda: len(second) >= 9)
-    await asyncio.sleep(0.3)
+    await bench.publish(3)
+    await until(lambda: {(partition, 10) for partition in range(3)} <= set(second))
     await consumer.stop()
 
-    assert sorted(second) == [(partition, o) for partition in range(3) for o in (7, 8, 9)]
+    assert sorted(second) == [(partition, o) for partition in range(3) for o in (7, 8, 9, 10)]
 
 
 async def test_stop_does_not_wait_for_positions_that_cannot_be_read(bench: Bench) -> None:
