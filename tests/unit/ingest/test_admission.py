@@ -169,12 +169,13 @@ def test_unknown_term_is_refused_with_the_nearest(
 
 
 def test_unknown_categories_and_facts_are_refused(admit: Admit, event: MakeEvent) -> None:
-    """Each unknown category and fact is an error of its own."""
-    document = event({"data_categories": ["user.nme", "zzz"], "facts": {"consent.markting": True}})
+    """Each unknown category and fact is an error of its own; a category's names its index."""
+    categories = ["user.nme", "user.name", "zzz"]
+    document = event({"data_categories": categories, "facts": {"consent.markting": True}})
     refusal = refused(admit, document)
     assert [error.field for error in refusal.errors] == [
-        "/data/data_categories",
-        "/data/data_categories",
+        "/data/data_categories/0",
+        "/data/data_categories/2",
         "/data/facts",
     ]
     assert "`user.name`" in refusal.errors[0].detail
@@ -224,6 +225,12 @@ def test_own_source_is_admit(admit: Admit, event: MakeEvent, source: str) -> Non
 def test_implausible_time_is_refused(admit: Admit, event: MakeEvent, instant: str) -> None:
     """A time far ahead of the clock of ingest, or before 1970, is refused, whatever the offset."""
     assert refused(admit, event(time=instant)).error_class is ErrorClass.IMPLAUSIBLE_TIME
+
+
+def test_time_too_far_ahead_is_told_the_bound(admit: Admit, event: MakeEvent) -> None:
+    """The refusal says how far ahead of the clock of ingest a time may be."""
+    [error] = refused(admit, event(time="2026-03-02T11:00:01Z")).errors
+    assert error.detail.startswith("is more than 7200 seconds ahead of the clock of ingest;")
 
 
 @pytest.mark.parametrize("instant", ["2026-03-02T11:00:00Z", "1970-01-01T00:00:00Z"])

@@ -187,7 +187,11 @@ class AdmissionBatch:
         if known is None or known.vocabulary is not vocabulary:
             known = self._look_up_terms(event.flow, vocabulary)
         if not _EARLIEST <= event.time <= self.now + self._rules.max_future:
-            detail = "is in the future; check the publisher's clock and the time's zone"
+            seconds = self._rules.max_future.total_seconds()
+            detail = (
+                f"is more than {seconds:.0f} seconds ahead of the clock of ingest; check the "
+                "publisher's clock and the time's zone"
+            )
             if event.time < _EARLIEST:
                 detail = "is before 1970; check the publisher's clock"
             raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))
@@ -198,7 +202,7 @@ class AdmissionBatch:
         unknown = find_unknown_terms(vocabulary, flow.terms)
         if unknown:
             suggest = self._refused < _MAX_EVENTS_WITH_SUGGESTIONS
-            errors = _unknown_terms(unknown, vocabulary, suggest=suggest)
+            errors = _unknown_terms(unknown, flow.terms, vocabulary, suggest=suggest)
             raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
         known = _KnownFlow(vocabulary, _digested(flow.terms))
         self._admission.flows.put(flow.text, known, cost=len(known.digested))
@@ -218,7 +222,7 @@ def _refused_controller(
 
 
 def _unknown_terms(
-    unknown: Iterable[UnknownTerm], vocabulary: Vocabulary, *, suggest: bool
+    unknown: Iterable[UnknownTerm], flow: Flow, vocabulary: Vocabulary, *, suggest: bool
 ) -> Iterator[FieldError]:
     by_noun = {taxonomy.noun: taxonomy for taxonomy in vocabulary.taxonomies().values()}
     for number, term in enumerate(unknown):
@@ -228,7 +232,14 @@ def _unknown_terms(
         if suggest and number < _MAX_SUGGESTIONS:
             hint = did_you_mean(term.term, by_noun[term.noun])
         detail = f"has an unknown {term.noun}" + (hint or "; look the term up in the vocabulary")
-        yield FieldError(f"/data/{term.field}", detail)
+        yield FieldError(_pointer(term, flow), detail)
+
+
+def _pointer(term: UnknownTerm, flow: Flow) -> str:
+    """Where the term stands in the event."""
+    if term.field == "data_categories":
+        return f"/data/data_categories/{flow.data_categories.index(term.term)}"
+    return f"/data/{term.field}"
 
 
 def _digested(flow: Flow) -> str:

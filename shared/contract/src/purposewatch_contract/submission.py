@@ -192,7 +192,8 @@ def _explain_one(problem: ErrorDetails) -> FieldError:
         # the model's only rule across fields; its message is fixed text
         return FieldError("/data/data_categories", "names a category twice; name each once")
     if location[:2] == ("data", "facts"):
-        return FieldError(pointer, _RULES["/data/facts"])
+        rule = "must be true or false" if kind == "bool_type" else _RULES["/data/facts"]
+        return FieldError(pointer, rule)
     return FieldError(pointer, _RULES.get(pointer, _TERM_RULE))
 
 

@@ -155,6 +155,18 @@ def test_wrong_data_is_named(event: MakeEvent, name: str, value: object, field: 
     assert [f"/data/{field}"] == fields(refused(document))
 
 
+@pytest.mark.parametrize("value", [1, "true", None, []])
+def test_fact_that_is_not_a_boolean_is_told_what_it_must_be(
+    event: MakeEvent, value: object
+) -> None:
+    """A fact of another type is told the rule for its value, not that for all facts."""
+    [error] = refused(event({"facts": {"consent.marketing": value}})).errors
+    assert (error.field, error.detail) == (
+        "/data/facts/consent.marketing",
+        "must be true or false",
+    )
+
+
 def test_naive_time_is_told_to_add_its_zone(event: MakeEvent) -> None:
     """A time without a zone is refused with what to append."""
     [error] = refused(event(time="2026-03-02T08:15:00")).errors
