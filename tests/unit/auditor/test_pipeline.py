@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import ConsumerRecord
+from structlog.testing import capture_logs
 
 from purposewatch_auditor.audit import Decider, decider_for
 from purposewatch_auditor.pipeline import AuditPipeline
@@ -111,6 +112,15 @@ async def test_one_record_out_for_each_in_same_partition_and_order(
     ]
     offsets = [json.loads(each.value)["position"]["offset"] for each in published.records]
     assert offsets == [7, 8, 0, 9]
+
+
+async def test_dead_letters_are_logged_once_per_batch_and_class(pipeline: AuditPipeline) -> None:
+    """A batch has one log line for each error class, with a count."""
+    with capture_logs() as logs:
+        await pipeline.handle([record(5, 7, b"bad"), record(5, 8, b"bad"), record(2, 0, event())])
+
+    [line] = [each for each in logs if each["event"] == "records dead-lettered"]
+    assert (line["records"], line["first_partition"], line["first_offset"]) == (2, 5, 7)
 
 
 async def test_limit_stops_before_anything_of_the_batch_is_published(

@@ -172,6 +172,23 @@ async def test_refused_event_says_why_and_nothing_personal(
         assert base64.b64encode(SUBJECT_ID.encode()).decode() not in text
 
 
+async def test_dead_letters_are_logged_once_per_batch_and_class(
+    ingest: Ingest, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """A batch has one log line for each error class: how many, and the first of them."""
+    limit = DeadLetterLimit(DeadLetterPolicy(max_consecutive=100, max_ratio=1.0, window=100))
+    handler = RawTopicHandler(ingest, producer, limit, dead_letters_topic="dead-letters")  # type: ignore[arg-type]
+    good = json.dumps(event()).encode()
+    values = [good, b"x", b"", b"y", good, b"z"]
+    with capture_logs() as logs:
+        await handler.handle([record(value, offset) for offset, value in enumerate(values)])
+    assert [
+        (each["error_class"], each["records"], each["first_offset"])
+        for each in logs
+        if each["event"] == "records dead-lettered"
+    ] == [("not_json", 3, 1), ("empty", 1, 2)]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -14,6 +14,7 @@ from purposewatch_runtime.kafka import (
     OutgoingRecord,
     Record,
     StopConsumingError,
+    log_dead_letters,
 )
 from purposewatch_runtime.logs import get_logger
 
@@ -107,14 +108,7 @@ class AuditPipeline:
             )
 
     def _report(self, letters: Sequence[DeadLetter]) -> None:
+        counter = self._metrics.counter(m.DEAD_LETTERS)
         for letter in letters:
-            position = letter.position
-            self._metrics.counter(m.DEAD_LETTERS).labels(position.topic, letter.error_class).inc()
-            _log.warning(
-                "record dead-lettered",
-                topic=position.topic,
-                partition=position.partition,
-                offset=position.offset,
-                error_class=letter.error_class,
-                reason=letter.reason,
-            )
+            counter.labels(letter.position.topic, letter.error_class).inc()
+        log_dead_letters(letters)

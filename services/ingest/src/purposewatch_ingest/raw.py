@@ -1,9 +1,10 @@
 """The raw topic: every record becomes a canonical event or a dead letter, both acknowledged."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from purposewatch_contract import ErrorClass
+from purposewatch_contract import DeadLetter, ErrorClass
 from purposewatch_contract.submission import FieldError, RefusedError
 from purposewatch_ingest.admission import (
     UNREGISTERED,
@@ -22,10 +23,11 @@ from purposewatch_runtime.kafka import (
     RejectedRecord,
     StopConsumingError,
     dead_letter_of,
+    log_dead_letters,
 )
-from purposewatch_runtime.logs import get_logger
 
-_log = get_logger(__name__)
+_SLICE = 100
+"""So many records are admitted, in a few milliseconds, before HTTP requests have their turn."""
 
 
 class RawTopicHandler:
@@ -51,7 +53,10 @@ class RawTopicHandler:
         `StopConsumingError`, with nothing of the batch published, when too many are bad.
         """
         batch = self._ingest.begin_batch()
-        results = [admit_record(record, batch) for record in records]
+        results: list[AdmittedEvent | RefusedEvent] = []
+        for start in range(0, len(records), _SLICE):
+            results += [admit_record(record, batch) for record in records[start : start + _SLICE]]
+            await asyncio.sleep(0)
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],
@@ -59,29 +64,29 @@ class RawTopicHandler:
         )
         if stop is not None:
             raise StopConsumingError(stop)
+        letters = [
+            _dead_letter(record, result.error, batch.now)
+            for record, result in zip(records, results, strict=True)
+            if isinstance(result, RefusedEvent)
+        ]
+        of_refused = iter(letters)
         await self._producer.publish(
             [
                 self._ingest.outgoing(result)
                 if isinstance(result, AdmittedEvent)
-                else self._dead_letter(record, result.error, batch.now)
-                for record, result in zip(records, results, strict=True)
+                else self._outgoing_letter(next(of_refused))
+                for result in results
             ]
         )
         self._limit = limit
         self._observe(records, results)
+        log_dead_letters(letters)
 
-    def _dead_letter(self, record: Record, error: RefusedError, now: datetime) -> OutgoingRecord:
-        letter = dead_letter_of(
-            record,
-            consumer="ingest",
-            error_class=error.error_class,
-            reason=str(error),
-            now=now,
-        )
+    def _outgoing_letter(self, letter: DeadLetter) -> OutgoingRecord:
         return OutgoingRecord(
             self._dead_letters_topic,
             letter.__pydantic_serializer__.to_json(letter),
-            partition=record.partition,
+            partition=letter.position.partition,
             headers=(("content-type", b"application/json"),),
         )
 
@@ -92,25 +97,16 @@ class RawTopicHandler:
             [result.publisher for result in results if isinstance(result, AdmittedEvent)], "kafka"
         )
         refused = [
-            (record, result.publisher, result.error)
+            (record.topic, result.publisher, result.error.error_class)
             for record, result in zip(records, results, strict=True)
             if isinstance(result, RefusedEvent)
         ]
         self._ingest.count_refused(
-            [(publisher, error.error_class) for _, publisher, error in refused], "kafka"
+            [(publisher, error_class) for _, publisher, error_class in refused], "kafka"
         )
         counter = self._ingest.metric_set.counter(m.DEAD_LETTERS)
-        for record, publisher, error in refused:
-            counter.labels(record.topic, error.error_class).inc()
-            _log.warning(
-                "record dead-lettered",
-                publisher=publisher,
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                error_class=error.error_class,
-                reason=str(error),
-            )
+        for topic, _, error_class in refused:
+            counter.labels(topic, error_class).inc()
 
 
 def admit_record(record: Record, batch: AdmissionBatch) -> AdmittedEvent | RefusedEvent:
@@ -129,3 +125,13 @@ def admit_record(record: Record, batch: AdmissionBatch) -> AdmittedEvent | Refus
     except Exception as error:  # noqa: BLE001 - dead-letter the record, whatever the defect
         detail = f"ingest failed on this record ({type(error).__name__}); report it as a defect"
         return RefusedEvent(UNREGISTERED, RefusedError(ErrorClass.INTERNAL, FieldError("", detail)))
+
+
+def _dead_letter(record: Record, error: RefusedError, now: datetime) -> DeadLetter:
+    return dead_letter_of(
+        record,
+        consumer="ingest",
+        error_class=error.error_class,
+        reason=str(error),
+        now=now,
+    )

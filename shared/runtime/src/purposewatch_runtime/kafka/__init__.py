@@ -12,7 +12,11 @@ from purposewatch_runtime.kafka.connection import (
 )
 from purposewatch_runtime.kafka.consumer import BatchConsumer, Handler, StopConsumingError
 from purposewatch_runtime.kafka.dead_letter_limit import DeadLetterLimit, DeadLetterPolicy
-from purposewatch_runtime.kafka.dead_letters import dead_letter_of, written_at
+from purposewatch_runtime.kafka.dead_letters import (
+    dead_letter_of,
+    log_dead_letters,
+    written_at,
+)
 from purposewatch_runtime.kafka.producer import (
     AcknowledgedProducer,
     NoSuchPartitionError,
@@ -42,5 +46,6 @@ __all__ = [
     "build_producer",
     "build_reader",
     "dead_letter_of",
+    "log_dead_letters",
     "written_at",
 ]

@@ -1,17 +1,22 @@
 """Dead letters of Kafka records: complete, and always small and valid enough to be published."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pydantic_core import to_json
 
 from purposewatch_contract import DeadLetter, ErrorClass, Header, Position
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
+from purposewatch_runtime.logs import get_logger
 
 MAX_ORIGINAL_BYTES = 3 * 1024 * 1024 - 64 * 1024
 """What fits, in base64 and with all other fields, into a record of the dead-letters topic."""
 
 _MAX_REASON = 2_000
 _LATEST_MS = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
+
+_log = get_logger(__name__)
 
 
 def written_at(record: Record) -> datetime:
@@ -55,6 +60,23 @@ def dead_letter_of(  # noqa: PLR0913 - the fields of a dead letter
         policy_version=policy_version,
         failed_time=now,
     )
+
+
+def log_dead_letters(letters: Sequence[DeadLetter]) -> None:
+    """Log a batch's dead letters: one line for each error class, with the first as the example."""
+    counts = Counter(letter.error_class for letter in letters)
+    examples = {letter.error_class: letter for letter in reversed(letters)}
+    for error_class, records in counts.items():
+        first = examples[error_class]
+        _log.warning(
+            "records dead-lettered",
+            error_class=error_class,
+            records=records,
+            topic=first.position.topic,
+            first_partition=first.position.partition,
+            first_offset=first.position.offset,
+            first_reason=first.reason,
+        )
 
 
 def _size(record: Record) -> int:
