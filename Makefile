@@ -29,7 +29,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test coverage lint format unit cases integration e2e chaos packaging \
-        schemas lock docs picture bench bench-core bench-page bench-memory bench-scaling screenshots million up down \
+        schemas lock docs picture bench bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
 help:  ## Show this list
@@ -108,6 +108,9 @@ bench-core: $(VENV)/bench.stamp  ## Compare the decision core with other policy 
 bench: install-dev  ## Compare the pipeline on Apache Kafka with bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
 	$(BIN)/python -m bench.pipeline $(BENCH_OPTIONS)
 	$(if $(ONLY),,$(BIN)/python -m bench.pipeline.idle)
+
+bench-fairness: install-dev  ## Measure what a quiet publisher gets while another one floods ingest
+	$(BIN)/python -m bench.pipeline.fairness
 
 bench-memory: $(VENV)/bench.stamp  ## Plot the services' memory over 20 minutes
 	$(BIN)/python -m bench.pipeline.memory

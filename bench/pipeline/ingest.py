@@ -99,7 +99,7 @@ class Http:
                 own = {**self._stage.environment(prefix), **environment}
                 async with running([("-m", "purposewatch_ingest")], [own]) as processes:
                     port = int(environment["PURPOSEWATCH_INGEST_HTTP_PORT"])
-                    await _ready(port, processes)
+                    await ready(port, processes)
                     warm = int(WARM_SHARE * len(requests))
                     await self._send(port, requests[:warm])
                     started, cpu = time.perf_counter(), cpu_seconds(processes)
@@ -121,10 +121,10 @@ class Http:
 
     async def _connection(self, port: int, waiting: Iterator[tuple[bytes, int]]) -> int:
         sent = 0
-        async with _connected(port) as (reader, writer):
+        async with connected(port) as (reader, writer):
             for request, size in waiting:
                 writer.write(request)
-                status = await _answer(reader)
+                status = await answer(reader)
                 if status != 202:
                     message = f"ingest answered {status}"
                     raise RuntimeError(message)
@@ -140,12 +140,13 @@ def _requests(
     for sent in events:
         waiting[sent.publisher].append(sent.body)
         if len(waiting[sent.publisher]) == size:
-            yield _request(waiting.pop(sent.publisher), keys[sent.publisher]), size
+            yield whole_request(waiting.pop(sent.publisher), keys[sent.publisher]), size
     for publisher, bodies in waiting.items():
-        yield _request(bodies, keys[publisher]), len(bodies)
+        yield whole_request(bodies, keys[publisher]), len(bodies)
 
 
-def _request(bodies: Sequence[bytes], key: str) -> bytes:
+def whole_request(bodies: Sequence[bytes], key: str) -> bytes:
+    """A request with these events."""
     single = len(bodies) == 1
     body = bodies[0] if single else b"[" + b",".join(bodies) + b"]"
     kind = "cloudevents" if single else "cloudevents-batch"
@@ -157,9 +158,10 @@ def _request(bodies: Sequence[bytes], key: str) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _connected(
+async def connected(
     port: int,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to ingest."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield reader, writer
@@ -167,7 +169,7 @@ async def _connected(
         writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> int:
+async def answer(reader: asyncio.StreamReader) -> int:
     """The status of the next answer, read to its end."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = next(
@@ -177,15 +179,16 @@ async def _answer(reader: asyncio.StreamReader) -> int:
     return int(head.split(b" ", 2)[1])
 
 
-async def _ready(port: int, processes: Sequence[Measured]) -> None:
+async def ready(port: int, processes: Sequence[Measured]) -> None:
+    """Wait until ingest answers that it is ready."""
     async with asyncio.timeout(_READY_SECONDS):
         while True:
             for process in processes:
                 process.check()
             with contextlib.suppress(OSError):
-                async with _connected(port) as (reader, writer):
+                async with connected(port) as (reader, writer):
                     writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    if await _answer(reader) == 200:
+                    if await answer(reader) == 200:
                         return
             await asyncio.sleep(0.1)
 
