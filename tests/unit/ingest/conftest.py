@@ -1,12 +1,20 @@
 """A small setting for ingest: one publisher, one controller, a fixed clock."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
+from purposewatch_ingest.http.api import build_api
+from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
+from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
+from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_policy.vocabulary import Vocabulary
@@ -14,6 +22,7 @@ from purposewatch_runtime.kafka import OutgoingRecord
 from purposewatch_runtime.metrics import MetricSet
 
 KEY = "pwk_a-key-for-tests"
+QUIET_KEY = "pwk_another-key-for-tests"
 
 
 class FakeProducer:
@@ -54,7 +63,7 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture
 def publisher() -> Publisher:
-    """The only registered publisher."""
+    """The publisher that most tests are about; `quiet` is another one."""
     return Publisher("crm", frozenset({"wework-labs"}))
 
 
@@ -63,7 +72,15 @@ def rules(vocabulary: Vocabulary, publisher: Publisher) -> AdmissionRules:
     """The rules of admission; one controller is not the publisher's."""
     return AdmissionRules(
         {"wework-labs": vocabulary, "linggan-house": vocabulary},
-        PublisherRegister([(publisher, [sha256(KEY.encode()).hexdigest()])]),
+        PublisherRegister(
+            [
+                (publisher, [sha256(KEY.encode()).hexdigest()]),
+                (
+                    Publisher("quiet", frozenset({"wework-labs"})),
+                    [sha256(QUIET_KEY.encode()).hexdigest()],
+                ),
+            ]
+        ),
         Pseudonymiser(b"k" * 32, "1"),
         timedelta(hours=2),
     )
@@ -87,6 +104,62 @@ def ingest(rules: AdmissionRules, now: datetime, metric_set: MetricSet) -> Inges
         events_topic="data-access.events",
         events_partitions=6,
         metric_set=metric_set,
+    )
+
+
+@pytest.fixture
+def request_shares(metric_set: MetricSet) -> RequestShares:
+    """Small shares, and little patience."""
+    limits = RequestShareLimits(
+        body_bytes=8_388_608,
+        body_bytes_per_publisher=2_097_152,
+        slots=4,
+        slots_per_publisher=2,
+        waiting_per_publisher=100,
+        wait_timeout_seconds=0.1,
+    )
+    return RequestShares(limits, metric_set)
+
+
+@pytest.fixture
+def request_limits() -> RequestLimits:
+    """Limits as by default, but little patience."""
+    return RequestLimits(
+        max_body_bytes=1_048_576,
+        max_batch_events=1_000,
+        body_timeout_seconds=0.2,
+        acknowledge_timeout_seconds=0.2,
+    )
+
+
+@pytest.fixture
+def api(
+    ingest: Ingest,
+    producer: FakeProducer,
+    metric_set: MetricSet,
+    request_limits: RequestLimits,
+    request_shares: RequestShares,
+) -> FastAPI:
+    """The application without Kafka and without background parts."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+
+    authenticator = Authenticator(ingest.register, metric_set, clock=lambda: 0.0)
+    return build_api(
+        EventsEndpoint(
+            ingest,
+            producer,  # type: ignore[arg-type]
+            authenticator,
+            request_limits,
+            request_shares,
+        ),
+        VocabularyEndpoint(ingest, authenticator),
+        routes=[],
+        lifespan=lifespan,
+        metric_set=metric_set,
+        version="0",
     )
 
 

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_name
 from purposewatch_ingest.admission import Pseudonymiser
 from purposewatch_ingest.http.api import build_api
+from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
-from purposewatch_ingest.http.requests import InFlight
+from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
 from purposewatch_ingest.publishers import PublisherRegister, load_register
@@ -88,9 +89,11 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         body_timeout_seconds=settings.ingest_body_timeout_seconds,
         acknowledge_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,
     )
+    authenticator = Authenticator(ingest.register, metric_set)
+    shares = RequestShares(_share_limits(settings), metric_set)
     app = build_api(
-        EventsEndpoint(ingest, producer, limits, InFlight(settings.ingest_max_in_flight)),
-        VocabularyEndpoint(ingest),
+        EventsEndpoint(ingest, producer, authenticator, limits, shares),
+        VocabularyEndpoint(ingest, authenticator),
         routes=[
             *health_routes(
                 live={},
@@ -108,6 +111,17 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         version=own_version,
     )
     return app, supervisor
+
+
+def _share_limits(settings: IngestSettings) -> RequestShareLimits:
+    return RequestShareLimits(
+        body_bytes=settings.ingest_max_bodies_bytes,
+        body_bytes_per_publisher=settings.ingest_max_bodies_bytes_per_publisher,
+        slots=settings.ingest_max_in_flight,
+        slots_per_publisher=settings.ingest_max_in_flight_per_publisher,
+        waiting_per_publisher=settings.ingest_max_waiting_per_publisher,
+        wait_timeout_seconds=settings.ingest_wait_timeout_seconds,
+    )
 
 
 def _watch_register(

@@ -36,7 +36,24 @@ class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSetti
     ingest_max_body_bytes: int = Field(default=1_048_576, ge=1_024)
     ingest_max_batch_events: int = Field(default=1_000, ge=1)
     ingest_max_in_flight: int = Field(
-        default=128, ge=1, description="Requests handled at once; bounds memory, more get a 503."
+        default=128,
+        ge=1,
+        description="Slots. A request takes one for each 64 KiB of its body, once it has arrived.",
+    )
+    ingest_max_in_flight_per_publisher: int = Field(
+        default=32, ge=1, description="Slots that one publisher holds at once."
+    )
+    ingest_max_bodies_bytes: int = Field(
+        default=67_108_864, ge=1_024, description="Bodies received or handled at once, in bytes."
+    )
+    ingest_max_bodies_bytes_per_publisher: int = Field(
+        default=16_777_216, ge=1_024, description="Of that, bodies of one publisher."
+    )
+    ingest_max_waiting_per_publisher: int = Field(
+        default=256, ge=1, description="Requests of one publisher that wait; more get a 503."
+    )
+    ingest_wait_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="For a waiting request; then it gets a 503."
     )
     ingest_body_timeout_seconds: float = Field(
         default=10.0, gt=0, description="For a request's whole content to arrive."

@@ -1,6 +1,7 @@
 """`POST /v1/events`: events in, 202 once Kafka has acknowledged every one of them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -18,13 +19,15 @@ from purposewatch_ingest.content_modes import (
     events_in_request,
     traceparent_of,
 )
+from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
     answer_defect,
     refusal_problem,
 )
-from purposewatch_ingest.http.requests import RETRY_SECONDS, InFlight, authenticate, read_body
+from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
+from purposewatch_ingest.http.requests import body_bound, read_body
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_runtime.kafka import AcknowledgedProducer
@@ -32,6 +35,8 @@ from purposewatch_runtime.logs import get_logger
 
 _OWN_BATCHES = 20
 """From this many events on, a request's events are sent apart from those of other requests."""
+_SLICE = 20
+"""So many events are admitted, in well under a millisecond, before others have the event loop."""
 
 _log = get_logger(__name__)
 
@@ -57,31 +62,35 @@ class EventsEndpoint:
         self,
         ingest: Ingest,
         producer: AcknowledgedProducer,
+        authenticator: Authenticator,
         limits: RequestLimits,
-        in_flight: InFlight,
+        shares: RequestShares,
     ) -> None:
         self._ingest = ingest
         self._producer = producer
+        self._authenticator = authenticator
         self._limits = limits
-        self._in_flight = in_flight
+        self._shares = shares
 
     async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
         try:
-            publisher = authenticate(request, self._ingest.register())
+            publisher = self._authenticator.publisher_of(request)
             mode = content_mode(request.headers.get("content-type", ""))
             binary = mode is ContentMode.BINARY
             if mode is None or (binary and "ce-specversion" not in request.headers):
                 detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
                 raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)  # noqa: TRY301
-            with self._in_flight.take():
+            bound = body_bound(request, max_bytes=self._limits.max_body_bytes)
+            async with self._shares.receive(publisher.name, bound):
                 body = await read_body(
                     request,
                     max_bytes=self._limits.max_body_bytes,
                     timeout_seconds=self._limits.body_timeout_seconds,
                 )
-                admitted = self._admit(request, mode, body, publisher)
-                await self._publish(admitted)
+                async with self._shares.handle(publisher.name, len(body)):
+                    admitted = await self._admit(request, mode, body, publisher)
+                    await self._publish(admitted)
             self._ingest.count_accepted([publisher.name] * len(admitted), "http")
             return JSONResponse({"accepted": len(admitted)}, status_code=202)
         except ProblemError:
@@ -89,7 +98,7 @@ class EventsEndpoint:
         except Exception as error:  # noqa: BLE001 - must not be logged elsewhere: messages may quote
             return await answer_defect(request, error)
 
-    def _admit(
+    async def _admit(
         self, request: Request, mode: ContentMode, body: bytes, publisher: Publisher
     ) -> list[AdmittedEvent]:
         """Admit every event of the request, or raise the problem of those that are refused."""
@@ -103,12 +112,8 @@ class EventsEndpoint:
             most = self._limits.max_batch_events
             detail = f"the batch has {len(texts)} events; send at most {most} in one request"
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
-        batch = self._ingest.begin_batch()
         traceparent = traceparent_of(request.headers.items())
-        results = [
-            batch.admit(text, origin="http", traceparent=traceparent, publisher=publisher)
-            for text in texts
-        ]
+        results = await self._admit_in_slices(texts, traceparent, publisher)
         refused = {
             index: result.error
             for index, result in enumerate(results)
@@ -119,6 +124,20 @@ class EventsEndpoint:
             self._ingest.count_refused(classes, "http")
             raise refusal_problem(refused, len(texts))
         return [result for result in results if isinstance(result, AdmittedEvent)]
+
+    async def _admit_in_slices(
+        self, texts: Sequence[bytes], traceparent: str | None, publisher: Publisher
+    ) -> list[AdmittedEvent | RefusedEvent]:
+        """Admit events under one set of rules, and let other requests run between slices."""
+        batch = self._ingest.begin_batch()
+        results: list[AdmittedEvent | RefusedEvent] = []
+        for start in range(0, len(texts), _SLICE):
+            async with self._shares.turn(publisher.name):
+                results += [
+                    batch.admit(text, origin="http", traceparent=traceparent, publisher=publisher)
+                    for text in texts[start : start + _SLICE]
+                ]
+        return results
 
     async def _publish(self, admitted: list[AdmittedEvent]) -> None:
         try:

@@ -3,8 +3,8 @@
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
+from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
-from purposewatch_ingest.http.requests import authenticate
 from purposewatch_ingest.ingest import Ingest
 
 
@@ -27,12 +27,13 @@ class VocabularyAnswer(BaseModel):
 class VocabularyEndpoint:
     """Shows publishers the vocabularies of their own controllers."""
 
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Ingest, authenticator: Authenticator) -> None:
         self._ingest = ingest
+        self._authenticator = authenticator
 
     async def show(self, request: Request, controller: str) -> VocabularyAnswer:
         """Handle one request."""
-        publisher = authenticate(request, self._ingest.register())
+        publisher = self._authenticator.publisher_of(request)
         vocabulary = self._ingest.vocabularies().get(controller)
         if vocabulary is None or controller not in publisher.controllers:
             # one answer for both: other controllers must not be revealed to the publisher

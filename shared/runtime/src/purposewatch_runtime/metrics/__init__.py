@@ -31,8 +31,12 @@ from purposewatch_runtime.metrics.common import (
 from purposewatch_runtime.metrics.declared import DECLARED, OBJECTIVE_SECONDS, OUTCOMES, UNJUDGED
 from purposewatch_runtime.metrics.ingest import (
     INGEST_ACCEPTED,
+    INGEST_BODY_BYTES,
+    INGEST_KEYS_REFUSED,
     INGEST_PUBLISHERS_RELOAD_FAILED,
     INGEST_REFUSED,
+    INGEST_REQUESTS,
+    INGEST_REQUESTS_REFUSED,
 )
 from purposewatch_runtime.metrics.metric_set import MetricSet
 from purposewatch_runtime.metrics.reporter import (
@@ -95,8 +99,12 @@ __all__ = [
     "FINDINGS",
     "HTTP_REQUEST_SECONDS",
     "INGEST_ACCEPTED",
+    "INGEST_BODY_BYTES",
+    "INGEST_KEYS_REFUSED",
     "INGEST_PUBLISHERS_RELOAD_FAILED",
     "INGEST_REFUSED",
+    "INGEST_REQUESTS",
+    "INGEST_REQUESTS_REFUSED",
     "LABELS_REPLACED",
     "LEDGER_DEAD_LETTERS",
     "LEDGER_EVENTS",

@@ -16,6 +16,34 @@ INGEST_REFUSED = CounterSpec(
     ("publisher", "transport", "error_class"),
     unit="events",
 )
+INGEST_BODY_BYTES = GaugeSpec(
+    "purposewatch_ingest_body_bytes",
+    "Memory held for request bodies that are received or handled.",
+    ("ingest",),
+    ("publisher",),
+    unit="bytes",
+)
+INGEST_REQUESTS = GaugeSpec(
+    "purposewatch_ingest_requests",
+    "Requests that wait (`waiting`) for memory or a slot, or hold slots (`handling`).",
+    ("ingest",),
+    ("publisher", "state"),
+    unit="count",
+)
+INGEST_REQUESTS_REFUSED = CounterSpec(
+    "purposewatch_ingest_requests_refused",
+    "Requests answered 503 because their publisher was over its share (`queue_full`, `share`) or "
+    "ingest was full (`capacity`).",
+    ("ingest",),
+    ("publisher", "reason"),
+    unit="count",
+)
+INGEST_KEYS_REFUSED = CounterSpec(
+    "purposewatch_ingest_keys_refused",
+    "Requests without a registered key. Some of them are logged.",
+    ("ingest",),
+    unit="count",
+)
 INGEST_PUBLISHERS_RELOAD_FAILED = GaugeSpec(
     "purposewatch_ingest_publishers_reload_failed",
     "1 while the register of publishers on disk is invalid and the last valid one is in use.",
@@ -26,5 +54,9 @@ INGEST_PUBLISHERS_RELOAD_FAILED = GaugeSpec(
 INGEST: tuple[MetricSpec, ...] = (
     INGEST_ACCEPTED,
     INGEST_REFUSED,
+    INGEST_BODY_BYTES,
+    INGEST_REQUESTS,
+    INGEST_REQUESTS_REFUSED,
+    INGEST_KEYS_REFUSED,
     INGEST_PUBLISHERS_RELOAD_FAILED,
 )
