@@ -1,5 +1,6 @@
 """The compose file and the Dockerfiles, as far as they can be checked without Docker."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from purposewatch_reporter.settings import ReporterSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+DOCKERFILES = sorted([*ROOT.glob("services/*/Dockerfile"), ROOT / "cli/Dockerfile"])
+PINNED = re.compile(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 SETTINGS: dict[str, type[BaseSettings]] = {
     "auditor": AuditorSettings,
     "ingest": IngestSettings,
@@ -53,3 +56,36 @@ def test_an_image_runs_without_privileges_and_probes_its_own_port(name: str) -> 
     assert f"\nEXPOSE {port}\n" in text
     assert f"http://127.0.0.1:{port}/readyz" in text
     assert f"requirements/{name}.txt" in text
+
+
+def test_images_of_others_are_pinned_by_digest() -> None:
+    """A tag can be given to another image; a digest can't."""
+    images = [service["image"] for service in COMPOSE["services"].values() if "image" in service]
+    assert len(images) == 5
+    assert [image for image in images if not PINNED.fullmatch(image)] == []
+
+
+def test_own_images_have_the_same_pinned_base() -> None:
+    """Each Dockerfile names it in one FROM, where the dependency bot finds it, and builds on it."""
+    bases = set()
+    for dockerfile in DOCKERFILES:
+        text = dockerfile.read_text(encoding="utf-8")
+        [base] = re.findall(r"^FROM (\S+) AS pinned$", text, re.MULTILINE)
+        assert PINNED.fullmatch(base)
+        assert "\nARG PYTHON_IMAGE=pinned\n" in text
+        assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == [base] + 2 * ["${PYTHON_IMAGE}"]
+        bases.add(base)
+    assert len(DOCKERFILES) == 4
+    assert len(bases) == 1
+
+
+def test_dependency_bot_renews_every_digest() -> None:
+    """It looks into every folder with a Dockerfile, and into the compose file."""
+    bot = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text(encoding="utf-8"))
+    looked_into = {
+        (each["package-ecosystem"], directory)
+        for each in bot["updates"]
+        for directory in each.get("directories", [each.get("directory")])
+    }
+    expected = {("docker", f"/{file.parent.relative_to(ROOT).as_posix()}") for file in DOCKERFILES}
+    assert expected | {("docker-compose", "/")} <= looked_into
