@@ -11,6 +11,7 @@ from purposewatch_contract import (
     EXAMPLE_DIR,
     MESSAGES,
     SCHEMA_DIR,
+    CanonicalEvent,
     SubmittedEvent,
     declared_topics,
     render_schema,
@@ -89,6 +90,66 @@ def test_contract_refuses(change: dict[str, object], field: str) -> None:
         SubmittedEvent.model_validate_json(json.dumps(submitted(**change)))
 
     assert field in ".".join(str(part) for part in refused.value.errors()[0]["loc"])
+
+
+TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("id", "13800138000", False),
+        ("id", "0049.30.1234567", False),
+        ("id", "138-0013-8000", False),
+        ("id", "1234567", False),
+        ("id", "1:2:3:4:5:6:7--", False),
+        ("id", "1" * 15, False),
+        ("id", "123456", True),
+        ("id", "1" * 16, True),
+        ("id", "e13800138000", True),
+        ("id", "6f0e2c1a-0001", True),
+        ("id", "a" * 128, True),
+        ("id", "a" * 129, False),
+        ("source", "/crm/.", False),
+        ("source", "/crm/..", False),
+        ("source", "/crm/../shop", False),
+        ("source", "/crm/a/./b", False),
+        ("source", "/crm/...", True),
+        ("source", "/crm/.a", True),
+        ("source", "/crm/a..", True),
+        ("traceparent", f"00-{'0' * 32}-{PARENT_ID}-01", False),
+        ("traceparent", f"00-{TRACE_ID}-{'0' * 16}-01", False),
+        ("traceparent", f"ff-{TRACE_ID}-{PARENT_ID}-01", False),
+        ("traceparent", f"00-{'0' * 31}1-{'0' * 15}1-00", True),
+        ("traceparent", f"00-{'0' * 16}{'f' * 16}-{PARENT_ID}-00", True),
+        ("traceparent", f"fe-{TRACE_ID}-{PARENT_ID}-01", True),
+    ],
+)
+def test_model_and_schema_refuse_the_same_identifiers(
+    field: str, value: str, *, accepted: bool
+) -> None:
+    """Telephone numbers as ids, dot segments, and trace contexts that W3C calls invalid."""
+    event = submitted(**{field: value})
+    schema = jsonschema.Draft202012Validator(json.loads(render_schema("submitted-event")))
+    try:
+        SubmittedEvent.model_validate_json(json.dumps(event))
+    except ValidationError as refused:
+        found = [problem["loc"] for problem in refused.errors()]
+    else:
+        found = []
+
+    assert found == ([] if accepted else [(field,)])
+    assert schema.is_valid(event) == accepted
+
+
+def test_services_still_read_what_publishers_may_no_longer_send() -> None:
+    """Events that were accepted before are in the topics and in the ledger."""
+    event = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text(encoding="utf-8"))
+    trace = f"00-{'0' * 32}-{PARENT_ID}-01"
+    event |= {"id": "13800138000", "source": "/crm/..", "traceparent": trace}
+
+    read = CanonicalEvent.model_validate(event)
+    assert (read.id, read.source, read.traceparent) == ("13800138000", "/crm/..", trace)
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,14 @@ async def test_all_three_content_modes_give_the_same_event(
 async def test_traceparent_header_is_passed_on(
     client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent
 ) -> None:
-    """The request's trace context reaches Kafka; a faulty one is ignored."""
+    """The request's trace context reaches Kafka; a faulty one is ignored, as W3C demands."""
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    await post(client, event(), traceparent=trace)
-    await post(client, event(), traceparent="\x1b[31m")
-    traced, untraced = producer.records
+    faulty = ("\x1b[31m", "ff" + trace[2:], trace.replace("a", "0"), trace.replace("b", "0"))
+    for value in (trace, *faulty):
+        assert (await post(client, event(), traceparent=value)).status_code == 202
+    traced, *untraced = producer.records
     assert ("traceparent", trace.encode()) in traced.headers
-    assert len(untraced.headers) == 1
+    assert [len(record.headers) for record in untraced] == [1] * len(faulty)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,8 @@ async def test_without_a_registered_key_nothing_is_accepted(
         (b'{"id": "\xff"}', STRUCTURED, 400, "not-json"),
         (b'{"id": "\\ud800"}', STRUCTURED, 400, "not-json"),
         (b'{"id": 1, "id": 1}', STRUCTURED, 400, "not-json"),
+        (b'{"id": NaN}', STRUCTURED, 400, "not-json"),
+        (b'{"id": ' + b"9" * 5_000 + b"}", STRUCTURED, 400, "not-json"),
         (b"not json", BATCHED, 400, "not-json"),
         (b'[{"id": 1, "id": 1}]', BATCHED, 400, "not-json"),
         (b'[{"id": "\xff"}]', BATCHED, 400, "not-json"),

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from purposewatch_contract import TRACEPARENT_PATTERN, ErrorClass
+from purposewatch_contract import ErrorClass, is_traceparent
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json
 
 STRUCTURED = "application/cloudevents+json"
@@ -22,7 +22,6 @@ BINARY = "application/json"
 MAX_ATTRIBUTES: Final = 32
 
 _STRUCTURED = STRUCTURED.encode()
-_TRACEPARENT = re.compile(TRACEPARENT_PATTERN.removesuffix("$"))
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}")
@@ -99,7 +98,7 @@ def traceparent_of(headers: Iterable[tuple[str, str | bytes | None]]) -> str | N
     for name, value in headers:
         if name.lower() == "traceparent" and value is not None:
             text = value if isinstance(value, str) else value.decode("latin-1")
-            if _TRACEPARENT.fullmatch(text):
+            if is_traceparent(text):
                 return text
     return None
 

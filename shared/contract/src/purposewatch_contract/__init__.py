@@ -47,6 +47,7 @@ from purposewatch_contract.terms import (
     Publisher,
     Source,
     TraceParent,
+    is_traceparent,
 )
 from purposewatch_contract.topics import (
     DEAD_LETTERS,
@@ -112,6 +113,7 @@ __all__ = [
     "Verdict",
     "declared_topic",
     "declared_topics",
+    "is_traceparent",
     "read_example",
     "render_schema",
     "topic_name",

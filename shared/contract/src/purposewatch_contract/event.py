@@ -5,9 +5,9 @@ turns it into a `CanonicalEvent`, in which the data subject is a keyed pseudonym
 field where a personal value belongs, and unknown fields are refused.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from purposewatch_contract.terms import (
     ORIGIN_PATTERN,
@@ -16,6 +16,10 @@ from purposewatch_contract.terms import (
     Pseudonym,
     Publisher,
     Source,
+    SubjectId,
+    SubmittedIdentifier,
+    SubmittedSource,
+    SubmittedTraceParent,
     TraceParent,
 )
 from purposewatch_policy import Flow
@@ -30,7 +34,7 @@ MAX_ORIGIN = 300
 class SubmittedData(Flow):
     """The `data` of an event as a publisher sends it."""
 
-    subject_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+    subject_id: SubjectId = Field(
         description="The publisher's identifier of the data subject. Leaves ingest only as a "
         "keyed pseudonym."
     )
@@ -59,6 +63,12 @@ class _Envelope(BaseModel):
 class SubmittedEvent(_Envelope):
     """A data-access event as a platform service publishes it."""
 
+    id: SubmittedIdentifier = Field(
+        description="Unique within `source`; a repeat is recorded once. Nothing that could be a "
+        "telephone number: not 7 to 15 digits with nothing but punctuation."
+    )
+    source: SubmittedSource
+    traceparent: SubmittedTraceParent | None = None
     dataschema: Literal["urn:purposewatch:schema:submitted-event:1.0"] = (
         "urn:purposewatch:schema:submitted-event:1.0"
     )

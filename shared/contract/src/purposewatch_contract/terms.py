@@ -5,9 +5,12 @@ are restricted to printable ASCII without spaces, so that no name can carry a li
 escape or free text about a person into a log, a label or a page.
 """
 
-from typing import Annotated
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, core_schema
 
 PUBLISHER_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
@@ -16,6 +19,17 @@ PSEUDONYM_PATTERN = r"^psn:[a-z0-9]{1,16}:[0-9a-f]{32}$"
 DIGEST_PATTERN = r"^[0-9a-f]{32}$"
 ORIGIN_PATTERN = r"^(http|[A-Za-z0-9._-]+/[0-9]+/[0-9]+)$"
 TRACEPARENT_PATTERN = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+SUBJECT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
+MAX_SUBJECT = 256
+
+TELEPHONE_PATTERN = r"^([._:-]*[0-9]){7,15}[._:-]*$"
+"""Texts that could be a telephone number: of digits, as many as E.164 allows, and punctuation."""
+
+DOT_SEGMENT_PATTERN = r"/\.{1,2}(/|$)"
+"""A path segment `.` or `..`: whoever resolves it as RFC 3986 does reads another path."""
+
+INVALID_TRACEPARENT_PATTERN = r"^ff|-0{32}-|-0{16}-"
+"""What W3C Trace Context forbids: version `ff`, and a trace id or a parent id that is all zero."""
 
 Publisher = Annotated[str, StringConstraints(pattern=PUBLISHER_PATTERN)]
 """The registered name of the platform service that published the event."""
@@ -29,8 +43,51 @@ Source = Annotated[str, StringConstraints(pattern=SOURCE_PATTERN)]
 Pseudonym = Annotated[str, StringConstraints(pattern=PSEUDONYM_PATTERN)]
 """A keyed pseudonym of a data subject: `psn:<key id>:<128 bits in hex>`."""
 
+SubjectId = Annotated[str, StringConstraints(pattern=SUBJECT_PATTERN, max_length=MAX_SUBJECT)]
+"""A publisher's identifier of a data subject: any text without control characters."""
+
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 """128 bits in hex that identify an event's content."""
 
 TraceParent = Annotated[str, StringConstraints(pattern=TRACEPARENT_PATTERN)]
 """W3C Trace Context `traceparent`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Without:
+    """Refuses a text in which the pattern is found. JSON Schema expresses it as `not`."""
+
+    pattern: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        find = re.compile(self.pattern).search
+
+        def check(text: str) -> str:
+            if find(text):
+                message = "has a form that is not accepted"
+                raise ValueError(message)
+            return text
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "not": {"pattern": self.pattern}}
+
+
+# What publishers may no longer send stays valid in the messages of the services: topics and ledgers
+# hold events that were accepted before.
+SubmittedIdentifier = Annotated[Identifier, _Without(TELEPHONE_PATTERN)]
+SubmittedSource = Annotated[Source, _Without(DOT_SEGMENT_PATTERN)]
+SubmittedTraceParent = Annotated[TraceParent, _Without(INVALID_TRACEPARENT_PATTERN)]
+
+_TRACEPARENT = re.compile(TRACEPARENT_PATTERN.removesuffix("$"))
+_INVALID_TRACEPARENT = re.compile(INVALID_TRACEPARENT_PATTERN)
+
+
+def is_traceparent(text: str) -> bool:
+    """Whether W3C Trace Context accepts the text as a `traceparent` of four fields."""
+    return _TRACEPARENT.fullmatch(text) is not None and _INVALID_TRACEPARENT.search(text) is None

@@ -38,6 +38,7 @@ class Flow(BaseModel):
     data_categories: tuple[Term, ...] = Field(
         min_length=1,
         max_length=MAX_DATA_CATEGORIES,
+        json_schema_extra={"uniqueItems": True},
         description="Categories of data involved, never their values.",
     )
     source: Term | None = Field(default=None, description="Where the data was obtained.")

@@ -146,6 +146,8 @@ VALUES: tuple[Any, ...] = (
     *("2026-03-02 08:15:00Z", "wework-labs", "linggan-house", "first_party", "", 0, True, 1.5),
     *(["user"], ["user", "user"], {"consent.marketing": True}, {"subject_id": True}, {}),
     *("e-1\n", "x" * 257, "x" * 256, "\x85", "\x1f", "\\", '"', "名"),
+    *("138-0013-8000", "1" * 6, "1" * 7, "1" * 15, "1" * 16, "/crm/..", "/crm/./x", "/crm/..x"),
+    *("ff" + TRACE[2:], TRACE.replace("a", "0"), TRACE.replace("b", "0"), "fe" + TRACE[2:]),
 )
 
 
