@@ -396,3 +396,26 @@ async def test_the_documentation_needs_no_other_host(database: Database) -> None
         assert (await api.get(script)).status_code == 200
         schema = (await api.get("/openapi.json")).json()
     assert f"{API}/violations/{{id}}" in schema["paths"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "' OR '1'='1",
+        "x' UNION SELECT username FROM accounts --",
+        "'; DROP TABLE violations; --",
+        "%",
+        "event-0-_",
+    ],
+)
+async def test_a_filters_value_is_no_sql(api: httpx.AsyncClient, text: str) -> None:
+    """Free texts are looked up exactly as given."""
+    for path, names in {
+        "violations": ["event_id"],
+        "conflicts": ["event_id"],
+        "dead-letters": ["topic", "consumer"],
+    }.items():
+        for name in names:
+            answer = await api.get(f"{API}/{path}", params={name: text})
+            assert (answer.status_code, answer.json()["items"]) == (200, [])
+    assert len((await api.get(f"{API}/violations")).json()["items"]) == 8
