@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -23,7 +24,7 @@ from purposewatch_reporter.alerts.channels import make_channels, routing_from
 from purposewatch_reporter.alerts.delivery import Deliverer
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing
-from purposewatch_reporter.api import problems
+from purposewatch_reporter.api import description, problems
 from purposewatch_reporter.api.access import require_token
 from purposewatch_reporter.api.conflicts import conflicts_routes
 from purposewatch_reporter.api.counts import counts_routes
@@ -145,10 +146,15 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     )
     app.add_middleware(RequestTiming, metric_set=metric_set)
     problems.install(app)
+    description.describe(app)
     api = APIRouter(
         prefix="/api/v1",
         dependencies=[Depends(require_token(settings.reporter_api_token))],
-        responses={status: {"model": problems.Problem} for status in (401, 422, 503)},
+        responses=description.problems(
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
     )
     for routes in (
         violations_routes(database),

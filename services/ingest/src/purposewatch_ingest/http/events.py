@@ -72,6 +72,11 @@ class EventsEndpoint:
         self._limits = limits
         self._shares = shares
 
+    @property
+    def max_batch_events(self) -> int:
+        """How many events one request may hold."""
+        return self._limits.max_batch_events
+
     async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
         try:

@@ -31,8 +31,9 @@ class VocabularyEndpoint:
         self._ingest = ingest
         self._authenticator = authenticator
 
-    async def show(self, request: Request, controller: str) -> VocabularyAnswer:
-        """Handle one request."""
+    async def show(self, request: Request) -> VocabularyAnswer:
+        """Handle one request, whose path names the controller."""
+        controller = request.path_params["controller"]
         publisher = self._authenticator.publisher_of(request)
         vocabulary = self._ingest.vocabularies().get(controller)
         if vocabulary is None or controller not in publisher.controllers:

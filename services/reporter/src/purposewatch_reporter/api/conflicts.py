@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -10,6 +11,7 @@ from sqlalchemy import Row, select
 
 from purposewatch_contract import Position
 from purposewatch_policy import Kind, Outcome
+from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import ID_PATTERN, Name, PublisherName
 from purposewatch_reporter.api.problems import not_found
@@ -69,7 +71,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
 
 def conflicts_routes(database: Database) -> APIRouter:
     """The routes of /conflicts."""
-    router = APIRouter(tags=["conflicts"])
+    router = APIRouter(tags=["conflicts"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     @router.get("/conflicts")
     async def list_conflicts(asked: Annotated[ConflictFilters, Query()]) -> Page[Conflict]:
@@ -82,7 +84,7 @@ def conflicts_routes(database: Database) -> APIRouter:
         cursor = next_cursor(rows, _c.recorded_time, _c.id, asked)
         return Page(items=[Conflict(**_fields(row)) for row in rows], next=cursor)
 
-    @router.get("/conflicts/{id}")
+    @router.get("/conflicts/{id}", responses=problems(HTTPStatus.NOT_FOUND))
     async def get_conflict(
         name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
     ) -> ConflictDetail:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import BigInteger, Column, Table, cast, func, select
 
 from purposewatch_policy import Kind, Outcome
+from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName, TimeRange
 from purposewatch_reporter.api.problems import invalid
 from purposewatch_reporter.store.engine import Database
@@ -97,7 +99,7 @@ def _shown(dimension: CountDimension, value: Any) -> Any:
 
 def counts_routes(database: Database) -> APIRouter:
     """The route of /counts."""
-    router = APIRouter(tags=["counts"])
+    router = APIRouter(tags=["counts"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     @router.get("/counts")
     async def get_counts(asked: Annotated[CountFilters, Query()]) -> Counts:

@@ -1,6 +1,7 @@
 """Records that were dead-lettered, and why. The records themselves stay in Kafka."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, select
 
 from purposewatch_contract import ErrorClass, Position
+from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name
 from purposewatch_reporter.store.engine import Database
@@ -49,7 +51,7 @@ class StoredDeadLetter(BaseModel):
 
 def dead_letters_routes(database: Database, *, dead_letters_topic: str) -> APIRouter:
     """The routes of /dead-letters."""
-    router = APIRouter(tags=["dead letters"])
+    router = APIRouter(tags=["dead letters"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     def shown(row: Row[Any]) -> StoredDeadLetter:
         kept = None

@@ -1,6 +1,7 @@
 """Findings: violations and unknown flows, grouped by everything but the person."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field, computed_field
 from sqlalchemy import Row, select
 
 from purposewatch_policy import Kind, Outcome
+from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import ID_PATTERN, ControllerName, PublisherName, TermName
 from purposewatch_reporter.api.problems import not_found
@@ -101,7 +103,7 @@ def _finding(row: Row[Any]) -> Finding:
 
 def findings_routes(database: Database) -> APIRouter:
     """The routes of /findings."""
-    router = APIRouter(tags=["findings"])
+    router = APIRouter(tags=["findings"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     @router.get("/findings")
     async def list_findings(asked: Annotated[FindingFilters, Query()]) -> Page[Finding]:
@@ -120,7 +122,7 @@ def findings_routes(database: Database) -> APIRouter:
         cursor = next_cursor(rows, _f.last_recorded_time, _f.fingerprint, asked)
         return Page(items=[_finding(row) for row in rows], next=cursor)
 
-    @router.get("/findings/{fingerprint}")
+    @router.get("/findings/{fingerprint}", responses=problems(HTTPStatus.NOT_FOUND))
     async def get_finding(
         fingerprint: Annotated[str, Path(pattern=ID_PATTERN)],
     ) -> Finding:

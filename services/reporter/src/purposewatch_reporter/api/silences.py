@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_policy import Kind
 from purposewatch_reporter.alerts.episodes import silence_findings
+from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.parameters import (
     ID_PATTERN,
     ControllerName,
@@ -26,13 +27,20 @@ from purposewatch_reporter.store.engine import Database
 _DEPRECATED_SINCE = "@1795824000"
 """RFC 9745: the time, in seconds of Unix time, from which the path is deprecated."""
 
+_LINKS = {
+    "end": {
+        "operationRef": "#/paths/~1api~1v1~1silences~1{id}~1end/post",
+        "parameters": {"id": "$response.body#/id"},
+    }
+}
+
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class FindingMatchers(BaseModel):
     """Which findings are silenced: those that match every field that is given."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
     controller: ControllerName | None = None
     role: TermName | None = None
@@ -53,7 +61,19 @@ class FindingMatchers(BaseModel):
 class SilenceRequest(BaseModel):
     """A silence to add."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "matchers": {"controller": "wework-labs", "kind": "undeclared_purpose"},
+                    "reason": "The new version of the policy declares it; in force from January.",
+                    "author": "officer",
+                    "expires_time": "2027-01-31T00:00:00Z",
+                }
+            ]
+        },
+    )
 
     matchers: FindingMatchers
     reason: _Text = Field(description="Why; it is shown to whoever asks later.")
@@ -64,7 +84,7 @@ class SilenceRequest(BaseModel):
 class SilenceEnd(BaseModel):
     """Who ends a silence."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"by": "officer"}]})
 
     by: _Text
 
@@ -95,7 +115,7 @@ def _shown(item: store.Silence, now: datetime) -> Silence:
 
 def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRouter:
     """The routes of /silences, and of their former path /suppressions."""
-    router = APIRouter(tags=["silences"])
+    router = APIRouter(tags=["silences"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     @router.get("")
     async def list_silences(*, active: Annotated[bool, Query()] = False) -> Silences:
@@ -105,7 +125,14 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
             items = await store.list_silences(connection, now, active_only=active)
         return Silences(items=[_shown(item, now) for item in items])
 
-    @router.post("", status_code=HTTPStatus.CREATED)
+    @router.post(
+        "",
+        status_code=HTTPStatus.CREATED,
+        responses={
+            HTTPStatus.CREATED: {"links": _LINKS},
+            **problems(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+        },
+    )
     async def add_silence(asked: SilenceRequest) -> Silence:
         """Silence findings. Silenced violations are still recorded and counted."""
         now = clock()
@@ -121,7 +148,10 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
             raise _refused(error) from None
         return _shown(added, now)
 
-    @router.post("/{id}/end")
+    @router.post(
+        "/{id}/end",
+        responses=problems(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    )
     async def end_silence(
         asked: SilenceEnd,
         name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],

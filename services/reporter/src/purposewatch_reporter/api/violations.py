@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -10,6 +11,7 @@ from sqlalchemy import Row, Select, select
 
 from purposewatch_contract import Position
 from purposewatch_policy import Grade, Kind, Outcome
+from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import (
     ID_PATTERN,
@@ -113,7 +115,7 @@ def _filtered(asked: ViolationFilters) -> Select[Any]:
 
 def violations_routes(database: Database) -> APIRouter:
     """The routes of /violations."""
-    router = APIRouter(tags=["violations"])
+    router = APIRouter(tags=["violations"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     async def categories_of(connection: Any, names: list[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {name: [] for name in names}
@@ -137,7 +139,7 @@ def violations_routes(database: Database) -> APIRouter:
         items = [Violation(**_fields(row, categories[row.id])) for row in rows]
         return Page(items=items, next=cursor)
 
-    @router.get("/violations/{id}")
+    @router.get("/violations/{id}", responses=problems(HTTPStatus.NOT_FOUND))
     async def get_violation(
         name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
     ) -> ViolationDetail:

@@ -1,0 +1,189 @@
+"""What the OpenAPI document says about ingest that its routes can't declare.
+
+The events are read by the contract's codec and not by the framework, so their schemas, the headers
+of binary mode and all refusals are described here.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from purposewatch_contract import SubmittedData, SubmittedEvent, read_example
+from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
+from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
+from purposewatch_policy import CONTROLLER_PATTERN
+
+_REF = "#/components/schemas/{model}"
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The publisher's key.",
+}
+_DETAILS = {
+    ProblemKind.NOT_JSON: "the event was refused: the content is not valid JSON (line 1 column 1)",
+    ProblemKind.INCOMPLETE: "the connection ended before the content did",
+    ProblemKind.UNAUTHORIZED: "send a registered key as `Authorization: Bearer <key>`",
+    ProblemKind.FORBIDDEN: "the event was refused: /source is not the publisher's own",
+    ProblemKind.NOT_FOUND: "the controller has no declared policy or is not among the publisher's",
+    ProblemKind.METHOD_NOT_ALLOWED: "see /docs for what there is",
+    ProblemKind.BODY_TIMEOUT: "the content took more than 10 s; send smaller batches",
+    ProblemKind.TOO_LARGE: "the batch has 1001 events; send at most 1000 in one request",
+    ProblemKind.UNSUPPORTED_MEDIA_TYPE: f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with "
+    "`ce-` headers",
+    ProblemKind.INVALID_EVENT: "the event was refused: /data/role is missing; add it",
+    ProblemKind.INTERNAL: "nothing was accepted for certain; send the same events again, with the "
+    "same ids",
+    ProblemKind.BUSY: "ingest handles as many requests as it can; send the same events again later",
+    ProblemKind.KAFKA_UNAVAILABLE: "Kafka did not acknowledge the events; send them again with the "
+    "same ids",
+}
+_HEADERS: Mapping[int, tuple[str, dict[str, Any]]] = {
+    401: ("WWW-Authenticate", {"schema": {"type": "string"}}),
+    405: ("Allow", {"schema": {"type": "string"}, "description": "The methods that there are."}),
+    503: (
+        "Retry-After",
+        {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds to wait."},
+    ),
+}
+_BINARY_MODE = (
+    "In binary mode (`application/json`) the context attribute of this name, percent-encoded, and "
+    "not read in the other modes."
+)
+
+
+class Accepted(BaseModel):
+    """That every event of the request is acknowledged."""
+
+    accepted: int
+
+
+def problems(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route that may answer with these problems, by status."""
+    return {
+        status: _response(status, list(alike))
+        for status, alike in groupby(
+            sorted(kinds, key=lambda kind: kind.status), key=lambda kind: kind.status
+        )
+    }
+
+
+def _response(status: int, kinds: Sequence[ProblemKind]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": "; or ".join(kind.title for kind in kinds),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": _REF.format(model="Problem")},
+                "examples": {
+                    kind.label: {"summary": kind.title, "value": _example(kind).model_dump()}
+                    for kind in kinds
+                },
+            }
+        },
+    }
+    if status in _HEADERS:
+        name, header = _HEADERS[status]
+        response["headers"] = {name: {"required": True, **header}}
+    return response
+
+
+def _example(kind: ProblemKind) -> Problem:
+    problem = Problem(
+        type=f"urn:purposewatch:problem:{kind.label}",
+        title=kind.title,
+        status=kind.status,
+        detail=_DETAILS[kind],
+    )
+    if kind is ProblemKind.INVALID_EVENT:
+        missing = FieldProblem(index=0, field="/data/role", detail="is missing; add it")
+        return problem.model_copy(update={"errors": [missing]})
+    return problem
+
+
+def publishing(max_batch_events: int) -> dict[str, Any]:
+    """What requests with events hold: the body in each content mode, and the headers."""
+    event = {"$ref": _REF.format(model="SubmittedEvent")}
+    data = {"$ref": _REF.format(model="SubmittedData")}
+    example = read_example("submitted-event")
+    batch = {"type": "array", "items": event, "maxItems": max_batch_events}
+    return {
+        "security": [{"bearer": []}],
+        "parameters": [*_attribute_headers(example), _TRACEPARENT_HEADER],
+        "requestBody": {
+            "required": True,
+            "content": {
+                STRUCTURED: {"schema": event, "example": example},
+                BATCHED: {"schema": batch, "example": [example]},
+                BINARY: {"schema": data, "example": example["data"]},
+            },
+        },
+    }
+
+
+_TRACEPARENT_HEADER = {
+    "name": "traceparent",
+    "in": "header",
+    "required": False,
+    "description": "W3C Trace Context of the request, for events without one of their own. An "
+    "invalid one is ignored.",
+    "schema": {"type": "string"},
+    "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
+
+
+def _attribute_headers(example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    schema = SubmittedEvent.model_json_schema()
+    headers = []
+    for name, attribute in schema["properties"].items():
+        if name in {"data", "datacontenttype"}:
+            continue  # the content, and its Content-Type
+        required = name in schema["required"]
+        headers.append(
+            {
+                "name": f"ce-{name}",
+                "in": "header",
+                "required": False,  # in the other modes the attributes are in the content
+                "description": ("Required. " if required else "") + _BINARY_MODE,
+                "schema": _text_schema(attribute),
+                **({"example": example[name]} if name in example else {}),
+            }
+        )
+    return headers
+
+
+def _text_schema(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an attribute as a header, which can't be null."""
+    schema = next(
+        (each for each in attribute.get("anyOf", ()) if each.get("type") == "string"), attribute
+    )
+    return {
+        key: value
+        for key, value in schema.items()
+        if key not in {"title", "description", "default"}
+    }
+
+
+def controller_parameter() -> dict[str, Any]:
+    """The path parameter that names a controller."""
+    return {
+        "name": "controller",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "pattern": CONTROLLER_PATTERN},
+        "example": "wework-labs",
+    }
+
+
+def describe(app: FastAPI) -> None:
+    """Complete the document with the schemas and the key that routes refer to."""
+    document = app.openapi()
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {"bearer": _BEARER}
+    schemas: dict[str, Mapping[str, Any]] = components.setdefault("schemas", {})
+    for model in (SubmittedEvent, SubmittedData, Problem):
+        schema = model.model_json_schema(ref_template=_REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    app.openapi_schema = document

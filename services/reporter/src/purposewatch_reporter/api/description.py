@@ -1,0 +1,108 @@
+"""What the OpenAPI document says about problems, which routes raise instead of declaring them."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+from purposewatch_reporter.api.problems import MEDIA_TYPE, FieldError, Problem
+
+_REF = "#/components/schemas/{model}"
+_PROBLEMS: dict[HTTPStatus, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: ("bad-request", "There was an error parsing the body"),
+    HTTPStatus.UNAUTHORIZED: (
+        "unauthorized",
+        "send the API's token as `Authorization: Bearer <token>`",
+    ),
+    HTTPStatus.NOT_FOUND: ("not-found", "there is no violation `9f2c1d7e5b8a4036c1e2f3a4b5c6d7e8`"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "Method Not Allowed"),
+    HTTPStatus.CONFLICT: ("silence-refused", "`expires_time` must be in the future"),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "invalid-parameters",
+        "the request's parameters are not valid; see `errors`",
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "database-unavailable",
+        "the database does not respond; try again later",
+    ),
+}
+_HEADERS: dict[HTTPStatus, tuple[str, dict[str, Any]]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", {"schema": {"type": "string"}}),
+    HTTPStatus.METHOD_NOT_ALLOWED: (
+        "Allow",
+        {"schema": {"type": "string"}, "description": "The methods that there are."},
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "Retry-After",
+        {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds to wait."},
+    ),
+}
+_DEPRECATED = {
+    "Deprecation": {
+        "required": True,
+        "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+        "description": "RFC 9745: since when, in seconds of Unix time.",
+    },
+    "Link": {
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "What replaces it, as `successor-version`.",
+    },
+}
+
+
+def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route that may answer with problems of these statuses."""
+    return {int(status): _response(status) for status in statuses}
+
+
+def _response(status: HTTPStatus) -> dict[str, Any]:
+    name, detail = _PROBLEMS[status]
+    problem = Problem(
+        type=f"urn:purposewatch:problem:{name}",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+    )
+    if status is HTTPStatus.UNPROCESSABLE_ENTITY:
+        fault = FieldError(field="limit", detail="input should be less than or equal to 500")
+        problem.errors = [fault]
+    response: dict[str, Any] = {
+        "description": status.phrase,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": _REF.format(model="Problem")},
+                "example": problem.model_dump(mode="json", exclude_none=True),
+            }
+        },
+    }
+    if status in _HEADERS:
+        header, description = _HEADERS[status]
+        response["headers"] = {header: {"required": True, **description}}
+    return response
+
+
+def describe(app: FastAPI) -> None:
+    """Complete the document, once it is asked for, with what no route declares.
+
+    This is the schema of problems, which responses refer to, and the headers of deprecated routes.
+    """
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schema = Problem.model_json_schema(ref_template=_REF)
+        document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if operation.get("deprecated"):
+                    _state_deprecation(operation["responses"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _state_deprecation(responses: dict[str, dict[str, Any]]) -> None:
+    for status, response in responses.items():
+        if status.startswith("2"):
+            response["headers"] = _DEPRECATED
