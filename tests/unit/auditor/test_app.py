@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from purposewatch_auditor.app import _show_policies
+from purposewatch_auditor.app import _show_policies, build_app
+from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_policy import load_policies
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.http import HttpLimits
+from tests.harness.http_server import serving
 
 POLICIES = Path(__file__).parents[3] / "policies"
 
@@ -40,3 +43,17 @@ def test_a_version_that_is_gone_is_no_longer_shown() -> None:
 
     labels = {"controller": "wework-labs", "version": "before", "digest": "digest"}
     assert metric_set.registry.get_sample_value(m.POLICY_INFO.name, labels) is None
+
+
+def test_its_http_server_is_as_careful_as_the_others() -> None:
+    """Responses have `nosniff`, and no redirect repeats a foreign host."""
+    app, _ = build_app(AuditorSettings(policies_dir=POLICIES))
+    request = "GET {} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    with serving(app, HttpLimits()) as server:
+        metrics = server.exchange(request.format("/metrics").encode()).lower()
+        redirected = server.exchange(request.format("/metrics/").encode())
+
+    assert metrics.startswith(b"http/1.1 200 ")
+    assert metrics.count(b"x-content-type-options: nosniff") == 1
+    assert redirected.startswith(b"HTTP/1.1 404 ")
+    assert b"evil.example" not in redirected

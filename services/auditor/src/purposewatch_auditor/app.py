@@ -108,4 +108,5 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
             *asyncapi_routes("auditor", prefix=settings.topic_prefix, consumers=[consumer]),
         ],
     )
+    app.router.redirect_slashes = False  # a redirect would repeat the `Host` that the client named
     return app, supervisor

@@ -4,13 +4,14 @@ from pydantic import Field
 
 from purposewatch_runtime.settings import (
     DeadLetterSettings,
+    HttpSettings,
     KafkaSettings,
     LogSettings,
     PolicySettings,
 )
 
 
-class AuditorSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
+class AuditorSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
     """Everything the auditor reads from its environment."""
 
     auditor_http_host: str = Field(default="127.0.0.1", description="Probes and metrics.")

@@ -3,6 +3,7 @@
 from purposewatch_ingest.app import build_app
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_policy import InvalidSourceError
+from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.service import run
 from purposewatch_runtime.settings import load_settings
@@ -17,7 +18,13 @@ def main() -> None:
     except InvalidSourceError as error:
         get_logger(__name__).critical("declared files are faulty", error=str(error))
         raise SystemExit(1) from None
-    run(app, supervisor, host=settings.ingest_http_host, port=settings.ingest_http_port)
+    run(
+        app,
+        supervisor,
+        host=settings.ingest_http_host,
+        port=settings.ingest_http_port,
+        limits=HttpLimits.from_settings(settings),
+    )
 
 
 if __name__ == "__main__":

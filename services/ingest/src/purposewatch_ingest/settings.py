@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from purposewatch_runtime.settings import (
     DeadLetterSettings,
+    HttpSettings,
     KafkaSettings,
     LogSettings,
     PolicySettings,
@@ -17,7 +18,7 @@ from purposewatch_runtime.settings import (
 MIN_KEY_BYTES = 32
 
 
-class IngestSettings(LogSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
+class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
     """Everything that ingest reads from its environment."""
 
     ingest_http_host: str = Field(default="127.0.0.1", description="Events, probes and metrics.")

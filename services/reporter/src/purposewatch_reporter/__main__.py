@@ -11,6 +11,7 @@ from purposewatch_reporter.app import build_app
 from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.web.users.command import run_command
+from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.service import FatalError, run
 from purposewatch_runtime.settings import load_settings
@@ -33,7 +34,13 @@ def main() -> None:
     except FatalError as error:
         get_logger(__name__).critical("cannot start", error=str(error))
         raise SystemExit(1) from None
-    run(app, supervisor, host=settings.reporter_http_host, port=settings.reporter_http_port)
+    run(
+        app,
+        supervisor,
+        host=settings.reporter_http_host,
+        port=settings.reporter_http_port,
+        limits=HttpLimits.from_settings(settings),
+    )
 
 
 if __name__ == "__main__":

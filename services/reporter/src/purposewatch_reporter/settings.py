@@ -7,9 +7,16 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from purposewatch_runtime.settings import KafkaSettings, LogSettings, PolicySettings, RenamedFrom
+from purposewatch_runtime.settings import (
+    HttpSettings,
+    KafkaSettings,
+    LogSettings,
+    PolicySettings,
+    RenamedFrom,
+)
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def _is_loopback(host: str) -> bool:
@@ -40,7 +47,7 @@ class DatabaseSettings(LogSettings):
         return url
 
 
-class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
+class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySettings):
     """Everything the reporter reads from its environment."""
 
     kafka_max_batch_records: int = Field(
@@ -52,6 +59,14 @@ class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
         default=None,
         min_length=16,
         description="Bearer token of the API; required unless the host is a loopback address.",
+    )
+    reporter_allowed_hosts: str | None = Field(
+        default=None,
+        description="Further names that clients may use without a token, separated by commas.",
+    )
+    reporter_max_body_bytes: int = Field(default=65_536, ge=1_024)
+    reporter_body_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="For a request's whole body to arrive."
     )
     reporter_public_url: str | None = Field(
         default=None, description="Where people reach this service; the beginning of links."
@@ -123,6 +138,14 @@ class ReporterSettings(DatabaseSettings, KafkaSettings, PolicySettings):
             )
             raise ValueError(message)
         return self
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The names under which clients may reach a reporter without a token, in lower case."""
+        named = (self.reporter_http_host, urlsplit(self.public_url).hostname or "")
+        further = (self.reporter_allowed_hosts or "").split(",")
+        names = {name.strip().strip("[]").lower() for name in (*_LOCAL_NAMES, *named, *further)}
+        return frozenset(names - {""})
 
     @property
     def public_url(self) -> str:

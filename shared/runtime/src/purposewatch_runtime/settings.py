@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 __all__ = [
     "DeadLetterSettings",
+    "HttpSettings",
     "KafkaSettings",
     "LogSettings",
     "PolicySettings",
@@ -146,6 +147,20 @@ class LogSettings(_Settings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is console on a terminal and JSON lines elsewhere."
+    )
+
+
+class HttpSettings(_Settings):
+    """What a service's HTTP server grants its clients."""
+
+    http_max_connections: int = Field(
+        default=512, ge=1, description="Open at once; a few more are kept for probes and metrics."
+    )
+    http_header_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="For a request's headers to arrive."
+    )
+    http_send_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="A client that reads nothing for so long is disconnected."
     )
 
 

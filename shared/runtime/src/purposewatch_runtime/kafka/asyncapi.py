@@ -4,7 +4,9 @@ FastStream generates the document from the subscribers that consume and from a p
 topic that `topics.yaml` says the service produces.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from itertools import product
 from typing import Any, cast
@@ -17,6 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from purposewatch_contract import MESSAGES, declared_topics, read_example, topic_name
+from purposewatch_runtime.http.security_headers import PAGE_HEADERS, content_security_policy
 from purposewatch_runtime.kafka.consumer import BatchConsumer
 
 _SORTED = ("channels", "operations", "messages", "schemas")
@@ -30,6 +33,8 @@ pre { background: #f4f4f4; overflow: auto; padding: 1rem }
 @media (prefers-color-scheme: dark) { body { background: #16181d; color: #e6e6e6 }
   pre { background: #23262d } a { color: #8ab4ff } }
 """
+_STYLE_DIGEST = b64encode(sha256(_STYLE.encode()).digest()).decode()
+_POLICY = content_security_policy(style=f"'sha256-{_STYLE_DIGEST}'")
 
 
 def asyncapi_document(
@@ -76,9 +81,10 @@ def asyncapi_routes(
     """`/asyncapi`, a page to read, and `/asyncapi.json`."""
     document = asyncapi_document(service, prefix=prefix, consumers=consumers)
     page = "".join(_page(document))
+    headers = {**PAGE_HEADERS, "Content-Security-Policy": _POLICY}
 
     async def show(_: Request) -> Response:
-        return HTMLResponse(page)
+        return HTMLResponse(page, headers=headers)
 
     async def download(_: Request) -> Response:
         return JSONResponse(document)

@@ -5,8 +5,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from purposewatch_runtime import metrics as m
-
-_NOT_MEASURED = frozenset({"/livez", "/readyz", "/metrics"})
+from purposewatch_runtime.http.edge import PROBE_PATHS
 
 
 class RequestTiming:
@@ -21,7 +20,7 @@ class RequestTiming:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and measure until the response ends."""
-        if scope["type"] != "http" or scope["path"] in _NOT_MEASURED:
+        if scope["type"] != "http" or scope["path"] in PROBE_PATHS:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()

@@ -9,6 +9,8 @@ import sys
 import uvicorn
 from starlette.types import ASGIApp
 
+from purposewatch_runtime.http.limits import FileLimitError, HttpLimits, ensure_file_limit
+from purposewatch_runtime.http.uvicorn_protocol import BoundedConfig
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service.supervisor import Supervisor
 
@@ -29,11 +31,17 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(_COLLECT_EVERY)
 
 
-def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
+def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int, limits: HttpLimits) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Exits with status 1 after a `FatalError`, and with 3 when nothing can listen at the port.
+    Exits with status 1 after a `FatalError` or when the process may not open enough files for the
+    limits, and with 3 when nothing can listen at the port.
     """
+    try:
+        ensure_file_limit(limits)
+    except FileLimitError as error:
+        _log.critical("cannot run", error=str(error))
+        raise SystemExit(1) from None
     listener = _listener(host, port)
 
     # uvicorn raises the signal again once it has shut down: a clean stop must not end by a signal.
@@ -43,12 +51,10 @@ def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     _tune_garbage_collector()
-    config = uvicorn.Config(
+    config = BoundedConfig(
         app,
+        limits,
         loop="asyncio" if sys.platform == "win32" else "uvloop",
-        log_config=None,
-        access_log=False,
-        server_header=False,
         timeout_graceful_shutdown=20,
     )
     server = uvicorn.Server(config)
