@@ -4,9 +4,11 @@ INVARIANT: everything that one batch changes is written in one transaction of th
 """
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -17,6 +19,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import Check, FatalError
 
 _MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
@@ -24,6 +27,9 @@ _READERS = 4
 _BUSY_SECONDS = 5
 _STATEMENT_SECONDS = 60
 _CHECK_SECONDS = 3
+_PRIVATE = 0o600
+
+_log = get_logger(__name__)
 
 
 def upgrade(connection: Connection) -> None:
@@ -43,6 +49,22 @@ def upgrade(connection: Connection) -> None:
                 "version of the reporter: run that version, or restore a backup"
             )
             raise FatalError(message) from None
+
+
+def keep_private(file: Path) -> None:
+    """Let only the process's own user read an SQLite file, whether it exists yet or not.
+
+    SQLite gives the files beside it (`-wal`, `-shm`) the permissions that it has.
+    """
+    file.touch(_PRIVATE)
+    for each in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
+        try:
+            if stat.S_IMODE(each.stat().st_mode) & ~_PRIVATE:
+                each.chmod(_PRIVATE)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            _log.warning("database file belongs to another user; its permissions are unchanged")
 
 
 class Database:
@@ -65,6 +87,9 @@ class Database:
 
     async def start(self) -> None:
         """Bring the schema up to date; several reporters may do so at once."""
+        file = self._url.database
+        if self._is_sqlite and file and not file.startswith("file:"):
+            keep_private(Path(file))
         async with self._write.begin() as connection:
             if not self._is_sqlite:
                 await connection.execute(
