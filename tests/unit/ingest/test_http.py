@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 
 from purposewatch_contract import CanonicalEvent
 from purposewatch_ingest.http import events as events_module
+from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.metrics import MetricSet
+from tests.harness.http_server import serving
 from tests.unit.conftest import SUBJECT_ID
 from tests.unit.ingest.conftest import KEY, FakeProducer
 
@@ -360,6 +362,36 @@ async def test_documentation_needs_no_outside_host(client: httpx.AsyncClient) ->
         assert address.startswith("/")
         assert (await client.get(address)).status_code == 200
     assert "://" not in page
+
+
+async def test_documentation_runs_no_inline_script(client: httpx.AsyncClient) -> None:
+    """The content security policy would stop it; the script that starts the page is a file."""
+    page = await client.get("/docs")
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert page.headers["x-frame-options"] == "DENY"
+    assert re.findall(r"<script(?![^>]*src=)", page.text) == []
+    start = await client.get("/docs/start.js")
+    assert start.headers["content-type"].startswith("text/javascript")
+    [document] = re.findall(r'url: "([^"]+)"', start.text)
+    assert (await client.get(document)).json()["info"]["title"] == "Purposewatch ingest"
+
+
+@pytest.mark.parametrize("path", ["/v1/events/", "/docs/", "/static-offline-docs"])
+async def test_no_redirect_repeats_a_foreign_host(client: httpx.AsyncClient, path: str) -> None:
+    """An address with another slash does not exist."""
+    response = await client.get(path, headers={"Host": "evil.example"})
+    problem(response, 404, "not-found")
+
+
+def test_an_unknown_key_ends_the_connection(api: FastAPI) -> None:
+    """Before anything of the body is read."""
+    head = b"POST /v1/events HTTP/1.1\r\nHost: ingest\r\nContent-Length: 1000000\r\n\r\n"
+    with serving(api, HttpLimits()) as server:
+        received = server.exchange(head).lower()
+
+    assert received.startswith(b"http/1.1 401 ")
+    assert b"connection: close" in received
+    assert received.count(b"x-content-type-options: nosniff") == 1
 
 
 async def test_openapi_describes_the_contract(

@@ -24,9 +24,11 @@ from purposewatch_ingest.http.problems import (
     answer_problem,
 )
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_runtime.http import documentation_routes
 from purposewatch_runtime.metrics import MetricSet
 from purposewatch_runtime.service import RequestTiming
 
+_TITLE = "Purposewatch ingest"
 _SUMMARY = "Publish what a platform service does with personal data."
 _PUBLISH = """Answers 202 once Kafka has acknowledged every event. One event that is refused
 refuses the whole request. After a 503, or no answer at all, send the same events again with the
@@ -51,11 +53,13 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
 ) -> FastAPI:
     """Put the application together. Its documentation page loads nothing from other hosts."""
     app: FastAPI = FastAPIOffline(
-        redoc_url=None,  # it shows a logo from an outside host
-        title="Purposewatch ingest",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the `Host` that the client named
+        title=_TITLE,
         summary=_SUMMARY,
         version=version,
-        routes=list(routes),
+        routes=[*routes, *documentation_routes(_TITLE, assets="/static-offline-docs")],
         lifespan=lifespan,
     )
     app.add_middleware(RequestTiming, metric_set=metric_set)
