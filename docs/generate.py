@@ -225,7 +225,7 @@ def asyncapi_documents() -> Iterator[tuple[Path, str]]:
 
 async def _asyncapi_of(app: Starlette) -> object:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return (await client.get("/asyncapi.json")).json()
 
 

@@ -304,7 +304,7 @@ async def test_schema_and_api_are_the_same_on_postgresql(postgresql: PostgreSQL)
     await detector.record_dead_letters(in_topic("dead-letters", [dead_letter(0, 6)]))
     app, _ = build_app(ReporterSettings(database_url=SecretStr(url)))
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://reporter/api/v1") as api:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1") as api:
         first = (await api.get("/violations?limit=3&category=user.contact.email")).json()
         rest = (await api.get(f"/violations?limit=3&cursor={first['next']}")).json()
         ids = [item["id"] for item in first["items"] + rest["items"]]

@@ -38,7 +38,7 @@ def client_of(database: Database, **settings: Any) -> httpx.AsyncClient:
     """A client of an application that reads that database; nothing is started."""
     given = {"database_url": database._url.render_as_string(hide_password=False), **settings}
     app, _ = build_app(ReporterSettings.model_validate(given))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reporter")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
 
 
 @pytest.fixture
@@ -324,7 +324,7 @@ async def test_ledger_answers_with_the_names_of_the_ledger_in_0_1(database: Data
     app = FastAPI()
     app.include_router(ledger_routes(reconciler), prefix=API)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://reporter") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         new = await client.get(f"{API}/ledger")
         old = await client.get(f"{API}/books")
     assert "deprecation" not in new.headers

@@ -38,6 +38,18 @@ def test_a_loopback_host_needs_none(host: str) -> None:
     assert host == ReporterSettings(reporter_http_host=host).reporter_http_host
 
 
+def test_a_reporter_without_a_token_knows_its_names() -> None:
+    """This machine's, that of the host and of the public URL, and those that are set."""
+    settings = ReporterSettings(
+        reporter_http_host="127.0.0.5",
+        reporter_public_url="https://Privacy.example:8443/page",
+        reporter_allowed_hosts="ledger.internal, ,[FD00::1]",
+    )
+
+    own = {"localhost", "127.0.0.1", "::1", "127.0.0.5", "privacy.example"}
+    assert settings.allowed_hosts == own | {"ledger.internal", "fd00::1"}
+
+
 @pytest.mark.parametrize(
     "faulty",
     [

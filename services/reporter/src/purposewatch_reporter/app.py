@@ -25,11 +25,12 @@ from purposewatch_reporter.alerts.delivery import Deliverer
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
 from purposewatch_reporter.alerts.routing import Routing
 from purposewatch_reporter.api import description, problems
-from purposewatch_reporter.api.access import require_token
+from purposewatch_reporter.api.access import ApiAccess, bearer_scheme
 from purposewatch_reporter.api.conflicts import conflicts_routes
 from purposewatch_reporter.api.counts import counts_routes
 from purposewatch_reporter.api.dead_letters import dead_letters_routes
 from purposewatch_reporter.api.findings import findings_routes
+from purposewatch_reporter.api.hosts import AllowedHosts
 from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
 from purposewatch_reporter.api.silences import silences_routes
@@ -45,6 +46,7 @@ from purposewatch_reporter.web.app import make_web_app, web_components
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.wiring import build_ledger
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.http import BoundedBody, documentation_routes
 from purposewatch_runtime.kafka import BatchConsumer, Handler, TopicProvisioner, asyncapi_routes
 from purposewatch_runtime.service import (
     Component,
@@ -138,21 +140,25 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             yield
 
     app = FastAPIOffline(
+        docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the `Host` that the client named
         title="Purposewatch reporter",
         description="Violations, exact counts and the ledger of Purposewatch.",
         version=_VERSION,
         lifespan=lifespan,
     )
+    _protect(app, settings)
     app.add_middleware(RequestTiming, metric_set=metric_set)
     problems.install(app)
     description.describe(app)
     api = APIRouter(
         prefix="/api/v1",
-        dependencies=[Depends(require_token(settings.reporter_api_token))],
+        dependencies=[Depends(bearer_scheme)],
         responses=description.problems(
             HTTPStatus.UNAUTHORIZED,
             HTTPStatus.METHOD_NOT_ALLOWED,
+            HTTPStatus.MISDIRECTED_REQUEST,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),
     )
@@ -184,8 +190,21 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     app.router.routes.extend(
         asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters])
     )
+    app.router.routes.extend(documentation_routes(app.title, assets="/static-offline-docs"))
     app.router.routes.extend(web_routes(web))
     return app, supervisor
+
+
+def _protect(app: FastAPI, settings: ReporterSettings) -> None:
+    """What every request passes before a route; the last one that is added is the first passed."""
+    app.add_middleware(
+        BoundedBody,
+        max_bytes=settings.reporter_max_body_bytes,
+        timeout_seconds=settings.reporter_body_timeout_seconds,
+    )
+    app.add_middleware(ApiAccess, token=settings.reporter_api_token)
+    if settings.reporter_api_token is None:
+        app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
 
 
 def _alerting(

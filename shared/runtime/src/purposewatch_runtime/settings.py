@@ -154,7 +154,7 @@ class HttpSettings(_Settings):
     """What a service's HTTP server grants its clients."""
 
     http_max_connections: int = Field(
-        default=512, ge=1, description="Open at once; a few more are kept for probes and metrics."
+        default=1_024, ge=1, description="Open at once; a few more are kept for probes and metrics."
     )
     http_header_timeout_seconds: float = Field(
         default=10.0, gt=0, description="For a request's headers to arrive."

@@ -100,6 +100,7 @@ def page_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, We
         {
             "database_url": database._url.render_as_string(hide_password=False),
             "policies_dir": ROOT / "policies",
+            "reporter_allowed_hosts": "desk",
             **settings,
         }
     )

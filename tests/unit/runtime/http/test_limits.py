@@ -30,12 +30,12 @@ class FileLimit:
         self.value = value
 
 
-def test_the_default_fits_the_usual_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1,024 files, the usual limit of a shell, are enough for the default and stay as they are."""
-    limit = FileLimit(monkeypatch, 1_024, 1_024)
+def test_a_limit_that_is_high_enough_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is changed, and nothing is lowered."""
+    limit = FileLimit(monkeypatch, 4_096, 4_096)
     ensure_file_limit(HttpLimits())
 
-    assert limit.value == (1_024, 1_024)
+    assert limit.value == (4_096, 4_096)
 
 
 @pytest.mark.parametrize("hard", [65_536, NONE])

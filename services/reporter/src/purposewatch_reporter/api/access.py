@@ -1,34 +1,60 @@
 """Who may use the API: whoever has the token, when one is set."""
 
 import hmac
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from pydantic import SecretStr
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from purposewatch_reporter.api.problems import ProblemError
+from purposewatch_reporter.api.problems import ProblemError, render
 
-_bearer = HTTPBearer(auto_error=False, description="PURPOSEWATCH_REPORTER_API_TOKEN")
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+API_PATH = "/api/"
+
+bearer_scheme = HTTPBearer(auto_error=False, description="PURPOSEWATCH_REPORTER_API_TOKEN")
+"""A dependency that describes the token in the OpenAPI document; `ApiAccess` checks it."""
 
 
-def require_token(token: SecretStr | None) -> Callable[..., Awaitable[None]]:
-    """A dependency that lets a request through only with the token."""
-    expected = None if token is None else token.get_secret_value().encode()
+class ApiAccess:
+    """ASGI middleware that lets requests to the API through only with the token.
 
-    async def check(response: Response, given: _Credentials) -> None:
-        response.headers["Cache-Control"] = "no-store"  # the answers are about people
-        if expected is None:
+    INVARIANT: nothing of a request but its headers is read before its token is found valid. A
+    dependency of a route would be too late: FastAPI reads and parses the body first.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: SecretStr | None) -> None:
+        self._app = app
+        self._expected = None if token is None else token.get_secret_value().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401."""
+        if scope["type"] != "http" or not scope["path"].startswith(API_PATH):
+            await self._app(scope, receive, send)
             return
-        if given is None or not hmac.compare_digest(given.credentials.encode(), expected):
-            raise ProblemError(
-                HTTPStatus.UNAUTHORIZED,
-                "unauthorized",
-                "send the API's token as `Authorization: Bearer <token>`",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
 
-    return check
+        async def send_uncached(message: Message) -> None:
+            if message["type"] == "http.response.start":  # the answers are about people
+                MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        allowed = self._allows(Headers(scope=scope).get("authorization", ""))
+        app = self._app if allowed else _UNAUTHORIZED
+        await app(scope, receive, send_uncached)
+
+    def _allows(self, authorization: str) -> bool:
+        if self._expected is None:
+            return True
+        scheme, _, token = authorization.partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        return is_bearer and hmac.compare_digest(token.strip().encode(), self._expected)
+
+
+_UNAUTHORIZED = render(
+    ProblemError(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "send the API's token as `Authorization: Bearer <token>`",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+)

@@ -16,6 +16,18 @@ _PROBLEMS: dict[HTTPStatus, tuple[str, str]] = {
     ),
     HTTPStatus.NOT_FOUND: ("not-found", "there is no violation `9f2c1d7e5b8a4036c1e2f3a4b5c6d7e8`"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "Method Not Allowed"),
+    HTTPStatus.REQUEST_TIMEOUT: (
+        "body-timeout",
+        "the body took more than 10 s to arrive; send it at once",
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "too-large",
+        "the body exceeds 65536 bytes; send less",
+    ),
+    HTTPStatus.MISDIRECTED_REQUEST: (
+        "unknown-host",
+        "this reporter has no API token, so it answers only under its own names",
+    ),
     HTTPStatus.CONFLICT: ("silence-refused", "`expires_time` must be in the future"),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
         "invalid-parameters",
@@ -26,6 +38,13 @@ _PROBLEMS: dict[HTTPStatus, tuple[str, str]] = {
         "the database does not respond; try again later",
     ),
 }
+BODY_PROBLEMS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+)
+"""What can be wrong with the body of a request before its content is validated."""
+
 _HEADERS: dict[HTTPStatus, tuple[str, dict[str, Any]]] = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", {"schema": {"type": "string"}}),
     HTTPStatus.METHOD_NOT_ALLOWED: (

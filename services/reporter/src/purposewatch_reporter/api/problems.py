@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from purposewatch_runtime.http import BodyRefusedError
 from purposewatch_runtime.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -114,6 +115,12 @@ def install(app: FastAPI) -> None:
                 errors=[_field_error(item) for item in error.errors()],
             )
         )
+
+    @app.exception_handler(BodyRefusedError)
+    async def body_refused(_: Request, error: BodyRefusedError) -> Response:
+        status = HTTPStatus(error.status_code)
+        name = "body-timeout" if status is HTTPStatus.REQUEST_TIMEOUT else "too-large"
+        return render(ProblemError(status, name, error.detail))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:

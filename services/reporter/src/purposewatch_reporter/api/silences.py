@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_policy import Kind
 from purposewatch_reporter.alerts.episodes import silence_findings
-from purposewatch_reporter.api.description import problems
+from purposewatch_reporter.api.description import BODY_PROBLEMS, problems
 from purposewatch_reporter.api.parameters import (
     ID_PATTERN,
     ControllerName,
@@ -130,7 +130,7 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
         status_code=HTTPStatus.CREATED,
         responses={
             HTTPStatus.CREATED: {"links": _LINKS},
-            **problems(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+            **problems(*BODY_PROBLEMS, HTTPStatus.CONFLICT),
         },
     )
     async def add_silence(asked: SilenceRequest) -> Silence:
@@ -150,7 +150,7 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
 
     @router.post(
         "/{id}/end",
-        responses=problems(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        responses=problems(*BODY_PROBLEMS, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     )
     async def end_silence(
         asked: SilenceEnd,

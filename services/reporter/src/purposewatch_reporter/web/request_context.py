@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from purposewatch_policy.languages import TAGS, Texts
@@ -27,13 +27,13 @@ from purposewatch_reporter.web.users.sessions import (
     read_session,
     touch_session,
 )
+from purposewatch_runtime.http import BodyRefusedError
 from purposewatch_runtime.logs import get_logger
 
 THEMES = ("auto", "light", "dark")
 FRAGMENT_HEADER = "x-fragment"
 """Sent by the page's own script, which swaps one part of the page."""
 
-_MAX_FORM_BYTES = 64 * 1024
 _MAX_FIELDS = 50
 
 _log = get_logger(__name__)
@@ -213,11 +213,12 @@ def _is_equal(given: str, expected: str) -> bool:
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM_BYTES:
-            raise PageError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "form")
+    try:
+        body = await request.body()
+    except BodyRefusedError as error:
+        raise PageError(HTTPStatus(error.status_code), "form") from None
+    except ClientDisconnect:
+        raise PageError(HTTPStatus.BAD_REQUEST, "form") from None
     try:
         fields = parse_qsl(
             body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"

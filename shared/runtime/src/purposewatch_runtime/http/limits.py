@@ -21,7 +21,7 @@ class FileLimitError(Exception):
 class HttpLimits:
     """What the HTTP server grants its clients; times in seconds."""
 
-    max_connections: int = 512
+    max_connections: int = 1_024
     header_timeout: float = 10.0
     send_timeout: float = 30.0
 
