@@ -12,6 +12,7 @@ from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
+from purposewatch_cli.vocabulary.search_command import search
 
 app = typer.Typer(
     name="purposewatch",
@@ -22,6 +23,9 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(
     help="Lint, test, explain, compare and show declared policies.", no_args_is_help=True
+)
+vocabulary_app = typer.Typer(
+    help="Find the terms that events and policies are written in.", no_args_is_help=True
 )
 
 app.command(epilog="Example: purposewatch check events.jsonl --policies policies")(check)
@@ -34,7 +38,9 @@ policy_app.command(epilog="Example: purposewatch policy diff policies@2018-05-25
 policy_app.command(epilog="Example: purposewatch policy show --controller wework-labs --lang zh")(
     show
 )
+vocabulary_app.command(epilog='Example: purposewatch vocabulary search "licence plate"')(search)
 app.add_typer(policy_app, name="policy")
+app.add_typer(vocabulary_app, name="vocabulary")
 app.add_typer(dead_letters_app, name="dead-letters")
 # Other distributions add commands of their own: purposewatch-demo brings `demo` and `traffic`.
 for plugin in sorted(entry_points(group="purposewatch.commands"), key=lambda found: found.name):

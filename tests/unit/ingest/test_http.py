@@ -4,15 +4,21 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from purposewatch_contract import CanonicalEvent
 from purposewatch_ingest.http import events as events_module
+from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.ingest import Ingest
+from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.metrics import MetricSet
 from tests.harness.http_server import serving
@@ -340,11 +346,89 @@ async def test_vocabulary_can_be_looked_up(client: httpx.AsyncClient) -> None:
     """A publisher sees the terms of its controllers, and no others."""
     answer = (await client.get("/v1/vocabulary/wework-labs")).json()
     assert answer["controller"] == "wework-labs"
-    assert {"term": "user.name", "parent": "user", "label": {}, "sensitive": False} in answer[
-        "terms"
-    ]["data_categories"]
+    assert {
+        "term": "user.name",
+        "parent": "user",
+        "label": {},
+        "synonyms": {},
+        "description": {},
+        "sensitive": False,
+    } in answer["terms"]["data_categories"]
     for other in ("linggan-house", "nobody", "%1b%5b31m"):
         problem(await client.get(f"/v1/vocabulary/{other}"), 404, "not-found")
+
+
+async def test_vocabulary_can_be_searched(client: httpx.AsyncClient) -> None:
+    """A publisher finds terms of its controllers by words, and of no others."""
+    address = "/v1/vocabulary/wework-labs/search"
+    answer = (await client.get(address, params={"q": "adverts", "limit": 1})).json()
+    assert answer["controller"] == "wework-labs"
+    [found] = answer["terms"]
+    assert (found["dimension"], found["term"]) == ("purposes", "marketing.advertising")
+    assert found["matched"] == {
+        "field": "term",
+        "language": None,
+        "text": "marketing.advertising",
+    }
+    restricted = await client.get(address, params={"q": "advert", "dimension": "recipients"})
+    assert [each["term"] for each in restricted.json()["terms"]] == ["third_party.advertising"]
+    for other in ("linggan-house", "nobody"):
+        problem(
+            await client.get(f"/v1/vocabulary/{other}/search", params={"q": "advert"}),
+            404,
+            "not-found",
+        )
+    problem(
+        await client.get(address, params={"q": "advert"}, headers={"Authorization": "Bearer x"}),
+        401,
+        "unauthorized",
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"q": ""},
+        {"q": "x" * 101},
+        {"q": "advert", "dimension": "secrets"},
+        {"q": "advert", "limit": "0"},
+        {"q": "advert", "limit": "51"},
+        {"q": "advert", "limit": "secrets"},
+    ],
+)
+async def test_unusable_searches_are_problems(
+    client: httpx.AsyncClient, query: dict[str, str]
+) -> None:
+    """A missing or impossible parameter is refused without quoting it."""
+    response = await client.get("/v1/vocabulary/wework-labs/search", params=query)
+    problem(response, 400, "invalid-query")
+    assert "secrets" not in response.text
+
+
+async def test_search_uses_the_current_vocabulary(
+    ingest: Ingest, vocabulary: Vocabulary, metric_set: MetricSet
+) -> None:
+    """After a reload, new terms are found and old ones are not."""
+    renewed = replace(
+        vocabulary, purposes=Taxonomy.of("purpose", "adverts"), recipients=vocabulary.roles
+    )
+    read = [{"wework-labs": vocabulary}]
+    endpoint = VocabularyEndpoint(
+        replace(ingest, vocabularies=lambda: read[-1]),
+        Authenticator(ingest.register, metric_set, clock=lambda: 0.0),
+    )
+    request = Request(
+        {
+            "type": "http",
+            "path_params": {"controller": "wework-labs"},
+            "query_string": b"q=advert",
+            "headers": [(b"authorization", AUTHORIZED["Authorization"].encode())],
+        }
+    )
+    assert "adverts" not in [each.term for each in (await endpoint.search(request)).terms]
+    read.append({"wework-labs": renewed})
+    assert [each.term for each in (await endpoint.search(request)).terms] == ["adverts"]
 
 
 async def test_unknown_addresses_and_methods_are_problems(client: httpx.AsyncClient) -> None:

@@ -42,6 +42,7 @@ from purposewatch_policy.flow import (
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies, find_remedies
+from purposewatch_policy.term_usage import TermUsage, UsedTerms
 from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
 from purposewatch_policy.yaml_reader import InvalidSourceError
 
@@ -85,6 +86,8 @@ __all__ = [
     "Remedies",
     "Statement",
     "Term",
+    "TermUsage",
+    "UsedTerms",
     "Vocabulary",
     "change_flow",
     "change_policy",

@@ -55,6 +55,19 @@ def test_own_terms_extend_the_common_ones(tmp_path: Path) -> None:
     ) == ("https://w3id.org/dpv#ServiceProvision", {"en": "Service"})
 
 
+def test_synonyms_and_descriptions_are_read(tmp_path: Path) -> None:
+    """They are read by language, and the digest of a policy does not depend on them."""
+    term = "purposes: {service: {synonyms: {en: [help, aid]}, description: {en: For all}}}"
+    described = write(tmp_path / "a", {"acme/vocabulary.yaml": term, "acme/policy.1.yaml": ""})
+    plain = write(
+        tmp_path / "b", {"acme/vocabulary.yaml": "purposes: {service: }", "acme/policy.1.yaml": ""}
+    )
+    vocabulary = load_vocabularies(described)["acme"]
+    entry = vocabulary.purposes["service"]
+    assert (entry.synonyms, entry.description) == ({"en": ("help", "aid")}, {"en": "For all"})
+    assert vocabulary.canonical() == load_vocabularies(plain)["acme"].canonical()
+
+
 def test_common_terms_may_be_spread_over_files(tmp_path: Path) -> None:
     """A term in one common file can have a parent in another."""
     root = write(

@@ -86,6 +86,16 @@ def test_null_counts_as_absent(tmp_path: Path) -> None:
             lambda f: f.labels("label"),
             "`English` is not a language tag; write one such as `en` or `zh-Hant`",
         ),
+        (
+            "label: {en: a}",
+            lambda f: f.names_by_language("label"),
+            "`en` must be a list such as `[a, b]`",
+        ),
+        (
+            "label: {English: [a]}",
+            lambda f: f.names_by_language("label"),
+            "`English` is not a language tag; write one such as `en` or `zh-Hant`",
+        ),
         ("label: {en: ''}", lambda f: f.labels("label"), "the label in `en` must be a text"),
     ],
 )

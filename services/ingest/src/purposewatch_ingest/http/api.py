@@ -23,7 +23,7 @@ from purposewatch_ingest.http.problems import (
     answer_http_exception,
     answer_problem,
 )
-from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.http.vocabulary import VocabularyEndpoint, search_parameters
 from purposewatch_runtime.http import documentation_routes
 from purposewatch_runtime.metrics import MetricSet
 from purposewatch_runtime.service import RequestTiming
@@ -111,3 +111,18 @@ def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndp
             ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND, ProblemKind.METHOD_NOT_ALLOWED
         ),
     )(vocabulary.show)
+    app.get(
+        "/v1/vocabulary/{controller}/search",
+        summary="Find the terms for what you want to state",
+        description="Searches terms, labels, synonyms and descriptions in all languages.",
+        openapi_extra={
+            "security": [{"bearer": []}],
+            "parameters": [controller_parameter(), *search_parameters()],
+        },
+        responses=problems(
+            ProblemKind.INVALID_QUERY,
+            ProblemKind.UNAUTHORIZED,
+            ProblemKind.NOT_FOUND,
+            ProblemKind.METHOD_NOT_ALLOWED,
+        ),
+    )(vocabulary.search)

@@ -25,6 +25,7 @@ _BEARER = {
 _DETAILS = {
     ProblemKind.NOT_JSON: "the event was refused: the content is not valid JSON (line 1 column 1)",
     ProblemKind.INCOMPLETE: "the connection ended before the content did",
+    ProblemKind.INVALID_QUERY: "`limit` must be a whole number from 1 to 50",
     ProblemKind.UNAUTHORIZED: "send a registered key as `Authorization: Bearer <key>`",
     ProblemKind.FORBIDDEN: "the event was refused: /source is not the publisher's own",
     ProblemKind.NOT_FOUND: "the controller has no declared policy or is not among the publisher's",

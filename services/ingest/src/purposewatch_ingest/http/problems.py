@@ -24,6 +24,7 @@ class ProblemKind(Enum):
 
     NOT_JSON = ("not-json", 400, "The content is not JSON")
     INCOMPLETE = ("incomplete", 400, "The content did not arrive completely")
+    INVALID_QUERY = ("invalid-query", 400, "A parameter of the query is not valid")
     UNAUTHORIZED = ("unauthorized", 401, "No valid API key")
     FORBIDDEN = ("forbidden", 403, "The publisher may not publish this")
     NOT_FOUND = ("not-found", 404, "The address does not exist")

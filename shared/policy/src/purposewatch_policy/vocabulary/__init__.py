@@ -15,6 +15,12 @@ from purposewatch_policy.vocabulary.model import (
     Vocabulary,
     with_article,
 )
+from purposewatch_policy.vocabulary.search import (
+    MAX_QUERY_LENGTH,
+    MatchedField,
+    TermMatch,
+    VocabularySearch,
+)
 from purposewatch_policy.vocabulary.unknown import (
     FlowTerms,
     UnknownTerm,
@@ -25,13 +31,17 @@ from purposewatch_policy.vocabulary.unknown import (
 __all__ = [
     "COMMON",
     "FIRST_PARTY",
+    "MAX_QUERY_LENGTH",
     "NOUNS",
     "PUBLIC",
     "FlowTerms",
+    "MatchedField",
     "Taxonomy",
     "TermEntry",
+    "TermMatch",
     "UnknownTerm",
     "Vocabulary",
+    "VocabularySearch",
     "find_controllers",
     "find_unknown_terms",
     "load_vocabularies",

@@ -30,7 +30,16 @@ COMMON = "vocabulary"
 """The sub-directory with the common vocabulary; it is not a controller's."""
 
 _OWN_FILES = frozenset({"vocabulary.yaml", "cases.yaml"})
-_TERM_FIELDS = ("label", "iri", "parent", "sensitive", "about_others", "public")
+_TERM_FIELDS = (
+    "label",
+    "synonyms",
+    "description",
+    "iri",
+    "parent",
+    "sensitive",
+    "about_others",
+    "public",
+)
 _MARKED = {"about_others": "data_categories", "public": "recipients"}
 """The only dimension in which a marker has a meaning."""
 
@@ -169,6 +178,8 @@ class _Terms:
                 term=term,
                 parent=self._parent(name, term, fields),
                 label=fields.labels("label"),
+                synonyms=fields.names_by_language("synonyms"),
+                description=fields.labels("description"),
                 iri=fields.name("iri", r"https?://\S+", "https://w3id.org/dpv#Purpose") or None,
                 sensitive=fields.flag("sensitive"),
                 about_others=self._marker(name, fields, "about_others"),

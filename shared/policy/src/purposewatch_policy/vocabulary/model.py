@@ -38,6 +38,10 @@ class TermEntry:
     parent: str | None = None
     label: Mapping[str, str] = field(default_factory=dict)
     """Labels by language tag."""
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other words for it by language tag, by which a search finds it."""
+    description: Mapping[str, str] = field(default_factory=dict)
+    """When to take this term, and when another one, by language tag."""
     iri: str | None = None
     """The matching concept of the W3C Data Privacy Vocabulary."""
     sensitive: bool = False
@@ -169,6 +173,7 @@ class Vocabulary:
 
 
 def _canonical(entry: TermEntry) -> dict[str, object]:
+    # neither decisions nor explanations depend on synonyms and descriptions
     content: dict[str, object] = {
         "parent": entry.parent,
         "label": dict(sorted(entry.label.items())),

@@ -154,6 +154,18 @@ class Fields:
         node = self.mapping(name, required=required)
         return {} if node is None else read_labels(node, self._errors)
 
+    def names_by_language(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Return a mapping from language tags to lists of distinct texts."""
+        node = self.mapping(name)
+        if node is None:
+            return {}
+        lists = Fields(node, node.entries, f"`{name}`", self._errors)
+        return {
+            language: tuple(item.text for item in lists.names(language) or ())
+            for language in node.entries
+            if _is_language(language, node.key_at[language], self._errors)
+        }
+
     def _shaped(self, name: str, shape: type[_Node], *, required: bool = False) -> _Node | None:
         if not self.states(name):
             if required:
@@ -180,14 +192,21 @@ def read_labels(node: MappingNode, errors: list[SourceError]) -> dict[str, str]:
     """Return a mapping from language tags to texts."""
     labels: dict[str, str] = {}
     for language, value in node.entries.items():
-        if not _LANGUAGE.fullmatch(language):
-            message = f"`{language}` is not a language tag; write one such as `en` or `zh-Hant`"
-            errors.append(node.key_at[language].error(message))
-        elif not isinstance(value, ScalarNode) or not value.text.strip() or value.is_null:
+        if not _is_language(language, node.key_at[language], errors):
+            continue
+        if not isinstance(value, ScalarNode) or not value.text.strip() or value.is_null:
             errors.append(value.at.error(f"the label in `{language}` must be a text"))
         else:
             labels[language] = value.text
     return labels
+
+
+def _is_language(tag: str, at: Location, errors: list[SourceError]) -> bool:
+    if _LANGUAGE.fullmatch(tag):
+        return True
+    message = f"`{tag}` is not a language tag; write one such as `en` or `zh-Hant`"
+    errors.append(at.error(message))
+    return False
 
 
 def parse_timestamp(text: str) -> datetime:

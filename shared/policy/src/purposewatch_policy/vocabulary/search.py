@@ -1,0 +1,201 @@
+"""Finds the terms of a vocabulary by words that a newcomer would use.
+
+Term, labels, synonyms and descriptions of all languages are searched at once. A word of the query
+matches a word of a text if they are equal, if it begins it, if both have the same stem, or if it
+looks like a misspelling of it. Rare words count more than frequent ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+from math import log
+from os.path import commonpath
+
+from purposewatch_policy.vocabulary.model import TermEntry, Vocabulary
+from purposewatch_policy.vocabulary.words import words_of
+
+MAX_QUERY_LENGTH = 100
+"""Longer queries are cut here; it bounds the time of a search."""
+
+_MAX_WORDS = 8
+_LEAST_SCORE = 0.3
+_LEAST_SHARE = 0.5
+"""Matches that score less than this share of the best are noise."""
+
+_BEGINNING = 0.85
+_SAME_STEM = 0.75
+_SHORTEST_STEM = 5
+_LONGEST_ENDING = 5
+_MISSPELT = 0.8
+"""The least similarity of a misspelling, and what it counts at most."""
+_SHORTEST_MISSPELT = 4
+_LENGTH_TOLERANCE = 2
+
+
+class MatchedField(StrEnum):
+    """Which text of a term matched."""
+
+    TERM = "term"
+    LABEL = "label"
+    SYNONYM = "synonym"
+    DESCRIPTION = "description"
+
+
+_WEIGHTS = {
+    MatchedField.LABEL: 1.0,
+    MatchedField.SYNONYM: 0.97,
+    MatchedField.TERM: 0.9,
+    MatchedField.DESCRIPTION: 0.6,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TermMatch:
+    """A term that a query may mean, and the text by which it was found."""
+
+    dimension: str
+    """The name that vocabulary files give the dimension, for example `data_categories`."""
+    entry: TermEntry
+    score: float
+    """How well it matches, above 0 and at most 1."""
+    matched: MatchedField
+    text: str
+    language: str | None
+    """The language of `text`; `None` for the term itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    owner: int
+    field: MatchedField
+    language: str | None
+    text: str
+    words: tuple[str, ...]
+
+
+class VocabularySearch:
+    """An index of one vocabulary. Immutable by convention; its texts are folded once."""
+
+    __slots__ = ("_occurrences", "_owners", "_texts")
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Index every term of every dimension."""
+        self._owners: list[tuple[str, TermEntry, int]] = []
+        self._texts: list[_Text] = []
+        self._occurrences: dict[str, set[int]] = defaultdict(set)
+        for dimension, taxonomy in vocabulary.taxonomies().items():
+            for entry in taxonomy.values():
+                depth = len(taxonomy.lineage(entry.term))
+                for field, language, text in _texts_of(entry):
+                    words = words_of(text)
+                    for word in words:
+                        self._occurrences[word].add(len(self._texts))
+                    self._texts.append(_Text(len(self._owners), field, language, text, words))
+                self._owners.append((dimension, entry, depth))
+
+    def search(
+        self, query: str, *, dimension: str | None = None, limit: int = 10
+    ) -> tuple[TermMatch, ...]:
+        """Return the terms that a query may mean, the best first.
+
+        Of equal matches, the more general term comes first, then the one declared first.
+        """
+        wanted = words_of(query[:MAX_QUERY_LENGTH])[:_MAX_WORDS]
+        qualities = [self._qualities(word) for word in dict.fromkeys(wanted)]
+        rarities = [self._rarity(by_text) for by_text in qualities]
+        matches = [
+            match
+            for owner, texts in self._by_owner(qualities).items()
+            if dimension in (None, self._owners[owner][0])
+            and (match := self._match(owner, texts, qualities, rarities)).score >= _LEAST_SCORE
+        ]
+        depths = {(each[0], each[1].term): each[2] for each in self._owners}
+        matches.sort(
+            key=lambda each: (-round(each.score, 6), depths[each.dimension, each.entry.term])
+        )
+        least = matches[0].score * _LEAST_SHARE if matches else 0.0
+        return tuple(each for each in matches if each.score >= least)[:limit]
+
+    def _qualities(self, word: str) -> dict[int, float]:
+        """Return how well a word of the query matches in each text in which it does."""
+        is_known = word in self._occurrences
+        qualities: dict[int, float] = {}
+        for known, texts in self._occurrences.items():
+            quality = 1.0 if known == word else _likeness(word, known, is_known=is_known)
+            if quality:
+                qualities.update(
+                    (text, quality) for text in texts if quality > qualities.get(text, 0.0)
+                )
+        return qualities
+
+    def _rarity(self, by_text: Mapping[int, float]) -> float:
+        best = max(by_text.values(), default=0.0)
+        owners = {self._texts[text].owner for text, quality in by_text.items() if quality == best}
+        return log(1 + len(self._owners) / max(1, len(owners)))
+
+    def _by_owner(self, qualities: list[dict[int, float]]) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for text in sorted(set().union(*qualities)):
+            found[self._texts[text].owner].append(text)
+        return found
+
+    def _match(
+        self,
+        owner: int,
+        texts: list[int],
+        qualities: list[dict[int, float]],
+        rarities: list[float],
+    ) -> TermMatch:
+        covered = [0.0] * len(qualities)
+        best, closest = self._texts[texts[0]], 0.0
+        for index in texts:
+            text = self._texts[index]
+            weight = _WEIGHTS[text.field]
+            found = [by_text.get(index, 0.0) for by_text in qualities]
+            covered = [max(old, weight * new) for old, new in zip(covered, found, strict=True)]
+            closeness = weight * min(1.0, sum(found) / len(text.words))
+            if closeness > closest:
+                best, closest = text, closeness
+        share = sum(rarity * each for rarity, each in zip(rarities, covered, strict=True)) / sum(
+            rarities
+        )
+        dimension, entry, _ = self._owners[owner]
+        score = share * (0.6 + 0.4 * closest)
+        return TermMatch(dimension, entry, score, best.field, best.text, best.language)
+
+
+def _texts_of(entry: TermEntry) -> Iterator[tuple[MatchedField, str | None, str]]:
+    yield MatchedField.TERM, None, entry.term
+    for language, label in entry.label.items():
+        yield MatchedField.LABEL, language, label
+    for language, synonyms in entry.synonyms.items():
+        for synonym in synonyms:
+            yield MatchedField.SYNONYM, language, synonym
+    for language, description in entry.description.items():
+        yield MatchedField.DESCRIPTION, language, description
+
+
+def _likeness(word: str, known: str, *, is_known: bool) -> float:
+    """Return how alike a word of the query and an indexed one are, 0 if they are not.
+
+    A word that is in the index is taken as spelt as it was meant.
+    """
+    if known.startswith(word) and len(word) > 1:
+        return _BEGINNING
+    common = len(commonpath((word, known)))
+    longest = max(len(word), len(known))
+    if common >= _SHORTEST_STEM and longest - common <= _LONGEST_ENDING:
+        return _SAME_STEM
+    if (
+        is_known
+        or len(word) < _SHORTEST_MISSPELT
+        or abs(len(word) - len(known)) > _LENGTH_TOLERANCE
+    ):
+        return 0.0
+    matcher = SequenceMatcher(None, word, known)
+    if matcher.real_quick_ratio() < _MISSPELT or matcher.quick_ratio() < _MISSPELT:
+        return 0.0
+    ratio = matcher.ratio()
+    return ratio * _MISSPELT if ratio >= _MISSPELT else 0.0

@@ -1,0 +1,179 @@
+"""A newcomer finds the term, in the vocabularies of both policies."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import purposewatch_policy
+from purposewatch_policy.vocabulary import (
+    MAX_QUERY_LENGTH,
+    MatchedField,
+    TermMatch,
+    Vocabulary,
+    VocabularySearch,
+    load_vocabularies,
+)
+from purposewatch_policy.vocabulary.model import Taxonomy, TermEntry
+
+POLICIES = Path(purposewatch_policy.__file__).parents[4] / "policies"
+WEWORK, LINGGAN = "wework-labs", "linggan-house"
+
+QUERIES = [
+    # what a newcomer types, whose vocabulary, the term that has to be among the first three
+    ("licence plate", WEWORK, "user.government_id.vehicle_registration"),
+    ("licence plat", WEWORK, "user.government_id.vehicle_registration"),
+    ("license plate", WEWORK, "user.government_id.vehicle_registration"),
+    ("licence plates", WEWORK, "user.government_id.vehicle_registration"),
+    ("number plate", WEWORK, "user.government_id.vehicle_registration"),
+    ("车牌", WEWORK, "user.government_id.vehicle_registration"),
+    ("车牌号码", WEWORK, "user.government_id.vehicle_registration"),
+    ("driver's license", WEWORK, "user.government_id.drivers_license_number"),
+    ("driving licence", WEWORK, "user.government_id.drivers_license_number"),
+    ("email", WEWORK, "user.contact.email"),
+    ("e-mail adress", WEWORK, "user.contact.email"),
+    ("mobile phone", WEWORK, "user.contact.phone_number"),
+    ("telephon number", WEWORK, "user.contact.phone_number"),
+    ("手机号", LINGGAN, "user.contact.phone_number"),
+    ("home address", WEWORK, "user.contact.address"),
+    ("ZIP code", WEWORK, "user.contact.address.postal_code"),
+    ("surname", WEWORK, "user.name.last"),
+    ("birthday", WEWORK, "user.demographic.date_of_birth"),
+    ("credit card", WEWORK, "user.financial.credit_card"),
+    ("IBAN", LINGGAN, "user.financial.bank_account"),
+    ("银行卡号", LINGGAN, "user.financial.credit_card"),
+    ("ID card", WEWORK, "user.government_id"),
+    ("身份证", LINGGAN, "user.government_id.national_identification_number"),
+    ("passport", WEWORK, "user.government_id.passport_number"),
+    ("护照", WEWORK, "user.government_id.passport_number"),
+    ("selfie", WEWORK, "user.content.self_image"),
+    ("face recognition", WEWORK, "user.biometric"),
+    ("GPS", LINGGAN, "user.location.precise"),
+    ("whereabouts", LINGGAN, "user.location"),
+    ("browser", LINGGAN, "user.device"),
+    ("operating system", LINGGAN, "user.device.configuration"),
+    ("uploaded documents", WEWORK, "user.content.uploads"),
+    ("chat messages", WEWORK, "user.content.communications"),
+    ("outlook calendar", WEWORK, "user.calendar"),
+    ("desk hight", WEWORK, "user.office.preferences"),
+    ("room booking", WEWORK, "user.office.bookings"),
+    ("search history", WEWORK, "user.behavior.search_history"),
+    ("phone book", LINGGAN, "user.address_book"),
+    ("通讯录", LINGGAN, "user.address_book"),
+    ("salary", LINGGAN, "user.financial.income"),
+    ("credit score", LINGGAN, "user.financial.credit_profile"),
+    ("call records", LINGGAN, "user.telecom"),
+    ("medical", LINGGAN, "user.health_and_medical"),
+    ("CV", LINGGAN, "user.workplace.job_applications"),
+    ("verify identity", LINGGAN, "essential.service.authentication"),
+    ("身份验证", LINGGAN, "essential.service.authentication"),
+    ("sign-in", WEWORK, "user.authorization.credentials"),
+    ("fraud", WEWORK, "essential.fraud_detection"),
+    ("anti-fraud", WEWORK, "essential.fraud_detection"),
+    ("反欺诈", LINGGAN, "essential.fraud_detection"),
+    ("customer service", WEWORK, "essential.service.operations.support"),
+    ("answer questions", WEWORK, "essential.service.operations.support"),
+    ("parcels", WEWORK, "essential.service.parcels"),
+    ("key card", WEWORK, "essential.service.access_control"),
+    ("门禁卡", WEWORK, "essential.service.access_control"),
+    ("wi-fi", WEWORK, "essential.service.wifi"),
+    ("reserve a meeting room", WEWORK, "functional.service.bookings"),
+    ("improve our product", WEWORK, "functional.service.improve"),
+    ("personalisation", WEWORK, "personalize"),
+    ("ads", WEWORK, "marketing.advertising"),
+    ("广告", WEWORK, "marketing.advertising"),
+    ("newsletter", WEWORK, "marketing.communications"),
+    ("billing", WEWORK, "essential.service.payment_processing"),
+    ("hiring", WEWORK, "employment.recruitment"),
+    ("machine learning", WEWORK, "train_ai_system"),
+    ("credit check", LINGGAN, "finance.credit_assessment"),
+    ("debt collection", LINGGAN, "finance.debt_collection"),
+    ("催收", LINGGAN, "finance.debt_collection"),
+    ("merger", LINGGAN, "operations.corporate_transaction"),
+    ("questionnaire", LINGGAN, "functional.service.surveys"),
+    ("us", WEWORK, "first_party"),
+    ("ad network", WEWORK, "third_party.advertising"),
+    ("hosting", WEWORK, "processor.cloud"),
+    ("SMS provider", LINGGAN, "processor.messaging"),
+    ("collection agency", LINGGAN, "third_party.debt_collector"),
+    ("law enforcement", WEWORK, "authority.police"),
+    ("法院", LINGGAN, "authority.court"),
+    ("everybody", LINGGAN, "public"),
+    ("landlord", WEWORK, "host"),
+    ("cookies", LINGGAN, "device"),
+    ("delete", WEWORK, "erase"),
+    ("gather", WEWORK, "collect"),
+    ("save", WEWORK, "store"),
+    ("sell", WEWORK, "share"),
+    ("opt-in", WEWORK, "consent.marketing"),
+    ("arrears", LINGGAN, "loan.overdue"),
+    ("guest", WEWORK, "visitor"),
+    ("staff", WEWORK, "member_employee"),
+    ("borrower", LINGGAN, "user"),
+    ("germany", WEWORK, "eu.de"),
+]
+
+
+@cache
+def index(controller: str) -> VocabularySearch:
+    return VocabularySearch(load_vocabularies(POLICIES)[controller])
+
+
+def terms(found: tuple[TermMatch, ...]) -> list[str]:
+    return [match.entry.term for match in found]
+
+
+@pytest.mark.parametrize(("query", "controller", "term"), QUERIES)
+def test_newcomers_find_the_term(query: str, controller: str, term: str) -> None:
+    """What a newcomer would type has the right term among the first three results."""
+    assert term in terms(index(controller).search(query, limit=3))
+
+
+def test_match_says_by_what_it_was_found() -> None:
+    """A match names the dimension, and the text that matched with its language."""
+    [match] = index(WEWORK).search("车牌", limit=1)
+    assert (
+        match.dimension,
+        match.matched,
+        match.language,
+        match.text,
+    ) == ("data_categories", MatchedField.SYNONYM, "zh", "车牌")
+    assert 0 < match.score <= 1
+
+
+def test_term_itself_is_found() -> None:
+    """The exact term comes first, though no text but the term matches."""
+    found = VocabularySearch(Vocabulary.of(purposes=["billing", "sales"])).search("billing")
+    assert terms(found) == ["billing"]
+    assert (found[0].matched, found[0].language) == (MatchedField.TERM, None)
+
+
+def test_search_can_be_restricted_to_a_dimension() -> None:
+    """With a dimension, only its terms are found."""
+    found = index(WEWORK).search("parking", dimension="purposes")
+    assert {"purposes"} == {match.dimension for match in found}
+    assert found[0].entry.term == "essential.service.parking"
+
+
+def test_better_matches_come_first() -> None:
+    """A label counts more than a synonym, and a synonym more than a description."""
+    entries = {
+        "a": TermEntry("a", description={"en": "storm"}),
+        "b": TermEntry("b", synonyms={"en": ("storm",)}),
+        "c": TermEntry("c", label={"en": "storm"}),
+    }
+    plain = Vocabulary.of()
+    vocabulary = Vocabulary(**{**plain.taxonomies(), "purposes": Taxonomy("purpose", entries)})
+    assert terms(VocabularySearch(vocabulary).search("storm")) == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("query", ["", " ", "?!", "the", "qqqqqqqq", "龘", "a" * 10_000, "\0"])
+def test_nothing_is_found_for_nonsense(query: str) -> None:
+    """A query without a word of any text finds nothing, and ends."""
+    assert index(WEWORK).search(query) == ()
+
+
+def test_long_queries_are_cut() -> None:
+    """What lies beyond the limit has no effect."""
+    query = "parking".ljust(MAX_QUERY_LENGTH)
+    assert index(WEWORK).search(query) == index(WEWORK).search(query + " passport" * 1_000)
