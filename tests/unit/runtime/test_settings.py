@@ -8,7 +8,13 @@ from pydantic import ValidationError
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_runtime.settings import KafkaSettings, deprecated, load_settings, misspelt
+from purposewatch_runtime.settings import (
+    HttpSettings,
+    KafkaSettings,
+    deprecated,
+    load_settings,
+    misspelt,
+)
 
 
 def test_defaults_are_safe() -> None:
@@ -45,6 +51,15 @@ def test_faulty_variable_is_named(
 
     assert ended.value.code == 2
     assert "PURPOSEWATCH_TOPIC_PARTITIONS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "proxies", ["*", "proxy.internal", "10.0.0.7,", "10.0.0.7/24", "10.0.0.300"]
+)
+def test_proxies_are_named_by_address(proxies: str) -> None:
+    """A name or `*` would believe whoever claims it."""
+    with pytest.raises(ValidationError, match=r"10\.0\.0\.0/24"):
+        HttpSettings(trusted_proxies=proxies)
 
 
 class _Needy(KafkaSettings):

@@ -24,6 +24,7 @@ def main() -> None:
         host=settings.auditor_http_host,
         port=settings.auditor_http_port,
         limits=HttpLimits.from_settings(settings),
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

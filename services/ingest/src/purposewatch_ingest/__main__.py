@@ -24,6 +24,7 @@ def main() -> None:
         host=settings.ingest_http_host,
         port=settings.ingest_http_port,
         limits=HttpLimits.from_settings(settings),
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

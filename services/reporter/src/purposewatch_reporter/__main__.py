@@ -40,6 +40,7 @@ def main() -> None:
         host=settings.reporter_http_host,
         port=settings.reporter_http_port,
         limits=HttpLimits.from_settings(settings),
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

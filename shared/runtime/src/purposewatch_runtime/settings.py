@@ -6,6 +6,7 @@ A service's own settings class inherits the groups it needs, so that one process
 validated object at start and nothing reads the environment later.
 """
 
+import ipaddress
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -151,7 +152,7 @@ class LogSettings(_Settings):
 
 
 class HttpSettings(_Settings):
-    """What a service's HTTP server grants its clients."""
+    """What a service's HTTP server grants its clients, and what it believes of them."""
 
     http_max_connections: int = Field(
         default=1_024, ge=1, description="Open at once; a few more are kept for probes and metrics."
@@ -162,6 +163,22 @@ class HttpSettings(_Settings):
     http_send_timeout_seconds: float = Field(
         default=30.0, gt=0, description="A client that reads nothing for so long is disconnected."
     )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses or networks of proxies, separated by commas: who they say a request "
+        "comes from (X-Forwarded-For, X-Forwarded-Proto) is believed.",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, proxies: str | None) -> str | None:
+        for proxy in proxies.split(",") if proxies else ():
+            try:
+                ipaddress.ip_network(proxy.strip())
+            except ValueError:
+                message = "must be addresses or networks such as `10.0.0.7` or `10.0.0.0/24`"
+                raise ValueError(message) from None
+        return proxies
 
 
 class KafkaSettings(_Settings):

@@ -29,9 +29,21 @@ _log = get_logger(__name__)
 
 
 class BoundedConfig(uvicorn.Config):
-    """The configuration of a server whose connections have limits."""
+    """The configuration of a server whose connections have limits.
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits, **options: Any) -> None:
+    Only `trusted_proxies` (addresses or networks, separated by commas) may say in X-Forwarded-For
+    whom a request comes from. uvicorn by itself believes every process of this host, and further
+    names in an environment variable of its own.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: HttpLimits,
+        *,
+        trusted_proxies: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(
             HttpEdge(app),
             http=BoundedProtocol,
@@ -39,6 +51,8 @@ class BoundedConfig(uvicorn.Config):
             access_log=False,
             server_header=False,
             log_config=None,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies or "",
             **options,
         )
         self.limits = limits

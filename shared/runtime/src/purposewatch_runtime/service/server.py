@@ -31,7 +31,15 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(_COLLECT_EVERY)
 
 
-def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int, limits: HttpLimits) -> None:
+def run(  # noqa: PLR0913 - what a service is served with
+    app: ASGIApp,
+    supervisor: Supervisor,
+    *,
+    host: str,
+    port: int,
+    limits: HttpLimits,
+    trusted_proxies: str | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Exits with status 1 after a `FatalError` or when the process may not open enough files for the
@@ -54,6 +62,7 @@ def run(app: ASGIApp, supervisor: Supervisor, *, host: str, port: int, limits: H
     config = BoundedConfig(
         app,
         limits,
+        trusted_proxies=trusted_proxies,
         loop="asyncio" if sys.platform == "win32" else "uvloop",
         timeout_graceful_shutdown=20,
     )
