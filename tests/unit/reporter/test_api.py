@@ -387,6 +387,20 @@ async def test_a_token_is_asked_for_when_set(database: Database) -> None:
         assert "purposewatch_build_info" in (await api.get("/metrics")).text
 
 
+async def test_wrong_tokens_are_logged_with_their_address_only(
+    database: Database, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A few times, however often they come, and never with what was sent."""
+    async with client_of(database, reporter_api_token=TOKEN) as api:
+        for _ in range(20):
+            await api.get(f"{API}/counts", headers={"Authorization": "Bearer a-wrong-token"})
+    said = capsys.readouterr().out + caplog.text
+
+    assert said.count("API token refused") == 3
+    assert "127.0.0.1" in said
+    assert "a-wrong-token" not in said
+
+
 async def test_the_documentation_needs_no_other_host(database: Database) -> None:
     """It works where there is no way out to the internet."""
     async with client_of(database) as api:

@@ -1,6 +1,7 @@
 """Who may use the API: whoever has the token, when one is set."""
 
 import hmac
+import time
 from http import HTTPStatus
 
 from fastapi.security import HTTPBearer
@@ -9,8 +10,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from purposewatch_reporter.api.problems import ProblemError, render
+from purposewatch_runtime.log_limiter import LogLimiter
+from purposewatch_runtime.logs import get_logger
 
 API_PATH = "/api/"
+
+_log = get_logger(__name__)
 
 bearer_scheme = HTTPBearer(auto_error=False, description="PURPOSEWATCH_REPORTER_API_TOKEN")
 """A dependency that describes the token in the OpenAPI document; `ApiAccess` checks it."""
@@ -26,6 +31,7 @@ class ApiAccess:
     def __init__(self, app: ASGIApp, *, token: SecretStr | None) -> None:
         self._app = app
         self._expected = None if token is None else token.get_secret_value().encode()
+        self._limiter = LogLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
@@ -39,6 +45,8 @@ class ApiAccess:
             await send(message)
 
         allowed = self._allows(Headers(scope=scope).get("authorization", ""))
+        if not allowed:
+            self._log_refusal(scope)
         app = self._app if allowed else _UNAUTHORIZED
         await app(scope, receive, send_uncached)
 
@@ -48,6 +56,13 @@ class ApiAccess:
         scheme, _, token = authorization.partition(" ")
         is_bearer = scheme.lower() == "bearer"
         return is_bearer and hmac.compare_digest(token.strip().encode(), self._expected)
+
+    def _log_refusal(self, scope: Scope) -> None:
+        """Log the address, never what was sent."""
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        suppressed = self._limiter.admit(address, time.monotonic())
+        if suppressed is not None:
+            _log.warning("API token refused", address=address, suppressed=suppressed)
 
 
 _UNAUTHORIZED = render(
