@@ -6,6 +6,8 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from purposewatch_reporter.web.users.guessable import is_guessable
+
 MIN_LENGTH = 12
 MAX_LENGTH = 128
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that is easily misread
@@ -15,11 +17,15 @@ _AT_ONCE = 2
 
 
 def generate() -> str:
-    """A random password of more than 120 bits, in groups that can be typed."""
-    groups = (
-        "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS)
+    """A random password of more than 120 bits."""
+    return typeable(_GROUPS)
+
+
+def typeable(groups: int) -> str:
+    """Random characters in groups that can be typed; each group has 24 bits."""
+    return "-".join(
+        "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(groups)
     )
-    return "-".join(groups)
 
 
 class Passwords:
@@ -34,6 +40,16 @@ class Passwords:
         """The hash to store."""
         async with self._slots:
             return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def fault_of(self, password: str, username: str) -> str | None:
+        """Why a user can't have this password: the key of a text."""
+        if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+            return "length"
+        if username in password.lower():
+            return "name"
+        async with self._slots:
+            guessable = await asyncio.to_thread(is_guessable, password, username)
+        return "common" if guessable else None
 
     async def matches(self, password: str, stored: str | None) -> bool:
         """Whether the password is the stored one.
