@@ -42,6 +42,8 @@ def _reporter_token() -> str:
     return (
         "# The bearer token of the reporter's API. Further settings of the reporter may follow.\n"
         f"PURPOSEWATCH_REPORTER_API_TOKEN={secrets.token_urlsafe(32)}\n"
+        "# Enables the second factor of the page. Without it every user must set it up again.\n"
+        f"PURPOSEWATCH_REPORTER_TOTP_KEY={secrets.token_hex(32)}\n"
     )
 
 

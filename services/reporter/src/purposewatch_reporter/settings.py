@@ -89,6 +89,23 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
     reporter_session_hours: float = Field(
         default=12, gt=0, description="After so long everybody has to sign in again."
     )
+    reporter_sign_in_failures: int = Field(
+        default=5, ge=1, description="Free of a pause, for an account from one address."
+    )
+    reporter_sign_in_address_failures: int = Field(
+        default=50, ge=1, description="Free of a pause, from one address."
+    )
+    reporter_sign_in_account_failures: int = Field(
+        default=100, ge=1, description="Free of a pause, for an account from unknown addresses."
+    )
+    reporter_totp_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="What the secrets of authenticator apps are derived from; enables them.",
+    )
+    reporter_totp_required: bool = Field(
+        default=False, description="Whether every user must set up a second factor."
+    )
     reporter_finding_days: float = Field(
         default=400, gt=0, description="How long a quiet finding is remembered."
     )
@@ -135,6 +152,16 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
             message = (
                 "the API would be open to everyone who reaches this host; set "
                 "PURPOSEWATCH_REPORTER_API_TOKEN, or PURPOSEWATCH_REPORTER_HTTP_HOST to 127.0.0.1"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _second_factor_has_key(self) -> Self:
+        if self.reporter_totp_required and self.reporter_totp_key is None:
+            message = (
+                "a required second factor needs its key; set PURPOSEWATCH_REPORTER_TOTP_KEY to the "
+                "output of `openssl rand -hex 32`"
             )
             raise ValueError(message)
         return self

@@ -48,9 +48,9 @@ class Clock:
 class Browser:
     """Follows what a person does: signs in, opens pages, sends their forms."""
 
-    def __init__(self, app: Any, base_url: str) -> None:
+    def __init__(self, app: Any, base_url: str, *, address: str = "192.0.2.7") -> None:
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app, client=("192.0.2.7", 5000)), base_url=base_url
+            transport=httpx.ASGITransport(app=app, client=(address, 5000)), base_url=base_url
         )
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
@@ -106,8 +106,14 @@ def page_app(database: Database, clock: Clock, **settings: Any) -> tuple[Any, We
     )
     app, _ = build_app(given)
     paths = {route.path for route in app.router.routes if hasattr(route, "path")}
-    desk = make_web_app(given, database, _NoReconciler(), version="0", clock=clock)  # type: ignore[arg-type]
-    object.__setattr__(desk, "passwords", Passwords(CHEAP))
+    desk = make_web_app(
+        given,
+        database,
+        _NoReconciler(),  # type: ignore[arg-type]
+        version="0",
+        clock=clock,
+        passwords=Passwords(CHEAP),
+    )
     desk.declared.current = declared().current
     ours = web_routes(desk)
     assert {route.path for route in ours} <= paths

@@ -438,6 +438,35 @@ sessions = Table(
     Index("ix_sessions_expires_time", "expires_time"),
 )
 
+# Where a user has signed in from: failures of strangers elsewhere do not lock these out.
+sign_in_networks = Table(
+    "sign_in_networks",
+    metadata,
+    Column("username", String(64), ForeignKey("accounts.username"), primary_key=True),
+    Column("network", String(64), primary_key=True),
+    Column("used_time", UtcTime, nullable=False),
+    Index("ix_sign_in_networks_used_time", "used_time"),
+)
+
+# Authenticator apps. The secret is derived from the salt and a key that is not in the database;
+# codes of the last used step and before are not accepted. Not confirmed: being set up.
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("username", String(64), ForeignKey("accounts.username"), primary_key=True),
+    Column("salt", LargeBinary(16), nullable=False),
+    Column("confirmed_time", UtcTime),
+    Column("last_step", BigInteger, nullable=False),
+)
+
+# Recovery codes that were not used yet, as keyed hashes.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("username", String(64), ForeignKey("accounts.username"), primary_key=True),
+    Column("code_hash", LargeBinary(32), primary_key=True),
+)
+
 # Failed attempts to sign in, by account name and by address, whether or not either exists.
 sign_in_failures = Table(
     "sign_in_failures",

@@ -10,10 +10,13 @@ from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.rendering import Rendering
+from purposewatch_reporter.web.users.attempts import Attempts
+from purposewatch_reporter.web.users.authentication import Authenticator
 from purposewatch_reporter.web.users.first_user import FirstUser
 from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.sessions import SessionPolicy, prune_sessions
-from purposewatch_reporter.web.users.throttle import prune_failures
+from purposewatch_reporter.web.users.throttle import SignInLimits, ThrottlePolicy
+from purposewatch_reporter.web.users.totp import TotpKey
 from purposewatch_runtime.service import Component
 
 _PRUNE_SECONDS = 300.0
@@ -30,7 +33,12 @@ class WebApp:
     public_url: str
     session_policy: SessionPolicy
     version: str
-    passwords: Passwords = field(default_factory=Passwords)
+    passwords: Passwords
+    attempts: Attempts
+    authenticator: Authenticator
+    totp_key: TotpKey | None
+    """`None` where second factors are not set up."""
+    requires_second_factor: bool
     rendering: Rendering = field(default_factory=Rendering)
 
     @property
@@ -43,18 +51,22 @@ class WebApp:
         now = self.clock()
         async with self.database.writing() as connection:
             await prune_sessions(connection, self.session_policy, now)
-            await prune_failures(connection, now)
+            await self.attempts.prune(connection, now)
 
 
-def make_web_app(
+def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
     settings: ReporterSettings,
     database: Database,
     watch: Reconciler,
     *,
     version: str,
     clock: Callable[[], datetime],
+    passwords: Passwords | None = None,
 ) -> WebApp:
     """Put the page together; nothing is read yet."""
+    passwords = passwords or Passwords()
+    attempts = Attempts(database, _sign_in_limits(settings))
+    totp_key = TotpKey(settings.reporter_totp_key) if settings.reporter_totp_key else None
     return WebApp(
         database=database,
         watch=watch,
@@ -66,6 +78,19 @@ def make_web_app(
             longest=timedelta(hours=settings.reporter_session_hours),
         ),
         version=version,
+        passwords=passwords,
+        attempts=attempts,
+        authenticator=Authenticator(database, passwords, attempts, totp_key, clock),
+        totp_key=totp_key,
+        requires_second_factor=settings.reporter_totp_required,
+    )
+
+
+def _sign_in_limits(settings: ReporterSettings) -> SignInLimits:
+    return SignInLimits(
+        account_and_address=ThrottlePolicy(settings.reporter_sign_in_failures),
+        address=ThrottlePolicy(settings.reporter_sign_in_address_failures),
+        account=ThrottlePolicy(settings.reporter_sign_in_account_failures),
     )
 
 

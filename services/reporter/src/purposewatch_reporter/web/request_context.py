@@ -30,6 +30,9 @@ from purposewatch_reporter.web.users.sessions import (
 from purposewatch_runtime.http import BodyRefusedError
 from purposewatch_runtime.logs import get_logger
 
+SECOND_FACTOR = "/account/second-factor"
+"""The page where users set up their second factor."""
+
 THEMES = ("auto", "light", "dark")
 FRAGMENT_HEADER = "x-fragment"
 """Sent by the page's own script, which swaps one part of the page."""
@@ -71,6 +74,12 @@ class RequestContext:
     def is_fragment(self) -> bool:
         """Whether only a part of the page is wanted."""
         return FRAGMENT_HEADER in self.request.headers
+
+    @property
+    def client(self) -> str:
+        """The address that the request comes from."""
+        client = self.request.client
+        return client.host if client else "unknown"
 
     @property
     def address(self) -> str:
@@ -205,7 +214,19 @@ async def _authorise(context: RequestContext, needed: Role | None) -> Response |
             raise PageError(HTTPStatus.FORBIDDEN, "csrf")
     if needed is not None and not context.signed_in.role.may(needed):
         raise PageError(HTTPStatus.FORBIDDEN, "role")
+    if needed is not None and _must_enrol(context):
+        if context.is_fragment:
+            raise PageError(HTTPStatus.FORBIDDEN, "role")
+        return context.redirect(SECOND_FACTOR)
     return None
+
+
+def _must_enrol(context: RequestContext) -> bool:
+    """Whether the user has to set up a second factor before anything else."""
+    path = context.request.url.path
+    if not context.app.requires_second_factor or context.signed_in.has_second_factor:
+        return False
+    return path not in (SECOND_FACTOR, "/sign-out")
 
 
 def _is_equal(given: str, expected: str) -> bool:

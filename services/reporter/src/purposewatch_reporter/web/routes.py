@@ -12,6 +12,10 @@ from purposewatch_reporter.web.pages.finding import show_finding
 from purposewatch_reporter.web.pages.overview import show_overview
 from purposewatch_reporter.web.pages.policies import show_policies, show_policy
 from purposewatch_reporter.web.pages.preferences import set_preferences
+from purposewatch_reporter.web.pages.second_factor import (
+    change_second_factor,
+    show_second_factor,
+)
 from purposewatch_reporter.web.pages.sign_in import (
     change_password,
     show_account,
@@ -28,7 +32,7 @@ from purposewatch_reporter.web.pages.triage import (
 from purposewatch_reporter.web.pages.violation import show_violation
 from purposewatch_reporter.web.pages.violations import show_findings, show_violations
 from purposewatch_reporter.web.rendering import ASSETS, asset
-from purposewatch_reporter.web.request_context import Handler, page_endpoint
+from purposewatch_reporter.web.request_context import SECOND_FACTOR, Handler, page_endpoint
 from purposewatch_reporter.web.security import protect
 from purposewatch_reporter.web.users.roles import Role
 
@@ -61,10 +65,12 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
         page("/account", show_account),
+        page(SECOND_FACTOR, show_second_factor),
         page("/sign-in", show_sign_in, None),
         form("/sign-in", sign_in, None),
         form("/sign-out", sign_out, Role.VIEWER),
         form("/account", change_password, Role.VIEWER),
+        form(SECOND_FACTOR, change_second_factor, Role.VIEWER),
         form("/preferences", set_preferences, None),
         form("/violations/{id}/triage", triage_violation),
         form("/findings/{id}/triage", triage_finding),

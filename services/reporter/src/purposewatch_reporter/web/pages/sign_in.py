@@ -1,6 +1,5 @@
 """Signing in and out, and one's own password."""
 
-import math
 import secrets
 from http import HTTPStatus
 
@@ -8,10 +7,12 @@ from starlette.responses import Response
 
 from purposewatch_reporter.web.request_context import SESSION_COOKIE, PageError, RequestContext
 from purposewatch_reporter.web.security import safe_path
-from purposewatch_reporter.web.users.passwords import MAX_LENGTH, MIN_LENGTH
+from purposewatch_reporter.web.users.attempts import Attempt
+from purposewatch_reporter.web.users.authentication import AuthenticationError
+from purposewatch_reporter.web.users.passwords import MIN_LENGTH
 from purposewatch_reporter.web.users.sessions import close_session, open_session
-from purposewatch_reporter.web.users.store import find_user, normalised, set_password
-from purposewatch_reporter.web.users.throttle import Attempt, begin_attempt, forgive
+from purposewatch_reporter.web.users.store import normalised, set_password
+from purposewatch_reporter.web.users.totp import normalised_code
 from purposewatch_runtime.logs import get_logger
 
 _FORM_COOKIE = "purposewatch_form"
@@ -32,27 +33,24 @@ async def show_sign_in(context: RequestContext) -> Response:
 def _form(
     context: RequestContext,
     target: str,
+    error: AuthenticationError | None = None,
     *,
-    fault: str | None = None,
-    seconds: int = 0,
     username: str = "",
 ) -> Response:
     # a form without a session is held to a cookie of its own
     token = context.cookie(_FORM_COOKIE) or secrets.token_urlsafe(_TOKEN_BYTES)
-    status = HTTPStatus.OK
-    if fault is not None:
-        status = HTTPStatus.TOO_MANY_REQUESTS if seconds else HTTPStatus.FORBIDDEN
     response = context.html(
         "sign_in.html",
-        status,
+        HTTPStatus.FORBIDDEN if error else HTTPStatus.OK,
         target=target,
-        fault=fault,
-        seconds=seconds,
+        error=error,
         username=username,
+        has_codes=context.app.totp_key is not None,
         form_token=token,
     )
-    if seconds:
-        response.headers["Retry-After"] = str(seconds)
+    if error is not None and error.seconds:
+        response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        response.headers["Retry-After"] = str(error.seconds)
     context.set_cookie(response, _FORM_COOKIE, token, _FORM_SECONDS)
     return response
 
@@ -65,35 +63,23 @@ async def sign_in(context: RequestContext) -> Response:
     if not token or not secrets.compare_digest(token.encode(), form.get("form", "").encode()):
         raise PageError(HTTPStatus.FORBIDDEN, "csrf")
     username = normalised(form.get("username", ""))
-    attempt = Attempt(username, _address(context))
+    try:
+        user = await app.authenticator.authenticate(
+            Attempt(username, context.client),
+            form.get("password", ""),
+            code=normalised_code(form.get("code", "")),
+        )
+    except AuthenticationError as error:
+        return _form(context, target, error, username=username)
     async with app.database.writing() as connection:
-        blocked = await begin_attempt(connection, attempt, app.clock())
-        user = await find_user(connection, username)
-    if blocked is not None:
-        _log.warning("sign-in is blocked", address=attempt.address)
-        seconds = math.ceil(blocked.total_seconds())
-        return _form(context, target, fault="blocked", seconds=seconds, username=username)
-    password = form.get("password", "")
-    matches = await app.passwords.matches(password, user.password_hash if user else None)
-    if user is None or not matches:
-        _log.warning("sign-in failed", address=attempt.address)
-        return _form(context, target, fault="wrong", username=username)
-    now = app.clock()
-    async with app.database.writing() as connection:
-        await forgive(connection, attempt)
         if context.user is not None:
             await close_session(connection, context.user.token)
-        session = await open_session(connection, user.username, app.session_policy, now)
+        session = await open_session(connection, user.username, app.session_policy, app.clock())
     _log.info("signed in", username=user.username)
     response = context.redirect(target)
     context.set_cookie(response, SESSION_COOKIE, session, None)
     context.set_cookie(response, _FORM_COOKIE, "", 0)
     return response
-
-
-def _address(context: RequestContext) -> str:
-    client = context.request.client
-    return client.host if client else "unknown"
 
 
 async def sign_out(context: RequestContext) -> Response:
@@ -107,37 +93,44 @@ async def sign_out(context: RequestContext) -> Response:
 
 async def show_account(context: RequestContext) -> Response:
     """Who one is, and the form for another password."""
-    return context.html("account.html", fault=None, min_length=MIN_LENGTH)
+    return _account(context)
+
+
+def _account(context: RequestContext, fault: str | None = None) -> Response:
+    status = HTTPStatus.OK
+    if fault is not None:
+        status = HTTPStatus.TOO_MANY_REQUESTS if fault == "blocked" else HTTPStatus.BAD_REQUEST
+    return context.html(
+        "account.html",
+        status,
+        fault=fault,
+        min_length=MIN_LENGTH,
+        has_codes=context.app.totp_key is not None,
+    )
 
 
 async def change_password(context: RequestContext) -> Response:
-    """Set another password; every other session of the user ends."""
+    """Set another password; every other session of the user ends.
+
+    A new password that is refused is no guess at the current one, and is not counted as such.
+    """
     app, form, username = context.app, context.form, context.signed_in.username
     new = form.get("new", "")
-    attempt = Attempt(username, _address(context))
-    async with app.database.writing() as connection:
-        blocked = await begin_attempt(connection, attempt, app.clock())
-        user = await find_user(connection, username)
-    stored = user.password_hash if user else None
-    fault = None
-    if blocked is not None:
-        fault = "blocked"
-    elif not await app.passwords.matches(form.get("current", ""), stored):
-        fault = "wrong"
-    elif not MIN_LENGTH <= len(new) <= MAX_LENGTH:
-        fault = "length"
-    elif new != form.get("repeated"):
+    fault = await app.passwords.fault_of(new, username)
+    if fault is None and new != form.get("repeated"):
         fault = "repeated"
-    elif username in new.lower():
-        fault = "name"
+    if fault is None:
+        try:
+            await app.authenticator.authenticate(
+                Attempt(username, context.client), form.get("current", "")
+            )
+        except AuthenticationError as error:
+            fault = error.fault
     if fault is not None:
-        return context.html(
-            "account.html", HTTPStatus.BAD_REQUEST, fault=fault, min_length=MIN_LENGTH
-        )
+        return _account(context, fault)
     hashed = await app.passwords.hashed(new)
     now = app.clock()
     async with app.database.writing() as connection:
-        await forgive(connection, attempt)
         await set_password(connection, username, hashed, now)
         session = await open_session(connection, username, app.session_policy, now)
     _log.info("password changed", username=username)

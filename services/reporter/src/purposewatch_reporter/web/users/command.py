@@ -10,6 +10,8 @@ from purposewatch_reporter.settings import DatabaseSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.users.passwords import Passwords, generate
 from purposewatch_reporter.web.users.roles import Role
+from purposewatch_reporter.web.users.second_factors import remove_second_factor
+from purposewatch_reporter.web.users.sessions import close_sessions
 from purposewatch_reporter.web.users.store import (
     User,
     add_user,
@@ -35,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     for act, about in (
         ("reset", "set a new password and end every session of a user"),
         ("remove", "remove a user and end every session of theirs"),
+        ("reset-second-factor", "remove the second factor and end every session of a user"),
     ):
         acts.add_parser(act, help=about).add_argument("username")
     acts.add_parser("list", help="list the users and their roles")
@@ -59,6 +62,8 @@ async def _run(asked: argparse.Namespace, settings: DatabaseSettings) -> int:
                 return await _reset(database, asked.username)
             case "remove":
                 return await _remove(database, asked.username)
+            case "reset-second-factor":
+                return await _reset_second_factor(database, asked.username)
             case _:
                 return await _list(database)
     finally:
@@ -89,6 +94,15 @@ async def _remove(database: Database, username: str) -> int:
     async with database.writing() as connection:
         removed = await remove_user(connection, username)
     return _say(f"removed {username}") if removed else _unknown(username)
+
+
+async def _reset_second_factor(database: Database, username: str) -> int:
+    async with database.writing() as connection:
+        removed = await remove_second_factor(connection, username)
+        await close_sessions(connection, username)
+    if not removed:
+        return _fail(f"`{username}` has no second factor")
+    return _say(f"removed the second factor of {username}")
 
 
 async def _list(database: Database) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.tables import accounts, sessions
+from purposewatch_reporter.store.tables import accounts, second_factors, sessions
 from purposewatch_reporter.web.users.roles import Role
 
 _TOUCH = timedelta(minutes=1)
@@ -32,6 +32,7 @@ class SignedInUser:
     role: Role
     token: str
     seen_time: datetime
+    has_second_factor: bool
 
     @property
     def csrf_token(self) -> str:
@@ -65,8 +66,14 @@ async def read_session(
 ) -> SignedInUser | None:
     """Whose session it is, unless it has expired."""
     query = (
-        select(sessions.c.username, sessions.c.seen_time, accounts.c.role)
+        select(
+            sessions.c.username,
+            sessions.c.seen_time,
+            accounts.c.role,
+            second_factors.c.confirmed_time,
+        )
         .join(accounts, accounts.c.username == sessions.c.username)
+        .outerjoin(second_factors, second_factors.c.username == sessions.c.username)
         .where(
             sessions.c.token_hash == _hash(token),
             sessions.c.expires_time > now,
@@ -74,7 +81,10 @@ async def read_session(
         )
     )
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else SignedInUser(row.username, Role(row.role), token, row.seen_time)
+    if row is None:
+        return None
+    has_second_factor = row.confirmed_time is not None
+    return SignedInUser(row.username, Role(row.role), token, row.seen_time, has_second_factor)
 
 
 def is_due(session: SignedInUser, now: datetime) -> bool:
@@ -92,6 +102,17 @@ async def touch_session(connection: AsyncConnection, token: str, now: datetime) 
 async def close_session(connection: AsyncConnection, token: str) -> None:
     """End a session."""
     await connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
+
+
+async def close_sessions(connection: AsyncConnection, username: str) -> None:
+    """End all sessions of a user."""
+    await connection.execute(delete(sessions).where(sessions.c.username == username))
+
+
+async def close_other_sessions(connection: AsyncConnection, user: SignedInUser) -> None:
+    """End the user's sessions except this one."""
+    others = sessions.c.username == user.username, sessions.c.token_hash != _hash(user.token)
+    await connection.execute(delete(sessions).where(*others))
 
 
 async def prune_sessions(connection: AsyncConnection, policy: SessionPolicy, now: datetime) -> None:

@@ -8,7 +8,13 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.store.bulk import insert_into
-from purposewatch_reporter.store.tables import accounts, sessions
+from purposewatch_reporter.store.tables import (
+    accounts,
+    recovery_codes,
+    second_factors,
+    sessions,
+    sign_in_networks,
+)
 from purposewatch_reporter.web.users.roles import Role
 
 USERNAME_PATTERN = r"[a-z0-9][a-z0-9._@-]{0,63}"
@@ -84,6 +90,7 @@ async def set_password(
 
 async def remove_user(connection: AsyncConnection, username: str) -> bool:
     """Remove a user and end their sessions; their actions stay in the trail."""
-    await connection.execute(delete(sessions).where(sessions.c.username == username))
+    for table in (sessions, sign_in_networks, second_factors, recovery_codes):
+        await connection.execute(delete(table).where(table.c.username == username))
     removed = await connection.execute(delete(accounts).where(accounts.c.username == username))
     return removed.rowcount > 0
