@@ -4,7 +4,7 @@ It shares only the model's types with the product. Where the two differ, one of 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from purposewatch_policy.model import Effect, Policy, Statement
@@ -13,6 +13,7 @@ from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 KINDS = [
     "policy_not_in_force",
     "prohibited",
+    "prohibited_in_part",
     "undeclared_role",
     "undeclared_third_party_sharing",
     "undeclared_category",
@@ -108,6 +109,10 @@ def check_category(  # noqa: PLR0911  # one return for each rule, in the rules' 
         chosen, steps = closest(forbidding, flow, category, vocabulary)
         grade = "ambiguous" if covering else "incorrect"
         return Finding("violation", "prohibited", grade, steps, chosen.id, chosen.clause)
+    partly = [each for each in prohibits if covers_a_part(each, flow, category, vocabulary)]
+    if partly:
+        grade = "ambiguous" if covering else "incorrect"
+        return omitted("prohibited_in_part", partly, failed, grade)
     if covering:
         chosen, steps = closest(covering, flow, category, vocabulary)
         grade = "vague" if steps else "clear"
@@ -133,10 +138,13 @@ def check_category(  # noqa: PLR0911  # one return for each rule, in the rules' 
 
 
 def omitted(
-    kind: str | None, candidates: list[Statement], failed: Callable[[Statement], dict[str, bool]]
+    kind: str | None,
+    candidates: list[Statement],
+    failed: Callable[[Statement], dict[str, bool]],
+    grade: str = "omitted",
 ) -> Finding:
     if not candidates:
-        return Finding("violation", kind, "omitted")
+        return Finding("violation", kind, grade)
     fewest = min(sum(failed(each).values()) for each in candidates)
     best = [each for each in candidates if sum(failed(each).values()) == fewest]
     nearest = min(best, key=lambda each: tuple(failed(each).values()))  # the first of equals
@@ -149,7 +157,7 @@ def omitted(
         "legal_basis": "legal_basis_mismatch",
         "facts": "condition_not_met",
     }.get(lacks[0])
-    return Finding("violation", kind, "omitted", None, nearest.id, nearest.clause, lacks)
+    return Finding("violation", kind, grade, None, nearest.id, nearest.clause, lacks)
 
 
 def failures(
@@ -174,6 +182,37 @@ def failures(
             and not any(flow.facts.get(fact, False) for fact in statement.unless)
         ),
     }
+
+
+def covers_a_part(
+    statement: Statement, flow: FlowTerms, category: str, vocabulary: Vocabulary
+) -> bool:
+    """Whether a statement covers the flow, or some flow that states something more precise."""
+    without_retention = replace(statement, retention_days=None)
+    failed = failures(
+        statement if flow.retention_days is not None else without_retention,
+        flow,
+        category,
+        vocabulary,
+    )
+    return (
+        reaches(statement.roles, flow.role, vocabulary.roles)
+        and reaches(statement.data_categories, category, vocabulary.data_categories)
+        and reaches(statement.purposes, flow.purpose, vocabulary.purposes)
+        and reaches(statement.recipients, flow.recipient, vocabulary.recipients)
+        and reaches(statement.operations, flow.operation, vocabulary.operations)
+        and reaches(statement.sources, flow.source, vocabulary.sources)
+        and reaches(statement.locations, flow.location, vocabulary.locations)
+        and not failed["retention"]
+        and not failed["facts"]
+    )
+
+
+def reaches(terms: Iterable[str] | None, stated: str | None, taxonomy: Taxonomy) -> bool:
+    """Whether one of the terms is the stated one, above it or below it."""
+    if terms is None or stated is None:
+        return True
+    return any(taxonomy.covers(term, stated) or taxonomy.covers(stated, term) for term in terms)
 
 
 def names(terms: Iterable[str] | None, stated: str | None, taxonomy: Taxonomy) -> bool:

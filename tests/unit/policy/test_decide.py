@@ -101,9 +101,18 @@ def test_covered_flow_is_permitted(
         ),
         (
             {"data_categories": ("user",)},
+            Kind.PROHIBITED_IN_PART,
+            "nobody.health",
+            [("data_category", ("user.health",), "user")],
+        ),
+        (
+            {"data_categories": ("user",), "operation": "store"},
             Kind.UNDECLARED_CATEGORY,
             "readers.contact",
-            [("data_category", ("user.contact",), "user")],
+            [
+                ("data_category", ("user.contact",), "user"),
+                ("operation", ("collect", "use"), "store"),
+            ],
         ),
         (
             {"purpose": "research"},
@@ -199,13 +208,18 @@ def test_prohibition_outweighs_a_permit() -> None:
     )
 
 
-def test_what_is_not_stated_does_not_break_a_restricted_prohibition() -> None:
-    """A prohibition for one location says nothing about a flow that states none."""
+def test_what_is_not_stated_may_break_a_restricted_prohibition() -> None:
+    """A prohibition for one location covers a part of a flow that states none."""
     only_us = replace(STATEMENTS[4], locations=("us",))
     policies = PolicySet({"library": VOCABULARY}, [policy(only_us)])
     stated = decide(flow(data_categories=("user.health",), location="us"), NOW, policies)
     unstated = decide(flow(data_categories=("user.health",)), NOW, policies)
-    assert (stated.kind, unstated.kind) == (Kind.PROHIBITED, Kind.UNDECLARED_ROLE)
+    elsewhere = decide(flow(data_categories=("user.health",), location="eu"), NOW, policies)
+    assert [
+        stated.kind,
+        unstated.kind,
+        elsewhere.kind,
+    ] == [Kind.PROHIBITED, Kind.PROHIBITED_IN_PART, Kind.UNDECLARED_ROLE]
 
 
 def test_policy_without_permits_has_no_nearest_miss() -> None:

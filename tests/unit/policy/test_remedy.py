@@ -20,7 +20,7 @@ from purposewatch_policy.change import (
 )
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide, decide_under
-from purposewatch_policy.decision import Dimension, Kind, Outcome
+from purposewatch_policy.decision import PROHIBITING, Dimension, Outcome
 from purposewatch_policy.model import Effect, Policy, Statement
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
@@ -191,6 +191,24 @@ def test_broad_prohibition_is_narrowed_and_a_bare_one_withdrawn() -> None:
     assert expected == remedies.policy.changes
 
 
+def test_part_that_is_not_prohibited_is_named() -> None:
+    """A flow that is prohibited in part names a term that no prohibition concerns."""
+    general = flow(role="visitor", operation="collect", data_categories=("user",), source=None)
+    remedies = remedies_of(general, *STATEMENTS)
+    assert remedies.event is not None
+    assert (EventChange(Dimension.DATA_CATEGORY, "user.contact", "user"),) == remedies.event.changes
+    assert remedies.policy is not None
+    assert [each.action for each in remedies.policy.changes] == [Action.REMOVE]
+
+
+def test_part_that_is_not_stated_is_stated_elsewhere() -> None:
+    """Where one location is prohibited, the remedy states another one."""
+    only_us = replace(STATEMENTS[4], data_categories=("user.contact",), locations=("us",))
+    remedies = remedies_of(flow(), STATEMENTS[0], only_us)
+    assert remedies.event is not None
+    assert (EventChange(Dimension.LOCATION, "eu", None),) == remedies.event.changes
+
+
 def test_policy_without_permits_has_no_remedy() -> None:
     """Where nothing is permitted there is nothing to widen: a statement has to be declared."""
     remedies = remedies_of(flow(), STATEMENTS[4])
@@ -234,9 +252,7 @@ def check(changed: FlowTerms, compiled: CompiledPolicy, *, exhaustively: bool) -
             assert permitted(after, compiled), changes
             size = len({each.dimension for each in changes})
             assert size == len(distance(alone, after))
-            seen[
-                f"event {'with' if decided.kind is Kind.PROHIBITED else 'without'} prohibition"
-            ] += 1
+            seen[f"event {'with' if decided.kind in PROHIBITING else 'without'} prohibition"] += 1
         else:
             size = len(Dimension) + 1
             seen["no event remedy"] += 1
@@ -337,14 +353,13 @@ def fewest_edits(alone: ChangedFlow, compiled: CompiledPolicy) -> int:
 def is_permitted_by(
     permit: Statement, withdrawn: tuple[str, ...], alone: ChangedFlow, compiled: CompiledPolicy
 ) -> bool:
-    """Whether a permit covers the flow and no prohibition does, by the naive checker's rules."""
-
-    def covers(statement: Statement) -> bool:
-        (category,) = alone.data_categories
-        return not any(reference.failures(statement, alone, category, compiled.vocabulary).values())
-
-    return covers(permit) and not any(
-        each.effect is Effect.PROHIBIT and each.id not in withdrawn and covers(each)
+    """Whether a permit covers the flow and no prohibition a part, by the naive checker's rules."""
+    (category,) = alone.data_categories
+    failed = reference.failures(permit, alone, category, compiled.vocabulary)
+    return not any(failed.values()) and not any(
+        each.effect is Effect.PROHIBIT
+        and each.id not in withdrawn
+        and reference.covers_a_part(each, alone, category, compiled.vocabulary)
         for each in compiled.statements
     )
 

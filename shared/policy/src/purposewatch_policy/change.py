@@ -51,7 +51,7 @@ class Action(StrEnum):
     DROP = "drop"
     """Remove a condition that the flow does not meet."""
     REMOVE = "remove"
-    """Remove the terms that cover the flow's; others remain."""
+    """Remove the terms that overlap the flow's: equal, above or below. Others remain."""
     WITHDRAW = "withdraw"
     """Remove the whole statement, since nothing would be left of it."""
 

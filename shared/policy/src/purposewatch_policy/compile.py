@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.languages.english import operation_phrase
-from purposewatch_policy.model import Policy, Statement
+from purposewatch_policy.model import Effect, Policy, Statement
+from purposewatch_policy.overlap import OverlapSets
 from purposewatch_policy.statement_sets import StatementSets, covering
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, stated_term
 
@@ -26,8 +27,10 @@ class CompiledPolicy(StatementSets):
         "digest",
         "for_role",
         "outside",
+        "overlaps",
         "phrases",
         "policy",
+        "prohibited_for_role",
         "role",
         "until",
         "vocabulary",
@@ -45,6 +48,10 @@ class CompiledPolicy(StatementSets):
         self.role = covering(policy.statements, vocabulary.roles, lambda each: each.roles)
         self.for_role = self._by_role()
         """The statements that cover each role, as a policy of their own."""
+        self.overlaps = OverlapSets(self, vocabulary)
+        """What the prohibitions overlap, numbered as all statements are."""
+        self.prohibited_for_role = self._prohibited_by_role()
+        """What those prohibitions overlap that overlap each role; `None` if there are none."""
         self.outside = frozenset(
             term
             for term in vocabulary.recipients
@@ -92,6 +99,25 @@ class CompiledPolicy(StatementSets):
                 )
                 sets[members] = StatementSets(statements, self.vocabulary)
         return {role: sets[members] for role, members in self.role.items()}
+
+    def _prohibited_by_role(self) -> dict[str, OverlapSets | None]:
+        """Return the sets for each role; roles with the same prohibitions share them."""
+        prohibitions = [
+            (1 << bit, each)
+            for bit, each in enumerate(self.statements)
+            if each.effect is Effect.PROHIBIT
+        ]
+        sets: dict[int, OverlapSets | None] = {0: None}
+        by_role = {}
+        for role in self.vocabulary.roles:
+            members = self.overlaps.terms(Dimension.ROLE)[role] & self.prohibits
+            if members not in sets:
+                statements = tuple(each for bit, each in prohibitions if members & bit)
+                sets[members] = OverlapSets(
+                    StatementSets(statements, self.vocabulary), self.vocabulary
+                )
+            by_role[role] = sets[members]
+        return by_role
 
 
 def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
 
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
     PROHIBITED = "prohibited"
+    PROHIBITED_IN_PART = "prohibited_in_part"
     UNDECLARED_ROLE = "undeclared_role"
     UNDECLARED_THIRD_PARTY_SHARING = "undeclared_third_party_sharing"
     UNDECLARED_CATEGORY = "undeclared_category"
@@ -46,12 +47,16 @@ class Kind(StrEnum):
     CONDITION_NOT_MET = "condition_not_met"
 
 
+PROHIBITING = (Kind.PROHIBITED, Kind.PROHIBITED_IN_PART)
+"""The kinds whose statement is a prohibition."""
+
+
 class Grade(StrEnum):
     """How well the policy discloses the flow to the people it concerns.
 
     `clear`: a permitting statement names the very terms. `vague`: only ancestors of them.
-    `omitted`: the policy does not mention it. `incorrect`: the policy prohibits it.
-    `ambiguous`: the policy both permits and prohibits it.
+    `omitted`: the policy does not mention it. `incorrect`: the policy prohibits it, or a part of
+    it. `ambiguous`: the policy both permits and prohibits it, or a part of it.
     """
 
     CLEAR = "clear"
@@ -93,11 +98,11 @@ DIMENSION_FIELDS: Mapping[Dimension, str] = {
 
 @_frozen
 class FailedDimension:
-    """One dimension in which the nearest statement does not cover the flow."""
+    """One dimension in which the nearest statement, or a prohibition, does not cover the flow."""
 
     dimension: Dimension
     expected: tuple[str, ...]
-    """What the statement names, in its own order."""
+    """What the statement names, in its own order; of a prohibition, below what the event states."""
     actual: str | None
     """What the event states; `None` when it states nothing."""
 
@@ -119,9 +124,14 @@ class CategoryDecision:
     clause: str | None
     """Where that statement is in the source document."""
     failed: tuple[FailedDimension, ...]
-    """Empty unless the statement is a nearest miss."""
+    """Empty unless the statement is a nearest miss, or prohibits a part of the flow."""
     sentence: str
     """The reason, in one plain English sentence."""
+
+    @property
+    def is_nearest_miss(self) -> bool:
+        """Whether the statement is the nearest miss, instead of the one that decides."""
+        return bool(self.failed) and self.kind is not Kind.PROHIBITED_IN_PART
 
 
 @_frozen

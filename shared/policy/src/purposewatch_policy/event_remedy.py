@@ -1,11 +1,11 @@
-"""Finds the smallest change of an event that a permit covers and no prohibition does.
+"""Finds the smallest change of an event that a permit covers and no prohibition overlaps.
 
-The search is exact. For one permit, each dimension either stays or takes one of a few values; what
-matters of a value is which prohibitions still cover the event with it. So the search goes through
+The search is exact. For one permit, each dimension either stays or takes another value; what
+matters of a value is which prohibitions still overlap the event with it. So the search goes through
 the dimensions and keeps, for each set of prohibitions that is left, the cheapest way to get there.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Option:
     """One way to deal with one dimension."""
 
     prohibiting: int
-    """The prohibitions that cover the event in this dimension."""
+    """The prohibitions that overlap the event in this dimension."""
     changes: tuple[EventChange, ...] = ()
     cost: Cost = field(default_factory=Cost)
 
@@ -50,12 +50,12 @@ class Ways:
     """What can be done to be under one permit."""
 
     prohibiting: int
-    """The prohibitions that can cover the event at all then."""
+    """The prohibitions that can overlap the event at all then."""
     options: list[list[Option]]
     """For each dimension, of which one has to be taken."""
 
     def smallest(self, most: int) -> Option | None:
-        """Return the cheapest change of at most this many dimensions that no prohibition covers."""
+        """Return the cheapest change of at most so many dimensions that no prohibition overlaps."""
         fewest = [min(each.cost.dimensions for each in options) for options in self.options]
         inevitable = sum(fewest)
         left = {self.prohibiting: Option(self.prohibiting)}
@@ -84,6 +84,8 @@ class EventSearch:
         self._category = category
         self._compiled = compiled
         self._covering = dict(zip(_DIMENSIONS, covering, strict=True))
+        overlapping = compiled.overlaps.by_dimension(flow, category)
+        self._overlapping = dict(zip(_DIMENSIONS, overlapping, strict=True))
         self._prohibits = prohibits
         self._prohibitions = [
             each for index, each in enumerate(compiled.statements) if prohibits >> index & 1
@@ -92,7 +94,7 @@ class EventSearch:
     def ways(self, index: int) -> Ways | None:
         """Return what can be done to be under a permit.
 
-        `None` when some prohibition covers the event whatever is done.
+        `None` when some prohibition overlaps the event whatever is done.
         """
         permit = self._compiled.statements[index]
         ways = [
@@ -116,7 +118,7 @@ class EventSearch:
         permit = self._compiled.statements[index]
         covered = self._covering[dimension] >> index & 1
         if covered:
-            yield Option(self._covering[dimension] & self._prohibits)
+            yield Option(self._overlapping[dimension] & self._prohibits)
         if dimension is Dimension.RETENTION:
             yield from self._retention_options(permit, covered=bool(covered))
         else:
@@ -126,14 +128,21 @@ class EventSearch:
         taxonomy = self._compiled.vocabulary.taxonomy(dimension)
         named: tuple[str, ...] | None = getattr(permit, DIMENSION_FIELDS[dimension])
         stated = stated_term(self._flow, self._category, dimension)
-        terms = highest_other_terms(taxonomy, named, stated)
+        covering = self._compiled.sets(dimension)
+        overlapping = self._compiled.overlaps.terms(dimension)
+
+        def is_divided(term: str) -> bool:
+            """Whether a prohibition names something below, and so covers only a part of it."""
+            return bool(overlapping[term] & ~covering[term] & self._prohibits)
+
+        terms = other_terms(taxonomy, named, stated, is_divided)
         if dimension in _SUBJECT_MATTER and stated is not None:
             terms = [term for term in terms if taxonomy.covers(stated, term)]
         if stated is not None:
             terms.sort(key=lambda term: steps_between(taxonomy, stated, term))
         options: dict[int, Option] = {}
         for rank, term in enumerate(terms):
-            sets = self._compiled.sets(dimension)[term] & self._prohibits
+            sets = overlapping[term] & self._prohibits
             change = EventChange(dimension, term, stated)
             _keep_cheapest(options, Option(sets, (change,), _cost(dimension, rank)))
         yield from options.values()
@@ -143,14 +152,13 @@ class EventSearch:
         limit = MAX_RETENTION_DAYS if permit.retention_days is None else permit.retention_days
         if not covered:
             lengths = [limit]  # any shorter, and more prohibitions with a limit might cover it
-        elif stated is None:
-            return
         else:
             lengths = sorted(
                 {
                     each.retention_days + 1
                     for each in self._prohibitions
-                    if each.retention_days is not None and stated <= each.retention_days < limit
+                    if each.retention_days is not None
+                    and (stated or 0) <= each.retention_days < limit
                 }
             )
         for rank, days in enumerate(lengths):
@@ -187,32 +195,36 @@ class EventSearch:
             yield Option(option.prohibiting, option.changes, cost)
 
     def _covering_fact(self, fact: str, *, holds: bool) -> int:
-        """Return the prohibitions that can still cover the event with this value of a fact."""
+        """Return the prohibitions that can still overlap the event with this value of a fact."""
         compiled = self._compiled
         failing = compiled.facts_excluded[fact] if holds else compiled.facts_required.get(fact, 0)
         return self._prohibits & ~failing
 
 
-def highest_other_terms(
-    taxonomy: Taxonomy, named: Sequence[str] | None, stated: str | None
+def other_terms(
+    taxonomy: Taxonomy,
+    named: Sequence[str] | None,
+    stated: str | None,
+    is_divided: Callable[[str], bool],
 ) -> list[str]:
-    """Return the highest terms that a statement covers and that are not vaguer than the stated one.
+    """Return the terms that a statement covers and that are not vaguer than the stated one.
 
-    `named` is what the statement names, `None` for everything. An ancestor of the stated term
-    would only be vaguer, so it is replaced by the highest terms below it that are not ancestors.
-    INVARIANT: a term below one of these is covered by every prohibition that covers the latter.
+    `named` is what the statement names, `None` for everything. A term is replaced by the terms
+    below it if it is an ancestor of the stated one, and followed by them if prohibitions divide it.
+    INVARIANT: a term that is left out is overlapped by every prohibition that overlaps the lowest
+    returned or stated term above it.
     """
     above = taxonomy.lineage(stated) if stated is not None else ()
     terms: list[str] = []
-    waiting = list(reversed(_roots(taxonomy) if named is None else named))
-    while waiting:
-        term = waiting.pop()
-        if term == stated:
-            continue
-        if term in above:
-            waiting.extend(reversed([each for each in taxonomy if taxonomy[each].parent == term]))
-        else:
+    waiting = [*(_children(taxonomy, None) if named is None else named)]
+    for term in waiting:  # grows
+        if term not in above:
             terms.append(term)
+            descends = is_divided(term)
+        else:
+            descends = term != stated or is_divided(term)
+        if descends:
+            waiting.extend(_children(taxonomy, term))
     return list(dict.fromkeys(terms))
 
 
@@ -225,8 +237,8 @@ def steps_between(taxonomy: Taxonomy, one: str, other: str) -> int:
     return len(taxonomy.lineage(one)) + len(theirs)
 
 
-def _roots(taxonomy: Taxonomy) -> tuple[str, ...]:
-    return tuple(term for term in taxonomy if taxonomy[term].parent is None)
+def _children(taxonomy: Taxonomy, parent: str | None) -> list[str]:
+    return [term for term in taxonomy if taxonomy[term].parent == parent]
 
 
 def _cost(dimension: Dimension, strangeness: int) -> Cost:
@@ -250,19 +262,19 @@ def _combined(left: dict[int, Option], options: Iterable[Option], most: int) -> 
 
 
 def _any_of(options: Iterable[Option]) -> int:
-    """Return the prohibitions that cover the event under at least one option."""
-    covering = 0
+    """Return the prohibitions that overlap the event under at least one option."""
+    overlapping = 0
     for option in options:
-        covering |= option.prohibiting
-    return covering
+        overlapping |= option.prohibiting
+    return overlapping
 
 
 def _all_of(options: Iterable[Option]) -> int:
-    """Return the prohibitions that cover the event under every option."""
-    covering = -1
+    """Return the prohibitions that overlap the event under every option."""
+    overlapping = -1
     for option in options:
-        covering &= option.prohibiting
-    return covering
+        overlapping &= option.prohibiting
+    return overlapping
 
 
 def _distinct(options: Iterable[Option], prohibits: int) -> list[Option]:

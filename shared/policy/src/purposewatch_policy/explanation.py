@@ -33,7 +33,8 @@ class Comparison:
 
     dimension: Dimension
     expected: tuple[Named, ...] | None
-    """What covers the event comes first. `None` when the statement has no restriction."""
+    """What covers the event, or lies below what it states, comes first. `None` when the statement
+    has no restriction."""
     actual: tuple[Named, ...]
     """Empty when the event states nothing."""
     covered: bool
@@ -235,15 +236,19 @@ class _Category:
         terms = statement.terms(dimension)
         if terms is None:
             return None
-        # what covers the event comes first, so that abbreviated lists still show it
-        ordered = sorted(terms, key=lambda term: not self._covers(dimension, term))
+        # what matters to the event comes first, so that abbreviated lists still show it
+        ordered = sorted(terms, key=lambda term: self._relevance(dimension, term))
         return tuple(self._named(dimension, term) for term in ordered)
 
-    def _covers(self, dimension: Dimension, term: str) -> bool:
+    def _relevance(self, dimension: Dimension, term: str) -> int:
+        """Rank what covers the event before what lies below it, and that before the rest."""
         stated = stated_term(self._flow, self._decided.data_category, dimension)
         if stated is None or self._vocabulary is None:
-            return False
-        return self._vocabulary.taxonomy(dimension).covers(term, stated)
+            return 0
+        taxonomy = self._vocabulary.taxonomy(dimension)
+        if taxonomy.covers(term, stated):
+            return 0
+        return 1 if taxonomy.covers(stated, term) else 2
 
     def _actual(self, dimension: Dimension, statement: Statement) -> tuple[Named, ...]:
         flow = self._flow

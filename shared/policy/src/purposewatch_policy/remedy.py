@@ -8,7 +8,7 @@ value is removed or made vaguer, and neither role nor data category is replaced,
 another event; they may be named more precisely. Minimal means that no such change touches fewer
 dimensions. All facts together count as one dimension.
 
-A change of the **policy** widens one permit and narrows every prohibition that covers the event.
+A change of the **policy** widens one permit and narrows every prohibition that overlaps the event.
 Minimal means that no widening of one permit touches fewer dimensions; each prohibition is narrowed
 in one dimension, or withdrawn where nothing would be left of it.
 
@@ -28,6 +28,7 @@ from purposewatch_policy.change import (
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import (
     DIMENSION_FIELDS,
+    PROHIBITING,
     CategoryDecision,
     Dimension,
     Kind,
@@ -112,7 +113,7 @@ class _Search:
         event = obstacle = None
         if found is not None:
             event = EventRemedy(compiled.statements[found[0]], found[1].changes)
-        elif self._decided.kind is Kind.PROHIBITED and self._decided.statement is not None:
+        elif self._decided.kind in PROHIBITING and self._decided.statement is not None:
             obstacle = compiled.statement(self._decided.statement)
         elif (ideal := self._cheapest(0)) is not None:
             obstacle = self._obstacle(ideal[1])
@@ -136,19 +137,22 @@ class _Search:
         return None
 
     def _obstacle(self, change: Option) -> Statement:
-        """Return the first prohibition that covers the event after a change."""
+        """Return the first prohibition that overlaps the event after a change."""
         changed = change_flow(self._flow, self._category, change.changes)
-        covering = self._compiled.prohibits
-        for covered in self._compiled.covering_by_dimension(changed, changed.data_categories[0]):
-            covering &= covered
-        return self._compiled.statements[first(covering)]
+        return self._compiled.statements[first(self._prohibiting(changed))]
+
+    def _prohibiting(self, flow: FlowTerms) -> int:
+        """Return the prohibitions that overlap the first data category of a flow."""
+        prohibiting = self._compiled.prohibits
+        for overlapping in self._compiled.overlaps.by_dimension(flow, flow.data_categories[0]):
+            prohibiting &= overlapping
+        return prohibiting
 
     def _failures(self, index: int) -> int:
         return sum(not covered >> index & 1 for covered in self._covering)
 
     def _is_nearest(self, index: int) -> bool:
-        nearest = self._compiled.statements[index].id == self._decided.statement
-        return nearest and self._decided.kind is not Kind.PROHIBITED
+        return self._compiled.statements[index].id == self._decided.statement
 
     def _policy_remedy(self) -> PolicyRemedy | None:
         if not self._permits:
@@ -164,13 +168,11 @@ class _Search:
         for dimension, covered in zip(_DIMENSIONS, self._covering, strict=True):
             if not covered >> chosen & 1:
                 changes += self._widening(permit, dimension)
-        everywhere = self._compiled.prohibits
-        for covered in self._covering:
-            everywhere &= covered
+        prohibiting = self._prohibiting(change_flow(self._flow, self._category, ()))
         changes += [
             self._narrowing(statement)
             for index, statement in enumerate(self._compiled.statements)
-            if everywhere >> index & 1
+            if prohibiting >> index & 1
         ]
         return PolicyRemedy(tuple(changes))
 
@@ -198,20 +200,24 @@ class _Search:
             if named is None or stated is None:
                 continue
             taxonomy = self._compiled.vocabulary.taxonomy(dimension)
-            covering = tuple(term for term in named if taxonomy.covers(term, stated))
-            if len(covering) < len(named):
+            overlapping = tuple(
+                term
+                for term in named
+                if taxonomy.covers(term, stated) or taxonomy.covers(stated, term)
+            )
+            if len(overlapping) < len(named):
                 by: tuple[str, ...] = ()
                 if dimension is Dimension.DATA_CATEGORY:
-                    by = self._defined_terms_with(covering, prohibition)
+                    by = self._defined_terms_with(overlapping, prohibition)
                 change = PolicyChange(
                     Action.REMOVE,
                     prohibition.id,
                     prohibition.clause,
                     dimension,
-                    terms=covering,
+                    terms=overlapping,
                     defined_terms=by,
                 )
-                options.append((covering != (stated,), change))
+                options.append((overlapping != (stated,), change))
         if not options:
             return PolicyChange(Action.WITHDRAW, prohibition.id, prohibition.clause)
         return min(options, key=lambda option: option[0])[1]

@@ -48,9 +48,5 @@ def _closest_permit(compiled: CompiledPolicy, flow: FlowTerms, category: str) ->
     permitting = compiled.permits
     for covered in compiled.covering_by_dimension(flow, category):
         permitting &= covered
-    levels = (
-        compiled.category_levels[category],
-        compiled.purpose_levels[flow.purpose],
-        compiled.recipient_levels[flow.recipient],
-    )
-    return compiled.statements[closest_named(permitting, levels)[0]]
+    closest, _ = closest_named(permitting, compiled.levels(flow, category))
+    return compiled.statements[closest]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from purposewatch_policy.languages.english import permission
 from purposewatch_policy.model import Effect, Statement
-from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 
 _Names = Callable[[Statement], tuple[str, ...] | None]
 
@@ -88,6 +88,32 @@ class StatementSets:
         self.permissions = tuple(permission(each) for each in statements)
         """What explanations say of each permit."""
 
+    def beyond_category(self, flow: FlowTerms) -> tuple[int, ...]:
+        """Return what covers the flow in each dimension after role and data category.
+
+        Raises `KeyError` for a term outside the vocabulary.
+        """
+        return (
+            self.purpose[flow.purpose],
+            self.recipient[flow.recipient],
+            self.operation[flow.operation],
+            self.source[flow.source],
+            self.location[flow.location],
+            self.retention(flow.retention_days),
+            self.legal_basis[flow.legal_basis],
+            self.facts(flow.facts),
+        )
+
+    def levels(
+        self, flow: FlowTerms, category: str
+    ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Return what covers the flow from how far above, where the distance is measured."""
+        return (
+            self.category_levels[category],
+            self.purpose_levels[flow.purpose],
+            self.recipient_levels[flow.recipient],
+        )
+
     def retention(self, days: int | None) -> int:
         """Return the statements that permit keeping data for this many days."""
         if days is None:
@@ -124,8 +150,8 @@ def _set(members: Iterable[bool]) -> int:
     return int(bits[::-1], 2) if bits else 0
 
 
-def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
-    """Return the statements that name each term, ignoring ancestors."""
+def naming(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
+    """Return for each term the statements that name the very term."""
     members: dict[str, bytearray] = {
         term: bytearray((len(statements) + 7) // 8) for term in taxonomy
     }
@@ -142,7 +168,7 @@ def _levels(
 
     A statement that does not restrict the dimension counts as naming one root above all roots.
     """
-    named = _named(statements, taxonomy, names)
+    named = naming(statements, taxonomy, names)
     unrestricted = _set(names(each) is None for each in statements)
     levels = {}
     for term in taxonomy:

@@ -46,7 +46,7 @@ def test_an_error_fails_unless_told_otherwise(tree: Path) -> None:
     """The default suits a check before every commit."""
     copy_faulty(FAULTY / "contradiction_partial", tree)
     assert lint()[0] == 1
-    copy_faulty(FAULTY / "contradiction_exception", tree)
+    copy_faulty(FAULTY / "duplicate_statement", tree)
     assert lint()[0] == 0
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from purposewatch_policy.flow_space import Axis, Box, Days, FlowSpace, contains, minus
+from purposewatch_policy.model import Effect
 from tests.unit.policy import reference
 from tests.unit.policy.lint.subjects import draw
 from tests.unit.policy.random_worlds import PlainFlow
@@ -39,6 +40,19 @@ def test_a_box_holds_what_the_naive_checker_finds_covered(seed: int) -> None:
         for statement, box in zip(subject.policy.statements, space.boxes, strict=True):
             failed = reference.failures(statement, flow, flow.data_categories[0], world.vocabulary)
             assert (not any(failed.values())) == holds(space, box, flow)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_a_prohibition_overlaps_what_the_naive_checker_finds_covered_in_part(seed: int) -> None:
+    """A flow is in what a prohibition overlaps exactly when the prohibition covers a part of it."""
+    world, subject, space, flows = draw(seed)
+    for flow in flows:
+        for statement, box in zip(subject.policy.statements, space.overlapped, strict=True):
+            if statement.effect is Effect.PROHIBIT:
+                (category, *_) = flow.data_categories
+                covers = reference.covers_a_part(statement, flow, category, world.vocabulary)
+                assert covers == holds(space, box, flow)
 
 
 @settings(max_examples=200, deadline=None)

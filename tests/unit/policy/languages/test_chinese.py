@@ -68,8 +68,26 @@ each_language = pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANG
             {"data_categories": ("user",)},
             (
                 "`reader`的`user`被`first_party`使用，用途为`service`；"
+                "声明 `nobody.health`（limits.1）禁止其中一部分：数据类别为`user.health`。"
+                "只有更具体的事件才可能获得允许。"
+            ),
+        ),
+        (
+            {"role": "visitor", "operation": "collect", "data_categories": ("user",)},
+            (
+                "`visitor`的`user`被`first_party`收集，用途为`service`；"
+                "声明 `nobody.health`（limits.1）禁止其中一部分：数据类别为`user.health`，"
+                "其余部分由声明 `visitors.wellbeing`（visitors.1）允许。"
+                "只有更具体的事件才可能获得允许。"
+            ),
+        ),
+        (
+            {"data_categories": ("user",), "operation": "store"},
+            (
+                "`reader`的`user`被`first_party`存储，用途为`service`；"
                 "没有针对该角色的声明涵盖该类数据。"
-                "最接近的是声明 `readers.contact`（readers.1），其数据类别限于`user.contact`。"
+                "最接近的是声明 `readers.contact`（readers.1），其数据类别限于`user.contact`，"
+                "其操作限于`collect`、`use`。"
             ),
         ),
         (
@@ -211,8 +229,13 @@ def test_everything_has_a_name(language: str) -> None:
         ),
         (
             EventChange(Dimension.RECIPIENT, "third_party.courier", "third_party"),
-            "share with `third_party.courier` instead of `third_party`",
-            "改为提供给`third_party.courier`，而不是`third_party`",
+            "name the recipient more precisely: `third_party.courier`",
+            "写明更具体的接收方：`third_party.courier`",
+        ),
+        (
+            EventChange(Dimension.RECIPIENT, "third_party.courier", "first_party.desk"),
+            "share with `third_party.courier` instead of `first_party.desk`",
+            "改为提供给`third_party.courier`，而不是`first_party.desk`",
         ),
         (
             EventChange(Dimension.SOURCE, "school", None),

@@ -49,9 +49,26 @@ HAPPENED = "`reader` data in `user.contact` was used by `first_party` for `servi
             {"data_categories": ("user",)},
             (
                 "`reader` data in `user` was used by `first_party` for `service`; "
+                "`nobody.health` (limits.1) prohibits a part of it, `user.health` as data "
+                "category. Only a more precise event can be permitted."
+            ),
+        ),
+        (
+            {"role": "visitor", "operation": "collect", "data_categories": ("user",)},
+            (
+                "`visitor` data in `user` was collected by `first_party` for `service`; "
+                "`nobody.health` (limits.1) prohibits a part of it, `user.health` as data "
+                "category, and `visitors.wellbeing` (visitors.1) permits the rest. "
+                "Only a more precise event can be permitted."
+            ),
+        ),
+        (
+            {"data_categories": ("user",), "operation": "store"},
+            (
+                "`reader` data in `user` was stored by `first_party` for `service`; "
                 "no statement for this role covers that category. "
                 "Nearest: `readers.contact` (readers.1), which names `user.contact` as data "
-                "category."
+                "category and `collect` or `use` as operation."
             ),
         ),
         (

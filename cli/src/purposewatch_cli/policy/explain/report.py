@@ -96,6 +96,8 @@ class _Report:
             role = texts("report.permitted_by")
         elif category.decided.kind is Kind.PROHIBITED:
             role = texts("report.prohibited_by")
+        elif category.decided.kind is Kind.PROHIBITED_IN_PART:
+            role = texts("report.part_prohibited_by")
         place = texts("report.clause", clause=statement.clause)
         section = f" · {category.section}" if category.section else ""
         self._print(f"{role} `{statement.id}` · {place}{section}", style="bold")

@@ -1,8 +1,9 @@
 """The matrix role x data category x purpose: what a policy permits, at a glance.
 
-Terms that the policy treats alike stand together: categories that the same statements cover make
-one column, and so on. A column or row holds what lies below its terms as well, apart from what
-has a column or row of its own. Sources, places, retention and legal bases are left out: a cell
+Terms that the policy treats alike stand together: categories to which the same statements apply
+make one column, and so on. A permit applies to what it covers, a prohibition also to what it covers
+in part. A column or row holds what lies below its terms as well, apart from what has a column or
+row of its own. Sources, places, retention and legal bases are left out: a cell
 says what is permitted with those that the statements name.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy import CompiledPolicy, Dimension, Statement
 from purposewatch_policy.flow_space import Branch, branches, expand
 from purposewatch_policy.vocabulary import Taxonomy
 
@@ -69,8 +70,20 @@ def matrices(compiled: CompiledPolicy) -> tuple[RoleMatrix, ...]:
     """Return a matrix for every group of roles that the policy treats alike."""
     return tuple(
         _RoleReader(compiled, statements).matrix(roles)
-        for statements, roles in _alike(compiled.role, compiled.vocabulary.roles, -1)
+        for statements, roles in _alike(
+            _applying(compiled, Dimension.ROLE), compiled.vocabulary.roles, -1
+        )
     )
+
+
+def _applying(compiled: CompiledPolicy, dimension: Dimension) -> dict[str, int]:
+    """Return for each term the statements that apply to it."""
+    overlapping = compiled.overlaps.terms(dimension)
+    return {
+        term: (covering & compiled.permits) | (overlapping[term] & compiled.prohibits)
+        for term, covering in compiled.sets(dimension).items()
+        if term is not None
+    }
 
 
 class _RoleReader:
@@ -78,13 +91,17 @@ class _RoleReader:
         self._compiled = compiled
         self._statements = statements
         self._permits = statements & compiled.permits
+        self._categories = _applying(compiled, Dimension.DATA_CATEGORY)
+        self._purposes = _applying(compiled, Dimension.PURPOSE)
+        self._recipients = _applying(compiled, Dimension.RECIPIENT)
+        self._operations = _applying(compiled, Dimension.OPERATION)
 
     def matrix(self, roles: tuple[Branch, ...]) -> RoleMatrix:
         vocabulary = self._compiled.vocabulary
         categories = [
             (mask, terms)
             for mask, terms in _alike(
-                self._compiled.category, vocabulary.data_categories, self._statements
+                self._categories, vocabulary.data_categories, self._statements
             )
             if mask & self._permits
         ]
@@ -101,10 +118,10 @@ class _RoleReader:
 
     def _rows(self, categories: list[int]) -> Iterator[Row]:
         compiled = self._compiled
-        purposes = _alike(compiled.purpose, compiled.vocabulary.purposes, self._statements)
+        purposes = _alike(self._purposes, compiled.vocabulary.purposes, self._statements)
         for for_purpose, terms in purposes:
             recipients: dict[tuple[int, bool], list[str]] = defaultdict(list)
-            for recipient, to_recipient in compiled.recipient.items():
+            for recipient, to_recipient in self._recipients.items():
                 covering = for_purpose & to_recipient & self._statements
                 recipients[covering, recipient not in compiled.outside].append(recipient)
             for (covering, inside), receiving in recipients.items():
@@ -121,9 +138,7 @@ class _RoleReader:
         marks = []
         for root in (term for term, entry in operations.items() if entry.parent is None):
             below = [term for term in operations if root in operations.lineage(term)]
-            held = {
-                term: self._condition(statements & self._compiled.operation[term]) for term in below
-            }
+            held = {term: self._condition(statements & self._operations[term]) for term in below}
             permitted = [conditional for conditional in held.values() if conditional is not None]
             if permitted:
                 marks.append(Mark(root, all(permitted), held[root] is None))
@@ -188,15 +203,15 @@ def _is_narrow(prohibition: Statement) -> bool:
 
 
 def _alike(
-    covering: Mapping[str, int], taxonomy: Taxonomy, among: int
+    applying: Mapping[str, int], taxonomy: Taxonomy, among: int
 ) -> list[tuple[int, tuple[Branch, ...]]]:
-    """Group the terms that the same of some statements cover; those that none covers are left out.
+    """Group the terms to which the same of some statements apply; others are left out.
 
     For roles, `among` is -1, and a group without statements is kept: nothing is said about it.
     """
     groups: dict[int, list[str]] = defaultdict(list)
     for term in taxonomy:
-        groups[covering[term] & among].append(term)
+        groups[applying[term] & among].append(term)
     return [
         (mask, branches(terms, taxonomy)) for mask, terms in groups.items() if mask or among == -1
     ]

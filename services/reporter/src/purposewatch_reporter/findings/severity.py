@@ -40,6 +40,7 @@ OF_KIND: Mapping[str, Severity] = MappingProxyType(
     {
         str(Kind.POLICY_NOT_IN_FORCE): Severity.MEDIUM,
         str(Kind.PROHIBITED): Severity.HIGH,
+        str(Kind.PROHIBITED_IN_PART): Severity.HIGH,
         str(Kind.UNDECLARED_ROLE): Severity.MEDIUM,
         str(Kind.UNDECLARED_THIRD_PARTY_SHARING): Severity.MEDIUM,
         str(Kind.UNDECLARED_CATEGORY): Severity.MEDIUM,

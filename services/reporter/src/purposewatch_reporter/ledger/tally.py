@@ -87,6 +87,6 @@ def tally(groups: Iterable[Group]) -> Tally:
                     data.controller,
                     storable(verdict.policy.version),
                     storable(decision.statement),
-                    NEAREST_MISS if decision.failed else str(decision.outcome),
+                    NEAREST_MISS if decision.is_nearest_miss else str(decision.outcome),
                 ] += number
     return counted

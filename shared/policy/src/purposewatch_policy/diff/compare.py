@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from purposewatch_policy.flow_space import Box, FlowSpace
+from purposewatch_policy.flow_space import Axis, Box, FlowSpace
 from purposewatch_policy.model import Effect
 
 
@@ -20,12 +20,12 @@ class ChangeKind(StrEnum):
     PERMITTED = "newly_permitted"
     """It is permitted and was not."""
     LIFTED = "no_longer_prohibited"
-    """It was prohibited, and is now undeclared. It is a violation before and after, but the promise
-    is gone."""
+    """It was prohibited, and is now undeclared or prohibited only in part. It is a violation before
+    and after, but the promise is gone."""
     WITHDRAWN = "no_longer_permitted"
     """It was permitted and is not."""
     PROHIBITED = "newly_prohibited"
-    """It was not declared, and is now prohibited."""
+    """It was undeclared or prohibited only in part, and is now prohibited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Cause:
     statement: int
     """The permit that now allows or no longer allows it, or the prohibition that came or went."""
     prohibition: int | None = None
-    """The prohibition that applied before a new permission, or applies after a former one."""
+    """The prohibition that overlapped before a new permission, or overlaps after a former one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,16 @@ class _Comparison:
         split = len(old.statements)
         self._space = space
         self._axes = space.axes
+        self._size = len(space.statements)
         self._old = (1 << split) - 1
         self._permits = sum(
             1 << bit for bit, each in enumerate(space.statements) if each.effect is Effect.PERMIT
         )
+        self._prohibitions = ((1 << self._size) - 1) & ~self._permits
+        # What is left in a part of the space: the statements that cover it and, in as many further
+        # bits, the prohibitions that overlap it.
         self._changed = self._changed_statements(split)
-        self._classes = [_grouped(axis.masks) for axis in self._axes]
+        self._classes = [_grouped(self._covering_and_overlapping(axis)) for axis in self._axes]
         # Parts of the space, each known by its number. A part is a cause, or an axis with the
         # values that lead to further parts. Number 0 is a part without a difference.
         self._parts: list[Cause | tuple[int, tuple[tuple[int, int], ...]] | None] = [None]
@@ -74,20 +78,28 @@ class _Comparison:
         self._done: dict[tuple[int, int], int] = {}
 
     def boxes(self) -> tuple[ChangedBox, ...]:
-        part = self._part(0, (1 << len(self._space.statements)) - 1)
+        part = self._part(0, self._permits | self._prohibitions | self._prohibitions << self._size)
         found = [ChangedBox(cause, box) for cause, box in self._paths(part, self._space.everything)]
         return tuple(_joined(found, len(self._axes)))
 
     def _changed_statements(self, split: int) -> int:
         """Return the statements that the other version does not have with the same meaning."""
         meanings = [
-            (bool(self._permits >> bit & 1), box) for bit, box in enumerate(self._space.boxes)
+            (box, None if self._permits >> bit & 1 else self._space.overlapped[bit])
+            for bit, box in enumerate(self._space.boxes)
         ]
         old, new = set(meanings[:split]), set(meanings[split:])
-        return sum(
+        changed = sum(
             1 << bit
             for bit, meaning in enumerate(meanings)
-            if meaning[1] is not None and meaning not in (new if bit < split else old)
+            if meaning[0] is not None and meaning not in (new if bit < split else old)
+        )
+        return changed | (changed & self._prohibitions) << self._size
+
+    def _covering_and_overlapping(self, axis: Axis) -> tuple[int, ...]:
+        return tuple(
+            covering | (overlapping & self._prohibitions) << self._size
+            for covering, overlapping in zip(axis.masks, axis.overlapping, strict=True)
         )
 
     def _part(self, axis: int, statements: int) -> int:
@@ -119,18 +131,20 @@ class _Comparison:
         return self._numbers[part]
 
     def _cause(self, statements: int) -> Cause | None:
-        """Return how the judgement of a flow changes that exactly these statements cover."""
-        old, new = statements & self._old, statements & ~self._old
-        forbade, forbids = old & ~self._permits, new & ~self._permits
-        permitted = old & self._permits if not forbade else 0
-        permits = new & self._permits if not forbids else 0
+        """Return how the judgement of a flow changes that exactly these cover and overlap."""
+        overlapping = statements >> self._size
+        hindered, hinders = overlapping & self._old, overlapping & ~self._old
+        forbade = statements & self._prohibitions & self._old
+        forbids = statements & self._prohibitions & ~self._old
+        permitted = statements & self._permits & self._old if not hindered else 0
+        permits = statements & self._permits & ~self._old if not hinders else 0
         if permits and not permitted:
             return Cause(
-                ChangeKind.PERMITTED, _first(permits), _first(forbade) if forbade else None
+                ChangeKind.PERMITTED, _first(permits), _first(hindered) if hindered else None
             )
         if permitted and not permits:
             return Cause(
-                ChangeKind.WITHDRAWN, _first(permitted), _first(forbids) if forbids else None
+                ChangeKind.WITHDRAWN, _first(permitted), _first(hinders) if hinders else None
             )
         if forbade and not forbids and not permits:
             return Cause(ChangeKind.LIFTED, _first(forbade))

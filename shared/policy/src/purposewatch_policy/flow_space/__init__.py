@@ -1,15 +1,8 @@
 """Sets of flows and of terms: what statements cover, and how to describe it in few words."""
 
+from purposewatch_policy.flow_space.axes import Axis, Days, positions
 from purposewatch_policy.flow_space.region import Region, Retention, Terms, describe_box
-from purposewatch_policy.flow_space.space import (
-    Axis,
-    Box,
-    Days,
-    FlowSpace,
-    contains,
-    minus,
-    positions,
-)
+from purposewatch_policy.flow_space.space import Box, FlowSpace, contains, minus
 from purposewatch_policy.flow_space.term_sets import Branch, TermSet, branches, describe, expand
 
 __all__ = [

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from purposewatch_policy.decision import Dimension
-from purposewatch_policy.flow_space.space import OPTIONAL, Box, Days, FlowSpace
+from purposewatch_policy.flow_space.axes import OPTIONAL, Days
+from purposewatch_policy.flow_space.space import Box, FlowSpace
 from purposewatch_policy.flow_space.term_sets import TermSet, describe
 
 

@@ -2,96 +2,25 @@
 
 A statement is tested on each dimension by itself, so what it covers is a product: on each axis a
 set of values, together a box. Boxes intersect, contain and subtract one another axis by axis;
-no flow is ever enumerated. The axes are read off the compiled policies' own bit sets, so they
-cannot disagree with decisions.
+no flow is ever enumerated.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.flow import MAX_FACTS, Flow
-from purposewatch_policy.flow_space.term_sets import branches
-from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, stated_term
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Days:
-    """A span of retention times that the same statements allow; `last` is `None` at the end."""
-
-    first: int
-    last: int | None
-
-    def __contains__(self, days: int) -> bool:
-        """Whether a retention time lies in the span."""
-        return self.first <= days and (self.last is None or days <= self.last)
-
-
-Value: TypeAlias = str | bool | Days | None
-"""A term, the state of a fact, or a span of days; `None` where a flow leaves the dimension out."""
+from purposewatch_policy.flow_space.axes import Axis, Days, axes_of, positions
+from purposewatch_policy.vocabulary import FlowTerms
 
 Box: TypeAlias = tuple[int, ...]
 """For each axis a bit set of its values. INVARIANT: none of them is empty."""
-
-OPTIONAL = (Dimension.SOURCE, Dimension.LOCATION, Dimension.LEGAL_BASIS)
-"""The dimensions of terms that a flow may leave out."""
 
 MAX_PIECES = 2_000
 """Steps after which a search for statements that cover a box together is given up."""
 
 _ONLY_TRUE = 0b10
-_FLOW_FIELDS = {Dimension.DATA_CATEGORY: "data_categories", Dimension.RETENTION: "retention_days"}
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The values of one dimension, or of one fact, and what covers each of them."""
-
-    dimension: Dimension
-    values: tuple[Value, ...]
-    masks: tuple[int, ...]
-    """For each value the statements that cover it."""
-    taxonomy: Taxonomy | None = None
-    """The terms of all versions; `None` for the retention and for facts."""
-    fact: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The flow's field, or the fact."""
-        return self.fact or _FLOW_FIELDS.get(self.dimension, str(self.dimension))
-
-    @property
-    def everything(self) -> int:
-        """The set of all values."""
-        return (1 << len(self.values)) - 1
-
-    def members(self, values: int) -> tuple[Value, ...]:
-        """Return the values of a set."""
-        return tuple(self.values[each] for each in positions(values))
-
-    def highest(self, values: int) -> tuple[str, ...]:
-        """Return the terms of a set that lie directly below no other of its terms."""
-        if self.taxonomy is None:
-            return ()
-        terms = [each for each in self.members(values) if isinstance(each, str)]
-        return tuple(each.term for each in branches(terms, self.taxonomy))
-
-    def position(self, flow: FlowTerms, category: str) -> int:
-        """Return which value a flow of one data category has. Raises `ValueError`."""
-        if self.fact is not None:
-            return self.values.index(flow.facts.get(self.fact, False))
-        if self.dimension is not Dimension.RETENTION:
-            return self.values.index(stated_term(flow, category, self.dimension))
-        days = flow.retention_days
-        return next(
-            place
-            for place, span in enumerate(self.values)
-            if (days in span if isinstance(span, Days) and days is not None else span is days)
-        )
 
 
 class FlowSpace:
@@ -106,16 +35,20 @@ class FlowSpace:
 
     def __init__(self, *versions: CompiledPolicy) -> None:
         self.versions = versions
-        self.statements: tuple[Statement, ...] = tuple(
+        self.statements = tuple(
             statement for version in versions for statement in version.statements
         )
-        self.axes = _axes(versions, self.statements)
+        self.axes = axes_of(versions, self.statements)
         self.everything: Box = tuple(axis.everything for axis in self.axes)
-        columns = [_transposed(axis.masks, len(self.statements)) for axis in self.axes]
         self.boxes: tuple[Box | None, ...] = tuple(
-            box if self._is_possible(box) else None for box in zip(*columns, strict=True)
+            box if self._is_possible(box) else None
+            for box in self._transposed([axis.masks for axis in self.axes])
         )
         """What each statement covers; `None` when no flow can be in it."""
+        self.overlapped: tuple[Box, ...] = self._transposed(
+            [axis.overlapping for axis in self.axes]
+        )
+        """What each prohibition overlaps. What stands there for a permit means nothing."""
 
     def covering_by_dimension(self, flow: FlowTerms, category: str) -> list[int]:
         """Return for each dimension the statements that cover a flow of one data category."""
@@ -197,6 +130,17 @@ class FlowSpace:
 
         return min(terms, key=order)
 
+    def _transposed(self, masks: Iterable[Sequence[int]]) -> tuple[Box, ...]:
+        """Return each statement's values on each axis, from each value's statements."""
+        columns = []
+        for of_axis in masks:
+            values = [0] * len(self.statements)
+            for position, members in enumerate(of_axis):
+                for statement in positions(members):
+                    values[statement] |= 1 << position
+            columns.append(values)
+        return tuple(zip(*columns, strict=True))
+
     def _is_possible(self, box: Box) -> bool:
         """Whether a flow can be in the box: the number of facts that it may state is limited."""
         required = sum(
@@ -222,98 +166,3 @@ def minus(box: Box, other: Box) -> list[Box]:
             pieces.append((*shared, outside, *box[axis + 1 :]))
         shared.append(mine & theirs)
     return pieces
-
-
-def positions(members: int) -> Iterator[int]:
-    """Yield the members of a bit set in order."""
-    while members:
-        lowest = members & -members
-        yield lowest.bit_length() - 1
-        members ^= lowest
-
-
-def _axes(versions: Sequence[CompiledPolicy], statements: Sequence[Statement]) -> tuple[Axis, ...]:
-    """Return the axes in the order of the dimensions' significance."""
-    axes = []
-    for dimension in Dimension:
-        if dimension is Dimension.RETENTION:
-            axes.append(_retention(versions, statements))
-        elif dimension is not Dimension.FACTS:
-            axes.append(_terms(versions, dimension))
-    facts = dict.fromkeys(fact for version in versions for fact in version.vocabulary.facts)
-    asked = {fact for each in statements for fact in (*each.when, *each.unless)}
-    for fact in facts:
-        if fact in asked:
-            masks = (
-                sum(1 << bit for bit, each in enumerate(statements) if fact not in each.when),
-                sum(1 << bit for bit, each in enumerate(statements) if fact not in each.unless),
-            )
-            axes.append(Axis(Dimension.FACTS, (False, True), masks, fact=fact))
-    return tuple(axes)
-
-
-def _terms(versions: Sequence[CompiledPolicy], dimension: Dimension) -> Axis:
-    taxonomies = [version.vocabulary.taxonomy(dimension) for version in versions]
-    terms = Taxonomy(
-        taxonomies[0].noun, {term: entry for each in taxonomies for term, entry in each.items()}
-    )
-    values: tuple[str | None, ...] = (None, *terms) if dimension in OPTIONAL else tuple(terms)
-    masks = tuple(
-        _side_by_side(
-            versions, [_covering(each, taxonomies, dimension, value) for each in versions]
-        )
-        for value in values
-    )
-    return Axis(dimension, values, masks, terms)
-
-
-def _covering(
-    version: CompiledPolicy,
-    taxonomies: Sequence[Taxonomy],
-    dimension: Dimension,
-    value: str | None,
-) -> int:
-    """Return the statements of one version that cover a value, as this version reads it."""
-    sets = version.sets(dimension)
-    if value is None or value in sets:
-        return sets[value]
-    lineage = next(taxonomy.lineage(value) for taxonomy in taxonomies if value in taxonomy)
-    for above in lineage:
-        if above in sets:
-            return sets[above]
-    field = DIMENSION_FIELDS[dimension]
-    return sum(
-        1 << bit for bit, each in enumerate(version.statements) if getattr(each, field) is None
-    )
-
-
-def _retention(versions: Sequence[CompiledPolicy], statements: Sequence[Statement]) -> Axis:
-    limits = {each.retention_days for each in statements if each.retention_days is not None}
-    ends = [-1, *sorted(limits)]
-    spans = [
-        *(Days(before + 1, last) for before, last in pairwise(ends)),
-        Days(ends[-1] + 1, None),
-    ]
-    masks = tuple(
-        _side_by_side(versions, [version.retention(days) for version in versions])
-        for days in (None, *(span.first for span in spans))
-    )
-    return Axis(Dimension.RETENTION, (None, *spans), masks)
-
-
-def _side_by_side(versions: Sequence[CompiledPolicy], sets: Sequence[int]) -> int:
-    """Return one set of all versions' statements out of a set for each version."""
-    joined = shift = 0
-    for version, members in zip(versions, sets, strict=True):
-        joined |= members << shift
-        shift += len(version.statements)
-    return joined
-
-
-def _transposed(masks: Sequence[int], statements: int) -> list[int]:
-    """Return the values that each statement covers, from the statements that cover each value."""
-    columns = [0] * statements
-    for position, members in enumerate(masks):
-        for statement in positions(members):
-            columns[statement] |= 1 << position
-    return columns

@@ -5,7 +5,13 @@
 from collections.abc import Iterable, Sequence
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
-from purposewatch_policy.decision import Dimension, FailedDimension, Kind
+from purposewatch_policy.decision import (
+    PROHIBITING,
+    CategoryDecision,
+    Dimension,
+    FailedDimension,
+    Kind,
+)
 from purposewatch_policy.languages.catalogue import explanation_texts
 from purposewatch_policy.languages.language import DecisionContext
 from purposewatch_policy.model import Statement
@@ -54,17 +60,31 @@ def sentence(context: DecisionContext) -> str:
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
         moment = context.at.isoformat()
         return f"{happened}；在 {moment}，`{flow.controller}` 的政策没有任何版本生效。"
-    if decided.kind is not None and decided.kind is not Kind.PROHIBITED:
+    if decided.kind is not None and decided.kind not in PROHIBITING:
         return happened + _omission(
             decided.kind, context.statement, decided.failed, flow, vocabulary
         )
     if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
+    return f"{happened}；{_effect(decided, context.statement, context.permit, vocabulary)}。"
+
+
+def _effect(
+    decided: CategoryDecision,
+    statement: Statement,
+    permit: Statement | None,
+    vocabulary: Vocabulary,
+) -> str:
+    """Say what the deciding statement does."""
+    if decided.kind is None:
+        return f"{_cited(statement)}允许这样做"
     if decided.kind is Kind.PROHIBITED:
-        although = f"，尽管{_cited(context.permit)}允许" if context.permit else ""
-        return f"{happened}；{_cited(context.statement)}禁止这样做{although}。"
-    return f"{happened}；{_cited(context.statement)}允许这样做。"
+        although = f"，尽管{_cited(permit)}允许" if permit else ""
+        return f"{_cited(statement)}禁止这样做{although}"
+    parts = "，".join(_part(each, vocabulary) for each in decided.failed)
+    rest = f"，其余部分由{_cited(permit)}允许" if permit else ""
+    return f"{_cited(statement)}禁止其中一部分：{parts}{rest}。只有更具体的事件才可能获得允许"
 
 
 def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
@@ -75,10 +95,12 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     if change.dimension is Dimension.FACTS:
         return f"须满足{value}" if change.holds else f"须不存在{value}的情形"
     noun = _noun(change.dimension)
-    if change.dimension in _MORE_PRECISE:
-        return f"写明更具体的{noun}：{value}"
     if change.before is None:
         return f"写明{noun}为{value}"
+    if change.dimension in _MORE_PRECISE or _taxonomy(vocabulary, change.dimension).covers(
+        str(change.before), change.value
+    ):
+        return f"写明更具体的{noun}：{value}"
     before = _term(str(change.before), _taxonomy(vocabulary, change.dimension))
     if change.dimension is Dimension.RECIPIENT:
         inside = vocabulary.recipients.covers(FIRST_PARTY, change.value)
@@ -172,12 +194,25 @@ def _lack(
             for fact, holds in statement.unmet(flow.facts)
         )
         return f"其要求{conditions}"
+    return f"其{_noun(failed.dimension)}限于{_listed(failed, vocabulary)}"
+
+
+def _part(failed: FailedDimension, vocabulary: Vocabulary) -> str:
+    """Say what a prohibition names in a dimension in which the flow is more general."""
+    noun = _noun(failed.dimension)
+    if failed.dimension is Dimension.RETENTION:
+        return f"{noun}不超过 {failed.expected[0]} 天（事件未说明）"
+    return f"{noun}为{_listed(failed, vocabulary)}"
+
+
+def _listed(failed: FailedDimension, vocabulary: Vocabulary) -> str:
+    """List what a statement names in a dimension of terms."""
     taxonomy = _taxonomy(vocabulary, failed.dimension)
     listed = "、".join(_term(term, taxonomy) for term in failed.expected[:_MAX_LISTED])
     more = len(failed.expected) - _MAX_LISTED
     rest = f"等 {len(failed.expected)} 项" if more > 0 else ""
     stated = "" if failed.actual else "（事件未说明）"
-    return f"其{_noun(failed.dimension)}限于{listed}{rest}{stated}"
+    return f"{listed}{rest}{stated}"
 
 
 def _noun(dimension: Dimension) -> str:

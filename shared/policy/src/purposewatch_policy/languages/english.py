@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
-from purposewatch_policy.decision import Dimension, FailedDimension, Kind
+from purposewatch_policy.decision import (
+    PROHIBITING,
+    CategoryDecision,
+    Dimension,
+    FailedDimension,
+    Kind,
+)
 from purposewatch_policy.languages.language import DecisionContext
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import (
@@ -91,6 +97,17 @@ def prohibition(statement: Statement, permit: Statement | None) -> str:
     return f"; {_cited(statement)} prohibits it{although}."
 
 
+def partial_prohibition(
+    statement: Statement, parts: Sequence[FailedDimension], permit: Statement | None
+) -> str:
+    """Say which part of the flow a statement prohibits, and what could be permitted."""
+    rest = f", and {_cited(permit)} permits the rest" if permit else ""
+    return (
+        f"; {_cited(statement)} prohibits a part of it, {_joined(_parts(parts), 'and')}{rest}. "
+        "Only a more precise event can be permitted."
+    )
+
+
 def not_in_force(controller: str, at: datetime) -> str:
     """Say that there was no policy that could have declared the flow."""
     return f"; no version of the policy of `{controller}` was in force at {at.isoformat()}."
@@ -134,14 +151,21 @@ def sentence(context: DecisionContext) -> str:
     happened = event(flow, decided.data_category, phrase)
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
         return happened + not_in_force(flow.controller, context.at)
-    if decided.kind is not None and decided.kind is not Kind.PROHIBITED:
+    if decided.kind is not None and decided.kind not in PROHIBITING:
         return happened + omission(decided.kind, context.statement, decided.failed, flow)
     if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
+    return happened + _effect(decided, context.statement, context.permit)
+
+
+def _effect(decided: CategoryDecision, statement: Statement, permit: Statement | None) -> str:
+    """Say what the deciding statement does."""
+    if decided.kind is None:
+        return permission(statement)
     if decided.kind is Kind.PROHIBITED:
-        return happened + prohibition(context.statement, context.permit)
-    return happened + permission(context.statement)
+        return prohibition(statement, permit)
+    return partial_prohibition(statement, decided.failed, permit)
 
 
 def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
@@ -153,6 +177,8 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
         return _retention_change(change.value, change.before)
     if change.before is None:
         return f"state the {change.dimension.replace('_', ' ')} {value}"
+    if vocabulary.taxonomy(change.dimension).covers(str(change.before), change.value):
+        return f"name the {change.dimension.replace('_', ' ')} more precisely: {value}"
     instead = _INSTEAD[change.dimension]
     if change.dimension is Dimension.RECIPIENT and vocabulary.recipients.covers(
         FIRST_PARTY, change.value
@@ -214,10 +240,24 @@ def _terms_of(statement: Statement, failed: Sequence[FailedDimension], flow: Flo
             ]
             others.append(f"requires that {_joined(conditions, 'and')}")
         else:
-            noun = each.dimension.replace("_", " ")
-            stated = "" if each.actual else " (the event states none)"
-            named.append(f"{_alternatives(each.expected)} as {noun}{stated}")
+            named.append(_named(each))
     return _joined(([f"names {_joined(named, 'and')}"] if named else []) + others, "and")
+
+
+def _parts(parts: Iterable[FailedDimension]) -> list[str]:
+    """Say what a prohibition names where the flow is more general."""
+    return [
+        f"at most {each.expected[0]} days as retention (the event states none)"
+        if each.dimension is Dimension.RETENTION
+        else _named(each)
+        for each in parts
+    ]
+
+
+def _named(failed: FailedDimension) -> str:
+    """Say what a statement names in a dimension of terms."""
+    stated = "" if failed.actual else " (the event states none)"
+    return f"{_alternatives(failed.expected)} as {failed.dimension.replace('_', ' ')}{stated}"
 
 
 def _fails(failed: Iterable[FailedDimension], dimension: Dimension) -> bool:

@@ -1,4 +1,4 @@
-"""Finds permits and prohibitions that cover the same flows."""
+"""Finds permits and prohibitions that contradict each other."""
 
 from collections.abc import Iterator
 
@@ -14,6 +14,8 @@ _NOUNS = {"data_categories": "data", "legal_basis": "legal basis"}
 def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]:
     """Yield each pair with the flows that both cover, and one event as an example.
 
+    A prohibition within a permit is an exception to it: no contradiction, as long as it leaves
+    something of the permit.
     INVARIANT: the example is decided as `prohibited` with the grade `ambiguous`.
     """
     statements = subject.policy.statements
@@ -25,17 +27,17 @@ def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]
             if statements[allowed].effect is not Effect.PERMIT:
                 continue
             overlap = space.meet(prohibition, permit)
-            if overlap is not None:
-                severity, message = _judged(
-                    prohibition,
-                    permit,
+            never_applies = contains(space.overlapped[forbidden], permit)
+            if overlap is not None and (never_applies or not contains(permit, prohibition)):
+                message = _message(
                     cited(statements[forbidden]),
                     cited(statements[allowed]),
+                    never_applies=never_applies,
                 )
                 example = space.example(overlap).model_dump(mode="json", exclude_defaults=True)
                 yield Finding(
                     rule=CONTRADICTION,
-                    severity=severity,
+                    severity=Severity.ERROR,
                     at=subject.statement(forbidden),
                     message=message,
                     controller=subject.policy.controller,
@@ -47,21 +49,13 @@ def find_contradictions(subject: Subject, space: FlowSpace) -> Iterator[Finding]
                 )
 
 
-def _judged(prohibition: Box, permit: Box, forbids: str, permits: str) -> tuple[Severity, str]:
-    if contains(prohibition, permit):
-        message = (
-            f"{forbids} prohibits everything that {permits} permits, so that the permit never "
-            "applies; remove one of them, or narrow the prohibition"
+def _message(forbids: str, permits: str, *, never_applies: bool) -> str:
+    if never_applies:
+        return (
+            f"{forbids} prohibits everything that {permits} permits, or a part of it, so that the "
+            "permit never applies; remove one of them, or narrow the prohibition"
         )
-        return Severity.ERROR, message
-    if contains(permit, prohibition):
-        message = (
-            f"{forbids} is an exception to {permits}, which permits all that it prohibits; take "
-            "that out of the permit's terms, or accept the finding with the reason"
-        )
-        return Severity.WARNING, message
-    message = f"{forbids} prohibits some of what {permits} permits; narrow one of the two"
-    return Severity.ERROR, message
+    return f"{forbids} prohibits some of what {permits} permits; narrow one of the two"
 
 
 def _described(space: FlowSpace, box: Box) -> dict[str, tuple[str, ...]]:

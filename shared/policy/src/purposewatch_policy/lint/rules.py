@@ -13,9 +13,9 @@ LOAD_ERROR = Rule(
 CONTRADICTION = Rule(
     "contradiction",
     "A prohibition overlaps a permit",
-    "The prohibition wins, and events in the overlap are violations graded `ambiguous`. A warning "
-    "if the prohibition is a plain exception, lying within the permit in every dimension; "
-    f"otherwise an error. Narrow one of the two. {_ACCEPT}",
+    "The prohibition wins, and events in the overlap are violations graded `ambiguous`. A "
+    "prohibition that lies within the permit in every dimension is a plain exception and not "
+    f"found, unless it leaves nothing of the permit. Narrow one of the two. {_ACCEPT}",
     Severity.ERROR,
 )
 IMPOSSIBLE_CONDITION = Rule(

@@ -1,0 +1,26 @@
+"""Compares what a statement names in a dimension with what a flow states."""
+
+from purposewatch_policy.decision import Dimension, FailedDimension
+from purposewatch_policy.model import Statement
+from purposewatch_policy.vocabulary import FlowTerms, stated_term
+
+
+def failed_dimension(
+    dimension: Dimension, statement: Statement, flow: FlowTerms, category: str
+) -> FailedDimension:
+    """Compare what a statement names in a dimension with what the flow states."""
+    if dimension is Dimension.RETENTION:
+        days = None if flow.retention_days is None else str(flow.retention_days)
+        return FailedDimension(dimension, (str(statement.retention_days),), days)
+    if dimension is Dimension.FACTS:
+        expected = tuple(_fact(fact, holds=holds) for fact, holds in statement.conditions())
+        stated = [fact for fact, _ in statement.unmet(flow.facts) if fact in flow.facts]
+        actual = ", ".join(_fact(fact, holds=flow.facts[fact]) for fact in stated) or None
+        return FailedDimension(dimension, expected, actual)
+    return FailedDimension(
+        dimension, statement.terms(dimension) or (), stated_term(flow, category, dimension)
+    )
+
+
+def _fact(fact: str, *, holds: bool) -> str:
+    return f"{fact} is {'true' if holds else 'false'}"

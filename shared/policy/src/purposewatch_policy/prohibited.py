@@ -1,0 +1,85 @@
+"""Decides what is prohibited, wholly or in part."""
+
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import (
+    CategoryDecision,
+    Dimension,
+    FailedDimension,
+    Grade,
+    Kind,
+    Outcome,
+)
+from purposewatch_policy.failed import failed_dimension
+from purposewatch_policy.languages import english
+from purposewatch_policy.model import Statement
+from purposewatch_policy.nearest import closest_named, nearest_miss
+from purposewatch_policy.statement_sets import StatementSets
+from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
+
+_DIMENSIONS = tuple(Dimension)
+
+
+def prohibited(
+    flow: FlowTerms, compiled: CompiledPolicy, sets: StatementSets, category: str, covering: int
+) -> CategoryDecision:
+    """Decide a category of which prohibitions cover the flow or a part of it."""
+    levels = sets.levels(flow, category)
+    permit = None
+    if permitting := covering & sets.permits:
+        permit = sets.statements[closest_named(permitting, levels)[0]]
+    happened = english.event(flow, category, compiled.phrases[flow.operation])
+    distance: int | None = None
+    if prohibiting := covering & sets.prohibits:
+        kind = Kind.PROHIBITED
+        index, distance = closest_named(prohibiting, levels)
+        statement = sets.statements[index]
+        parts: tuple[FailedDimension, ...] = ()
+        reason = english.prohibition(statement, permit)
+    else:
+        kind = Kind.PROHIBITED_IN_PART
+        statement, parts = _prohibited_part(flow, compiled, category)
+        reason = english.partial_prohibition(statement, parts, permit)
+    return CategoryDecision(
+        data_category=category,
+        outcome=Outcome.VIOLATION,
+        kind=kind,
+        grade=Grade.AMBIGUOUS if permit else Grade.INCORRECT,
+        distance=distance,
+        statement=statement.id,
+        clause=statement.clause,
+        failed=parts,
+        sentence=happened + reason,
+    )
+
+
+def _prohibited_part(
+    flow: FlowTerms, compiled: CompiledPolicy, category: str
+) -> tuple[Statement, tuple[FailedDimension, ...]]:
+    """Return the prohibition that covers the flow but for the fewest dimensions, and these."""
+    prohibiting = compiled.prohibits
+    for overlapping in compiled.overlaps.by_dimension(flow, category):
+        prohibiting &= overlapping
+    covering = compiled.covering_by_dimension(flow, category)
+    index = nearest_miss(prohibiting, covering)
+    statement = compiled.statements[index]
+    return statement, tuple(
+        _part(dimension, statement, flow, category, compiled.vocabulary)
+        for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
+        if not covered >> index & 1
+    )
+
+
+def _part(
+    dimension: Dimension,
+    prohibition: Statement,
+    flow: FlowTerms,
+    category: str,
+    vocabulary: Vocabulary,
+) -> FailedDimension:
+    """Compare what a prohibition names in a dimension with the more general term of the flow."""
+    compared = failed_dimension(dimension, prohibition, flow, category)
+    if compared.actual is None:
+        return compared
+    taxonomy = vocabulary.taxonomy(dimension)
+    below = tuple(each for each in compared.expected if taxonomy.covers(compared.actual, each))
+    return FailedDimension(dimension, below, compared.actual)

@@ -1,0 +1,98 @@
+"""Decides what no statement declares: by what is missing, and what comes nearest."""
+
+from collections.abc import Sequence
+
+from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import CategoryDecision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.failed import failed_dimension
+from purposewatch_policy.languages import english
+from purposewatch_policy.nearest import nearest_miss
+from purposewatch_policy.statement_sets import StatementSets
+from purposewatch_policy.vocabulary import FlowTerms
+
+_DIMENSIONS = tuple(Dimension)
+
+_KIND_OF_LACK = {
+    Dimension.OPERATION: Kind.UNDECLARED_OPERATION,
+    Dimension.SOURCE: Kind.UNDECLARED_SOURCE,
+    Dimension.LOCATION: Kind.UNDECLARED_LOCATION,
+    Dimension.RETENTION: Kind.EXCESSIVE_RETENTION,
+    Dimension.LEGAL_BASIS: Kind.LEGAL_BASIS_MISMATCH,
+    Dimension.FACTS: Kind.CONDITION_NOT_MET,
+}
+"""The kind by the first dimension that fails, once the four above it are covered."""
+
+# Looking up a member of an enum costs as much as an intersection of sets.
+_VIOLATION = Outcome.VIOLATION
+_OMITTED = Grade.OMITTED
+_ROLE = Kind.UNDECLARED_ROLE
+_SHARING = Kind.UNDECLARED_THIRD_PARTY_SHARING
+_CATEGORY = Kind.UNDECLARED_CATEGORY
+_PURPOSE = Kind.UNDECLARED_PURPOSE
+
+
+def undeclared(
+    flow: FlowTerms,
+    compiled: CompiledPolicy,
+    sets: StatementSets,
+    category: str,
+    rest: tuple[int, ...],
+) -> CategoryDecision:
+    """Decide a category that no statement covers in every dimension.
+
+    `rest` has for each dimension after the data category the statements that cover the flow in it.
+    """
+    if sets.permits:
+        covering = (sets.everything, sets.category[category], *rest)
+    else:  # nothing is permitted for the role, so what others may do comes nearest
+        sets = compiled
+        covering = (0, sets.category[category], *sets.beyond_category(flow))
+    kind, candidates = _first_lack(sets, covering, outside=flow.recipient in compiled.outside)
+    happened = english.event(flow, category, compiled.phrases[flow.operation])
+    nearest = None
+    failed = []
+    if candidates:
+        index = nearest_miss(candidates, covering)
+        nearest = sets.statements[index]
+        bit = 1 << index
+        failed = [
+            failed_dimension(dimension, nearest, flow, category)
+            for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
+            if not covered & bit
+        ]
+    kind = kind or _KIND_OF_LACK[failed[0].dimension]
+    return CategoryDecision(
+        category,
+        _VIOLATION,
+        kind,
+        _OMITTED,
+        None,
+        nearest.id if nearest else None,
+        nearest.clause if nearest else None,
+        tuple(failed),
+        happened + english.omission(kind, nearest, failed, flow),
+    )
+
+
+def _first_lack(
+    sets: StatementSets, covering: Sequence[int], *, outside: bool
+) -> tuple[Kind | None, int]:
+    """Return what is undeclared and the permits among which to look for the nearest miss.
+
+    The kind is `None` when permits cover role, category, purpose and recipient: then it follows
+    from what the nearest miss lacks.
+    """
+    role, category, purpose, recipient = covering[:4]
+    for_role = sets.permits & role
+    if not for_role:
+        return _ROLE, sets.permits
+    for_category = for_role & category
+    for_recipient = for_category & recipient
+    if outside and not for_recipient:
+        return _SHARING, for_role
+    if not for_category:
+        return _CATEGORY, for_role
+    for_purpose = for_recipient & purpose
+    if not for_purpose:
+        return _PURPOSE, for_recipient or for_category
+    return None, for_purpose
