@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -22,8 +23,11 @@ from purposewatch_ingest.admission import (
     RefusedEvent,
 )
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_policy.vocabulary import Vocabulary
+from purposewatch_policy import Kind, Outcome, decide, load_policies
+from purposewatch_policy.vocabulary import OTHER_PERSON, Taxonomy, Vocabulary
 from tests.unit.contract.codec.fast_path import fast_path_of
+
+POLICIES = Path(__file__).parents[3] / "policies"
 
 Admit: TypeAlias = Callable[..., AdmittedEvent]
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
@@ -166,6 +170,47 @@ def test_unknown_term_is_refused_with_the_nearest(
     assert [f"/data/{field}"] == [error.field for error in refusal.errors]
     assert f"did you mean `{suggested}`?" in str(refusal)
     assert f"`{term}`" not in str(refusal)
+
+
+def test_unknown_role_is_answered_with_the_role_for_others(
+    admit: Admit, event: MakeEvent, rules: AdmissionRules, vocabulary: Vocabulary
+) -> None:
+    """The refusal names the role for people whom the policy does not speak of, if there is one."""
+    with_role = replace(vocabulary, roles=Taxonomy.of("role", "member", OTHER_PERSON))
+    rules = replace(rules, vocabularies={"wework-labs": with_role})
+    with pytest.raises(RefusedError) as refusal:
+        admit(event({"role": "applicant"}), rules=rules)
+    [error] = refusal.value.errors
+    assert error.detail.endswith(
+        "; for a person whom the policy does not speak of, state `other_person`"
+    )
+    assert OTHER_PERSON not in refused(admit, event({"role": "applicant"})).errors[0].detail
+
+
+@pytest.mark.parametrize("controller", ["wework-labs", "linggan-house"])
+def test_role_for_others_reaches_compliance(
+    admit: Admit, event: MakeEvent, rules: AdmissionRules, controller: str
+) -> None:
+    """By the policies at hand, an event about such a person is admitted and a violation."""
+    policies = load_policies(POLICIES)
+    rules = replace(rules, vocabularies=policies.vocabularies)
+    publisher = Publisher("crm", frozenset({controller}))
+    admitted = admit(
+        event(
+            {
+                "controller": controller,
+                "role": OTHER_PERSON,
+                "operation": "use",
+                "purpose": "essential.service.provision",
+                "recipient": "first_party",
+                "data_categories": ["user.contact.phone_number"],
+            }
+        ),
+        rules=rules,
+        publisher=publisher,
+    )
+    decision = decide(canonical(admitted).data, datetime(2026, 3, 2, tzinfo=UTC), policies)
+    assert (decision.outcome, decision.kind) == (Outcome.VIOLATION, Kind.UNDECLARED_ROLE)
 
 
 def test_unknown_categories_and_facts_are_refused(admit: Admit, event: MakeEvent) -> None:

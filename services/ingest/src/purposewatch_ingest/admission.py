@@ -24,7 +24,12 @@ from purposewatch_contract.codec import (
 )
 from purposewatch_contract.submission import MAX_ERRORS, FieldError, RefusedError
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
-from purposewatch_policy.vocabulary import UnknownTerm, Vocabulary, find_unknown_terms
+from purposewatch_policy.vocabulary import (
+    OTHER_PERSON,
+    UnknownTerm,
+    Vocabulary,
+    find_unknown_terms,
+)
 from purposewatch_policy.yaml_reader import did_you_mean
 
 UNREGISTERED = "_unregistered"
@@ -231,7 +236,10 @@ def _unknown_terms(
         hint = ""
         if suggest and number < _MAX_SUGGESTIONS:
             hint = did_you_mean(term.term, by_noun[term.noun])
-        detail = f"has an unknown {term.noun}" + (hint or "; look the term up in the vocabulary")
+        hint = hint or "; look the term up in the vocabulary"
+        if term.field == "role" and OTHER_PERSON in vocabulary.roles:
+            hint += f"; for a person whom the policy does not speak of, state `{OTHER_PERSON}`"
+        detail = f"has an unknown {term.noun}" + hint
         yield FieldError(_pointer(term, flow), detail)
 
 

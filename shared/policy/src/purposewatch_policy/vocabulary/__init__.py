@@ -9,6 +9,7 @@ from purposewatch_policy.vocabulary.load import (
 from purposewatch_policy.vocabulary.model import (
     FIRST_PARTY,
     NOUNS,
+    OTHER_PERSON,
     PUBLIC,
     Taxonomy,
     TermEntry,
@@ -33,6 +34,7 @@ __all__ = [
     "FIRST_PARTY",
     "MAX_QUERY_LENGTH",
     "NOUNS",
+    "OTHER_PERSON",
     "PUBLIC",
     "FlowTerms",
     "MatchedField",

@@ -13,6 +13,9 @@ FIRST_PARTY = "first_party"
 PUBLIC = "public"
 """The recipient for disclosure to everybody."""
 
+OTHER_PERSON = "other_person"
+"""The role, in a vocabulary that has it, for people whom the policy does not speak of."""
+
 
 NOUNS: Mapping[str, str] = MappingProxyType(
     {
