@@ -11,8 +11,8 @@ import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 from sqlalchemy import Table
 
 from bench.page.flows import Flow, make_flows, rows_of
-from purposewatch_reporter.findings.queries.cursor import Key
 from purposewatch_reporter.findings.triage import Status
+from purposewatch_reporter.parameters import Key
 from purposewatch_reporter.store.tables import violation_categories, violations
 
 SEED = 11

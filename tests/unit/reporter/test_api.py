@@ -1,5 +1,6 @@
 """The HTTP API over a database with known content."""
 
+import base64
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 
 API = "/api/v1"
+SURROGATE, NUL = "\\ud800", "\\u0000"  # as JSON writes them
 TOKEN = "a token of enough letters"
 START = datetime.fromisoformat("2026-03-02T08:00:00+00:00")
 
@@ -32,6 +34,11 @@ START = datetime.fromisoformat("2026-03-02T08:00:00+00:00")
 def at(minutes: int) -> str:
     """A time so many minutes after the start."""
     return (START + timedelta(minutes=minutes)).isoformat()
+
+
+def cursor(time: str, name: str) -> str:
+    """A cursor with these parts, as JSON writes them."""
+    return base64.urlsafe_b64encode(f'["{time}","{name}"]'.encode()).decode().rstrip("=")
 
 
 def client_of(database: Database, **settings: Any) -> httpx.AsyncClient:
@@ -173,6 +180,14 @@ async def test_rows_of_the_same_moment_are_log_epochd_too(
         ("cursor=xyz", "cursor", "take it from `next` of the page before"),
         ("cursor=WyIyMDI2LTAxLTAxIiwgMV0", "cursor", "take it from `next`"),
         ("cursor=%C3%A9", "cursor", "take it from `next`"),
+        (f"cursor={cursor(at(0), SURROGATE)}", "cursor", "take it from `next`"),
+        (f"cursor={cursor(at(0), NUL)}", "cursor", "take it from `next`"),
+        (f"cursor={cursor('0001-01-01T00:00:00+01:00', 'a')}", "cursor", "take it from `next`"),
+        ("since=0001-01-01T00:00:00%2B01:00", "since", "outside the years 1 to 9999 in UTC"),
+        ("until=9999-12-31T23:59:59-00:01", "until", "outside the years 1 to 9999 in UTC"),
+        ("since=a%00", "since", "must not contain NUL characters"),
+        ("event_id=a%00b", "event_id", "must not contain NUL characters"),
+        ("limit=9223372036854775808", "limit", "less than or equal to 500"),
     ],
 )
 async def test_faulty_parameters_are_explained(

@@ -74,6 +74,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     metric_set.start_at_zero(m.RECORDED_DUPLICATES, [("same",), ("different",)])
     metric_set.start_at_zero(m.RECORDED_DEAD_LETTERS, ((str(each),) for each in ErrorClass))
     database = Database(settings.database_url)
+    requests = database.requests
     routing = routing_from(settings)
     channels = routing.endpoints
     severity = VocabularySeverity(
@@ -130,7 +131,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         ),
     ]
     parts[2:2] = _alerting(settings, routing, database, metric_set, severity)
-    web = make_web_app(settings, database, reconciler, version=_VERSION, clock=_now)
+    web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)
     parts[2:2] = web_components(web, settings)
     supervisor = Supervisor(parts)
 
@@ -163,14 +164,14 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         ),
     )
     for routes in (
-        violations_routes(database),
-        counts_routes(database),
+        violations_routes(requests),
+        counts_routes(requests),
         ledger_routes(reconciler),
-        dead_letters_routes(database, dead_letters_topic=topic_name(prefix, DEAD_LETTERS)),
-        conflicts_routes(database),
-        outbox_routes(database, channels=channels, clock=_now),
-        findings_routes(database),
-        silences_routes(database, _now),
+        dead_letters_routes(requests, dead_letters_topic=topic_name(prefix, DEAD_LETTERS)),
+        conflicts_routes(requests),
+        outbox_routes(requests, channels=channels, clock=_now),
+        findings_routes(requests),
+        silences_routes(requests, _now),
     ):
         api.include_router(routes)
     app.include_router(api)

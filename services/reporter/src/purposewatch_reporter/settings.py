@@ -106,6 +106,15 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
     reporter_totp_required: bool = Field(
         default=False, description="Whether every user must set up a second factor."
     )
+    reporter_max_exports: int = Field(
+        default=2, ge=1, le=20, description="How many exports may run at once in a process."
+    )
+    reporter_max_session_exports: int = Field(
+        default=1, ge=1, le=20, description="How many exports one session may run at once."
+    )
+    reporter_export_minutes: float = Field(
+        default=60, gt=0, description="An export that takes longer is cut off."
+    )
     reporter_finding_days: float = Field(
         default=400, gt=0, description="How long a quiet finding is remembered."
     )

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Database, Transactions
 from purposewatch_reporter.store.tables import sign_in_failures, sign_in_networks
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.users.attempts import (
@@ -56,7 +56,7 @@ async def let_through(attempts: Attempts, made: Iterator[Attempt]) -> int:
     return sum([await attempts.begin(attempt, NOW) is None for attempt in made])
 
 
-async def counted(database: Database) -> dict[str, int]:
+async def counted(database: Transactions) -> dict[str, int]:
     """The failures under each key, by the key's kind."""
     async with database.reading() as connection:
         rows = await connection.execute(select(sign_in_failures))

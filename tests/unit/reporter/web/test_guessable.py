@@ -43,7 +43,7 @@ def test_what_is_soon_guessed_is_refused(password: str) -> None:
         "correct horse battery",
         "vK7#pq2!xZ4m",
         "我的密码是一只会飞的猫和茶壶",
-        generate(),
+        pytest.param(generate(), id="generated"),
     ],
 )
 def test_what_is_not_soon_guessed_is_accepted(password: str) -> None:

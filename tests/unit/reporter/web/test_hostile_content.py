@@ -16,7 +16,7 @@ from tests.unit.reporter.web.conftest import Browser, first_id
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 OPEN_TO_ALL = {"/sign-in", "/preferences"}
-OPEN_TO_VIEWERS = {"/sign-out", "/account"}
+OPEN_TO_VIEWERS = {"/sign-out", "/account", "/account/second-factor"}
 SQL = (
     "' OR '1'='1",
     "x' UNION SELECT username, password_hash FROM accounts --",

@@ -1,5 +1,6 @@
 """Lists: what matches, in which order, page by page; held to a plain search in Python."""
 
+import base64
 import itertools
 import json
 import random
@@ -8,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from purposewatch_reporter.findings.queries import matching
-from purposewatch_reporter.findings.queries.cursor import Cursor, Key, read_cursor
+from purposewatch_reporter.findings.queries.cursor import Cursor, read_cursor
 from purposewatch_reporter.findings.queries.export import csv_lines, exported, json_lines
 from purposewatch_reporter.findings.queries.filters import WORST_FIRST, Filters, ListQuery, Order
 from purposewatch_reporter.findings.queries.rows import Row, load_rows
@@ -17,6 +18,7 @@ from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.findings.triage import Action, Target, TriageCommand, TriageState
 from purposewatch_reporter.findings.triage_store import apply
 from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_reporter.parameters import Key
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.web.conftest import NOW, Browser
@@ -239,8 +241,9 @@ async def test_an_export_holds_everything_that_matches(
     rows = await all_rows(database)
     asked = ListQuery.model_validate(given)
 
-    lines = "".join([text async for text in exported(database, asked, json_lines)]).splitlines()
-    table = "".join([text async for text in exported(database, asked, csv_lines)])
+    parts = [part async for part in exported(database, asked)]
+    lines = "".join(map(json_lines, parts)).splitlines()
+    table = "".join(map(csv_lines, parts))
 
     assert [json.loads(line)["id"] for line in lines] == expected(rows, asked)
     assert [line.partition(",")[0] for line in table.splitlines()] == expected(rows, asked)
@@ -258,12 +261,41 @@ async def test_exports_are_files(officer: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "é", "e30", "WzAsWyJ4IiwieSJdXQ", "WzAsWzEsMl1d", "W10", "=" * 300, "%00"]
+    "place",
+    [
+        '[0,["x","y"]]',
+        "[0,[1,2]]",
+        "[]",
+        "[9,null]",
+        '["0",null]',
+        "[1e400,null]",
+        "[[[",
+        '[0,["2026-03-02T08:00:00+00:00","\\ud800"]]',
+        '[0,["2026-03-02T08:00:00+00:00","\\u0000"]]',
+        '[0,["0001-01-01T00:00:00+01:00","a"]]',
+        '[0,["2026-03-02T08:00:00","a"]]',
+    ],
 )
-async def test_a_cursor_that_nobody_made_is_the_first_page(officer: Browser, text: str) -> None:
-    """Or a bad request; never an error of ours."""
-    assert read_cursor(text) is None
-    assert (await officer.get("/violations", params={"after": text})).status_code in (200, 400)
+async def test_a_cursor_that_nobody_made_is_ignored(officer: Browser, place: str) -> None:
+    """The page begins at the start of the list, and says so."""
+    cursor = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    with pytest.raises(ValueError, match=r"."):
+        read_cursor(cursor)
+
+    for name in ("after", "before"):
+        answer = await officer.get("/violations", params={name: cursor})
+        assert answer.status_code == 200
+        assert f"{name}: The value is not valid and is ignored" in answer.text
+        assert answer.text.count("data-id=") == 8
+
+
+@pytest.mark.parametrize("text", ["x", "é", "=" * 300, "%00", "\x00", "W10"])
+async def test_what_is_not_a_cursor_is_ignored(officer: Browser, text: str) -> None:
+    """Whatever it is."""
+    answer = await officer.get("/violations", params={"after": text})
+
+    assert answer.status_code == 200
+    assert "is not valid and is ignored" in answer.text
 
 
 def test_a_cursor_says_what_it_was_made_of() -> None:
@@ -272,13 +304,46 @@ def test_a_cursor_says_what_it_was_made_of() -> None:
         assert read_cursor(cursor.written()) == cursor
 
 
-@pytest.mark.parametrize("query", ["status=nonsense", "since=never", "severity=x", "page=0"])
-async def test_a_filter_that_can_not_be_is_a_bad_request(officer: Browser, query: str) -> None:
-    """With a page that says what to do."""
-    answer = await officer.get(f"/findings?{query}")
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("status=nonsense", "Status"),
+        ("since=never", "From"),
+        ("until=0001-01-01T00:00:00%2B01:00", "Before"),
+        ("until=9999-12-31T23:59:59-01:00", "Before"),
+        ("severity=x", "Severity"),
+        ("page=0", "page"),
+        ("page=9223372036854775808", "page"),
+        ("publisher=a%00b", "Publisher"),
+    ],
+)
+async def test_a_filter_that_can_not_be_is_ignored(officer: Browser, query: str, name: str) -> None:
+    """The others still apply, and the page names it and says what to do."""
+    answer = await officer.get(f"/findings?{query}&role=visitor")
 
-    assert answer.status_code == 400
+    assert answer.status_code == 200
+    assert f"{name}: The value is not valid and is ignored" in answer.text
     assert "Clear the filters" in answer.text
+    assert '<option value="visitor" selected>' in answer.text
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+async def test_nothing_is_exported_for_a_filter_that_can_not_be(
+    officer: Browser, ending: str
+) -> None:
+    """A file holds what was asked for; nobody would see a message in it."""
+    answer = await officer.get(f"/violations.{ending}?since=never")
+
+    assert answer.status_code == 422
+    assert "Clear the filters" in answer.text
+    assert "content-disposition" not in answer.headers
+
+
+async def test_a_span_that_can_not_be_is_ignored(officer: Browser) -> None:
+    """The overview shows the usual one."""
+    answer = await officer.get("/?span=1y")
+
+    assert "span: The value is not valid and is ignored" in answer.text
 
 
 async def test_empty_fields_of_a_form_stay_out_of_the_address(officer: Browser) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from purposewatch_reporter.findings.queries.export import csv_lines, safe_cell
 from purposewatch_reporter.findings.queries.rows import Row
+from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import accounts, sessions
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.routes import web_routes
@@ -180,6 +181,9 @@ async def test_a_form_without_the_sessions_token_is_refused(officer: Browser, to
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://\u2100.example".encode()},
+        {"Origin": "https://desk@evil.example"},
     ],
     ids=str,
 )
@@ -372,9 +376,9 @@ async def test_a_poor_password_is_refused(
     assert fault in answer.text
 
 
-async def test_the_api_takes_no_cookies(desk: tuple[Any, WebApp], officer: Browser) -> None:
+async def test_the_api_takes_no_cookies(filled: Database, officer: Browser) -> None:
     """Its token is its own; a page of another site gains nothing by calling it."""
-    app, _ = page_app(desk[1].database, Clock(), reporter_api_token="a token of enough letters")
+    app, _ = page_app(filled, Clock(), reporter_api_token="a token of enough letters")
     other = Browser(app, "http://desk")
     async with other.http:
         await other.sign_in("olivia")

@@ -13,9 +13,10 @@ from purposewatch_contract import Position
 from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
-from purposewatch_reporter.api.parameters import ID_PATTERN, Name, PublisherName
+from purposewatch_reporter.api.parameters import Name, PublisherName
 from purposewatch_reporter.api.problems import not_found
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.parameters import Id
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import id_conflicts
 
 _c = id_conflicts.c
@@ -69,7 +70,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
     return {**values, "position": place, "first": first}
 
 
-def conflicts_routes(database: Database) -> APIRouter:
+def conflicts_routes(database: Transactions) -> APIRouter:
     """The routes of /conflicts."""
     router = APIRouter(tags=["conflicts"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
@@ -86,7 +87,7 @@ def conflicts_routes(database: Database) -> APIRouter:
 
     @router.get("/conflicts/{id}", responses=problems(HTTPStatus.NOT_FOUND))
     async def get_conflict(
-        name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
+        name: Annotated[Id, Path(alias="id")],
     ) -> ConflictDetail:
         """One conflict with the whole verdict about the later event."""
         async with database.reading() as connection:

@@ -13,7 +13,7 @@ from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName, TimeRange
 from purposewatch_reporter.api.problems import invalid
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import NO_KIND, hourly_counts, hourly_verdicts
 
 MAX_GROUPS = 10_000
@@ -97,7 +97,7 @@ def _shown(dimension: CountDimension, value: Any) -> Any:
     return None if dimension is CountDimension.KIND and value == NO_KIND else value
 
 
-def counts_routes(database: Database) -> APIRouter:
+def counts_routes(database: Transactions) -> APIRouter:
     """The route of /counts."""
     router = APIRouter(tags=["counts"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 

@@ -12,7 +12,7 @@ from purposewatch_contract import ErrorClass, Position
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import Name
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import dead_letters
 
 _d = dead_letters.c
@@ -49,7 +49,7 @@ class StoredDeadLetter(BaseModel):
         return self.recorded_time
 
 
-def dead_letters_routes(database: Database, *, dead_letters_topic: str) -> APIRouter:
+def dead_letters_routes(database: Transactions, *, dead_letters_topic: str) -> APIRouter:
     """The routes of /dead-letters."""
     router = APIRouter(tags=["dead letters"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 

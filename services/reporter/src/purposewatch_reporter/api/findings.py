@@ -11,10 +11,11 @@ from sqlalchemy import Row, select
 from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
-from purposewatch_reporter.api.parameters import ID_PATTERN, ControllerName, PublisherName, TermName
+from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName
 from purposewatch_reporter.api.problems import not_found
 from purposewatch_reporter.findings.severity import Severity
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.parameters import Id
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import findings
 
 _f = findings.c
@@ -101,7 +102,7 @@ def _finding(row: Row[Any]) -> Finding:
     return Finding(**shown, suppressed_count=row.silenced_count)
 
 
-def findings_routes(database: Database) -> APIRouter:
+def findings_routes(database: Transactions) -> APIRouter:
     """The routes of /findings."""
     router = APIRouter(tags=["findings"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
@@ -124,7 +125,7 @@ def findings_routes(database: Database) -> APIRouter:
 
     @router.get("/findings/{fingerprint}", responses=problems(HTTPStatus.NOT_FOUND))
     async def get_finding(
-        fingerprint: Annotated[str, Path(pattern=ID_PATTERN)],
+        fingerprint: Annotated[Id, Path()],
     ) -> Finding:
         """One finding."""
         async with database.reading() as connection:

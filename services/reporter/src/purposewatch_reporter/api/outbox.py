@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from purposewatch_reporter.alerts.channel_store import Health, load_health
 from purposewatch_reporter.alerts.outbox import depth
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import outbox
 
 
@@ -37,7 +37,7 @@ class OutboxSummary(BaseModel):
 
 
 def outbox_routes(
-    database: Database, *, channels: Sequence[str], clock: Callable[[], datetime]
+    database: Transactions, *, channels: Sequence[str], clock: Callable[[], datetime]
 ) -> APIRouter:
     """The route of /outbox."""
     router = APIRouter(tags=["outbox"])

@@ -4,18 +4,14 @@ A cursor names the last row of a page by its time and id. The next page begins a
 it, whatever was added meanwhile, so that no row is shown twice and no existing row is skipped.
 """
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Column, Row, Select, literal, tuple_
 
 from purposewatch_reporter.api.parameters import TimeRange
-from purposewatch_reporter.api.problems import ProblemError, invalid
+from purposewatch_reporter.parameters import Key, key_parts, read_cursor, read_key, write_cursor
 from purposewatch_reporter.store.tables import UtcTime
 
 T = TypeVar("T", bound=BaseModel)
@@ -23,11 +19,24 @@ T = TypeVar("T", bound=BaseModel)
 MAX_LIMIT = 500
 
 
+def _read_cursor(cursor: str) -> Key:
+    try:
+        return read_key(read_cursor(cursor))
+    except ValueError:
+        message = "not a cursor; take it from `next` of the page before"
+        raise ValueError(message) from None
+
+
+def _check_cursor(cursor: str) -> str:
+    _read_cursor(cursor)
+    return cursor
+
+
 class PageRange(TimeRange):
     """Parameters of a resource that is read page by page."""
 
     limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="Rows on a page.")
-    cursor: str | None = Field(
+    cursor: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
         default=None, max_length=200, description="`next` of the page before."
     )
 
@@ -59,9 +68,9 @@ def page_query(
     if asked.until is not None:
         query = query.where(time < asked.until)
     if asked.cursor is not None:
-        after_time, after_name = _read_cursor(asked.cursor)
+        after = _read_cursor(asked.cursor)
         query = query.where(
-            tuple_(time, name) < tuple_(literal(after_time, UtcTime), literal(after_name))
+            tuple_(time, name) < tuple_(literal(after.time, UtcTime), literal(after.id))
         )
     return query.order_by(time.desc(), name.desc()).limit(asked.limit + 1)
 
@@ -74,21 +83,4 @@ def next_cursor(
         return None
     del rows[asked.limit :]
     last = rows[-1]._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    key = json.dumps([last[time].isoformat(), last[name]]).encode()
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        time, name = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        after = datetime.fromisoformat(time)
-    except (ValueError, TypeError, binascii.Error):
-        raise _bad_cursor() from None
-    if after.tzinfo is None or not isinstance(name, str):
-        raise _bad_cursor()
-    return after, name
-
-
-def _bad_cursor() -> ProblemError:
-    return invalid("cursor", "not a cursor; take it from `next` of the page before")
+    return write_cursor(key_parts(Key(last[time], last[name])))

@@ -90,7 +90,8 @@ def render(error: ProblemError) -> Response:
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
-    field = ".".join(str(step) for step in error["loc"][1:])
+    # a name in a JSON body may hold what UTF-8, and so the answer, can't
+    field = ".".join(str(step) for step in error["loc"][1:]).encode("utf-8", "replace").decode()
     if error["type"] == "extra_forbidden":
         detail = f"there is no parameter `{field}`; see /docs for the existing ones"
     else:

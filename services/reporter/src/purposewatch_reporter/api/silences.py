@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,17 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from purposewatch_policy import Kind
 from purposewatch_reporter.alerts.episodes import silence_findings
 from purposewatch_reporter.api.description import BODY_PROBLEMS, problems
-from purposewatch_reporter.api.parameters import (
-    ID_PATTERN,
-    ControllerName,
-    PublisherName,
-    TermName,
-    Time,
-)
+from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName
 from purposewatch_reporter.api.problems import ProblemError, not_found
 from purposewatch_reporter.findings import silences as store
 from purposewatch_reporter.findings.silences import MAX_TEXT, Matchers, NewSilence
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.parameters import Id, StorableText, Time
+from purposewatch_reporter.store.engine import Transactions
 
 _DEPRECATED_SINCE = "@1795824000"
 """RFC 9745: the time, in seconds of Unix time, from which the path is deprecated."""
@@ -34,7 +30,7 @@ _LINKS = {
     }
 }
 
-_Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+_Text = Annotated[StorableText, Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class FindingMatchers(BaseModel):
@@ -113,7 +109,7 @@ def _shown(item: store.Silence, now: datetime) -> Silence:
     return Silence(**asdict(item), active=item.is_active(now))
 
 
-def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRouter:
+def silences_routes(database: Transactions, clock: Callable[[], datetime]) -> APIRouter:
     """The routes of /silences, and of their former path /suppressions."""
     router = APIRouter(tags=["silences"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
@@ -154,7 +150,7 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
     )
     async def end_silence(
         asked: SilenceEnd,
-        name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
+        name: Annotated[Id, Path(alias="id")],
     ) -> Silence:
         """End a silence early."""
         now = clock()
@@ -176,7 +172,7 @@ def silences_routes(database: Database, clock: Callable[[], datetime]) -> APIRou
 
 
 async def _mark_deprecated(request: Request, response: Response) -> None:
-    successor = request.url.path.replace("/suppressions", "/silences")
+    successor = quote(request.scope["path"].replace("/suppressions", "/silences"))
     response.headers["Deprecation"] = _DEPRECATED_SINCE
     response.headers["Link"] = f'<{successor}>; rel="successor-version"'
 

@@ -14,14 +14,14 @@ from purposewatch_policy import Grade, Kind, Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import (
-    ID_PATTERN,
     ControllerName,
     Name,
     PublisherName,
     TermName,
 )
 from purposewatch_reporter.api.problems import not_found
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.parameters import Id
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import violation_categories, violations
 
 _v = violations.c
@@ -113,7 +113,7 @@ def _filtered(asked: ViolationFilters) -> Select[Any]:
     return query
 
 
-def violations_routes(database: Database) -> APIRouter:
+def violations_routes(database: Transactions) -> APIRouter:
     """The routes of /violations."""
     router = APIRouter(tags=["violations"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
@@ -141,7 +141,7 @@ def violations_routes(database: Database) -> APIRouter:
 
     @router.get("/violations/{id}", responses=problems(HTTPStatus.NOT_FOUND))
     async def get_violation(
-        name: Annotated[str, Path(alias="id", pattern=ID_PATTERN)],
+        name: Annotated[Id, Path(alias="id")],
     ) -> ViolationDetail:
         """One violation with the whole verdict: the reasons for each data category."""
         async with database.reading() as connection:

@@ -23,6 +23,7 @@ from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import Check, FatalError
 
 _MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
+_CONNECTIONS = 5  # of each pool on PostgreSQL, and as many more for peaks
 _READERS = 4
 _BUSY_SECONDS = 5
 _STATEMENT_SECONDS = 60
@@ -67,8 +68,31 @@ def keep_private(file: Path) -> None:
             _log.warning("database file belongs to another user; its permissions are unchanged")
 
 
-class Database:
-    """Two ways into one database: transactions that write, and ones that only read.
+class Transactions:
+    """Transactions on some connections to the database: those that write, those that only read."""
+
+    def __init__(self, write: AsyncEngine, read: AsyncEngine) -> None:
+        self._write = write
+        self._read = read
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, rolled back on an error."""
+        async with self._write.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        async with self._read.connect() as connection:
+            yield connection
+
+
+class Database(Transactions):
+    """The database, for the reporter's own work: the ledger, alerts, housekeeping.
+
+    HTTP requests use `requests`, which has connections of its own: however many pages and exports
+    wait for the database, the ledger does not wait for one of their connections.
 
     On SQLite there is one writer, whose transactions take the write lock at their beginning, so
     that none fails half way for want of it; readers never wait for it (WAL).
@@ -80,10 +104,16 @@ class Database:
         self._url = make_url(url.get_secret_value())
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         if self._is_sqlite:
-            self._write = self._sqlite("BEGIN IMMEDIATE", connections=1)
-            self._read = self._sqlite("BEGIN", connections=_READERS)
+            write = self._sqlite("BEGIN IMMEDIATE", connections=1)
+            own, others = (self._sqlite("BEGIN", connections=_READERS) for _ in range(2))
+            super().__init__(write, own)
+            self.requests = Transactions(write, others)
+            self._engines = [write, own, others]
         else:
-            self._write = self._read = self._postgresql()
+            own, others = self._postgresql(), self._postgresql()
+            super().__init__(own, own)
+            self.requests = Transactions(others, others)
+            self._engines = [own, others]
 
     async def start(self) -> None:
         """Bring the schema up to date; several reporters may do so at once."""
@@ -99,20 +129,8 @@ class Database:
 
     async def stop(self) -> None:
         """Close all connections."""
-        await self._write.dispose()
-        await self._read.dispose()
-
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction: committed at the end, rolled back on an error."""
-        async with self._write.begin() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads."""
-        async with self._read.connect() as connection:
-            yield connection
+        for engine in self._engines:
+            await engine.dispose()
 
     async def check(self) -> Check:
         """Whether the database answers."""
@@ -152,8 +170,8 @@ class Database:
     def _postgresql(self) -> AsyncEngine:
         return create_async_engine(
             self._url,
-            pool_size=1 + _READERS,
-            max_overflow=_READERS,
+            pool_size=_CONNECTIONS,
+            max_overflow=_CONNECTIONS,
             pool_pre_ping=True,
             hide_parameters=True,
             connect_args={

@@ -507,6 +507,26 @@ triage_acts = Table(
     Index("ix_triage_acts_target", "target_kind", "target_id", "sequence"),
 )
 
+# Every export, and how each ended. Append-only as well.
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("author", String(64), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("filters", Text, nullable=False),
+    Column("started_time", UtcTime, nullable=False),
+    Index("ix_exports_started_time", "started_time", "id"),
+)
+export_ends = Table(
+    "export_ends",
+    metadata,
+    Column("export_id", String(32), ForeignKey("exports.id"), primary_key=True),
+    Column("outcome", String(16), nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("ended_time", UtcTime, nullable=False),
+)
+
 # How often each statement decided (its outcome), or was the nearest miss of what none covers.
 statement_counts = Table(
     "statement_counts",

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.web.declared import DeclaredPolicies
+from purposewatch_reporter.web.export_slots import ExportLimits, ExportSlots
 from purposewatch_reporter.web.rendering import Rendering
 from purposewatch_reporter.web.users.attempts import Attempts
 from purposewatch_reporter.web.users.authentication import Authenticator
@@ -26,7 +27,7 @@ _PRUNE_SECONDS = 300.0
 class WebApp:
     """What the page's handlers work with."""
 
-    database: Database
+    database: Transactions
     watch: Reconciler
     declared: DeclaredPolicies
     clock: Callable[[], datetime]
@@ -39,6 +40,7 @@ class WebApp:
     totp_key: TotpKey | None
     """`None` where second factors are not set up."""
     requires_second_factor: bool
+    exports: ExportSlots
     rendering: Rendering = field(default_factory=Rendering)
 
     @property
@@ -56,7 +58,7 @@ class WebApp:
 
 def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
     settings: ReporterSettings,
-    database: Database,
+    database: Transactions,
     watch: Reconciler,
     *,
     version: str,
@@ -83,6 +85,13 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
         authenticator=Authenticator(database, passwords, attempts, totp_key, clock),
         totp_key=totp_key,
         requires_second_factor=settings.reporter_totp_required,
+        exports=ExportSlots(
+            ExportLimits(
+                process=settings.reporter_max_exports,
+                session=settings.reporter_max_session_exports,
+                longest=timedelta(minutes=settings.reporter_export_minutes),
+            )
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from purposewatch_policy.languages import TAGS, Texts
+from purposewatch_reporter.parameters import check_text
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.language import choose, page_texts
 from purposewatch_reporter.web.security import comes_from_here, protect, safe_path
@@ -45,11 +46,14 @@ _log = get_logger(__name__)
 class PageError(Exception):
     """Ends a request with a page that says what is wrong."""
 
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         """The key of the text below `error`."""
+        self.headers = headers or {}
 
 
 @dataclass(slots=True)
@@ -62,6 +66,8 @@ class RequestContext:
     theme: str
     user: SignedInUser | None
     form: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
+    """Parameters of the address whose values are not valid; the page names them."""
 
     @property
     def signed_in(self) -> SignedInUser:
@@ -84,8 +90,9 @@ class RequestContext:
     @property
     def address(self) -> str:
         """The path and query that was asked for."""
-        url = self.request.url
-        return f"{url.path}?{url.query}" if url.query else url.path
+        path = quote(self.request.scope["path"])
+        query = self.request.scope["query_string"].decode("latin-1")
+        return f"{path}?{query}" if query else path
 
     def html(
         self, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any
@@ -115,6 +122,7 @@ class RequestContext:
                 "version": self.app.version,
                 "now": self.app.clock(),
                 "fragment": self.request.headers.get(FRAGMENT_HEADER),
+                "ignored": self.ignored,
                 **values,
             },
         )
@@ -136,8 +144,12 @@ class RequestContext:
         )
 
     def cookie(self, name: str) -> str | None:
-        """A cookie that this page has set."""
-        return self.request.cookies.get(cookie_name(name, is_https=self.app.is_https))
+        """A cookie that this page has set; `None` for one that can't be ours."""
+        value = self.request.cookies.get(cookie_name(name, is_https=self.app.is_https))
+        try:
+            return value and check_text(value)
+        except ValueError:
+            return None
 
 
 Handler: TypeAlias = Callable[[RequestContext], Awaitable[Response]]
@@ -163,8 +175,9 @@ def page_endpoint(app: WebApp, handler: Handler, needed: Role | None = Role.VIEW
             response = await _authorise(context, needed) or await handler(context)
         except PageError as error:
             response = context.html("error.html", error.status, reason=error.reason)
+            response.headers.update(error.headers)
         except ValidationError:
-            response = context.html("error.html", HTTPStatus.BAD_REQUEST, reason="filters")
+            response = context.html("error.html", HTTPStatus.UNPROCESSABLE_ENTITY, reason="filters")
         except (SQLAlchemyError, OSError) as error:
             _log.warning("request failed", error=type(error).__name__)
             response = context.html("error.html", HTTPStatus.SERVICE_UNAVAILABLE, reason="database")
@@ -246,4 +259,7 @@ async def _read_form(request: Request) -> dict[str, str]:
         )
     except ValueError:
         raise PageError(HTTPStatus.BAD_REQUEST, "form") from None
-    return {name: value.replace("\0", "") for name, value in fields}
+    try:
+        return {check_text(name): check_text(value) for name, value in fields}
+    except ValueError:
+        raise PageError(HTTPStatus.UNPROCESSABLE_ENTITY, "form") from None

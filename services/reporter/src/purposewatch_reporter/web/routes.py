@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.pages.export import export_csv, export_json
+from purposewatch_reporter.web.pages.exports import show_exports
 from purposewatch_reporter.web.pages.finding import show_finding
 from purposewatch_reporter.web.pages.overview import show_overview
 from purposewatch_reporter.web.pages.policies import show_policies, show_policy
@@ -62,6 +63,7 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/violations.csv", export_csv),
         page("/violations.jsonl", export_json),
         page("/violations/{id}", show_violation),
+        page("/exports", show_exports),
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
         page("/account", show_account),

@@ -1,17 +1,10 @@
-"""Cursors: the position of a row in a list, encoded in the page's URL."""
+"""Cursors of the page's lists: the position of a row, encoded in the address."""
 
-import base64
-import binascii
-import json
-from datetime import datetime
 from typing import NamedTuple
 
-
-class Key(NamedTuple):
-    """A violation's place in the order of time."""
-
-    time: datetime
-    id: str
+from purposewatch_reporter import parameters
+from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.parameters import Key, key_parts, read_key, write_cursor
 
 
 class Cursor(NamedTuple):
@@ -22,23 +15,13 @@ class Cursor(NamedTuple):
 
     def written(self) -> str:
         """As it stands in the address."""
-        key = None if self.key is None else [self.key.time.isoformat(), self.key.id]
-        text = json.dumps([self.phase, key], separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(text).decode().rstrip("=")
+        return write_cursor([self.phase, None if self.key is None else key_parts(self.key)])
 
 
-def read_cursor(text: str | None) -> Cursor | None:
-    """The place that was written; `None` for nothing, and for what nobody wrote."""
-    if not text:
-        return None
-    try:
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        phase, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if key is None:
-            return Cursor(int(phase), None)
-        time = datetime.fromisoformat(key[0])
-        if time.tzinfo is None or not isinstance(key[1], str):
-            return None
-        return Cursor(int(phase), Key(time, key[1]))
-    except (ValueError, TypeError, IndexError, KeyError, binascii.Error, OverflowError):
-        return None
+def read_cursor(text: str) -> Cursor:
+    """The place that was written; ValueError for what nobody wrote."""
+    match parameters.read_cursor(text):
+        case [int() as phase, parts] if 0 <= phase < len(Severity):
+            return Cursor(phase, None if parts is None else read_key(parts))
+    message = "not a cursor"
+    raise ValueError(message)

@@ -4,17 +4,19 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
-from purposewatch_reporter.findings.queries.cursor import Key  # noqa: TC001
+from purposewatch_reporter.findings.export_trail import Format
 from purposewatch_reporter.findings.queries.filters import Filters
 from purposewatch_reporter.findings.queries.finding_page import matching_findings
 from purposewatch_reporter.findings.queries.matching import Matching
 from purposewatch_reporter.findings.queries.rows import Row, load_rows
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.parameters import Key  # noqa: TC001
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import findings
 
 COLUMNS = (
@@ -46,6 +48,7 @@ COLUMNS = (
     "event_offset",
 )
 
+_BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII
 _CHUNK = 100
 _WALK_CHUNK = 1_000
 _WORTH_WALKING = 0.05
@@ -68,12 +71,22 @@ def _values(row: Row) -> dict[str, Any]:
 
 def csv_lines(rows: Sequence[Row]) -> str:
     """The rows as CSV, several categories separated by spaces."""
-    text = io.StringIO()
-    writer = csv.writer(text)
+    lines = []
     for row in rows:
         values = _values(row)
         values["categories"] = " ".join(values["categories"])
-        writer.writerow([safe_cell(values[name]) for name in COLUMNS])
+        lines.append([safe_cell(values[name]) for name in COLUMNS])
+    return _csv(lines)
+
+
+def csv_incomplete(reason: str, rows: int) -> str:
+    """The last line of a CSV file that was cut off after so many rows."""
+    return _csv([[f"incomplete: {reason} after {rows} rows", *[""] * (len(COLUMNS) - 1)]])
+
+
+def _csv(lines: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
     return text.getvalue()
 
 
@@ -82,10 +95,37 @@ def json_lines(rows: Sequence[Row]) -> str:
     return "".join(f"{json.dumps(_values(row), ensure_ascii=False)}\n" for row in rows)
 
 
-async def exported(
-    database: Database, filters: Filters, write: Callable[[Sequence[Row]], str]
-) -> AsyncIterator[str]:
-    """The text of every violation that matches, newest first, in short transactions.
+def json_incomplete(reason: str, rows: int) -> str:
+    """The last line of a JSON Lines file that was cut off after so many rows."""
+    return f"{json.dumps({'incomplete': True, 'reason': reason, 'rows': rows})}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How violations are written into a file."""
+
+    name: Format
+    media_type: str
+    head: str
+    lines: Callable[[Sequence[Row]], str]
+    incomplete: Callable[[str, int], str]
+    """The last line of a file that was cut off, from the reason and the number of rows."""
+
+
+CSV = FileFormat(
+    Format.CSV,
+    "text/csv; charset=utf-8",
+    f"{_BYTE_ORDER_MARK}{','.join(COLUMNS)}\r\n",
+    csv_lines,
+    csv_incomplete,
+)
+JSON_LINES = FileFormat(
+    Format.JSON_LINES, "application/jsonl; charset=utf-8", "", json_lines, json_incomplete
+)
+
+
+async def exported(database: Transactions, filters: Filters) -> AsyncIterator[Sequence[Row]]:
+    """Every violation that matches, newest first, some at a time, in short transactions.
 
     Violations recorded meanwhile are included if they sort behind the position reached.
     """
@@ -97,13 +137,13 @@ async def exported(
             taken = await matching.take(connection, after, _WALK_CHUNK if walk else _CHUNK)
             rows = await load_rows(connection, [key.id for key in taken.keys])
         if rows:
-            yield write(rows)
+            yield rows
         if taken.resume is None:
             return
         after = taken.resume
 
 
-async def _is_worth_walking(database: Database, filters: Filters) -> bool:
+async def _is_worth_walking(database: Transactions, filters: Filters) -> bool:
     """Whether so many match that reading all is faster than merging findings."""
     async with database.reading() as connection:
         total = (await connection.execute(select(func.sum(findings.c.count)))).scalar()

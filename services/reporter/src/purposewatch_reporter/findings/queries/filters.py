@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from purposewatch_policy import Outcome
+from purposewatch_reporter.findings.queries.cursor import read_cursor
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.findings.triage import Status
+from purposewatch_reporter.parameters import FormTime, StorableText
 
 WORST_FIRST = tuple(sorted(Severity, key=lambda severity: severity.rank, reverse=True))
 
@@ -22,20 +24,15 @@ class Order(StrEnum):
     SEVERITY = "severity"
 
 
-def _read_time(value: Any) -> Any:
-    """A date or a time; without a zone it is UTC, as everywhere on the page."""
-    if not isinstance(value, str):
-        return value
-    try:
-        read = datetime.fromisoformat(value)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):
-        message = f"`{value}` is not a time; write one such as 2026-03-02T08:15"
-        raise ValueError(message) from None
+def _check_cursor(text: str) -> str:
+    read_cursor(text)
+    return text
 
 
-Time = Annotated[datetime, BeforeValidator(_read_time)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
+Text = Annotated[
+    StorableText, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)
+]
+ListCursor = Annotated[str, Field(max_length=300), AfterValidator(_check_cursor)]
 
 FINDING_COLUMNS = {
     "controller": "controller",
@@ -66,8 +63,8 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    since: Time | None = None
-    until: Time | None = None
+    since: FormTime | None = None
+    until: FormTime | None = None
     controller: Text | None = None
     role: Text | None = None
     category: Text | None = None
@@ -106,8 +103,8 @@ class ListQuery(Filters):
     """A page of the list of violations."""
 
     order: Order = Order.NEWEST
-    after: str | None = Field(default=None, max_length=300)
-    before: str | None = Field(default=None, max_length=300)
+    after: ListCursor | None = None
+    before: ListCursor | None = None
 
 
 class FindingOrder(StrEnum):

@@ -25,9 +25,9 @@ from sqlalchemy import ColumnElement, Select, and_, literal, select, true, tuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.queries.conditions import Conditions
-from purposewatch_reporter.findings.queries.cursor import Key
 from purposewatch_reporter.findings.queries.filters import VIOLATION_COLUMNS, Filters
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.parameters import Key
 from purposewatch_reporter.store.tables import (
     UtcTime,
     findings,

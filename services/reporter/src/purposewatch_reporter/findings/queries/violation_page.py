@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.queries import matching
-from purposewatch_reporter.findings.queries.cursor import Cursor, Key, read_cursor
+from purposewatch_reporter.findings.queries.cursor import Cursor, read_cursor
 from purposewatch_reporter.findings.queries.filters import WORST_FIRST, ListQuery, Order
 from purposewatch_reporter.findings.queries.rows import Row, load_rows
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.parameters import Key
 
 PAGE_ROWS = 50
 
@@ -31,8 +32,8 @@ async def read_page(
     connection: AsyncConnection, asked: ListQuery, *, size: int = PAGE_ROWS
 ) -> Page:
     """The page behind `after`, or before `before`, or the first one."""
-    back = read_cursor(asked.before)
-    start = back or read_cursor(asked.after)
+    back = read_cursor(asked.before) if asked.before else None
+    start = back or (read_cursor(asked.after) if asked.after else None)
     found, resume = await _collect(connection, asked, start, size, backwards=back is not None)
     if back is not None:
         found.reverse()

@@ -1,45 +1,59 @@
 """A filter's violations as a file."""
 
-from collections.abc import AsyncIterator
+from http import HTTPStatus
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from purposewatch_reporter.findings.queries.export import COLUMNS, csv_lines, exported, json_lines
-from purposewatch_reporter.findings.queries.filters import Filters
-from purposewatch_reporter.web.pages.violations import read_query
-from purposewatch_reporter.web.request_context import RequestContext
+from purposewatch_reporter.findings.export_trail import append_start
+from purposewatch_reporter.findings.queries.export import CSV, JSON_LINES, FileFormat, exported
+from purposewatch_reporter.web.export_response import ExportResponse, RunningExport
+from purposewatch_reporter.web.export_slots import NoExportSlotError, Taken
+from purposewatch_reporter.web.pages.violations import read_filters
+from purposewatch_reporter.web.request_context import PageError, RequestContext
 from purposewatch_runtime.logs import get_logger
 
-_BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII
+_RETRY_AFTER = {"Retry-After": "10"}
+_STATUSES = {
+    Taken.SESSION: HTTPStatus.TOO_MANY_REQUESTS,
+    Taken.PROCESS: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 _log = get_logger(__name__)
 
 
 async def export_csv(context: RequestContext) -> Response:
     """As CSV, for spreadsheets."""
-    filters = read_query(context, Filters)
-
-    async def content() -> AsyncIterator[str]:
-        yield f"{_BYTE_ORDER_MARK}{','.join(COLUMNS)}\r\n"
-        async for text in exported(context.app.database, filters, csv_lines):
-            yield text
-
-    return _file(context, content(), "csv", "text/csv; charset=utf-8")
+    return await _export(context, CSV)
 
 
 async def export_json(context: RequestContext) -> Response:
     """As JSON Lines, for programs."""
-    lines = exported(context.app.database, read_query(context, Filters), json_lines)
-    return _file(context, lines, "jsonl", "application/jsonl; charset=utf-8")
+    return await _export(context, JSON_LINES)
 
 
-def _file(
-    context: RequestContext, content: AsyncIterator[str], ending: str, media_type: str
-) -> Response:
-    _log.info("export", username=context.signed_in.username, format=ending)
-    name = f"violations-{context.app.clock():%Y%m%d-%H%M%S}.{ending}"
-    return StreamingResponse(
-        content,
-        media_type=media_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+async def _export(context: RequestContext, file: FileFormat) -> Response:
+    app, user = context.app, context.signed_in
+    filters = read_filters(context)
+    started = app.clock()
+    headers = {
+        "Content-Disposition": (
+            f'attachment; filename="violations-{started:%Y%m%d-%H%M%S}.{file.name}"'
+        )
+    }
+    if context.request.method == "HEAD":
+        return Response(media_type=file.media_type, headers=headers)
+    try:
+        app.exports.take(user.token)
+    except NoExportSlotError as error:
+        raise PageError(_STATUSES[error.taken], error.taken, _RETRY_AFTER) from None
+    try:
+        async with app.database.writing() as connection:
+            name = await append_start(
+                connection, user.username, file.name, filters.given(), started
+            )
+    except BaseException:
+        app.exports.release(user.token)
+        raise
+    _log.info("export started", id=name, username=user.username, format=str(file.name))
+    export = RunningExport(name, user.token, file)
+    return ExportResponse(app, export, exported(app.database, filters), headers)

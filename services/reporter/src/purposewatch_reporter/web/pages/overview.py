@@ -15,7 +15,10 @@ async def show_overview(context: RequestContext) -> Response:
     """Verdicts over time, where violations come from, reconciliation, policies in force."""
     app = context.app
     now = app.clock()
-    span = SPANS.get(context.request.query_params.get("span", _DEFAULT_SPAN), SPANS[_DEFAULT_SPAN])
+    asked = context.request.query_params.get("span", _DEFAULT_SPAN)
+    if asked not in SPANS:
+        context.ignored, asked = ("span",), _DEFAULT_SPAN
+    span = SPANS[asked]
     async with app.database.reading() as connection:
         figures = await read_figures(connection, span, now)
         by_severity, mine = await open_findings(connection, context.signed_in.username)

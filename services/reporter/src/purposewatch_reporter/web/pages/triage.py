@@ -23,6 +23,7 @@ from purposewatch_reporter.findings.triage import (
     TriageState,
 )
 from purposewatch_reporter.findings.triage_store import apply
+from purposewatch_reporter.parameters import is_id
 from purposewatch_reporter.web.pages.finding import (
     SILENCE_DAYS,
     group_of,
@@ -114,7 +115,7 @@ async def unsilence_finding(context: RequestContext) -> Response:
     try:
         async with app.database.writing() as connection:
             finding = await load_finding(connection, name)
-            found = await find_silence(connection, silence)
+            found = await find_silence(connection, silence) if is_id(silence) else None
             if found is not None and found.matches(group_of(finding)):
                 await end_silence(
                     connection, silence, by=context.signed_in.username, now=app.clock()

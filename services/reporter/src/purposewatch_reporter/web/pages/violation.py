@@ -1,7 +1,6 @@
 """One violation: what happened, the reasons of the verdict, and its triage."""
 
 import json
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,17 +13,16 @@ from purposewatch_reporter.findings.queries.finding_page import with_triage
 from purposewatch_reporter.findings.queries.rows import Row, load_rows
 from purposewatch_reporter.findings.triage import MAX_COMMENT, Status, Target, possible
 from purposewatch_reporter.findings.triage_store import read_trail
+from purposewatch_reporter.parameters import is_id
 from purposewatch_reporter.store.tables import UtcTime, findings, violation_categories, violations
 from purposewatch_reporter.web.reasons import SHOWN_TERMS, explain_verdict, reasons_of
 from purposewatch_reporter.web.request_context import PageError, RequestContext
-
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def requested_id(context: RequestContext) -> str:
     """The id in the path; a page that is not there otherwise."""
     name = str(context.request.path_params["id"])
-    if not _ID.fullmatch(name):
+    if not is_id(name):
         raise PageError(HTTPStatus.NOT_FOUND, "not_found")
     return name
 

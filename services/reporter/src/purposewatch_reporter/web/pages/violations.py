@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from purposewatch_policy import Outcome
@@ -18,19 +19,36 @@ from purposewatch_reporter.findings.queries.violation_page import read_page
 from purposewatch_reporter.findings.triage import Status
 from purposewatch_reporter.web.request_context import RequestContext
 
-Q = TypeVar("Q", bound=Filters)
+Q = TypeVar("Q", bound=BaseModel)
 
 _OUTCOMES = (Outcome.VIOLATION, Outcome.UNKNOWN)
 
 
 def read_query(context: RequestContext, kind: type[Q]) -> Q:
-    """The query of the address; what was left empty in a form is not asked for."""
-    given = {name: value for name, value in context.request.query_params.items() if value.strip()}
-    return kind.model_validate(given)
+    """The query of the address. Values that are not valid are ignored, and the page says so."""
+    given = _given(context)
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        context.ignored = tuple(dict.fromkeys(str(each["loc"][0]) for each in error.errors()))
+        return kind.model_validate(
+            {name: value for name, value in given.items() if name not in context.ignored}
+        )
+
+
+def read_filters(context: RequestContext) -> Filters:
+    """The filters of the address, all of them valid, or ValidationError."""
+    return Filters.model_validate(_given(context))
+
+
+def _given(context: RequestContext) -> dict[str, str]:
+    """What the address asks for; a form sends fields that were left empty, too."""
+    return {name: value for name, value in context.request.query_params.items() if value.strip()}
 
 
 def _is_tidy(context: RequestContext) -> bool:
-    return all(value for value in context.request.query_params.values())
+    """Whether the address has no empty fields, or has to stay for the sake of what is ignored."""
+    return bool(context.ignored) or all(context.request.query_params.values())
 
 
 async def show_violations(context: RequestContext) -> Response:

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.store.bulk import insert_into
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import sign_in_failures, sign_in_networks
 from purposewatch_reporter.web.users.throttle import (
     FORGOTTEN_AFTER,
@@ -54,7 +54,7 @@ class Attempt:
 class Attempts:
     """Counts attempts under their account, their address, and both together."""
 
-    def __init__(self, database: Database, limits: SignInLimits) -> None:
+    def __init__(self, database: Transactions, limits: SignInLimits) -> None:
         self._database = database
         self._limits = limits
         self._prune_every = max(1, limits.max_counters // 100)

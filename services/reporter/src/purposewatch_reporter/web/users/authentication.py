@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.web.users.attempts import Attempt, Attempts
 from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.second_factors import find_second_factor, use_code
@@ -38,7 +38,7 @@ class Authenticator:
 
     def __init__(
         self,
-        database: Database,
+        database: Transactions,
         passwords: Passwords,
         attempts: Attempts,
         totp_key: TotpKey | None,

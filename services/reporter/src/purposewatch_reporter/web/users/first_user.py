@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.web.users.passwords import Passwords, generate
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.store import User, add_user, count_users
@@ -20,7 +20,7 @@ class FirstUser:
     name = "first user"
 
     def __init__(
-        self, database: Database, passwords: Passwords, clock: Callable[[], datetime]
+        self, database: Transactions, passwords: Passwords, clock: Callable[[], datetime]
     ) -> None:
         self._database = database
         self._passwords = passwords

@@ -1,0 +1,29 @@
+"""The connections to the database."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from sqlalchemy import text
+
+from purposewatch_reporter.store.engine import Database
+
+
+async def test_requests_never_keep_the_ledger_waiting_for_a_connection(database: Database) -> None:
+    """However many of them wait for the database themselves."""
+    async with AsyncExitStack() as requests:
+
+        async def request() -> None:
+            await requests.enter_async_context(database.requests.reading())
+
+        waiting = [asyncio.create_task(request()) for _ in range(40)]
+        await asyncio.sleep(0.1)
+        assert not all(task.done() for task in waiting)  # all connections of requests are taken
+
+        async with asyncio.timeout(2):
+            async with database.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+            async with database.writing() as connection:
+                await connection.execute(text("SELECT 1"))
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
