@@ -147,8 +147,8 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
         made = made.with_panel(panel)
     made = made.with_row(dashboard.Row("Violations by dimension"))
     advice = {
-        "kind": "Why a flow is a violation. Start with `prohibited` and undeclared sharing with "
-        "third parties; each bar links to its violations.",
+        "kind": "Why a flow is a violation. Start with what is prohibited, wholly or in part, and "
+        "undeclared sharing with third parties; each bar links to its violations.",
         "role": "The role of the data subject. If a role is new, look at its newest publisher.",
         "recipient": "Who received the data. Recipients outside the controller are urgent: what "
         "was shared cannot be taken back.",

@@ -126,8 +126,9 @@ def check_category(  # noqa: PLR0911  # one return for each rule, in the rules' 
     outside = vocabulary.recipients.lineage(flow.recipient)[-1] != "first_party"
     if not passing("role"):
         return omitted("undeclared_role", permits, failed)
-    if outside and not passing("role", "data_category", "recipient"):
-        return omitted("undeclared_third_party_sharing", passing("role"), failed)
+    if outside and not passing("role", "data_category", "recipient", "purpose"):
+        candidates = passing("role", "data_category", "recipient") or passing("role")
+        return omitted("undeclared_third_party_sharing", candidates, failed)
     if not passing("role", "data_category"):
         return omitted("undeclared_category", passing("role"), failed)
     if not passing("role", "data_category", "recipient", "purpose"):

@@ -94,6 +94,12 @@ def test_covered_flow_is_permitted(
             [("recipient", ("first_party",), "third_party")],
         ),
         (
+            {"operation": "share", "purpose": "marketing", "recipient": "third_party.courier"},
+            Kind.UNDECLARED_THIRD_PARTY_SHARING,
+            "readers.courier",
+            [("purpose", ("service.loans",), "marketing")],
+        ),
+        (
             STORE | {"recipient": "third_party.courier"},
             Kind.UNDECLARED_THIRD_PARTY_SHARING,
             "readers.loans",

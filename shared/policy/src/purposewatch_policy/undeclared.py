@@ -88,11 +88,11 @@ def _first_lack(
         return _ROLE, sets.permits
     for_category = for_role & category
     for_recipient = for_category & recipient
-    if outside and not for_recipient:
-        return _SHARING, for_role
+    for_purpose = for_recipient & purpose
+    if for_purpose:
+        return None, for_purpose
+    if outside:
+        return _SHARING, for_recipient or for_role
     if not for_category:
         return _CATEGORY, for_role
-    for_purpose = for_recipient & purpose
-    if not for_purpose:
-        return _PURPOSE, for_recipient or for_category
-    return None, for_purpose
+    return _PURPOSE, for_recipient or for_category

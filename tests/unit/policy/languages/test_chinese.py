@@ -65,6 +65,14 @@ each_language = pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANG
             ),
         ),
         (
+            {"operation": "share", "recipient": "third_party.courier", "purpose": "marketing"},
+            (
+                "`reader`的`user.contact`被共享给`third_party.courier`，用途为`marketing`；"
+                "没有针对该角色的声明允许为该用途把该类数据提供给该接收方。"
+                "最接近的是声明 `readers.courier`（readers.2），其用途限于`service.loans`。"
+            ),
+        ),
+        (
             {"data_categories": ("user",)},
             (
                 "`reader`的`user`被`first_party`使用，用途为`service`；"

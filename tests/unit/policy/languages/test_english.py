@@ -46,6 +46,15 @@ HAPPENED = "`reader` data in `user.contact` was used by `first_party` for `servi
             ),
         ),
         (
+            {"operation": "share", "recipient": "third_party.courier", "purpose": "marketing"},
+            (
+                "`reader` data in `user.contact` was shared with `third_party.courier` for "
+                "`marketing`; no statement for this role lets that category go to that "
+                "recipient for that purpose. Nearest: `readers.courier` (readers.2), which names "
+                "`service.loans` as purpose."
+            ),
+        ),
+        (
             {"data_categories": ("user",)},
             (
                 "`reader` data in `user` was used by `first_party` for `service`; "

@@ -40,6 +40,7 @@ _LACKS = {
     Kind.UNDECLARED_PURPOSE: "没有针对该角色、该类数据和该接收方的声明涵盖该用途",
 }
 _NOT_BY_ITSELF = "没有针对该角色的声明允许控制者自行处理该类数据"
+_NOT_FOR_THAT_PURPOSE = "没有针对该角色的声明允许为该用途把该类数据提供给该接收方"
 
 _MORE_PRECISE = (Dimension.ROLE, Dimension.DATA_CATEGORY)
 """What a change never swaps for something else."""
@@ -174,10 +175,13 @@ def _omission(
     if kind not in _LACKS:
         return f"；最接近的是{_cited(nearest)}，但{terms}。"
     lack = _LACKS[kind]
-    if kind is Kind.UNDECLARED_PURPOSE and any(
-        each.dimension is Dimension.RECIPIENT for each in failed
-    ):
+    lacking = {each.dimension for each in failed}
+    if kind is Kind.UNDECLARED_PURPOSE and Dimension.RECIPIENT in lacking:
         lack = _NOT_BY_ITSELF
+    elif kind is Kind.UNDECLARED_THIRD_PARTY_SHARING and lacking.isdisjoint(
+        {Dimension.DATA_CATEGORY, Dimension.RECIPIENT}
+    ):
+        lack = _NOT_FOR_THAT_PURPOSE
     return f"；{lack}。最接近的是{_cited(nearest)}，{terms}。"
 
 

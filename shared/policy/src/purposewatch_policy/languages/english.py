@@ -136,6 +136,10 @@ def omission(
     lack = _LACKS[kind]
     if kind is Kind.UNDECLARED_PURPOSE and _fails(failed, Dimension.RECIPIENT):
         lack = "no statement for this role lets the controller itself process that category"
+    elif kind is Kind.UNDECLARED_THIRD_PARTY_SHARING and not (
+        _fails(failed, Dimension.DATA_CATEGORY) or _fails(failed, Dimension.RECIPIENT)
+    ):
+        lack += " for that purpose"
     return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
 
 
@@ -247,7 +251,7 @@ def _terms_of(statement: Statement, failed: Sequence[FailedDimension], flow: Flo
 def _parts(parts: Iterable[FailedDimension]) -> list[str]:
     """Say what a prohibition names where the flow is more general."""
     return [
-        f"at most {each.expected[0]} days as retention (the event states none)"
+        f"at most {_days(int(each.expected[0]))} as retention (the event states none)"
         if each.dimension is Dimension.RETENTION
         else _named(each)
         for each in parts
