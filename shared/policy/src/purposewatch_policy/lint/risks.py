@@ -7,16 +7,18 @@ from purposewatch_policy.lint.rules import (
     OTHER_PEOPLES_DATA,
     PUBLIC_DISCLOSURE,
     SENSITIVE_WITHOUT_CONDITION,
+    STORAGE_WITHOUT_LIMIT,
 )
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy
 
 _PUBLISH = "share.publish"
+_STORE = "store"
 
 
 def find_risks(subject: Subject) -> Iterator[Finding]:
-    """Yield disclosures to the public or of other people's data, and unconditional sensitive uses.
+    """Yield disclosures to the public or of other people's data, unconditional uses and storage.
 
     A statement is judged by everything that it covers, not only by the terms that it names.
     """
@@ -77,6 +79,13 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
         )
         evidence = {"data_categories": list(sensitive)}
         yield SENSITIVE_WITHOUT_CONDITION, severity, message, evidence
+    stores = any(_STORE in vocabulary.operations.lineage(each) for each in statement.operations)
+    if stores and statement.retention_days is None:
+        message = (
+            f"{cited(statement)} permits storing without a limit of time, also after the person "
+            "has left; state `retention_days`, or accept the finding with the reason"
+        )
+        yield STORAGE_WITHOUT_LIMIT, Severity.NOTE, message, {}
 
 
 def highest_covered(

@@ -64,6 +64,13 @@ SENSITIVE_WITHOUT_CONDITION = Rule(
     f"to `when` or `unless`, or leave the sensitive data categories out. {_ACCEPT}",
     Severity.WARNING,
 )
+STORAGE_WITHOUT_LIMIT = Rule(
+    "storage-without-limit",
+    "Data may be stored without a limit of time",
+    "Nothing says when they have to be erased, not even after the person has left. State "
+    f"`retention_days`, with the limit that the text names. {_ACCEPT}",
+    Severity.NOTE,
+)
 UNUSED_DEFINED_TERM = Rule(
     "unused-defined-term",
     "A defined term that no statement uses",
@@ -103,6 +110,7 @@ RULES = {
         PUBLIC_DISCLOSURE,
         OTHER_PEOPLES_DATA,
         SENSITIVE_WITHOUT_CONDITION,
+        STORAGE_WITHOUT_LIMIT,
         UNUSED_DEFINED_TERM,
         UNUSED_FACT,
         VERSION_GAP,
