@@ -448,3 +448,25 @@ async def test_a_filters_value_is_no_sql(api: httpx.AsyncClient, text: str) -> N
             answer = await api.get(f"{API}/{path}", params={name: text})
             assert (answer.status_code, answer.json()["items"]) == (200, [])
     assert len((await api.get(f"{API}/violations")).json()["items"]) == 8
+
+
+async def test_a_refused_method_is_told_every_other_one(api: httpx.AsyncClient) -> None:
+    """Also where a path has several routes."""
+    answer = await api.delete(f"{API}/silences")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_a_number_is_not_a_time(api: httpx.AsyncClient) -> None:
+    """Not seconds, and not milliseconds either."""
+    asked = {"matchers": {"role": "member"}, "reason": "x", "author": "x", "expires_time": 0}
+    answer = await api.post(f"{API}/silences", json=asked)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["expires_time"]
+
+
+async def test_a_deprecated_path_of_any_characters_names_its_successor(
+    api: httpx.AsyncClient,
+) -> None:
+    """Percent-encoded, because a header can't hold them."""
+    answer = await api.post(f"{API}/suppressions/\u0100/end", json={"by": "officer"})
+    assert answer.status_code == 422

@@ -10,12 +10,14 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from purposewatch_runtime.http import BodyRefusedError
 from purposewatch_runtime.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = "5"
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _log = get_logger(__name__)
 
@@ -99,6 +101,16 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     return FieldError(field=field, detail=detail[:1].lower() + detail[1:])
 
 
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """The methods of every route with the request's path; Starlette names those of the first."""
+
+    def exists(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in app.routes)
+
+    return [method for method in _METHODS if exists(method)]
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
 
@@ -124,10 +136,13 @@ def install(app: FastAPI) -> None:
         return render(ProblemError(status, name, error.detail))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         name = status.phrase.lower().replace(" ", "-")
-        return render(ProblemError(status, name, str(error.detail), headers=error.headers))
+        headers = error.headers
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": ", ".join(_methods(app, request))}
+        return render(ProblemError(status, name, str(error.detail), headers=headers))
 
     async def unavailable(_: Request, error: Exception) -> Response:
         _log.warning("request failed", error=type(error).__name__)

@@ -36,7 +36,10 @@ _Text = Annotated[StorableText, Field(min_length=1, max_length=MAX_TEXT)]
 class FindingMatchers(BaseModel):
     """Which findings are silenced: those that match every field that is given."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"not": {"additionalProperties": {"type": "null"}}},  # gives something
+    )
 
     controller: ControllerName | None = None
     role: TermName | None = None
@@ -74,7 +77,10 @@ class SilenceRequest(BaseModel):
     matchers: FindingMatchers
     reason: _Text = Field(description="Why; it is shown to whoever asks later.")
     author: _Text = Field(description="Who decided it.")
-    expires_time: Time = Field(description="When it ends by itself; RFC 3339, a year at most.")
+    expires_time: Time = Field(
+        strict=True,  # a number is not a time
+        description="When it ends by itself; RFC 3339, a year at most.",
+    )
 
 
 class SilenceEnd(BaseModel):

@@ -1,0 +1,144 @@
+"""Ingest answers what its OpenAPI document says, whatever it is sent."""
+
+import copy
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import jsonschema
+import schemathesis
+from fastapi import FastAPI
+
+from purposewatch_contract import SubmittedEvent
+from purposewatch_ingest import app as composition
+from purposewatch_ingest.http.problems import Problem, ProblemKind
+from purposewatch_ingest.settings import IngestSettings
+from purposewatch_policy.vocabulary import load_vocabularies
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
+from tests.harness.environment import POLICIES
+from tests.harness.openapi import EARLIER, call_and_validate, described_problems, under_test
+from tests.unit.ingest.conftest import KEY
+
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
+CONTROLLER = "wework-labs"
+OWN_SOURCE = r"^/crm(/[A-Za-z0-9]{1,8}){0,4}$"
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+BINARY = "application/json"
+
+
+class AcknowledgingProducer(AcknowledgedProducer):
+    """Stands in for Kafka."""
+
+    async def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Acknowledge at once."""
+
+
+def application() -> FastAPI:
+    """Ingest as it is put together for production, with one publisher and our policies."""
+    with TemporaryDirectory() as directory:
+        register = Path(directory) / "publishers.yaml"
+        digest = sha256(KEY.encode()).hexdigest()
+        register.write_text(
+            f"publishers: {{crm: {{key_sha256: [{digest}], controllers: [{CONTROLLER}]}}}}"
+        )
+        settings = IngestSettings.model_validate(
+            {"pseudonym_key": "ab" * 32, "publishers_file": register, "policies_dir": POLICIES}
+        )
+        with patch.object(composition, "AcknowledgedProducer", AcknowledgingProducer):
+            app, _ = composition.build_app(settings)
+    return app
+
+
+APP = application()
+
+
+def document_of(mode: str) -> dict[str, Any]:
+    """The document narrowed to one content mode, and to the publisher's own source and vocabulary.
+
+    OpenAPI can't say that a header is required in one content type, and no document knows which
+    controllers an installation has and who is registered.
+    """
+    document = copy.deepcopy(APP.openapi())
+    publishing = document["paths"]["/v1/events"]["post"]
+    content = publishing["requestBody"]["content"]
+    publishing["requestBody"]["content"] = {mode: content[mode]}
+    headers = {
+        header["name"].removeprefix("ce-"): header
+        for header in publishing["parameters"]
+        if header["name"].startswith("ce-")
+    }
+    schemas = document["components"]["schemas"]
+    event = schemas["SubmittedEvent"]
+    if mode == BINARY:
+        for name in event["required"]:
+            if name in headers:
+                headers[name]["required"] = True
+    else:
+        for header in headers.values():
+            publishing["parameters"].remove(header)
+        if mode == BATCHED:
+            del document["paths"]["/v1/vocabulary/{controller}"]  # tested in the other modes
+    for source in (event["properties"]["source"], headers["source"]["schema"]):
+        source["pattern"] = OWN_SOURCE
+    for time in (event["properties"]["time"], headers["time"]["schema"]):
+        time["format"] = EARLIER
+    _narrow_to_vocabulary(schemas["SubmittedData"])
+    return document
+
+
+def _narrow_to_vocabulary(data: dict[str, Any]) -> None:
+    taxonomies = load_vocabularies(POLICIES)[CONTROLLER].taxonomies()
+    fields = data["properties"]
+    fields["controller"] = {"enum": [CONTROLLER]}
+    fields["facts"]["propertyNames"] = {"enum": list(taxonomies["facts"])}
+    fields["data_categories"]["items"] = {"enum": list(taxonomies["data_categories"])}
+    for field in ("role", "operation", "purpose", "recipient", "source", "location", "legal_basis"):
+        terms = taxonomies["legal_bases" if field == "legal_basis" else f"{field}s"]
+        absent = [] if field in data["required"] else [None]
+        fields[field] = {"enum": [*terms, *absent]}
+
+
+def without_fractions(value: Any) -> Any:
+    """JSON Schema takes 30.0 for a whole number; the contract does not."""
+    if isinstance(value, dict):
+        return {name: without_fractions(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [without_fractions(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+MODES = {"structured": STRUCTURED, "batched": BATCHED, "binary": BINARY}
+
+
+@schemathesis.pytest.parametrize(
+    **{name: under_test(APP, document_of(mode), token=KEY) for name, mode in MODES.items()}
+)
+def test_ingest_does_what_its_document_says(case: schemathesis.Case[Any]) -> None:
+    """Valid requests are accepted, invalid ones refused, and every response is described."""
+    case.body = without_fractions(case.body)
+    call_and_validate(case)
+
+
+def test_every_problem_is_described_with_an_example() -> None:
+    """All kinds of them, with their statuses."""
+    described = described_problems(APP.openapi())
+    assert {f"urn:purposewatch:problem:{kind.label}" for kind in ProblemKind} == {
+        example["type"] for _, example in described
+    }
+    for status, example in described:
+        assert Problem.model_validate(example, strict=True).status == status
+
+
+def test_binary_mode_has_a_header_for_every_attribute() -> None:
+    """With the schema that the attribute has in the content, and an example that satisfies it."""
+    publishing = APP.openapi()["paths"]["/v1/events"]["post"]
+    headers = {header["name"]: header for header in publishing["parameters"]}
+    attributes = set(SubmittedEvent.model_fields) - {"data", "datacontenttype"}
+    assert headers.keys() == {f"ce-{name}" for name in attributes} | {"traceparent"}
+    for header in headers.values():
+        jsonschema.validate(header["example"], header["schema"])
