@@ -39,14 +39,23 @@ async def _trickle(port: int, request: bytes, statuses: Counter[int]) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             async with connected(port) as (reader, writer):
                 writer.write(head + mark)
-                answered = asyncio.create_task(answer(reader))
-                for number in range(len(body)):
-                    writer.write(body[number : number + 1])
-                    done, _ = await asyncio.wait([answered], timeout=_BYTE_SECONDS)
-                    if done:
-                        break
-                statuses[await answered] += 1
+                statuses[await _answer_while_sending(reader, writer, body)] += 1
         await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def _answer_while_sending(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
+) -> int:
+    answered = asyncio.create_task(answer(reader))
+    try:
+        for number in range(len(body)):
+            writer.write(body[number : number + 1])
+            done, _ = await asyncio.wait([answered], timeout=_BYTE_SECONDS)
+            if done:
+                break
+        return await answered
+    finally:
+        answered.cancel()
 
 
 async def _main() -> None:
