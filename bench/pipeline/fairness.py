@@ -94,12 +94,23 @@ async def publish_quietly(
         idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
         async def send(request: bytes, due: float) -> None:
-            connection = idle.pop() if idle else await stack.enter_async_context(connected(port))
-            reader, writer = connection
-            writer.write(request)
-            into.statuses[await answer(reader)] += 1
-            into.seconds.append(time.perf_counter() - due)
-            idle.append(connection)
+            while True:
+                fresh = not idle
+                connection = (
+                    await stack.enter_async_context(connected(port)) if fresh else idle.pop()
+                )
+                reader, writer = connection
+                writer.write(request)
+                try:
+                    status = await answer(reader)
+                except (OSError, asyncio.IncompleteReadError):
+                    if fresh:
+                        raise
+                    continue  # ingest closed it because it was idle
+                into.statuses[status] += 1
+                into.seconds.append(time.perf_counter() - due)
+                idle.append(connection)
+                return
 
         started = time.perf_counter()
         for number in range(int(rate * seconds)):

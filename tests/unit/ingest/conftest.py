@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
+from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits, RequestProducers
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
@@ -150,7 +150,7 @@ def api(
     return build_api(
         EventsEndpoint(
             ingest,
-            producer,  # type: ignore[arg-type]
+            RequestProducers(few=producer, many=producer),  # type: ignore[arg-type]
             authenticator,
             request_limits,
             request_shares,

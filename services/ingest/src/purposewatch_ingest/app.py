@@ -14,7 +14,7 @@ from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_n
 from purposewatch_ingest.admission import Pseudonymiser
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits
+from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits, RequestProducers
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
@@ -72,10 +72,19 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         metric_set=metric_set,
     )
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
+    producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, ingest, producer)
     provisioner = TopicProvisioner(settings, (RAW, EVENTS, DEAD_LETTERS), client_id=_CLIENT_ID)
     supervisor = Supervisor(
-        [EventLoopWatch(metric_set), vocabularies, register, provisioner, producer, consumer]
+        [
+            EventLoopWatch(metric_set),
+            vocabularies,
+            register,
+            provisioner,
+            producer,
+            producer_of_few,
+            consumer,
+        ]
     )
 
     @asynccontextmanager
@@ -90,9 +99,10 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         acknowledge_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,
     )
     authenticator = Authenticator(ingest.register, metric_set)
+    producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
     app = build_api(
-        EventsEndpoint(ingest, producer, authenticator, limits, shares),
+        EventsEndpoint(ingest, producers, authenticator, limits, shares),
         VocabularyEndpoint(ingest, authenticator),
         routes=[
             *health_routes(

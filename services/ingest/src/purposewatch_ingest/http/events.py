@@ -51,6 +51,14 @@ class RequestLimits:
     acknowledge_timeout_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class RequestProducers:
+    """Two producers, so that a few events never wait for batches of many to leave the client."""
+
+    few: AcknowledgedProducer
+    many: AcknowledgedProducer
+
+
 class EventsEndpoint:
     """Handles requests with events in any of the three content modes.
 
@@ -61,13 +69,13 @@ class EventsEndpoint:
     def __init__(
         self,
         ingest: Ingest,
-        producer: AcknowledgedProducer,
+        producers: RequestProducers,
         authenticator: Authenticator,
         limits: RequestLimits,
         shares: RequestShares,
     ) -> None:
         self._ingest = ingest
-        self._producer = producer
+        self._producers = producers
         self._authenticator = authenticator
         self._limits = limits
         self._shares = shares
@@ -135,13 +143,19 @@ class EventsEndpoint:
     ) -> list[AdmittedEvent | RefusedEvent]:
         """Admit events under one set of rules, and let other requests run between slices."""
         batch = self._ingest.begin_batch()
+
+        def admit(some: Sequence[bytes]) -> list[AdmittedEvent | RefusedEvent]:
+            return [
+                batch.admit(text, origin="http", traceparent=traceparent, publisher=publisher)
+                for text in some
+            ]
+
+        if len(texts) <= _SLICE:
+            return admit(texts)
         results: list[AdmittedEvent | RefusedEvent] = []
         for start in range(0, len(texts), _SLICE):
             async with self._shares.turn(publisher.name):
-                results += [
-                    batch.admit(text, origin="http", traceparent=traceparent, publisher=publisher)
-                    for text in texts[start : start + _SLICE]
-                ]
+                results += admit(texts[start : start + _SLICE])
         return results
 
     async def _publish(self, admitted: list[AdmittedEvent]) -> None:
@@ -149,7 +163,8 @@ class EventsEndpoint:
             async with asyncio.timeout(self._limits.acknowledge_timeout_seconds):
                 # a few events each from many requests share a batch; many from one make their own
                 joins = len(admitted) < _OWN_BATCHES
-                await self._producer.publish(
+                producer = self._producers.few if joins else self._producers.many
+                await producer.publish(
                     [self._ingest.outgoing(event, joins=joins) for event in admitted]
                 )
         except Exception as error:  # noqa: BLE001 - whatever it is, the events are not acknowledged
