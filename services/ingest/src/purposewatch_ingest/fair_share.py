@@ -61,8 +61,11 @@ class FairShare:
         if len(self._waiting.get(publisher, ())) >= self._policy.max_waiting:
             return None
         ticket = Ticket(publisher, max(1, min(units, self._policy.most)))
-        self._waiting.setdefault(publisher, deque()).append(ticket)
-        self._grant()
+        if not self._waiting and self._fits(ticket):
+            self._hold(ticket)
+        else:
+            self._waiting.setdefault(publisher, deque()).append(ticket)
+            self._grant()
         return ticket
 
     def release(self, ticket: Ticket) -> Sequence[Ticket]:
@@ -84,19 +87,27 @@ class FairShare:
 
     def _grant(self) -> list[Ticket]:
         granted: list[Ticket] = []
-        while (ticket := self._next()) is not None and ticket.units <= self._free:
+        while (ticket := self._next()) is not None and self._fits(ticket):
             queue = self._waiting.pop(ticket.publisher)
             queue.popleft()
             if queue:
                 self._waiting[ticket.publisher] = queue  # behind all others
-            self._free -= ticket.units
-            self._set_held(ticket.publisher, self._held.get(ticket.publisher, 0) + ticket.units)
-            ticket.granted = True
+            self._hold(ticket)
             granted.append(ticket)
         return granted
 
+    def _fits(self, ticket: Ticket) -> bool:
+        return ticket.units <= self._free and not self.is_over_share(ticket)
+
+    def _hold(self, ticket: Ticket) -> None:
+        self._free -= ticket.units
+        self._set_held(ticket.publisher, self._held.get(ticket.publisher, 0) + ticket.units)
+        ticket.granted = True
+
     def _next(self) -> Ticket | None:
         """The request that is served next, even if it must wait until enough units are free."""
+        if not self._waiting:
+            return None
         within = (queue[0] for queue in self._waiting.values() if not self.is_over_share(queue[0]))
         return min(within, key=lambda each: self._held.get(each.publisher, 0), default=None)
 

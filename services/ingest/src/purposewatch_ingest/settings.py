@@ -42,7 +42,7 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
         description="Slots. A request takes one for each 64 KiB of its body, once it has arrived.",
     )
     ingest_max_in_flight_per_publisher: int = Field(
-        default=32, ge=1, description="Slots that one publisher holds at once."
+        default=16, ge=1, description="Slots that one publisher holds at once."
     )
     ingest_max_bodies_bytes: int = Field(
         default=67_108_864, ge=1_024, description="Bodies received or handled at once, in bytes."

@@ -1,13 +1,8 @@
 """What each publisher may take of ingest at once, so that none can keep the others waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    asynccontextmanager,
-    contextmanager,
-)
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from purposewatch_ingest.fair_limiter import FairLimiter, NoUnitsError, RefusalReason
@@ -57,15 +52,29 @@ class RequestShares:
         self._requests = metric_set.gauge(m.INGEST_REQUESTS)
         self._refused = metric_set.counter(m.INGEST_REQUESTS_REFUSED)
 
-    def receive(self, publisher: str, size: int) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def receive(self, publisher: str, size: int) -> AsyncIterator[None]:
         """Hold memory for a body of at most so many bytes."""
-        return self._hold(self._memory, publisher, size, self._show_bytes(publisher, size))
+        ticket = await self._acquire(self._memory, publisher, size)
+        held = self._bytes.labels(publisher)
+        held.inc(size)
+        try:
+            yield
+        finally:
+            held.dec(size)
+            self._memory.release(ticket)
 
-    def handle(self, publisher: str, size: int) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def handle(self, publisher: str, size: int) -> AsyncIterator[None]:
         """Hold the slots of a request whose body of so many bytes has arrived."""
-        slots = -(-size // SLOT_BYTES)
-        handling = self._requests.labels(publisher, "handling").track_inprogress()
-        return self._hold(self._slots, publisher, slots, handling)
+        ticket = await self._acquire(self._slots, publisher, -(-size // SLOT_BYTES))
+        handling = self._requests.labels(publisher, "handling")
+        handling.inc()
+        try:
+            yield
+        finally:
+            handling.dec()
+            self._slots.release(ticket)
 
     @asynccontextmanager
     async def turn(self, publisher: str) -> AsyncIterator[None]:
@@ -80,25 +89,11 @@ class RequestShares:
             self._turns.release(ticket)
         await asyncio.sleep(0)
 
-    @asynccontextmanager
-    async def _hold(
-        self,
-        limiter: FairLimiter,
-        publisher: str,
-        units: int,
-        shown: AbstractContextManager[object],
-    ) -> AsyncIterator[None]:
-        ticket = await self._acquire(limiter, publisher, units)
-        try:
-            with shown:
-                yield
-        finally:
-            limiter.release(ticket)
-
     async def _acquire(self, limiter: FairLimiter, publisher: str, units: int) -> Ticket:
+        waiting = self._requests.labels(publisher, "waiting")
+        waiting.inc()
         try:
-            with self._requests.labels(publisher, "waiting").track_inprogress():
-                return await limiter.acquire(publisher, units, timeout_seconds=self._timeout)
+            return await limiter.acquire(publisher, units, timeout_seconds=self._timeout)
         except NoUnitsError as error:
             self._refused.labels(publisher, error.reason).inc()
             raise ProblemError(
@@ -106,12 +101,5 @@ class RequestShares:
                 f"{_DETAILS[error.reason]}; send the same events again later",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             ) from None
-
-    @contextmanager
-    def _show_bytes(self, publisher: str, size: int) -> Iterator[None]:
-        gauge = self._bytes.labels(publisher)
-        gauge.inc(size)
-        try:
-            yield
         finally:
-            gauge.dec(size)
+            waiting.dec()
