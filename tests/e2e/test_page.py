@@ -209,6 +209,22 @@ async def test_the_page_works_without_scripts(browser: Browser, desk: RunningPag
     await page.context.close()
 
 
+async def test_the_documentation_works_under_its_policy(
+    browser: Browser, desk: RunningPage
+) -> None:
+    """Swagger UI shows the routes and needs nothing that its content security policy forbids."""
+    opened = await open_page(browser, desk)
+    blocked: list[str] = []
+    opened.on("console", lambda line: blocked.append(line.text))
+    await opened.goto("/docs")
+    await expect(opened.locator(".opblock").first).to_be_visible()
+    await opened.goto("/asyncapi")
+    await expect(opened.locator("body")).to_have_css("font-family", "sans-serif")
+    await opened.context.close()
+
+    assert [line for line in blocked if "Content Security Policy" in line] == []
+
+
 async def test_the_page_speaks_chinese(browser: Browser, desk: RunningPage) -> None:
     """As the browser asks for it, down to the terms of the vocabulary."""
     page = await open_page(browser, desk, locale="zh-CN")

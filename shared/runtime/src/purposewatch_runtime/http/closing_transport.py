@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 LINGER_SECONDS = 1.0
-LINGER_BYTES = 4 * 1024 * 1024
+LINGER_BYTES = 16 * 1024 * 1024
 
 
 class ClosingTransport(asyncio.Transport):
@@ -13,7 +13,7 @@ class ClosingTransport(asyncio.Transport):
 
     Closing a socket that has unread data resets the connection, and a reset can destroy a response
     that the client has not read yet. So when `is_receiving()`, `close` ends the sending side first,
-    and what still arrives is given to `discard`: for a second, and up to 4 MiB. Any other `close`
+    and what still arrives is given to `discard`: for a second, and up to 16 MiB. Any other `close`
     waits at most `send_timeout` seconds for the client to read what was sent.
     """
 
