@@ -36,6 +36,7 @@ HEADER_TIMEOUT = 0.4
 SEND_TIMEOUT = 0.4
 MAX_CONNECTIONS = 4
 GET = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+UNFINISHED_BODY = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n["
 UNFINISHED = b"GET /short HTTP/1.1\r\nHost: localhost\r\nX-More: "
 
 
@@ -234,11 +235,12 @@ def test_a_client_that_reads_nothing_is_disconnected(server: RunningServer) -> N
         wait_until(lambda: server.connections == 0)
 
 
-def test_unfinished_headers_make_room_for_others(server: RunningServer) -> None:
+@pytest.mark.parametrize("unfinished", [UNFINISHED, UNFINISHED_BODY], ids=["headers", "body"])
+def test_unfinished_requests_make_room_for_others(server: RunningServer, unfinished: bytes) -> None:
     """Far more connections than allowed stop neither a request nor a probe."""
     with contextlib.ExitStack() as attack:
         for _ in range(50 * MAX_CONNECTIONS):
-            attack.enter_context(server.connect(UNFINISHED))
+            attack.enter_context(server.connect(unfinished))
         with server.connect(GET % b"short") as client:
             assert b"200 OK" in read_response(client, until=b"short")
         assert server.connections <= MAX_CONNECTIONS + RESERVED_CONNECTIONS

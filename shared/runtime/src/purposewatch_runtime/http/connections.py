@@ -17,9 +17,9 @@ class Place(Enum):
 class OpenConnections(Generic[C]):
     """The places of a server, bounded, and the connections that hold them.
 
-    A connection *waits* from when it is accepted, and again from the end of each response, until
-    the headers of a request have arrived. While every place is taken, a new connection takes the
-    place of the one that has waited longest: clients that never finish their headers, and idle
+    A connection *waits* from when it is accepted, and again from the end of each response, until a
+    request has arrived completely. While every place is taken, a new connection takes the place of
+    the one that has waited longest: clients that never finish their headers or bodies, and idle
     ones, make room for others, but no request in progress is given up.
     """
 
@@ -45,7 +45,7 @@ class OpenConnections(Generic[C]):
         return None, None
 
     def begin_request(self, connection: C) -> None:
-        """The headers of a request have arrived; nothing ends the connection for another."""
+        """A request has arrived completely; nothing ends the connection for another."""
         if place := self._places.get(connection):
             self._waiting[place].pop(connection, None)
 

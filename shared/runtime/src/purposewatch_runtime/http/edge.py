@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 PROBE_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """What answers even while a service has no place for another client."""
 
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _RETRY_SECONDS = "2"
 
 
@@ -39,10 +40,11 @@ class HttpEdge:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
+                message["headers"] = headers = list(message.get("headers", ()))
+                if not any(name.lower() == _NO_SNIFFING[0] for name, _ in headers):
+                    headers.append(_NO_SNIFFING)
                 if is_unread:
-                    headers["Connection"] = "close"
+                    MutableHeaders(raw=headers)["Connection"] = "close"
             await send(message)
 
         await self._app(scope, receive_noting_end if is_unread else receive, send_with_headers)

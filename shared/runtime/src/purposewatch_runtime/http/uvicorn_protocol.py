@@ -66,20 +66,21 @@ class BoundedConfig(uvicorn.Config):
         if now - self._warned >= _WARN_EVERY_SECONDS:
             self._warned = now
             _log.warning(
-                "connection limit reached; connections without a request are closed for new ones",
+                "connection limit reached; those that wait for a request are closed for new ones",
                 limit=self.limits.max_connections,
             )
 
 
 class StrictConnection(h11.Connection):
-    """Says when the headers of a request have arrived, and refuses a body framed in two ways.
+    """Says when headers and when a whole request have arrived; refuses a body framed in two ways.
 
     A proxy in front may believe the other framing, and take the rest for another client's request
     (RFC 9112, section 6.1).
     """
 
-    def __init__(self, on_request: Callable[[], None]) -> None:
+    def __init__(self, *, on_headers: Callable[[], None], on_request: Callable[[], None]) -> None:
         super().__init__(h11.SERVER, _MAX_HEADER_BYTES)
+        self._on_headers = on_headers
         self._on_request = on_request
 
     @property
@@ -90,9 +91,11 @@ class StrictConnection(h11.Connection):
     def next_event(self) -> Any:
         """The next event; raises `h11.RemoteProtocolError` for a request that is refused."""
         event = super().next_event()
-        if isinstance(event, h11.Request):
+        if isinstance(event, h11.EndOfMessage):
             self._on_request()
-            names = {name for name, _ in event.headers}
+        elif isinstance(event, h11.Request):
+            self._on_headers()
+            names = {name.lower() for name, _ in event.headers.raw_items()}
             if b"transfer-encoding" in names and (
                 b"content-length" in names or event.http_version < b"1.1"
             ):
@@ -117,11 +120,13 @@ class BoundedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = config
         self._limits = config.limits
-        self._strict = StrictConnection(self._headers_arrived)
+        self._strict = StrictConnection(
+            on_headers=self._headers_arrived, on_request=self._request_arrived
+        )
         self.conn = self._strict
         self._headers_due: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._is_waiting = True
+        self._awaits_headers = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place; a connection without one ends at once."""
@@ -158,12 +163,12 @@ class BoundedProtocol(H11Protocol):
             self.transport.discard(len(data))
             return
         super().data_received(data)
-        if self._is_waiting and self._headers_due is None:
+        if self._awaits_headers and self._headers_due is None:
             self._expect_headers()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
-        self._is_waiting = True
+        self._awaits_headers = True
         self._bounds.open_connections.end_request(self)
         super().on_response_complete()
 
@@ -187,11 +192,13 @@ class BoundedProtocol(H11Protocol):
         self._headers_due = self.loop.call_later(self._limits.header_timeout, self._headers_late)
 
     def _headers_arrived(self) -> None:
-        self._is_waiting = False
-        self._bounds.open_connections.begin_request(self)
+        self._awaits_headers = False
         if self._headers_due is not None:
             self._headers_due.cancel()
             self._headers_due = None
+
+    def _request_arrived(self) -> None:
+        self._bounds.open_connections.begin_request(self)
 
     def _headers_late(self) -> None:
         has_begun = bool(self.conn.trailing_data[0])
