@@ -41,6 +41,22 @@ def _letters(made: dashboard.Dashboard) -> dashboard.Dashboard:
             description="Dead letters that the reporter has recorded. If it stays below the graph "
             "beside it, the reporter lags on the dead-letters topic.",
         ),
+        graph(
+            "Records that no service can have written",
+            {
+                "verdicts and dead letters": rate(
+                    "purposewatch_recorded_dead_letters_total", "", INSTANCE, 'error_class="suspect"'
+                ),
+                "events of unregistered publishers": rate(
+                    "purposewatch_unregistered_publisher_events_total", "", INSTANCE
+                ),
+            },
+            unit="rps",
+            red=Red(0.001),
+            width=24,
+            description="Somebody else than the services writes to their topics. Red: any. "
+            "Runbooks: PurposewatchSuspectRecords, PurposewatchUnregisteredPublisher.",
+        ),
     ):
         made = made.with_panel(panel)
     return made

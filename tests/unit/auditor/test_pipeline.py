@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from purposewatch_auditor.audit import Decider, decider_for
 from purposewatch_auditor.pipeline import AuditPipeline
+from purposewatch_auditor.publishers import load_publisher_names
 from purposewatch_contract import EXAMPLE_DIR
-from purposewatch_policy import load_policies
+from purposewatch_policy import InvalidSourceError, load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
@@ -23,8 +24,10 @@ from purposewatch_runtime.kafka import (
     Record,
     StopConsumingError,
 )
+from purposewatch_runtime.service import FileReloader
 
 POLICIES = Path(__file__).parents[3] / "policies"
+PUBLISHER = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())["publisher"]
 
 
 class Published:
@@ -166,3 +169,61 @@ async def test_labels_stay_bounded(
     labels = {sample.labels["controller"] for sample in family.samples}
     assert labels == {"_unjudged"}
     assert len(published.records) == 2_000
+
+
+def unregistered(metric_set: m.MetricSet) -> float | None:
+    """How many events of unregistered publishers were counted."""
+    return metric_set.registry.get_sample_value(m.UNREGISTERED_EVENTS.exported_name)
+
+
+async def test_events_of_unregistered_publishers_are_judged_and_counted(
+    decider: Decider, published: Published, metric_set: m.MetricSet, tmp_path: Path
+) -> None:
+    """Of a publisher that was registered a moment ago, none is counted."""
+    register = tmp_path / "publishers.yaml"
+    register.write_text("publishers: {shop: {controllers: [wework-labs]}}")
+    pipeline = AuditPipeline(
+        decider=lambda: decider,
+        producer=cast("AcknowledgedProducer", published),
+        limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
+        verdicts_topic="verdicts",
+        dead_letters_topic="dead-letters",
+        metric_set=metric_set,
+        clock=lambda: datetime(2026, 3, 2, 9, tzinfo=UTC),
+        publishers=FileReloader(
+            register, load_publisher_names, interval=3600, on_result=lambda _: None
+        ),
+    )
+    batch = [record(0, offset, event()) for offset in range(3)]
+    assert unregistered(metric_set) == 0
+
+    with capture_logs() as logs:
+        await pipeline.handle([*batch, record(0, 3, b"bad")])
+
+    assert unregistered(metric_set) == 3
+    [line] = [line for line in logs if "not registered" in line["event"]]
+    assert (line["events"], line["publishers"]) == (3, [PUBLISHER])
+    assert [each.topic for each in published.records].count("verdicts") == 3
+
+    register.write_text(f"publishers: {{shop: {{}}, {PUBLISHER}: {{}}}}")
+    await pipeline.handle(batch)
+    assert unregistered(metric_set) == 3
+
+
+async def test_without_a_register_publishers_are_not_checked(
+    pipeline: AuditPipeline, metric_set: m.MetricSet
+) -> None:
+    """The setting is optional."""
+    await pipeline.handle([record(0, 0, event())])
+    assert unregistered(metric_set) == 0
+
+
+def test_a_faulty_register_is_refused(tmp_path: Path) -> None:
+    """Only its names are read: ingest says what is wrong with the rest."""
+    register = tmp_path / "publishers.yaml"
+    register.write_text("publishers: {crm: {key_sha256: [not-a-digest]}}")
+    assert load_publisher_names(register) == {"crm"}
+    for text in ("publishers: [crm]", "names: {}", "{"):
+        register.write_text(text)
+        with pytest.raises(InvalidSourceError):
+            load_publisher_names(register)

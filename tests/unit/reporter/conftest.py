@@ -1,6 +1,6 @@
 """A database of the test's own, and a ledger writer for it."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
-from purposewatch_reporter.alerts.notices import raise_conflict_notices
+from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
-from purposewatch_reporter.ledger.lookups import LogFacts, LookUps
+from purposewatch_reporter.ledger.lookups import LogFacts, LookUps, TopicPartition
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database, upgrade
 from tests.unit.reporter.records import PREFIX
@@ -32,6 +32,10 @@ class TrustedLogs:
         """Start no log epoch."""
         return set()
 
+    async def reached(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Every log goes on for ever."""
+        return dict.fromkeys(partitions, 2**63)
+
     async def look_up(self, facts: LogFacts) -> None:
         """Recognise every log, and hold every expected record."""
         missing, facts.missing = facts.missing, LookUps()
@@ -46,7 +50,10 @@ def ledger_writer_of(database: Database, **options: Any) -> LedgerWriter:
         "events_topic": f"{PREFIX}.events",
         "findings": Findings(severity_table({})),
         "logs": TrustedLogs(),
+        "raw_topic": f"{PREFIX}.raw",
         "report_conflicts": raise_conflict_notices,
+        "report_suspects": raise_suspect_notices,
+        "partitions": 3,
         "clock": lambda: NOW,
     }
     return LedgerWriter(database, **usual | options)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from purposewatch_reporter.alerts.notices import raise_conflict_notices
+from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
@@ -29,6 +29,8 @@ class Logs:
         self._records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         self.starting: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.looks = 0
+        self.reached_late = 0
+        """How much too low the broker's answer is when it is asked for an end."""
 
     def append(self, topic: str, partition: int, value: Any) -> Record:
         """Publish a record."""
@@ -64,6 +66,15 @@ class Logs:
             for topic, spans in found.items()
         }
 
+    async def reached(
+        self, partitions: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], int]:
+        """Stand in for `LogObserver.reached`."""
+        return {
+            (topic, n): self.starting[topic, n] + len(self._records[topic, n]) - self.reached_late
+            for topic, n in partitions
+        }
+
     async def spans(self, topic: str, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
         """Stand in for `LogObserver.spans`."""
         self.looks += 1
@@ -87,8 +98,10 @@ class Logs:
 class Pipeline:
     """Ingest, an auditor and a reporter, as far as the ledger sees them."""
 
-    def __init__(self, database: Database) -> None:
-        self.logs = Logs()
+    def __init__(
+        self, database: Database, *, logs: Logs | None = None, rebuilds: bool = False
+    ) -> None:
+        self.logs = logs or Logs()
         self.now: datetime = NOW
         self.database = database
         self.detector = EpochDetector(database, self.logs, TOPICS, clock=lambda: self.now)
@@ -98,6 +111,9 @@ class Pipeline:
             raw_topic=TOPICS.raw,
             findings=Findings(severity_table({})),
             report_conflicts=raise_conflict_notices,
+            report_suspects=raise_suspect_notices,
+            partitions=3,
+            rebuilds=rebuilds,
             clock=lambda: self.now,
             logs=self.detector,
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,11 +105,17 @@ def record(topic: str, partition: int, offset: int, value: Any) -> Record:
 
 
 def in_topic(topic: str, values: Sequence[Any], *, start: int = 0) -> list[Record]:
-    """The values as records that follow each other in partition 0 of the topic."""
-    return [
-        record(f"{PREFIX}.{topic}", 0, offset, value)
-        for offset, value in enumerate(values, start=start)
-    ]
+    """The values as records of the topic, each in the partition that its position names, or in 0.
+
+    In each partition they follow each other from `start` on.
+    """
+    offsets: Counter[int] = Counter()
+    records = []
+    for value in values:
+        partition = value["position"]["partition"] if isinstance(value, dict) else 0
+        records.append(record(f"{PREFIX}.{topic}", partition, start + offsets[partition], value))
+        offsets[partition] += 1
+    return records
 
 
 def uses(of_ids: Mapping[bytes, FirstUse]) -> Uses:

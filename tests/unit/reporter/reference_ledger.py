@@ -30,6 +30,8 @@ class PlainLedger:
     findings: Counter[tuple[str, ...]] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
     _ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    _said: dict[tuple[int, int], tuple[str, str | None]] = field(default_factory=dict)
+    """Outcome and kind, where they count."""
 
     def _news(self, position: Mapping[str, Any]) -> bool:
         seen = self.offsets.setdefault(position["partition"], set())
@@ -45,6 +47,7 @@ class PlainLedger:
             return
         partition = position["partition"]
         position = (partition, position["offset"])
+        self._said[position] = ("permitted", None)
         self.verdicts[partition] += 1
         name = (given["event_source"], given["event_id"])
         digest = self._ids.setdefault(name, f"{position} {given['content_digest']}")
@@ -56,6 +59,7 @@ class PlainLedger:
                 self.conflicting.add(position)
                 self.notices[given["publisher"]] += 1
             return
+        self._said[position] = (given["outcome"], given["kind"])
         data, hour = given["data"], given["event_time"][:13]
         kind = given["kind"] or "none"
         self.events[hour, data["controller"], given["publisher"], given["outcome"], kind] += 1
@@ -87,6 +91,16 @@ class PlainLedger:
                     if one["outcome"] != "permitted"
                 }
             )
+
+    def contradicts(self, given: Mapping[str, Any]) -> bool:
+        """Whether a verdict, before it is recorded, says something else than the one recorded."""
+        position = (given["position"]["partition"], given["position"]["offset"])
+        if position not in self._said:
+            return False
+        first = self._ids.get((given["event_source"], given["event_id"]))
+        if first is None or first == f"{position} {given['content_digest']}":
+            return first is None or self._said[position] != (given["outcome"], given["kind"])
+        return first.startswith(f"{position} ")
 
     def dead_letter(self, given: Mapping[str, Any]) -> None:
         """Record a dead letter."""

@@ -18,6 +18,7 @@ class FakeConsumer:
         self.assigned: list[set[TopicPartition]] = []
         self.sought: dict[TopicPartition, int] = {}
         self.fails = False
+        self.more = 0
 
     def assign(self, positions: Collection[TopicPartition]) -> None:
         """Fetch these."""
@@ -32,10 +33,10 @@ class FakeConsumer:
         self.sought[position] = offset
 
     async def end_offsets(self, positions: Collection[TopicPartition]) -> Mapping[Any, int]:
-        """One less than the end, as the embedded broker answers."""
+        """One less than the end, as the embedded broker answers, or more."""
         if self.fails:
             raise ConnectionError
-        return {position: 10 * position.partition + 4 for position in positions}
+        return {position: 10 * position.partition + 4 + self.more for position in positions}
 
     async def getmany(self, **_: int) -> dict[Any, Any]:
         """Nothing: the fetch is at the end."""
@@ -87,3 +88,21 @@ async def test_nothing_is_fetched_between_looks(
         await observer.ends(["a"], [0])
 
     assert consumer.assigned == [{TopicPartition("a", 0)}, set()]
+
+
+async def test_of_two_answers_about_an_end_the_higher_counts(
+    observer: LogObserver, consumer: FakeConsumer
+) -> None:
+    """Right after an election, the answer to a fetch may still be too low."""
+    consumer.more = 3
+    assert await observer.ends(["a"], [0, 1]) == {"a": {0: 7, 1: 17}}
+
+
+async def test_what_a_log_has_reached_is_asked_without_a_fetch(
+    observer: LogObserver, consumer: FakeConsumer
+) -> None:
+    """In one request for all partitions; nothing is known if Kafka does not answer."""
+    assert await observer.reached({("a", 0), ("b", 1)}) == {("a", 0): 4, ("b", 1): 14}
+    assert consumer.assigned == []
+    consumer.fails = True
+    assert await observer.reached({("a", 0)}) == {}

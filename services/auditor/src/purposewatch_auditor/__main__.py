@@ -16,7 +16,7 @@ def main() -> None:
     try:
         app, supervisor = build_app(settings)
     except InvalidSourceError as error:
-        get_logger(__name__).critical("the declared policies are faulty", error=str(error))
+        get_logger(__name__).critical("policies or publishers are faulty", error=str(error))
         raise SystemExit(1) from None
     run(
         app,

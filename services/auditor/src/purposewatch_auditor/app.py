@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from purposewatch_auditor.audit import decider_for
 from purposewatch_auditor.pipeline import AuditPipeline
+from purposewatch_auditor.publishers import load_publisher_names
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, ErrorClass, topic_name
 from purposewatch_policy import CompiledPolicy, Outcome, PolicySet, load_policies
@@ -22,7 +23,13 @@ from purposewatch_runtime.kafka import (
     TopicProvisioner,
     asyncapi_routes,
 )
-from purposewatch_runtime.service import EventLoopWatch, FileReloader, Supervisor, health_routes
+from purposewatch_runtime.service import (
+    Component,
+    EventLoopWatch,
+    FileReloader,
+    Supervisor,
+    health_routes,
+)
 
 _CLIENT_ID = "purposewatch-auditor"
 
@@ -47,8 +54,23 @@ def _is_in_force(policies: PolicySet, compiled: CompiledPolicy) -> bool:
     return policies.in_force(compiled.policy.controller, datetime.now(UTC)) is compiled
 
 
+def _watch_publishers(settings: AuditorSettings) -> FileReloader[frozenset[str]] | None:
+    if settings.publishers_file is None:
+        return None
+    return FileReloader(
+        settings.publishers_file,
+        load_publisher_names,
+        interval=settings.policies_reload_seconds,
+        on_result=lambda _: None,  # ingest reports a faulty register
+        name="register of publishers",
+    )
+
+
 def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
-    """Put the auditor together; `InvalidSourceError` when the declared policies are faulty."""
+    """Put the auditor together.
+
+    Raises `InvalidSourceError` when the declared policies or the register of publishers are faulty.
+    """
     metric_set = m.MetricSet("auditor", version=version("purposewatch-auditor"))
 
     def reloaded(error: Exception | None) -> None:
@@ -67,6 +89,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     events_topic = topic_name(settings.topic_prefix, EVENTS)
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
     metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
+    publishers = _watch_publishers(settings)
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     pipeline = AuditPipeline(
         decider=lambda: decider.current,
@@ -76,6 +99,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
         metric_set=metric_set,
         clock=lambda: datetime.now(UTC),
+        publishers=publishers,
     )
     consumer = BatchConsumer(
         settings,
@@ -86,7 +110,8 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set=metric_set,
     )
     provisioner = TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID)
-    supervisor = Supervisor([EventLoopWatch(metric_set), decider, provisioner, producer, consumer])
+    files: list[Component] = [decider] if publishers is None else [decider, publishers]
+    supervisor = Supervisor([EventLoopWatch(metric_set), *files, provisioner, producer, consumer])
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

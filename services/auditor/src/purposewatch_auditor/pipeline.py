@@ -1,5 +1,6 @@
 """The auditor's handling of a batch, which is finished once Kafka has acknowledged its verdicts."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
@@ -17,7 +18,9 @@ from purposewatch_runtime.kafka import (
     log_dead_letters,
 )
 from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.service import FileReloader
 
+_NAMES_LOGGED = 10
 JSON_HEADERS = (("content-type", b"application/json"),)
 
 _log = get_logger(__name__)
@@ -36,7 +39,9 @@ class AuditPipeline:
         dead_letters_topic: str,
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
+        publishers: FileReloader[frozenset[str]] | None = None,
     ) -> None:
+        """`publishers` holds the registered names; without it, publishers are not checked."""
         self._decider = decider
         self._auditor = Auditor()
         self._producer = producer
@@ -45,6 +50,7 @@ class AuditPipeline:
         self._dead_letters_topic = dead_letters_topic
         self._metrics = metric_set
         self._clock = clock
+        self._publishers = publishers
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Publish a verdict or a dead letter for every record, in order, all acknowledged.
@@ -76,6 +82,8 @@ class AuditPipeline:
         self._limit = limit
         audited = [result for result in results if isinstance(result, AuditedEvent)]
         self._observe(audited, decider.policies.controllers)
+        if self._publishers is not None:
+            await self._count_unregistered(audited, self._publishers)
         if len(audited) < len(results):
             self._report([result for result in results if isinstance(result, DeadLetter)])
 
@@ -97,6 +105,24 @@ class AuditPipeline:
         )
         if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
             self._trace([each for each in audited if each.decision.kind is not None])
+
+    async def _count_unregistered(
+        self, audited: Sequence[AuditedEvent], register: FileReloader[frozenset[str]]
+    ) -> None:
+        """Count events that name a publisher nobody registered: ingest did not write them."""
+        named = {each.event.publisher for each in audited}
+        if named <= register.current:
+            return
+        await asyncio.to_thread(register.refresh)  # ingest may have seen a change before
+        unknown = named - register.current
+        if unknown:
+            count = sum(each.event.publisher in unknown for each in audited)
+            self._metrics.counter(m.UNREGISTERED_EVENTS).inc(count)
+            _log.warning(
+                "events of publishers that are not registered",
+                events=count,
+                publishers=sorted(unknown)[:_NAMES_LOGGED],
+            )
 
     def _trace(self, violations: Sequence[AuditedEvent]) -> None:
         for each in violations:

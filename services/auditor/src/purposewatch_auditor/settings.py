@@ -1,5 +1,7 @@
 """The auditor's settings."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from purposewatch_runtime.settings import (
@@ -16,3 +18,7 @@ class AuditorSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, 
 
     auditor_http_host: str = Field(default="127.0.0.1", description="Probes and metrics.")
     auditor_http_port: int = Field(default=8601, ge=0, le=65_535)
+    publishers_file: Path | None = Field(
+        default=None,
+        description="The register of publishers; events of others are counted. None: not checked.",
+    )

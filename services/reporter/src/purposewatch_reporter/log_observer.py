@@ -14,6 +14,7 @@ from purposewatch_runtime.settings import KafkaSettings
 
 _LOOK_SECONDS = 5.0
 _READ_SECONDS = 15.0
+_REACHED_SECONDS = 1.0
 _FETCH_SECONDS = 2.0
 _POLL_MS = 20
 _SKIP = 32
@@ -59,22 +60,38 @@ class LogObserver:
     ) -> Mapping[str, Mapping[int, int]]:
         """One above the last record of these partitions of each topic, as of now.
 
-        Taken from the answers to fetches: not every broker gives the right end when asked for it.
-        It is asked all the same, to fetch from there: `seek_to_end` would do so too, but stays
-        with a broker that no longer leads the partition.
+        Of the end that the broker gives when asked, and the one in the answer to a fetch from
+        there, the higher: the embedded broker answers the first too low, and a new leader of Apache
+        Kafka may answer the second too low for a moment, but gives no end until it knows it.
+        `seek_to_end` would ask too, but stays with a broker that no longer leads the partition.
         """
         positions = [TopicPartition(topic, number) for topic in topics for number in partitions]
         asked_ms = int(time.time() * 1000)
         async with self._looking(positions, _LOOK_SECONDS) as consumer:
-            for position, end in (await consumer.end_offsets(positions)).items():
+            asked = await consumer.end_offsets(positions)
+            for position, end in asked.items():
                 consumer.seek(position, end)
             while any((consumer.last_poll_timestamp(p) or 0) < asked_ms for p in positions):
                 await consumer.getmany(timeout_ms=_POLL_MS)
             found: dict[str, dict[int, int]] = {}
             for position in positions:
-                end = int(consumer.highwater(position))
-                found.setdefault(position.topic, {})[position.partition] = end
+                end = max(asked[position], consumer.highwater(position))
+                found.setdefault(position.topic, {})[position.partition] = int(end)
             return found
+
+    async def reached(
+        self, partitions: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], int]:
+        """Lower bounds of the ends of these partitions, as of now: one request to each leader.
+
+        Of none of them, when Kafka does not answer soon.
+        """
+        positions = [TopicPartition(*partition) for partition in partitions]
+        try:
+            async with asyncio.timeout(_REACHED_SECONDS):
+                return dict(await self._connected().end_offsets(positions))
+        except (TimeoutError, ConnectionError, KafkaError):
+            return {}
 
     async def starts(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
         """The lowest offset that each partition still holds."""

@@ -73,6 +73,7 @@ async def rebuild(settings: ReporterSettings) -> str:
         metric_set,
         client_id=_CLIENT_ID,
         clock=_now,
+        rebuilds=True,
     )
     topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
     async with AsyncExitStack() as running:

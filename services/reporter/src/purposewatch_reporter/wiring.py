@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
-from purposewatch_reporter.alerts.notices import raise_conflict_notices
+from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.monitor import EpochMonitor
 from purposewatch_reporter.epochs.raw_start import RawLedgerStart
@@ -46,8 +46,9 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     *,
     client_id: str,
     clock: Callable[[], datetime],
+    rebuilds: bool = False,
 ) -> LedgerComponents:
-    """Put them together; nothing connects before start."""
+    """Put them together; nothing connects before start. `rebuilds`: see `LedgerWriter`."""
     topics = LedgerTopics(
         *(topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS))
     )
@@ -59,6 +60,10 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         raw_topic=topics.raw,
         findings=findings,
         report_conflicts=raise_conflict_notices,
+        report_suspects=raise_suspect_notices,
+        partitions=settings.topic_partitions,
+        ids_kept=timedelta(days=settings.reporter_event_id_days),
+        rebuilds=rebuilds,
         logs=detector,
         clock=clock,
         check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,

@@ -31,6 +31,8 @@ class ErrorClass(StrEnum):
     """Kafka's client can't decode it."""
     POISON = "poison"
     """Several processes in a row crashed while they handled it."""
+    SUSPECT = "suspect"
+    """No service can have written this record of the verdicts or dead-letters topic as it is."""
 
 
 class Header(BaseModel):

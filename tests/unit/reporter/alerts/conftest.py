@@ -12,17 +12,13 @@ from purposewatch_reporter.alerts.channel import Attempt, Channel, Result
 from purposewatch_reporter.alerts.delivery import Deliverer, DeliveryPolicy
 from purposewatch_reporter.alerts.delivery_state import ResendPolicy
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
-from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.alerts.routing import Routing, WebhookSpec, to_one
-from purposewatch_reporter.findings.record import Findings
-from purposewatch_reporter.findings.severity import severity_table
-from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.retry import Backoff
-from tests.unit.reporter.conftest import NOW, TrustedLogs
-from tests.unit.reporter.records import PREFIX, in_topic, verdict
+from tests.unit.reporter.conftest import NOW, ledger_writer_of
+from tests.unit.reporter.records import in_topic, verdict
 
 QUIET = timedelta(minutes=10)
 ROUTING = to_one(WebhookSpec("hook", None))  # type: ignore[arg-type]  # never opened
@@ -90,14 +86,7 @@ class Bench:
             )
             for number, category in enumerate(categories)
         ]
-        keeper = LedgerWriter(
-            self.database,
-            events_topic=f"{PREFIX}.events",
-            findings=Findings(severity_table({})),
-            logs=TrustedLogs(),
-            report_conflicts=raise_conflict_notices,
-            clock=lambda: self.now,
-        )
+        keeper = ledger_writer_of(self.database, clock=lambda: self.now)
         await keeper.record_verdicts(in_topic("verdicts", values, start=self._offset))
         self._offset += len(values)
 

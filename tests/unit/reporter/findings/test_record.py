@@ -5,27 +5,19 @@ from typing import Any
 
 from sqlalchemy import select
 
-from purposewatch_reporter.alerts.notices import raise_conflict_notices
 from purposewatch_reporter.findings.group import OTHER, Group
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
-from tests.unit.reporter.conftest import NOW, TrustedLogs
-from tests.unit.reporter.records import PREFIX, in_topic, verdict
+from tests.unit.reporter.conftest import ledger_writer_of
+from tests.unit.reporter.records import in_topic, verdict
 
 
 def keeper_of(database: Database, *, limit: int = 10_000) -> LedgerWriter:
     """A ledger writer that caches so many findings at most."""
-    return LedgerWriter(
-        database,
-        events_topic=f"{PREFIX}.events",
-        findings=Findings(severity_table({}), limit=limit),
-        logs=TrustedLogs(),
-        report_conflicts=raise_conflict_notices,
-        clock=lambda: NOW,
-    )
+    return ledger_writer_of(database, findings=Findings(severity_table({}), limit=limit))
 
 
 async def rows(database: Database, table: Any) -> list[Any]:

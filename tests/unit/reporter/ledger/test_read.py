@@ -30,6 +30,11 @@ def read_record(one: Record) -> ReadVerdict | DeadLettered:
     return found[0]
 
 
+def read_letter(one: Record) -> DeadLettered:
+    """Read a record of the dead-letters topic."""
+    return read_dead_letter(one, now=NOW, events_topic=EVENTS, raw_topic=f"{PREFIX}.raw")
+
+
 def read(value: Any) -> ReadVerdict | DeadLettered:
     """Read a value as a record of the verdicts topic."""
     return read_record(record(VERDICTS, 2, 9, value))
@@ -37,7 +42,7 @@ def read(value: Any) -> ReadVerdict | DeadLettered:
 
 def test_a_verdict_is_read_with_its_text() -> None:
     """The text is kept as it came, so that the verdict can be shown as it was published."""
-    value = verdict(1, 7, event_time="2026-03-02T16:15:00+08:00")
+    value = verdict(2, 7, event_time="2026-03-02T16:15:00+08:00")
     found = read(value)
     assert isinstance(found, ReadVerdict)
     assert json.loads(found.text) == value
@@ -52,11 +57,13 @@ def test_a_verdict_is_read_with_its_text() -> None:
         (b"{", ErrorClass.NOT_JSON),
         (b"\xff\xfe", ErrorClass.NOT_JSON),
         (b"[]", ErrorClass.INTERNAL),
-        ({**verdict(), "kind": "secret-value"}, ErrorClass.INTERNAL),
-        (verdict(0, 2**63 - 1), ErrorClass.INTERNAL),
-        (verdict(2**31, 0), ErrorClass.INTERNAL),
-        (verdict(prefix="other"), ErrorClass.INTERNAL),
-        (verdict(event_time="0001-01-01T00:00:00+14:00"), ErrorClass.INTERNAL),
+        ({**verdict(2), "kind": "secret-value"}, ErrorClass.INTERNAL),
+        (verdict(2, -1), ErrorClass.INTERNAL),
+        (verdict(2, 2**63 - 1), ErrorClass.SUSPECT),
+        (verdict(2**31, 0), ErrorClass.SUSPECT),
+        (verdict(1), ErrorClass.SUSPECT),
+        (verdict(2, prefix="other"), ErrorClass.SUSPECT),
+        (verdict(2, event_time="0001-01-01T00:00:00+14:00"), ErrorClass.INTERNAL),
     ],
     ids=repr,
 )
@@ -72,7 +79,7 @@ def test_what_is_no_verdict_is_dead_lettered(value: Any, expected: ErrorClass) -
 
 def test_a_dead_letter_is_read_without_its_payload() -> None:
     """Only where it comes from, where it is kept, and why."""
-    found = read_dead_letter(record(f"{PREFIX}.dead-letters", 1, 4, dead_letter(1, 8)), now=NOW)
+    found = read_letter(record(f"{PREFIX}.dead-letters", 1, 4, dead_letter(1, 8)))
     assert (found.origin.partition, found.origin.offset) == (1, 8)
     assert found.kept is not None
     assert (found.kept.partition, found.kept.offset) == (1, 4)
@@ -81,17 +88,33 @@ def test_a_dead_letter_is_read_without_its_payload() -> None:
 
 def test_a_dead_letter_that_is_none_is_dead_lettered_itself() -> None:
     """Nothing that arrives is passed over in silence."""
-    found = read_dead_letter(record(f"{PREFIX}.dead-letters", 1, 4, b"nonsense"), now=NOW)
+    found = read_letter(record(f"{PREFIX}.dead-letters", 1, 4, b"nonsense"))
     assert (found.origin.topic, found.origin.offset) == (f"{PREFIX}.dead-letters", 4)
     assert found.error_class is ErrorClass.NOT_JSON
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        dead_letter(0, 8),
+        dead_letter(99, 8),
+        dead_letter(1, 8, topic="verdicts"),
+        dead_letter(1, 8, prefix="other"),
+        dead_letter(1, 2**63 - 1, topic="raw"),
+    ],
+    ids=repr,
+)
+def test_a_dead_letter_about_a_record_that_nobody_dead_letters_is_suspect(value: Any) -> None:
+    """Services dead-letter records of two topics, to the partition of the same number."""
+    found = read_letter(record(f"{PREFIX}.dead-letters", 1, 4, value))
+    assert found.error_class is ErrorClass.SUSPECT
+    assert (found.origin.topic, found.origin.offset) == (f"{PREFIX}.dead-letters", 4)
 
 
 def test_nul_never_reaches_the_database() -> None:
     """PostgreSQL can't store it, and one record must not stop the ledger."""
     value = {**dead_letter(), "reason": "a\0b"}
-    assert (
-        read_dead_letter(record("t", 0, 0, value), now=NOW).reason == "a\N{REPLACEMENT CHARACTER}b"
-    )
+    assert read_letter(record("t", 0, 0, value)).reason == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_absurd_kafka_timestamps_are_survived() -> None:
@@ -108,7 +131,7 @@ def test_a_rejected_record_is_not_parsed(topic: str) -> None:
     good = verdict(1, 7) if topic == VERDICTS else dead_letter()
     unfit = RejectedRecord.of(record(topic, 2, 9, good), ErrorClass.POISON, "ended three processes")
 
-    found = read_record(unfit) if topic == VERDICTS else read_dead_letter(unfit, now=NOW)
+    found = read_record(unfit) if topic == VERDICTS else read_letter(unfit)
 
     assert isinstance(found, DeadLettered)
     assert (found.error_class, found.reason) == (ErrorClass.POISON, "ended three processes")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from purposewatch_reporter.ledger.lookups import LogFacts
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.read import VerdictRecords
-from purposewatch_reporter.ledger.session import LedgerSession
+from purposewatch_reporter.ledger.session import LedgerSession, runs_of
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ def _read(positions: list[tuple[int, int]]) -> list[ReadVerdict]:
     texts = [
         json.dumps(verdict(*position), separators=(",", ":")).encode() for position in positions
     ]
-    good, _ = _RECORDS.read([record("t", 0, n, text) for n, text in enumerate(texts)], now=_NOW)
+    records = [
+        record("t", partition, n, text)
+        for n, ((partition, _), text) in enumerate(zip(positions, texts, strict=True))
+    ]
+    good, _ = _RECORDS.read(records, now=_NOW)
     return good
 
 
@@ -48,9 +52,9 @@ def test_a_batch_is_recorded_as_its_verdicts_would_be_alone(
     items = _read(positions)
     together, singly = _accounts(bases), _accounts(bases)
 
-    new = together.record_verdicts(items)
+    new = together.record_verdicts(runs_of(items))
 
-    assert list(new) == [one for item in items for one in singly.record_verdicts([item])]
+    assert list(new) == [one for item in items for one in singly.record_verdicts([[item]])]
     assert [n.verdict.offset for n in new if n.verdict.partition == 0] == [
         offset for partition, offset in dict.fromkeys(positions) if partition == 0
     ]

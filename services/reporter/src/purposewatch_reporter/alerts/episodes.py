@@ -15,7 +15,7 @@ from purposewatch_reporter.alerts.lifecycle import (
     advance,
     end,
 )
-from purposewatch_reporter.alerts.notices import NoticeKind, current_kind
+from purposewatch_reporter.alerts.notices import ENDING_BY_THEMSELVES, NoticeKind, current_kind
 from purposewatch_reporter.alerts.outbox import (
     Opened,
     Source,
@@ -71,7 +71,7 @@ class AlertLifecycle:
         assert self._policy.quiet is not None  # noqa: S101 - set in __init__
         quiet = table.c.active_time < now - self._policy.quiet
         if table is notices:
-            quiet = and_(quiet, table.c.kind == str(NoticeKind.CONFLICT))
+            quiet = and_(quiet, table.c.kind.in_(sorted(ENDING_BY_THEMSELVES)))
         unrouted = table.c.routed_episode < table.c.episode
         return and_(table.c.state == str(AlertState.FIRING), or_(unrouted, quiet))
 
@@ -103,8 +103,8 @@ class AlertLifecycle:
         return rows[-1].fingerprint if len(rows) == _ROUND_SIZE else None
 
     def _policy_of(self, source: Source, row: Any) -> EpisodePolicy:
-        """Notices are ended by whoever raised them, except for conflicts."""
-        by_itself = source is Source.FINDING or row.kind == NoticeKind.CONFLICT
+        """Notices are ended by whoever raised them, with exceptions."""
+        by_itself = source is Source.FINDING or row.kind in ENDING_BY_THEMSELVES
         return self._policy if by_itself else _EXPLICITLY
 
     def _channels(self, source: Source, row: Any) -> Sequence[str]:

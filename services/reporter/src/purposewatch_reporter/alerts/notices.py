@@ -32,6 +32,12 @@ class NoticeKind(StrEnum):
     """A channel delivers no alerts."""
     CONFLICT = "conflict"
     """An event id was used for two contents. Ends by itself after the quiet time."""
+    SUSPECT = "suspect"
+    """No service can have written a record. Ends by itself after the quiet time."""
+
+
+ENDING_BY_THEMSELVES = frozenset({NoticeKind.CONFLICT, NoticeKind.SUSPECT})
+"""Notices of these kinds are about something that happened, not about a state."""
 
 
 def current_kind(kind: str) -> str:
@@ -115,6 +121,31 @@ async def raise_conflict_notices(
             key=publisher,
             summary=rows[-1]["summary"],
             severity=Severity.MEDIUM,
+            now=now,
+            count=len(rows),
+        )
+
+
+async def raise_suspect_notices(
+    connection: AsyncConnection, suspects: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    """Raise one notice for each topic of these rows of `dead_letters`, in order of names."""
+    by_topic: dict[str, list[Mapping[str, Any]]] = {}
+    for row in suspects:
+        by_topic.setdefault(row["origin_topic"], []).append(row)
+    for topic, rows in sorted(by_topic.items()):
+        last = rows[-1]
+        await raise_notice(
+            connection,
+            kind=NoticeKind.SUSPECT,
+            key=topic,
+            summary=(
+                f"No service can have written the record at partition {last['origin_partition']}, "
+                f"offset {last['origin_offset']} of `{topic}`: {last['reason']}. Find out who "
+                "writes to that topic; /api/v1/dead-letters?error_class=suspect lists all such "
+                "records."
+            ),
+            severity=Severity.CRITICAL,
             now=now,
             count=len(rows),
         )

@@ -1,6 +1,6 @@
 """Detect that a log is not the one that the ledger describes, and start a new log epoch."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,12 @@ from purposewatch_reporter.ledger.fingerprint import (
     record_digest,
     submitted_digest,
 )
-from purposewatch_reporter.ledger.lookups import ExpectedRecord, LogFacts, LookUps
+from purposewatch_reporter.ledger.lookups import (
+    ExpectedRecord,
+    LogFacts,
+    LookUps,
+    TopicPartition,
+)
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.ledger.raw import RawLedger
 from purposewatch_reporter.store.engine import Database
@@ -68,6 +73,14 @@ class Log(Protocol):
 
     async def spans(self, topic: str, partitions: Collection[int]) -> Mapping[int, tuple[int, int]]:
         """The lowest offset of each partition, and one above the highest."""
+
+    async def ends(
+        self, topics: Iterable[str], partitions: Collection[int]
+    ) -> Mapping[str, Mapping[int, int]]:
+        """One above the last record of these partitions of each topic."""
+
+    async def reached(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Lower bounds of the ends of these partitions."""
 
     async def read(
         self, topic: str, partition: int, offsets: Collection[int]
@@ -166,6 +179,10 @@ class EpochDetector:
                     await self._start_epoch(topic, partition, facts, reason, base=start)
         return unsure
 
+    async def reached(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Lower bounds of the ends of logs; of none, when Kafka does not answer soon."""
+        return await self._log.reached(partitions) if partitions else {}
+
     async def look_up(self, facts: LogFacts) -> None:
         """Make the look-ups in `facts.missing`; raises when Kafka can't answer now."""
         missing, facts.missing = facts.missing, LookUps()
@@ -177,16 +194,25 @@ class EpochDetector:
         for topic, partitions in _by_topic(missing.starts).items():
             for partition, (start, _) in (await self._log.spans(topic, partitions)).items():
                 facts.starts[topic, partition] = start
+        for topic, partitions in _by_topic(missing.ends).items():
+            for partition, end in (await self._log.ends([topic], partitions))[topic].items():
+                facts.ends[topic, partition] = end
+        await self._compare(missing.records, facts)
+
+    async def _compare(self, records: Iterable[ExpectedRecord], facts: LogFacts) -> None:
+        """Compare expected records with those that the logs hold."""
         by_partition: dict[tuple[str, int], list[ExpectedRecord]] = {}
-        for expected in missing.records:
+        for expected in records:
             by_partition.setdefault((expected.topic, expected.partition), []).append(expected)
         for (topic, partition), wanted in sorted(by_partition.items()):
             start, end = (await self._log.spans(topic, [partition]))[partition]
             offsets = {expected.offset for expected in wanted if start <= expected.offset < end}
-            records = await self._log.read(topic, partition, offsets) if offsets else {}
+            found = await self._log.read(topic, partition, offsets) if offsets else {}
             for expected in wanted:
-                record = records.get(expected.offset)
+                record = found.get(expected.offset)
                 facts.records[expected] = record is not None and expected.matches(record)
+                if record is not None and expected.differs(record):
+                    facts.others.add(expected)
 
     def _strategy(self, topic: str) -> _Strategy:
         return self._strategies.get(topic, _READ)

@@ -1,21 +1,24 @@
 """Record one batch: lock, plan, and write in one transaction, a class for each topic."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_contract import ErrorClass
+from purposewatch_reporter.ledger.contradictions import find_contradictions
 from purposewatch_reporter.ledger.identity import identify, uses_of
-from purposewatch_reporter.ledger.lookups import LogFacts
+from purposewatch_reporter.ledger.lookups import LogFacts, TopicPartition
 from purposewatch_reporter.ledger.positions import ReadPosition, advance
 from purposewatch_reporter.ledger.raw_session import RawLedgerSession
-from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict
+from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, suspect
 from purposewatch_reporter.ledger.rows import dead_letter_row
-from purposewatch_reporter.ledger.session import LedgerSession
+from purposewatch_reporter.ledger.session import LedgerSession, runs_of
+from purposewatch_reporter.ledger.suspects import SuspectFilter
 from purposewatch_reporter.ledger.tally import (
     DECISION_COLUMNS,
     EVENT_COLUMNS,
@@ -30,6 +33,32 @@ from purposewatch_reporter.store.bulk import add, insert_into
 from purposewatch_reporter.store.event_ids import record_ids
 from purposewatch_reporter.store.positions import lock_positions, save_positions
 from purposewatch_runtime.kafka import Record
+
+_NO_RAW_RECORD = (
+    "the event names a raw record that does not exist; it was recorded without the raw record"
+)
+_NO_RAW_LETTER = "the record is about a raw record that does not exist"
+_CONTRADICTION = (
+    "the event was recorded before by a verdict that says something else; the first one counts"
+)
+
+ReportSuspects: TypeAlias = Callable[
+    [AsyncConnection, Sequence[Mapping[str, Any]], datetime], Awaitable[None]
+]
+"""Alerts about rows of `dead_letters` of the class `suspect`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchContext:
+    """What all batches are recorded with."""
+
+    events_topic: str
+    raw: RawLedgerSession
+    report_suspects: ReportSuspects
+    ids_kept: timedelta
+    """How long an event id is recognised."""
+    rebuilds: bool
+    """Whether the topics may speak of logs that were gone before the ledger began."""
 
 
 @dataclass(slots=True)
@@ -48,6 +77,9 @@ class Receipt:
 class Batch(Protocol):
     """Records of one topic, to be recorded."""
 
+    def partitions(self) -> set[TopicPartition]:
+        """The partitions of the logs that the records speak of."""
+
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """Record the batch in the caller's transaction.
 
@@ -65,24 +97,32 @@ class VerdictBatch:
     bad: Sequence[DeadLettered]
     """What can't be read as a verdict."""
     now: datetime
-    events_topic: str
-    raw: RawLedgerSession
+    context: BatchContext
     violations: ViolationStore
+
+    def partitions(self) -> set[TopicPartition]:
+        """See `Batch`."""
+        of_events = {(self.context.events_topic, item.verdict.partition) for item in self.good}
+        return of_events | self.context.raw.partitions_of(self.good)
 
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """See `Batch`."""
-        topic, now = self.records[0].topic, self.now
+        topic, now, context = self.records[0].topic, self.now, self.context
         before = await _lock_positions(connection, self.records)
         after = advance(before, self.records, facts)
         partitions = {item.verdict.partition for item in self.good}
-        session = await LedgerSession.lock(connection, self.events_topic, partitions, facts)
+        session = await LedgerSession.lock(connection, context.events_topic, partitions, facts)
         items = session.assign_epochs(self.good)
         if facts.missing:
             return None
         epochs = ((item.verdict.partition, item.log_epoch) for item in items)
         await session.lock_previous(connection, epochs)
-        session.start_late(before, items)
-        new = session.record_verdicts(items)
+        suspect_filter = SuspectFilter(session, facts, now=now, rebuilds=context.rebuilds)
+        runs, suspects = suspect_filter.separate(runs_of(items))
+        if facts.missing:
+            return None
+        session.start_late(before, runs)
+        new = session.record_verdicts(runs)
         if facts.missing:
             return None
         await save_positions(connection, topic, after)
@@ -94,11 +134,20 @@ class VerdictBatch:
             read = conflict.read
             session.of(read.verdict.partition, read.log_epoch).conflicts += 1
         await session.save(connection)
-        if await self.raw.record(connection, new, (), facts) is None:
+        raw = await context.raw.record(connection, new, (), facts, now=now)
+        if raw is None:
             return None
         await self.violations.store(connection, identified, now)
-        rows = _unreadable_rows(self.bad, before, now)
-        unreadable = await _insert_new(connection, tables.dead_letters, rows)
+        contradictions = await find_contradictions(
+            connection,
+            [item for run in runs for item in run],
+            new,
+            ids_kept_since=now - context.ids_kept,
+        )
+        unreadable = await _insert_own(connection, [*self.bad, *suspects], before, now, context)
+        remarks = [suspect(item, _CONTRADICTION, now) for item in contradictions]
+        remarks += [suspect(item, _NO_RAW_RECORD, now) for item in raw.impossible]
+        remarked = await _insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
         groups = group_by_flow(identified.new)
         await _count(connection, groups)
@@ -108,7 +157,7 @@ class VerdictBatch:
             repeats=len(self.records) - len(new) - len(unreadable),
             duplicates=len(identified.duplicates),
             conflicts=len(identified.conflicts),
-            dead_letters=Counter(row["error_class"] for row in unreadable),
+            dead_letters=Counter(row["error_class"] for row in (*unreadable, *remarked)),
         )
 
 
@@ -119,48 +168,72 @@ class DeadLetterBatch:
     records: Sequence[Record]
     letters: Sequence[DeadLettered]
     now: datetime
-    events_topic: str
-    raw: RawLedgerSession
+    context: BatchContext
+
+    def partitions(self) -> set[TopicPartition]:
+        """See `Batch`."""
+        return {
+            (item.origin.topic, item.origin.partition)
+            for item in self.letters
+            if item.kept is not None
+        }
 
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """See `Batch`."""
         self._require_recognised(facts)
         if facts.missing:
             return None
+        context, now = self.context, self.now
         before = await _lock_positions(connection, self.records)
         after = advance(before, self.records, facts)
-        of_events = [item for item in self.letters if item.origin.topic == self.events_topic]
+        of_events = [item for item in self.letters if item.origin.topic == context.events_topic]
         partitions = {item.origin.partition for item in of_events}
-        session = await LedgerSession.lock(connection, self.events_topic, partitions, facts)
+        session = await LedgerSession.lock(connection, context.events_topic, partitions, facts)
         letters = session.assign_letter_epochs(of_events)
         if facts.missing:
             return None
         epochs = ((item.origin.partition, item.log_epoch) for item in letters)
         await session.lock_previous(connection, epochs)
-        new = session.record_letters(letters)
+        suspect_filter = SuspectFilter(session, facts, now=now, rebuilds=context.rebuilds)
+        admitted, suspects = suspect_filter.separate_letters(letters)
+        if facts.missing:
+            return None
+        new = session.record_letters(admitted)
         await save_positions(connection, self.records[0].topic, after)
         await session.save(connection)
         new += [
             item
             for item in self.letters
-            if item.origin.topic != self.events_topic and item.kept is not None
+            if item.origin.topic == context.raw.topic and item.kept is not None
         ]
-        raw_epochs = await self.raw.record(connection, (), new, facts)
-        if raw_epochs is None:
+        raw = await context.raw.record(connection, (), new, facts, now=now)
+        if raw is None:
             return None
+        impossible = {id(item) for item in raw.impossible if _is_about_raw(item)}
         rows = [
             dead_letter_row(
-                replace(item, log_epoch=epoch) if item.origin == item.raw_origin else item,
-                self.now,
+                replace(item, log_epoch=raw.log_epochs.get(number, 0))
+                if _is_about_raw(item)
+                else item,
+                now,
             )
-            for item, epoch in zip(new, raw_epochs, strict=True)
+            for number, item in enumerate(new)
+            if id(item) not in impossible
         ]
-        unreadable = [item for item in self.letters if item.kept is None]
-        rows += _unreadable_rows(unreadable, before, self.now)
+        stored: Sequence[Mapping[str, Any]]
         stored = await _insert_new(connection, tables.dead_letters, rows)
+        unreadable = [item for item in self.letters if item.kept is None] + suspects
+        remarks = []
+        for item in raw.impossible:
+            if _is_about_raw(item):
+                unreadable.append(suspect(item, _NO_RAW_LETTER, now))
+            else:
+                remarks.append(suspect(item, _NO_RAW_RECORD, now))
+        stored = [*stored, *await _insert_own(connection, unreadable, before, now, context)]
+        remarked = await _insert_own(connection, remarks, before, now, context)
         return Receipt(
             repeats=len(self.letters) - len(stored),
-            dead_letters=Counter(row["error_class"] for row in stored),
+            dead_letters=Counter(row["error_class"] for row in (*stored, *remarked)),
         )
 
     def _require_recognised(self, facts: LogFacts) -> None:
@@ -169,7 +242,7 @@ class DeadLetterBatch:
         Dead letters are few, and are not ordered relative to the verdicts: one may be the first to
         come from a recreated topic, about an offset that was never recorded.
         """
-        topics = (self.events_topic, self.raw.topic)
+        topics = (self.context.events_topic, self.context.raw.topic)
         facts.require_recognised(
             (origin.topic, origin.partition)
             for item in self.letters
@@ -192,14 +265,29 @@ async def _count(connection: AsyncConnection, groups: Sequence[Group]) -> None:
     await add(connection, tables.statement_counts, STATEMENT_COLUMNS, counted.statements)
 
 
-def _unreadable_rows(
-    letters: Sequence[DeadLettered], positions: Mapping[int, ReadPosition], now: datetime
-) -> list[dict[str, Any]]:
-    """Rows of records of the topic being read that are neither a verdict nor a dead letter."""
-    return [
+def _is_about_raw(item: ReadVerdict | DeadLettered) -> bool:
+    return isinstance(item, DeadLettered) and item.origin == item.raw_origin
+
+
+async def _insert_own(
+    connection: AsyncConnection,
+    letters: Sequence[DeadLettered],
+    positions: Mapping[int, ReadPosition],
+    now: datetime,
+    context: BatchContext,
+) -> Sequence[Mapping[str, Any]]:
+    """Insert rows about records of the topic being read that can't be taken as they are.
+
+    Alerts about those that are suspect, and returns the rows that are new.
+    """
+    rows = [
         dead_letter_row(replace(item, log_epoch=positions[item.origin.partition].log_epoch), now)
         for item in letters
     ]
+    inserted = await _insert_new(connection, tables.dead_letters, rows)
+    suspects = [row for row in inserted if row["error_class"] == ErrorClass.SUSPECT]
+    await context.report_suspects(connection, suspects, now)
+    return inserted
 
 
 async def _insert_new(

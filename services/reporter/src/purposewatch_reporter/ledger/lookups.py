@@ -23,6 +23,11 @@ class ExpectedRecord:
         """Whether this is the expected record."""
         return self.digest_of(record) == self.digest
 
+    def differs(self, record: Record) -> bool:
+        """Whether this is another record; one that can't be read proves nothing."""
+        digest = self.digest_of(record)
+        return digest is not None and digest != self.digest
+
 
 @dataclass(slots=True)
 class LookUps:
@@ -32,10 +37,12 @@ class LookUps:
     """Partitions whose log must be recognised as the one of the current epoch."""
     starts: set[TopicPartition] = field(default_factory=set)
     """Partitions whose lowest offset is needed."""
+    ends: set[TopicPartition] = field(default_factory=set)
+    """Partitions whose end is needed."""
     records: set[ExpectedRecord] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.recognition or self.starts or self.records)
+        return bool(self.recognition or self.starts or self.ends or self.records)
 
 
 @dataclass(slots=True)
@@ -44,7 +51,14 @@ class LogFacts:
 
     recognised: set[TopicPartition] = field(default_factory=set)
     starts: dict[TopicPartition, int] = field(default_factory=dict)
+    reached: dict[TopicPartition, int] = field(default_factory=dict)
+    """Lower bounds of the ends, found after the batch was received."""
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+    """The ends, found after the batch was received."""
     records: dict[ExpectedRecord, bool] = field(default_factory=dict)
+    """Whether the log holds the expected record."""
+    others: set[ExpectedRecord] = field(default_factory=set)
+    """The expected records in whose place the log holds another one."""
     missing: LookUps = field(default_factory=LookUps)
 
     def require_recognised(self, partitions: Iterable[TopicPartition]) -> None:
@@ -58,9 +72,27 @@ class LogFacts:
             self.missing.starts.add(partition)
         return start
 
+    def is_beyond(self, partition: TopicPartition, offset: int) -> bool | None:
+        """Whether the offset lies at or beyond the log's end; asked for when it is not known.
+
+        INVARIANT: False for every record that existed before the batch was received, as long as the
+        log was not replaced or truncated since.
+        """
+        if offset < self.reached.get(partition, 0):
+            return False
+        end = self.ends.get(partition)
+        if end is None:
+            self.missing.ends.add(partition)
+            return None
+        return offset >= end
+
     def holds(self, expected: ExpectedRecord) -> bool | None:
         """Whether the log holds this record; asked for when it is not known."""
         found = self.records.get(expected)
         if found is None:
             self.missing.records.add(expected)
         return found
+
+    def holds_other(self, expected: ExpectedRecord) -> bool | None:
+        """Whether the log holds another record in its place; asked for when it is not known."""
+        return None if self.holds(expected) is None else expected in self.others

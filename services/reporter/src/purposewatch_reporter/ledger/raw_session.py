@@ -6,14 +6,15 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.ledger.existence import may_exist
 from purposewatch_reporter.ledger.fingerprint import (
     RecordFingerprint,
     raw_digest,
     submitted_digest,
 )
-from purposewatch_reporter.ledger.lookups import ExpectedRecord, LogFacts
+from purposewatch_reporter.ledger.lookups import ExpectedRecord, LogFacts, TopicPartition
 from purposewatch_reporter.ledger.raw import RawLedger, chunks_of
-from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict
+from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, raw_position
 from purposewatch_reporter.ledger.session import expected_record, in_doubt
 from purposewatch_reporter.store.raw_ledgers import (
     load_chunks,
@@ -60,11 +61,23 @@ class _RawRecording:
 class _Outcome:
     """What became of one raw record, and the log epoch that it belongs to."""
 
+    item: ReadVerdict | DeadLettered
+    """What says so."""
     partition: int
     offset: int
     event_id: str | None
     """Of an accepted event; `None` for a dead letter."""
     log_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecorded:
+    """What came of a batch in the ledgers of the raw topic."""
+
+    log_epochs: Mapping[int, int]
+    """The log epochs of the raw records of dead letters, by the number of the letter."""
+    impossible: Sequence[ReadVerdict | DeadLettered]
+    """What names a raw record that its log can't have held."""
 
 
 class RawLedgerSession:
@@ -73,12 +86,24 @@ class RawLedgerSession:
     A record counts as recorded whichever comes first: the verdict of its canonical event, the dead
     letter that ingest made of it, or the one that the auditor made of its canonical event. What
     else comes with the same origin is a repeat: ingest crashed between sending and committing.
+
+    INVARIANT: what names a raw record that its log never held changes no ledger.
     """
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, *, partitions: int, rebuilds: bool) -> None:
         """`topic` is the raw topic's full name; with an empty one nothing is recorded."""
         self.topic = topic
         self._prefix = f"{topic}/"
+        self._partitions = {str(number): number for number in range(partitions)}
+        self._rebuilds = rebuilds
+
+    def partitions_of(self, verdicts: Iterable[ReadVerdict]) -> set[TopicPartition]:
+        """The partitions of the raw topic that the events of these verdicts come from."""
+        named = {item.verdict.origin.split("/")[1] for item in self._raw(verdicts)}
+        return {(self.topic, self._partitions[name]) for name in named & self._partitions.keys()}
+
+    def _raw(self, verdicts: Iterable[ReadVerdict]) -> list[ReadVerdict]:
+        return [item for item in verdicts if item.verdict.origin.startswith(self._prefix)]
 
     async def record(
         self,
@@ -86,47 +111,58 @@ class RawLedgerSession:
         verdicts: Iterable[ReadVerdict],
         letters: Sequence[DeadLettered],
         facts: LogFacts,
-    ) -> Sequence[int] | None:
+        *,
+        now: datetime,
+    ) -> RawRecorded | None:
         """Record what these verdicts and letters, none of them repeats, say about raw records.
 
-        Events that came by HTTP say nothing. Returns the log epoch of each letter's raw record (0
-        where it has none), or `None` when `facts` lacks something: then nothing was written.
+        Events that came by HTTP say nothing. `None` when `facts` lacks something: then nothing was
+        written.
         """
-        raw = [item for item in verdicts if item.verdict.origin.startswith(self._prefix)]
-        positions = [_position(item.verdict.origin) for item in raw]
-        origins = [item.raw_origin for item in letters]
-        partitions = {partition for partition, _ in positions}
-        partitions |= {origin.partition for origin in origins if origin is not None}
-        if not partitions:
-            return [0] * len(letters)
+        raw = self._raw(verdicts)
+        origins = [raw_position(item.verdict.origin, self.topic) for item in raw]
+        of_letters = [item.raw_origin for item in letters]
+        partitions = {one.partition for one in (*origins, *of_letters) if one is not None}
+        if not raw and not partitions:
+            return RawRecorded({}, ())
         current = await lock_raw_ledgers(connection, self.topic, sorted(partitions))
-        outcomes = [
-            self._accepted(item, *position, current.get(position[0]), facts)
-            for item, position in zip(raw, positions, strict=True)
-        ]
-        dead = [
-            None if origin is None else self._dead(item, current.get(origin.partition), facts)
-            for item, origin in zip(letters, origins, strict=True)
-        ]
+        impossible: list[ReadVerdict | DeadLettered] = []
+        outcomes: list[_Outcome] = []
+        for item, origin in zip(raw, origins, strict=True):
+            ledger = None if origin is None else current.get(origin.partition)
+            if origin is None or ledger is None:
+                impossible.append(item)
+            else:
+                outcomes.append(
+                    self._accepted(item, origin.partition, origin.offset, ledger, facts)
+                )
+        dead = {
+            number: self._dead(item, ledger, facts)
+            for number, item in enumerate(letters)
+            if item.raw_origin and (ledger := current.get(item.raw_origin.partition))
+        }
         if facts.missing:
             return None
-        outcomes += [one for one in dead if one is not None]
-        recordings = await self._grouped(connection, current, outcomes)
-        if not await self._write(connection, recordings, facts):
+        outcomes += dead.values()
+        recordings, beyond = await self._grouped(connection, current, outcomes, facts, now)
+        if facts.missing or not await self._write(connection, recordings, facts):
             return None
-        return [0 if one is None else one.log_epoch for one in dead]
+        log_epochs = {number: one.log_epoch for number, one in dead.items()}
+        return RawRecorded(log_epochs, impossible + beyond)
 
     async def _grouped(
         self,
         connection: AsyncConnection,
         current: Mapping[int, RawLedger],
         outcomes: Iterable[_Outcome],
-    ) -> dict[tuple[int, int], _RawRecording]:
+        facts: LogFacts,
+        now: datetime,
+    ) -> tuple[dict[tuple[int, int], _RawRecording], list[ReadVerdict | DeadLettered]]:
+        """The outcomes by log epoch, and what says that there is one of a record that never was."""
         recordings: dict[tuple[int, int], _RawRecording] = {}
+        beyond: list[ReadVerdict | DeadLettered] = []
         for one in outcomes:
-            ledger = current.get(one.partition)
-            if ledger is None:
-                continue  # Kafka has no such partition, so its records are out of scope
+            ledger = current[one.partition]
             recording = recordings.get((one.partition, one.log_epoch))
             if recording is None:
                 found: RawLedger | None = ledger
@@ -137,8 +173,18 @@ class RawLedgerSession:
                 if found is None:
                     continue
                 recording = recordings[one.partition, one.log_epoch] = _RawRecording(found)
-            recording.add(one)
-        return recordings
+            if may_exist(
+                (self.topic, one.partition),
+                recording.ledger,
+                one.offset,
+                facts,
+                now=now,
+                rebuilds=self._rebuilds,
+            ):
+                recording.add(one)
+            else:
+                beyond.append(one.item)
+        return recordings, beyond
 
     async def _write(
         self,
@@ -166,40 +212,30 @@ class RawLedgerSession:
         return True
 
     def _accepted(
-        self,
-        item: ReadVerdict,
-        partition: int,
-        offset: int,
-        ledger: RawLedger | None,
-        facts: LogFacts,
+        self, item: ReadVerdict, partition: int, offset: int, ledger: RawLedger, facts: LogFacts
     ) -> _Outcome:
         event_id = item.verdict.event_id
         expected = None
         if _has_doubt(ledger, item.verdict.accepted_time):
             digest = raw_digest(event_id)
             expected = ExpectedRecord(self.topic, partition, offset, digest, submitted_digest)
-        return _Outcome(partition, offset, event_id, _epoch(ledger, expected, facts))
+        return _Outcome(item, partition, offset, event_id, _epoch(ledger, expected, facts))
 
-    def _dead(self, item: DeadLettered, ledger: RawLedger | None, facts: LogFacts) -> _Outcome:
+    def _dead(self, item: DeadLettered, ledger: RawLedger, facts: LogFacts) -> _Outcome:
         origin = item.raw_origin
         assert origin is not None  # noqa: S101 - the caller has looked
         # of a canonical event that was dead-lettered, only the position of its raw record is known
         has_record = item.origin == origin and _has_doubt(ledger, item.failed_time)
         expected = expected_record(item) if has_record else None
-        return _Outcome(origin.partition, origin.offset, None, _epoch(ledger, expected, facts))
+        return _Outcome(
+            item, origin.partition, origin.offset, None, _epoch(ledger, expected, facts)
+        )
 
 
-def _position(origin: str) -> tuple[int, int]:
-    _, partition, offset = origin.rsplit("/", 2)
-    return int(partition), int(offset)
+def _has_doubt(ledger: RawLedger, time: datetime) -> bool:
+    return ledger.log_epoch > 0 and in_doubt(ledger, time)
 
 
-def _has_doubt(ledger: RawLedger | None, time: datetime) -> bool:
-    return ledger is not None and ledger.log_epoch > 0 and in_doubt(ledger, time)
-
-
-def _epoch(ledger: RawLedger | None, expected: ExpectedRecord | None, facts: LogFacts) -> int:
-    if ledger is None:
-        return 0
+def _epoch(ledger: RawLedger, expected: ExpectedRecord | None, facts: LogFacts) -> int:
     is_previous = expected is not None and facts.holds(expected) is False
     return ledger.log_epoch - is_previous

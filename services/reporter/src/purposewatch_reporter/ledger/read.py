@@ -1,6 +1,7 @@
 """Read records of the verdicts and dead-letters topics; one that can't be read gets a reason."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = 2**63 - 1
 _LARGEST_PARTITION = 2**31 - 1
 _ERRORS_NAMED = 5
+_ORIGIN = re.compile(
+    r"(?P<topic>[A-Za-z0-9._-]{1,249})/(?P<partition>[0-9]{1,10})/(?P<offset>[0-9]{1,19})"
+)
 
 
 class ReadVerdict(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +55,8 @@ class DeadLettered:
     """The raw record that it comes from, as far as that can still be read."""
     log_epoch: int = 0
     """The log epoch of the ledger that the origin belongs to."""
+    written_time: datetime | None = None
+    """When the dead letter itself was written."""
 
 
 class _Origin(msgspec.Struct):
@@ -73,7 +79,10 @@ class VerdictRecords:
     """Reads records of the verdicts topic."""
 
     def __init__(self, events_topic: str) -> None:
-        """`events_topic` is the full name of the topic that all verdicts must be about."""
+        """`events_topic` is the full name of the topic that all verdicts must be about.
+
+        A verdict must stand in the partition of the same number as its event.
+        """
         self._events_topic = events_topic
         self._codec = FastVerdictCodec()
 
@@ -89,11 +98,11 @@ class VerdictRecords:
                 verdict = read(_value_of(record))
                 if (
                     verdict.topic != topic
+                    or verdict.partition != record.partition
                     or verdict.offset >= _LARGEST_OFFSET
-                    or verdict.partition > _LARGEST_PARTITION
                     or verdict.event_time.tzinfo is not UTC
                 ):
-                    verdict = _checked(verdict, topic)
+                    verdict = _checked(verdict, topic, record.partition)
             except ValidationError as error:
                 bad.append(_unreadable(record, _unreadable_by(error), now))
             except _UnreadableError as error:
@@ -103,19 +112,24 @@ class VerdictRecords:
         return good, bad
 
 
-def _checked(verdict: DecodedVerdict, topic: str) -> DecodedVerdict:
-    _check_place(verdict, topic)
+def _checked(verdict: DecodedVerdict, topic: str, partition: int) -> DecodedVerdict:
+    _check_place(verdict, [topic], partition)
     return msgspec.structs.replace(verdict, event_time=_in_utc(verdict.event_time))
 
 
-def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> DeadLettered:
-    """The dead letter in a record, or one about the record itself."""
+def read_dead_letter(
+    record: Record, *, now: datetime, events_topic: str, raw_topic: str
+) -> DeadLettered:
+    """The dead letter in a record, or one about the record itself.
+
+    It must be about a record of one of these topics, of the partition of the same number.
+    """
     try:
         try:
             letter = DeadLetter.model_validate_json(_value_of(record))
         except ValidationError as error:
             raise _unreadable_by(error) from None
-        _check_place(letter.position, letter.position.topic)
+        _check_place(letter.position, [events_topic, raw_topic], record.partition)
         return DeadLettered(
             origin=letter.position,
             record_time=_in_utc(letter.timestamp),
@@ -127,6 +141,7 @@ def read_dead_letter(record: Record, *, now: datetime, raw_topic: str = "") -> D
             kept=Position(topic=record.topic, partition=record.partition, offset=record.offset),
             digest=_digest(letter),
             raw_origin=_raw_origin(letter, raw_topic),
+            written_time=written_at(record),
         )
     except _UnreadableError as error:
         return _unreadable(record, error, now)
@@ -145,12 +160,20 @@ def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
         return letter.position
     try:
         origin = msgspec.json.decode(letter.value or b"", type=_Origin).origin
-        topic, partition, offset = origin.rsplit("/", 2)
-        position = Position(topic=topic, partition=int(partition), offset=int(offset))
-        _check_place(position, raw_topic)
-    except (ValueError, _UnreadableError):
-        return None  # no canonical event, or one that came by HTTP
-    return position
+    except ValueError:
+        return None  # no canonical event
+    return raw_position(origin, raw_topic)
+
+
+def raw_position(origin: str, raw_topic: str) -> Position | None:
+    """The raw record that an event's origin names; `None` for one that came by HTTP."""
+    found = _ORIGIN.fullmatch(origin)
+    if found is None or found["topic"] != raw_topic:
+        return None
+    partition, offset = int(found["partition"]), int(found["offset"])
+    if partition > _LARGEST_PARTITION or offset >= _LARGEST_OFFSET:
+        return None
+    return Position(topic=raw_topic, partition=partition, offset=offset)
 
 
 def _value_of(record: Record) -> bytes:
@@ -176,13 +199,18 @@ def _name_fields(positions: Sequence[tuple[int | str, ...]]) -> str:
     return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
 
 
-def _check_place(position: Position | DecodedVerdict, topic: str) -> None:
-    if position.topic != topic:
-        reason = f"the record is about another topic than `{topic}`"
-        raise _UnreadableError(ErrorClass.INTERNAL, reason)
-    if position.offset >= _LARGEST_OFFSET or position.partition > _LARGEST_PARTITION:
-        reason = "the record names a position that Kafka can't have"
-        raise _UnreadableError(ErrorClass.INTERNAL, reason)
+def _check_place(
+    position: Position | DecodedVerdict, topics: Collection[str], partition: int
+) -> None:
+    if position.topic not in topics:
+        reason = f"the record is about another topic than {' or '.join(f'`{t}`' for t in topics)}"
+        raise _UnreadableError(ErrorClass.SUSPECT, reason)
+    if position.partition != partition:
+        reason = "the record is about a record of another partition than its own"
+        raise _UnreadableError(ErrorClass.SUSPECT, reason)
+    if position.offset >= _LARGEST_OFFSET:
+        reason = "the record names an offset that Kafka can't have"
+        raise _UnreadableError(ErrorClass.SUSPECT, reason)
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -193,6 +221,23 @@ def _in_utc(time: datetime) -> datetime:
     except OverflowError:
         reason = "the record names a time that UTC can't express"
         raise _UnreadableError(ErrorClass.INTERNAL, reason) from None
+
+
+def suspect(item: ReadVerdict | DeadLettered, reason: str, now: datetime) -> DeadLettered:
+    """A dead letter about a record that no service can have written as it is."""
+    if isinstance(item, ReadVerdict):
+        return _unreadable(item.record, _UnreadableError(ErrorClass.SUSPECT, reason), now)
+    assert item.kept is not None  # noqa: S101 - it was read, so its place is known
+    return DeadLettered(
+        origin=item.kept,
+        record_time=item.written_time or now,
+        failed_time=now,
+        consumer="reporter",
+        error_class=ErrorClass.SUSPECT,
+        reason=reason,
+        policy_version=None,
+        kept=None,
+    )
 
 
 def _unreadable(record: Record, error: _UnreadableError, now: datetime) -> DeadLettered:

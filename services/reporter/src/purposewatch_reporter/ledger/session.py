@@ -1,9 +1,10 @@
 """The ledgers of the events topic that a batch touches, and the log epoch of each event."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +25,10 @@ from purposewatch_runtime.kafka import StopConsumingError
 
 DOUBT = timedelta(minutes=15)
 """How far the clocks of different machines may differ, with headroom."""
+
+
+Run: TypeAlias = Sequence[ReadVerdict]
+"""Verdicts of one log epoch, about one event after the other."""
 
 
 class VerdictsBehindError(Exception):
@@ -70,11 +75,16 @@ class LedgerSession:
     Everything but locking and saving is pure; it notes in `facts` what must be looked up first.
     """
 
-    def __init__(self, current: dict[int, PartitionLedger], facts: LogFacts, topic: str) -> None:
+    def __init__(
+        self,
+        current: dict[int, PartitionLedger],
+        facts: LogFacts,
+        topic: str,
+    ) -> None:
         self.current = current
         self._previous: dict[int, PartitionLedger] = {}
         self._facts = facts
-        self._topic = topic
+        self.topic = topic
 
     @classmethod
     async def lock(
@@ -92,12 +102,12 @@ class LedgerSession:
     ) -> None:
         """Lock the previous log epochs among those given as (partition, log epoch)."""
         previous = {one for one in epochs if self.current[one[0]].log_epoch != one[1]}
-        self._previous |= await lock_previous_epochs(connection, self._topic, previous)
+        self._previous |= await lock_previous_epochs(connection, self.topic, previous)
 
     async def save(self, connection: AsyncConnection) -> None:
         """Store the locked ledgers."""
         both = [*self.current.items(), *self._previous.items()]
-        await save_ledgers(connection, self._topic, both)
+        await save_ledgers(connection, self.topic, both)
 
     def of(self, partition: int, log_epoch: int) -> PartitionLedger:
         """The ledger of a log epoch."""
@@ -133,12 +143,10 @@ class LedgerSession:
             return ledger.log_epoch
         return ledger.log_epoch - 1
 
-    def start_late(
-        self, positions: Mapping[int, ReadPosition], good: Iterable[ReadVerdict]
-    ) -> None:
+    def start_late(self, positions: Mapping[int, ReadPosition], runs: Iterable[Run]) -> None:
         """Begin ledgers after 0 where Kafka has deleted the verdicts before this batch."""
         unread = {partition for partition, one in positions.items() if one.next_offset == 0}
-        for item in good:
+        for item in itertools.chain.from_iterable(runs):
             if not unread:
                 return
             if item.record.partition not in unread:
@@ -148,13 +156,13 @@ class LedgerSession:
             if item.record.offset and not ledger.verdicts:
                 ledger.start_at(item.verdict.offset)
 
-    def record_verdicts(self, items: Sequence[ReadVerdict]) -> Sequence[ReadVerdict]:
+    def record_verdicts(self, runs: Iterable[Run]) -> Sequence[ReadVerdict]:
         """Account for events by verdicts; return those that are not repeats."""
         new: list[ReadVerdict] = []
         suspects: set[int] = set()
         first: dict[int, ReadVerdict] = {}
         last: dict[int, ReadVerdict] = {}
-        for run in _runs(items):
+        for run in runs:
             verdict = run[0].verdict
             partition = verdict.partition
             ledger = self.of(partition, run[0].log_epoch)
@@ -170,7 +178,7 @@ class LedgerSession:
                 first.setdefault(partition, recorded[0])
                 last[partition] = recorded[-1]
         # a repeat, unless the log is another one
-        self._facts.require_recognised((self._topic, partition) for partition in suspects)
+        self._facts.require_recognised((self.topic, partition) for partition in suspects)
         for partition, latest in last.items():
             self._move_fingerprint(self.current[partition], first[partition], latest)
         return new
@@ -200,7 +208,7 @@ class LedgerSession:
         return new
 
 
-def _runs(items: Sequence[ReadVerdict]) -> Iterator[Sequence[ReadVerdict]]:
+def runs_of(items: Sequence[ReadVerdict]) -> Iterator[Run]:
     """The verdicts in runs: of one log epoch, about one event after the other."""
     start = 0
     partition = log_epoch = expected = -1
@@ -216,7 +224,7 @@ def _runs(items: Sequence[ReadVerdict]) -> Iterator[Sequence[ReadVerdict]]:
         yield items[start:]
 
 
-def _record_singly(ledger: PartitionLedger, run: Sequence[ReadVerdict]) -> list[ReadVerdict]:
+def _record_singly(ledger: PartitionLedger, run: Run) -> list[ReadVerdict]:
     try:
         return [item for item in run if ledger.record_verdict(item.verdict.offset)]
     except TooManyIntervalsError as error:

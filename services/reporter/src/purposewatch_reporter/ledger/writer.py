@@ -3,11 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from purposewatch_reporter.ledger.batches import Batch, DeadLetterBatch, Receipt, VerdictBatch
-from purposewatch_reporter.ledger.lookups import LogFacts
+from purposewatch_reporter.ledger.batches import (
+    Batch,
+    BatchContext,
+    DeadLetterBatch,
+    Receipt,
+    ReportSuspects,
+    VerdictBatch,
+)
+from purposewatch_reporter.ledger.lookups import LogFacts, TopicPartition
 from purposewatch_reporter.ledger.raw_session import RawLedgerSession
 from purposewatch_reporter.ledger.read import VerdictRecords, read_dead_letter
 from purposewatch_reporter.ledger.violations import (
@@ -25,6 +32,9 @@ class Logs(Protocol):
 
     async def check(self, topic: str, partitions: Collection[int]) -> set[int]:
         """Start log epochs that are due; return the partitions that can't be judged yet."""
+
+    async def reached(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Lower bounds of the ends of logs; of none, when Kafka does not answer soon."""
 
     async def look_up(self, facts: LogFacts) -> None:
         """Make the look-ups in `facts.missing`; raises when Kafka can't answer now."""
@@ -45,17 +55,30 @@ class LedgerWriter:
         events_topic: str,
         findings: FindingsRecorder[Any],
         report_conflicts: ReportConflicts,
+        report_suspects: ReportSuspects,
         logs: Logs,
         clock: Callable[[], datetime],
+        partitions: int,
         raw_topic: str = "",
+        ids_kept: timedelta = timedelta(days=30),
         check_seconds: float = 3.0,
+        rebuilds: bool = False,
     ) -> None:
+        """`partitions` is the number that each topic has.
+
+        `rebuilds` says that the topics may speak of logs that were gone before the ledger began.
+        """
         self._database = database
-        self._events_topic = events_topic
         self._violations = ViolationStore(findings, report_conflicts)
         self._logs = logs
         self._clock = clock
-        self._raw = RawLedgerSession(raw_topic)
+        self._context = BatchContext(
+            events_topic,
+            RawLedgerSession(raw_topic, partitions=partitions, rebuilds=rebuilds),
+            report_suspects,
+            ids_kept,
+            rebuilds,
+        )
         self._check_seconds = check_seconds
         self._verdicts = VerdictRecords(events_topic)
 
@@ -78,16 +101,17 @@ class LedgerWriter:
         now = self._clock()
         good, bad = self._verdicts.read(records, now=now)
         return await self._record(
-            VerdictBatch(records, good, bad, now, self._events_topic, self._raw, self._violations)
+            VerdictBatch(records, good, bad, now, self._context, self._violations)
         )
 
     async def record_dead_letters(self, records: Sequence[Record]) -> Receipt:
         """Record a batch of the dead-letters topic."""
         now = self._clock()
-        letters = [read_dead_letter(one, now=now, raw_topic=self._raw.topic) for one in records]
-        return await self._record(
-            DeadLetterBatch(records, letters, now, self._events_topic, self._raw)
-        )
+        events, raw = self._context.events_topic, self._context.raw.topic
+        letters = [
+            read_dead_letter(one, now=now, events_topic=events, raw_topic=raw) for one in records
+        ]
+        return await self._record(DeadLetterBatch(records, letters, now, self._context))
 
     async def _record(self, batch: Batch) -> Receipt:
         """Plan the batch; make the look-ups that it needs, and plan again; commit.
@@ -95,7 +119,9 @@ class LedgerWriter:
         INVARIANT: no lock of the database is held while Kafka is asked. What was planned before is
         rolled back, because other reporters may change the ledger meanwhile.
         """
-        facts = LogFacts()
+        # INVARIANT: what the batch speaks of existed when the batch was received, so ends that are
+        # found from now on are beyond it.
+        facts = LogFacts(reached=dict(await self._logs.reached(batch.partitions())))
         while True:
             async with self._database.writing() as connection:
                 receipt = await batch.record(connection, facts)

@@ -118,14 +118,14 @@ async def record_ids(
         first: dict[bytes, FirstUse] = {}
         for name, use in zip(uses.names, uses.each(), strict=True):
             first.setdefault(name, use)
-        earlier = await _uses(connection, sorted(first))
+        earlier = await load_uses(connection, sorted(first))
         new = [(name, first[name]) for name in sorted(first.keys() - earlier.keys())]
         await insert_rows(connection, event_ids, [_row(name, use, now) for name, use in new])
         return earlier if earlier or len(first) < len(uses.names) else None
     recorded = await _claim(connection, uses, now)
     if recorded is None:
         return None
-    return await _uses(connection, sorted(set(uses.names).difference(_cut(recorded))))
+    return await load_uses(connection, sorted(set(uses.names).difference(_cut(recorded))))
 
 
 async def _claim(connection: AsyncConnection, uses: Uses, now: datetime) -> bytes | None:
@@ -153,7 +153,7 @@ def _cut(joined: bytes) -> Iterator[bytes]:
     return (joined[at : at + HASH_SIZE] for at in range(0, len(joined), HASH_SIZE))
 
 
-async def _uses(connection: AsyncConnection, names: Sequence[bytes]) -> dict[bytes, FirstUse]:
+async def load_uses(connection: AsyncConnection, names: Sequence[bytes]) -> dict[bytes, FirstUse]:
     """The uses of those ids that are recorded."""
     found: dict[bytes, FirstUse] = {}
     for start in range(0, len(names), _LOOKUP_SIZE):

@@ -11,6 +11,7 @@ from purposewatch_runtime.metrics.auditor import (
     POLICY_LOADED,
     POLICY_RELOAD_FAILED,
     POLICY_RELOADS,
+    UNREGISTERED_EVENTS,
     VERDICTS,
 )
 from purposewatch_runtime.metrics.common import (
@@ -138,6 +139,7 @@ __all__ = [
     "RECORDED_VIOLATIONS",
     "STATEMENT_DECISIONS",
     "UNJUDGED",
+    "UNREGISTERED_EVENTS",
     "VERDICTS",
     "CounterSpec",
     "GaugeSpec",

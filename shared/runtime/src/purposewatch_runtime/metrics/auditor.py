@@ -11,6 +11,12 @@ VERDICTS = CounterSpec(
     ("controller", "outcome", "kind"),
     unit="events",
 )
+UNREGISTERED_EVENTS = CounterSpec(
+    "purposewatch_unregistered_publisher_events",
+    "Audited events whose publisher is not registered: ingest can't have written them.",
+    ("auditor",),
+    unit="events",
+)
 ACCEPT_TO_VERDICT_SECONDS = HistogramSpec(
     "purposewatch_accept_to_verdict_seconds",
     "Time from acceptance by ingest to the acknowledged verdict.",
@@ -63,6 +69,7 @@ POLICY_LOADED = GaugeSpec(
 
 AUDITOR: tuple[MetricSpec, ...] = (
     VERDICTS,
+    UNREGISTERED_EVENTS,
     ACCEPT_TO_VERDICT_SECONDS,
     EVENT_TO_VERDICT_SECONDS,
     POLICY_INFO,
