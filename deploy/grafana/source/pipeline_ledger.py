@@ -45,7 +45,10 @@ def _letters(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "Records that no service can have written",
             {
                 "verdicts and dead letters": rate(
-                    "purposewatch_recorded_dead_letters_total", "", INSTANCE, 'error_class="suspect"'
+                    "purposewatch_recorded_dead_letters_total",
+                    "",
+                    INSTANCE,
+                    'error_class="suspect"',
                 ),
                 "events of unregistered publishers": rate(
                     "purposewatch_unregistered_publisher_events_total", "", INSTANCE
