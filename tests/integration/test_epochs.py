@@ -1,16 +1,21 @@
 """Topics that are recreated under the running services: nothing is lost, or it shows."""
 
 import asyncio
+import contextlib
+import json
+import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName
+from purposewatch_contract import DEAD_LETTERS, EVENTS, EXAMPLE_DIR, RAW, VERDICTS, TopicName
 from tests.harness.broker import RunningBroker
 from tests.harness.scrape import get, metric
 from tests.integration.platform import TOPICS, Platform, platform_on
+from tests.unit.reporter.records import dead_letter, verdict
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -96,6 +101,46 @@ async def test_recreated_topics_get_a_new_log_epoch(
     assert await metric(platform.reporter, "purposewatch_log_epochs_started") == len(
         ledger["epochs"]
     )
+
+
+async def test_what_no_service_can_have_written_changes_no_ledger(platform: Platform) -> None:
+    """Forged verdicts, dead letters and an event alert; honest events reconcile behind them."""
+    prefix = platform.settings.topic_prefix
+    await platform.publish(60)
+    await platform.wait_ledger(lambda found: through(found, 60))
+    violation: dict[str, Any] = {"outcome": "violation", "kind": "prohibited", "prefix": prefix}
+    forged = [verdict(0, offset, **violation) for offset in (999_999_999_999_999, 40, 18)]
+    await platform.write(VERDICTS, [*forged, verdict(1, 5, **violation)])
+    letters = [
+        dead_letter(0, 999_999_999, topic=topic, prefix=prefix) for topic in ("events", "raw")
+    ]
+    await platform.write(DEAD_LETTERS, [*letters, dead_letter(7, 0, prefix=prefix)])
+    event = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
+    origin = f"{platform.name(RAW)}/0/999999999"
+    nobody = {"publisher": "nobody", "source": "/nobody", "origin": origin}
+    await platform.write(EVENTS, [{**event, **nobody}])
+    await platform.publish(60)
+
+    ledger = await platform.wait_ledger(
+        lambda found: through(found, 120) and found["totals"]["verdicts"] == 109
+    )
+
+    totals, raw = ledger["totals"], ledger["raw"]["totals"]
+    assert (totals["lost"], totals["unaccounted"], totals["dead_letters"]) == (0, 0, 0)
+    assert (raw["lost"], raw["unaccounted"], raw["dead_letters"]) == (0, 0, 12)
+    assert not any(one["log_is_short"] for one in ledger["partitions"])
+    assert ledger["epochs"] == ledger["ended"] == []
+    assert (await get(platform.reporter, "/api/v1/counts?by=outcome")).json()["total"] == 109
+    listed = (await get(platform.reporter, "/api/v1/dead-letters?error_class=suspect")).json()
+    where = Counter(item["origin"]["topic"] for item in listed["items"])
+    assert where == {platform.name(VERDICTS): 5, platform.name(DEAD_LETTERS): 3}
+    suspects = "purposewatch_recorded_dead_letters_total"
+    assert await metric(platform.reporter, suspects, {"error_class": "suspect"}) == 8
+    unregistered = "purposewatch_unregistered_publisher_events_total"
+    assert await metric(platform.auditor, unregistered) == 1
+    with contextlib.closing(sqlite3.connect(platform.database)) as database:
+        notices = database.execute("SELECT key, episode_count FROM notices WHERE kind = 'suspect'")
+        assert dict(notices.fetchall()) == dict(where)
 
 
 @APACHE_KAFKA
