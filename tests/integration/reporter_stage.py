@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
 from purposewatch_reporter.store.positions import load_next_offsets
@@ -129,6 +129,7 @@ class Stage:
 
     async def publish(self, load: Load, *, pause: float = 0.0) -> None:
         """Publish the load bit by bit, so that there is something to interrupt."""
+        await self._publish(RAW, dict.fromkeys(range(PARTITIONS), [b"{}"] * 3), 3, 0)
         await self._publish(EVENTS, dict.fromkeys(range(PARTITIONS), [b"{}"] * load.events), 500, 0)
         await asyncio.gather(
             self._publish(VERDICTS, load.verdicts, 25, pause),
@@ -216,7 +217,9 @@ def _in_json(value: object) -> bytes:
 async def stage_on(broker: RunningBroker, prefix: str, url: str) -> AsyncIterator[Stage]:
     """Topics and a producer, and a way to look into the database."""
     settings = kafka_settings(broker, prefix)
-    await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
+    await TopicProvisioner(
+        settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id="test"
+    ).start()
     producer = AcknowledgedProducer(settings, client_id="test")
     await producer.start()
     stage = Stage(broker, prefix, url, producer)

@@ -250,6 +250,7 @@ async def test_every_alert_arrives_whatever_fails(stage: Stage, topic_prefix: st
             "PURPOSEWATCH_WEBHOOK_TIMEOUT_SECONDS": "1",
         }
         async with stage.reporter() as reporter:
+            await stage._publish(EVENTS, {0: [b"{}"] * 13}, 100, 0)
             await stage._publish(VERDICTS, {0: some(range(12))}, 100, 0)
             async with asyncio.timeout(40):
                 while len(receiver.alerts) < 4:
