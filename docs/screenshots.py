@@ -21,6 +21,13 @@ PICTURES: tuple[tuple[str, str, str | None, Scheme, str], ...] = (
     ("page-overview", "/", None, "light", "en-GB"),
     ("page-violation", "/violations?kind=undeclared_purpose", _OPEN_FIRST, "light", "en-GB"),
     ("page-findings", "/findings?order=severity", None, "dark", "zh-CN"),
+    (
+        "page-vocabulary",
+        "/vocabulary?controller=wework-labs&q=licence+plat",
+        None,
+        "light",
+        "en-GB",
+    ),
 )
 """Name, address, what to click there, colours, language."""
 

@@ -33,6 +33,7 @@ PAGES = (
     "/findings",
     "/policies",
     "/account",
+    "/vocabulary?q=licence+plate",
     "/policies/wework-labs/2018-05-25",
 )
 _SERIOUS = ("serious", "critical")

@@ -155,6 +155,12 @@ def test_search_can_be_restricted_to_a_dimension() -> None:
     assert found[0].entry.term == "essential.service.parking"
 
 
+def test_whole_name_of_a_term_comes_first() -> None:
+    """What names the term itself is better than a word in the labels of others."""
+    found = index(WEWORK).search("advertising")
+    assert terms(found)[0] == "marketing.advertising"
+
+
 def test_better_matches_come_first() -> None:
     """A label counts more than a synonym, and a synonym more than a description."""
     entries = {

@@ -21,6 +21,9 @@ PAGES = (
     "/account",
     "/policies/wework-labs/2018-05-25",
     "/policies/linggan-house/undated",
+    "/vocabulary",
+    "/vocabulary?controller=linggan-house&q=credit+score",
+    "/vocabulary?q=parking&dimension=purposes",
 )
 
 
@@ -102,3 +105,50 @@ async def test_assets_are_kept_for_ever_and_nothing_else_is_given(officer: Brows
     assert answer.headers["content-type"].startswith("text/css")
     for name in ("secret.txt", "..%2Froutes.py", "layout.html"):
         assert (await officer.get(f"/assets/x/{name}")).status_code == 404
+
+
+async def test_the_vocabulary_shows_terms_with_what_speaks_of_them(officer: Browser) -> None:
+    """As a tree with labels and synonyms, each statement linked to where it stands."""
+    text = (await officer.get("/vocabulary?controller=wework-labs")).text
+
+    row = text.split('<tr id="data_categories:user.calendar">')[1].split("</tr>")[0]
+    assert "depth-1" in row
+    assert "Company calendar" in row
+    assert "Outlook" in row
+    assert '<a href="/policies/wework-labs/2018-05-25#visitors.calendar.book">' in row
+    parent = text.index('<tr id="purposes:marketing.advertising">')
+    assert parent < text.index('<tr id="purposes:marketing.advertising.serving">')
+    office = text.split('<tr id="data_categories:user.office">')[1].split("</tr>")[0]
+    assert "Take a narrower term" in office
+    assert re.search(r"none; \d+ name a narrower term", office)
+
+
+async def test_the_vocabulary_can_be_searched_in_both_languages(officer: Browser) -> None:
+    """A search says by which text it found a term; misspelt or in Chinese, it finds it."""
+    for words, reason in (
+        ("licence plat", "other word: licence plate"),
+        ("车牌", "other word: 车牌"),
+    ):
+        text = (await officer.get("/vocabulary", params={"q": words})).text
+        found = text.split('id="found"')[1].split("</section>")[0]
+        assert "<code>user.government_id.vehicle_registration</code>" in found
+        assert reason in found
+    chinese = await officer.get(
+        "/vocabulary?controller=wework-labs&q=parking", headers={"Accept-Language": "zh"}
+    )
+    assert "停车" in chinese.text.split('id="found"')[1].split("</section>")[0]
+
+
+async def test_a_search_without_a_result_says_so(officer: Browser) -> None:
+    """What was typed is shown as text, and an unknown controller does not exist."""
+    text = (await officer.get("/vocabulary", params={"q": "<b>submarine</b>"})).text
+    assert "No term fits" in text
+    assert "<b>submarine" not in text
+    assert (await officer.get("/vocabulary?controller=nobody")).status_code == 404
+
+
+async def test_the_vocabulary_ignores_what_is_not_valid(officer: Browser) -> None:
+    """A query that is too long and a dimension that does not exist change nothing."""
+    answer = await officer.get(f"/vocabulary?q={'x' * 101}&dimension=secrets")
+    assert answer.status_code == 200
+    assert 'id="found"' not in answer.text

@@ -7,6 +7,7 @@ import pytest
 
 from purposewatch_policy import Dimension, Grade, Kind, Outcome
 from purposewatch_policy.languages import TAGS, catalogue
+from purposewatch_policy.vocabulary import NOUNS, MatchedField
 from purposewatch_reporter.findings.triage import Action, Status
 from purposewatch_reporter.web.language import choose, page_texts
 
@@ -38,6 +39,8 @@ def test_every_value_of_a_closed_set_has_a_text() -> None:
         *(f"grade.{each}" for each in Grade),
         *(f"status.{each}" for each in Status),
         *(f"act.{each}" for each in Action),
+        *(f"matched.{each}" for each in MatchedField),
+        *(f"dimensions.{each}" for each in NOUNS),
         *(f"did.{each}" for each in Action),
         *(f"field.{each}" for each in Dimension),
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from purposewatch_policy import Dimension, InvalidSourceError, Policy, PolicySet, load_policies
 from purposewatch_policy.languages import TAGS
+from purposewatch_policy.vocabulary import VocabularySearch
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import fingerprint
 
@@ -21,6 +22,7 @@ class DeclaredPolicies:
         self._directory = policies_dir
         self._fingerprint: str | None = None
         self.current = PolicySet({}, ())
+        self._searches: dict[str, VocabularySearch] = {}
         self.is_invalid = False
         """Whether the files on disk are invalid, so that `current` is older than they are."""
 
@@ -37,6 +39,7 @@ class DeclaredPolicies:
             return
         try:
             self.current = load_policies(self._directory)
+            self._searches = {}
             self.is_invalid = False
         except InvalidSourceError as error:
             self.is_invalid = True
@@ -46,6 +49,15 @@ class DeclaredPolicies:
                 first=str(error.errors[0]),
             )
         self._fingerprint = seen
+
+    def search(self, controller: str) -> VocabularySearch:
+        """Return the index of a controller's vocabulary; the first search after a reload builds it.
+
+        Raises `KeyError`.
+        """
+        if controller not in self._searches:
+            self._searches[controller] = VocabularySearch(self.current.vocabularies[controller])
+        return self._searches[controller]
 
     def policies(self) -> list[Policy]:
         """Return every version of every controller, the newest of each first."""

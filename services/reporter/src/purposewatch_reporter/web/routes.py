@@ -32,6 +32,7 @@ from purposewatch_reporter.web.pages.triage import (
 )
 from purposewatch_reporter.web.pages.violation import show_violation
 from purposewatch_reporter.web.pages.violations import show_findings, show_violations
+from purposewatch_reporter.web.pages.vocabulary import show_vocabulary
 from purposewatch_reporter.web.rendering import ASSETS, asset
 from purposewatch_reporter.web.request_context import SECOND_FACTOR, Handler, page_endpoint
 from purposewatch_reporter.web.security import protect
@@ -66,6 +67,7 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/exports", show_exports),
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
+        page("/vocabulary", show_vocabulary),
         page("/account", show_account),
         page(SECOND_FACTOR, show_second_factor),
         page("/sign-in", show_sign_in, None),

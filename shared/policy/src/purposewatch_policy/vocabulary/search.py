@@ -88,8 +88,8 @@ class VocabularySearch:
         for dimension, taxonomy in vocabulary.taxonomies().items():
             for entry in taxonomy.values():
                 depth = len(taxonomy.lineage(entry.term))
-                for field, language, text in _texts_of(entry):
-                    words = words_of(text)
+                for field, language, text, part in _texts_of(entry):
+                    words = words_of(part)
                     for word in words:
                         self._occurrences[word].add(len(self._texts))
                     self._texts.append(_Text(len(self._owners), field, language, text, words))
@@ -166,15 +166,17 @@ class VocabularySearch:
         return TermMatch(dimension, entry, score, best.field, best.text, best.language)
 
 
-def _texts_of(entry: TermEntry) -> Iterator[tuple[MatchedField, str | None, str]]:
-    yield MatchedField.TERM, None, entry.term
+def _texts_of(entry: TermEntry) -> Iterator[tuple[MatchedField, str | None, str, str]]:
+    """Yield the texts of a term, each with its language and the part of it that is searched."""
+    yield MatchedField.TERM, None, entry.term, entry.term
+    yield MatchedField.TERM, None, entry.term, entry.term.rpartition(".")[2]
     for language, label in entry.label.items():
-        yield MatchedField.LABEL, language, label
+        yield MatchedField.LABEL, language, label, label
     for language, synonyms in entry.synonyms.items():
         for synonym in synonyms:
-            yield MatchedField.SYNONYM, language, synonym
+            yield MatchedField.SYNONYM, language, synonym, synonym
     for language, description in entry.description.items():
-        yield MatchedField.DESCRIPTION, language, description
+        yield MatchedField.DESCRIPTION, language, description, description
 
 
 def _likeness(word: str, known: str, *, is_known: bool) -> float:
