@@ -94,6 +94,7 @@ async def stage(kafka_to_crash: ApacheKafka, tmp_path: Path) -> AsyncIterator[St
             "PURPOSEWATCH_DATABASE_URL": postgresql.url(await postgresql.create_database()),
             "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
             "PURPOSEWATCH_INGEST_ACKNOWLEDGE_TIMEOUT_SECONDS": "2",
+            "PURPOSEWATCH_INGEST_WAIT_TIMEOUT_SECONDS": "1",
             "PURPOSEWATCH_INGEST_MAX_IN_FLIGHT": str(MAX_IN_FLIGHT),
         }
         ingest, _, reporter = [
