@@ -104,6 +104,7 @@ def document_of(counted: str) -> dict[str, Any]:
                     parameter["schema"] = {"enum": [CURSOR]}
                 elif parameter["name"] in hours:
                     parameter["schema"] = {"type": "string", "format": hours[parameter["name"]]}
+                    del parameter["example"]
     schemas = document["components"]["schemas"]
     schemas["SilenceRequest"]["properties"]["expires_time"]["format"] = COMING
     schemas["Counted"]["enum"] = [counted]
@@ -144,6 +145,19 @@ def test_silences_that_were_added_can_be_ended() -> None:
     )
     Silencing.run(settings=bounds)
     assert ended
+
+
+def test_parameters_have_examples_unless_their_values_are_listed() -> None:
+    """The documentation page fills its form with them."""
+    without = {
+        parameter["name"]
+        for operations in APP.openapi()["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if "example" not in parameter
+    }
+    listed = {"of", "by", "kind", "outcome", "severity", "state", "error_class", "active", "limit"}
+    assert without == listed | {"cursor"}  # which comes from the page before
 
 
 def test_every_problem_is_described_with_an_example() -> None:

@@ -68,6 +68,22 @@ _DEPRECATED = {
         "description": "What replaces it, as `successor-version`.",
     },
 }
+_EXAMPLES = {
+    "id": "9f2c1d7e5b8a4036c1e2f3a4b5c6d7e8",
+    "fingerprint": "9f2c1d7e5b8a4036c1e2f3a4b5c6d7e8",
+    "since": "2026-03-02T08:00:00Z",
+    "until": "2026-03-02T12:00:00Z",
+    "controller": "wework-labs",
+    "publisher": "crm",
+    "event_id": "6f0e2c1a-newsletter-1",
+    "role": "member",
+    "category": "user.contact.email",
+    "purpose": "marketing.advertising",
+    "recipient": "third_party.advertising",
+    "topic": "data-access.raw",
+    "consumer": "ingest",
+}
+"""Of parameters that can have any value of their kind, by name."""
 
 
 def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -104,7 +120,8 @@ def _response(status: HTTPStatus) -> dict[str, Any]:
 def describe(app: FastAPI) -> None:
     """Complete the document, once it is asked for, with what no route declares.
 
-    This is the schema of problems, which responses refer to, and the headers of deprecated routes.
+    This is the schema of problems, which responses refer to, the headers of deprecated routes, and
+    the examples of parameters that several routes have.
     """
     generate = app.openapi
 
@@ -116,6 +133,9 @@ def describe(app: FastAPI) -> None:
             for operation in operations.values():
                 if operation.get("deprecated"):
                     _state_deprecation(operation["responses"])
+                for parameter in operation.get("parameters", ()):
+                    if parameter["name"] in _EXAMPLES:
+                        parameter["example"] = _EXAMPLES[parameter["name"]]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
