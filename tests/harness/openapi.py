@@ -48,6 +48,7 @@ def under_test(app: FastAPI, document: dict[str, Any], *, token: str) -> BaseSch
             "auth": {"openapi": {name: {"bearer": token} for name in schemes}},
             "checks": {"negative_data_rejection": {"expected-statuses": list(_REFUSALS)}},
             "analysis": {"constants": {"enabled": False}},  # requests depend on the document alone
+            "suppress-health-check": ["all"],  # they are about schemathesis, not about the service
             "generation": {"max-examples": 10, "deterministic": True, "database": "none"},
         }
     )
