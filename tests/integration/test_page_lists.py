@@ -1,4 +1,4 @@
-"""the page's lists and trail on PostgreSQL: the same tests as on SQLite."""
+"""The page's lists, trail and sign-in on PostgreSQL: the same tests as on SQLite."""
 
 from collections.abc import AsyncIterator
 
@@ -13,6 +13,12 @@ from purposewatch_reporter.store.engine import Database
 from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.web.conftest import browser, clock, desk, filled, officer
+from tests.unit.reporter.web.test_attempts import (
+    attempts,
+    test_counters_are_bounded_whatever_is_guessed,
+    test_of_parallel_guesses_exactly_the_limit_is_compared,
+    test_whatever_happens_at_once_nobody_waits_for_another_for_ever,
+)
 from tests.unit.reporter.web.test_lists import (
     test_a_search_that_finds_little_pauses_and_goes_on,
     test_an_export_holds_everything_that_matches,
@@ -22,6 +28,7 @@ from tests.unit.reporter.web.test_lists import (
 from tests.unit.reporter.web.test_triage import test_the_trail_can_only_grow
 
 __all__ = [
+    "attempts",
     "browser",
     "clock",
     "desk",
@@ -29,9 +36,12 @@ __all__ = [
     "officer",
     "test_a_search_that_finds_little_pauses_and_goes_on",
     "test_an_export_holds_everything_that_matches",
+    "test_counters_are_bounded_whatever_is_guessed",
     "test_going_back_shows_the_pages_before",
+    "test_of_parallel_guesses_exactly_the_limit_is_compared",
     "test_pages_hold_what_a_plain_search_finds",
     "test_the_trail_can_only_grow",
+    "test_whatever_happens_at_once_nobody_waits_for_another_for_ever",
 ]
 
 pytestmark = pytest.mark.timeout(240)

@@ -86,6 +86,27 @@ async def test_of_parallel_guesses_exactly_the_limit_is_compared(
     assert await counted(database) == dict.fromkeys(("address", "account", "both"), 5)
 
 
+async def test_whatever_happens_at_once_nobody_waits_for_another_for_ever(
+    database: Database, attempts: Attempts
+) -> None:
+    """Counting, forgiving and pruning take their locks in one order, or skip what is locked."""
+    async with another_process(database) as others:
+
+        async def use(number: int) -> None:
+            who = (attempts, others)[number % 2]
+            attempt = Attempt(
+                "olivia" if number % 3 else f"user-{number % 5}", f"192.0.2.{number % 4}"
+            )
+            await who.begin(attempt, NOW)
+            async with database.writing() as connection:
+                if number % 4 == 0:
+                    await who.prune(connection, NOW)
+                elif attempt.username == "olivia":
+                    await who.succeed(connection, attempt, NOW)
+
+        await asyncio.gather(*map(use, range(60)))
+
+
 async def test_parallel_guesses_by_http_are_compared_as_often(
     desk: tuple[Any, WebApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,7 +228,7 @@ async def test_counters_are_bounded_whatever_is_guessed(
     """New names and addresses displace each other, not a counter with more failures."""
     for _ in range(5):
         await attempts.begin(Attempt("olivia", HOME), NOW)
-    for number in range(150):
+    for number in range(80):
         attempt = Attempt(f"made-up-{number}", f"2001:db8:{number:x}::1")
         await attempts.begin(attempt, NOW + timedelta(milliseconds=number))
     async with database.reading() as connection:
