@@ -160,6 +160,7 @@ async def running_page(directory: Path, *, events: int) -> AsyncIterator[Running
             PREFIX,
             database_url=f"sqlite+aiosqlite:///{directory / 'ledger.db'}",
             reporter_reconcile_seconds=0.3,
+            reporter_totp_key="e2e0" * 16,
         )
         settings = kafka_settings(broker, PREFIX)
         await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Page, expect
+from pyotp import TOTP
 
 from tests.e2e.page_stage import (
     RunningPage,
@@ -272,6 +273,47 @@ async def test_a_viewer_reads_only(browser: Browser, desk: RunningPage) -> None:
     users_command(desk.environment, "remove", "victor")
     await page.goto("/violations")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    await page.context.close()
+
+
+async def test_a_second_factor_is_set_up_and_asked_for(
+    browser: Browser, desk: RunningPage, tmp_path: Path
+) -> None:
+    """Scan or copy the secret, confirm, store the recovery codes; then sign in with a code."""
+    line = users_command(desk.environment, "add", "tova", "--role", "viewer")
+    password = line.rpartition(" ")[2]
+    page = await open_page(browser, desk, viewport={"width": 390, "height": 900})
+    pictures = Path(_PICTURES) if _PICTURES else tmp_path
+    await sign_in(page, "tova", password)
+    await page.goto("/account")
+    await page.get_by_role("link", name="Second factor").click()
+    await page.get_by_role("button", name="Set up").click()
+    await expect(page.get_by_role("img", name="QR code with the secret below")).to_be_visible()
+    await page.screenshot(path=pictures / "second-factor.png", full_page=True)
+    assert await serious_faults(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    secret = (await page.locator(".secret").inner_text()).replace(" ", "")
+    await page.get_by_label("Current password").fill(password)
+    await page.get_by_role("textbox", name="Code").fill(TOTP(secret).now())
+    await page.get_by_role("button", name="Confirm").click()
+    codes = await page.locator(".recovery code").all_inner_texts()
+    await page.screenshot(path=pictures / "recovery-codes.png", full_page=True)
+    assert len(codes) == 10
+    assert await serious_faults(page) == []
+
+    await page.get_by_role("link", name="I have stored them").click()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("User name").fill("tova")
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_have_text("User name, password or code is wrong.")
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("textbox", name="Code").fill(codes[0])
+    await page.screenshot(path=pictures / "sign-in.png", full_page=True)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/")
+    await page.goto("/account/second-factor")
+    await expect(page.get_by_text("Recovery codes left: 9.")).to_be_visible()
     await page.context.close()
 
 
