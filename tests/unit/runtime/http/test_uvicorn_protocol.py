@@ -5,10 +5,12 @@ and adapt it before raising the version here.
 """
 
 import contextlib
+import gc
 import inspect
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
@@ -278,6 +280,22 @@ def test_no_browser_guesses_what_a_response_is(server: RunningServer, path: byte
         head = read_response(client, until=b"\r\n\r\n").lower()
 
     assert head.count(b"x-content-type-options: nosniff") == 1
+
+
+def test_ended_connections_leave_nothing_to_collect(server: RunningServer) -> None:
+    """The services collect garbage rarely: a connection in a cycle would occupy memory for long."""
+    ended: weakref.WeakSet[Any] = weakref.WeakSet()
+    gc.collect()
+    gc.disable()
+    try:
+        for sent in (GET % b"short", UNFINISHED, UNFINISHED_BODY, b"POST /short"):
+            with server.connect(sent):
+                wait_until(lambda: server.connections == 1)
+                ended.update(server.server.server_state.connections)
+            wait_until(lambda: server.connections == 0)
+        wait_until(lambda: len(ended) == 0)
+    finally:
+        gc.enable()
 
 
 def test_what_is_not_http_is_refused(server: RunningServer) -> None:

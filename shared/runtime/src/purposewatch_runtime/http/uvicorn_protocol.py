@@ -83,7 +83,10 @@ class StrictConnection(h11.Connection):
         self._on_headers = on_headers
         self._on_request = on_request
 
-    @property
+    def detach(self) -> None:
+        """Call nothing any more, so that the connection's objects form no cycle."""
+        self._on_headers = self._on_request = _ignore
+
     def is_receiving(self) -> bool:
         """Whether the client may still be sending a request that nobody will read."""
         return self.their_state in (h11.SEND_BODY, h11.ERROR)
@@ -102,6 +105,10 @@ class StrictConnection(h11.Connection):
                 message = "Content-Length beside Transfer-Encoding, or before HTTP/1.1"
                 raise h11.RemoteProtocolError(message)
         return event
+
+
+def _ignore() -> None:
+    pass
 
 
 class BoundedProtocol(H11Protocol):
@@ -134,7 +141,7 @@ class BoundedProtocol(H11Protocol):
             transport,
             self.loop,
             send_timeout=self._limits.send_timeout,
-            is_receiving=lambda: self._strict.is_receiving,
+            is_receiving=self._strict.is_receiving,
         )
         super().connection_made(closing)
         place, evicted = self._bounds.open_connections.admit(self)
@@ -156,6 +163,7 @@ class BoundedProtocol(H11Protocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+        self._strict.detach()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what arrives after the last response is discarded."""
