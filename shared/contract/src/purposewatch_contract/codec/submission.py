@@ -21,13 +21,12 @@ from purposewatch_contract.submission import TIME_PATTERN
 
 # One match is several times as fast as three. INVARIANT: none of the three matches a line break.
 _ENVELOPE = re.compile(
-    "\n".join(
+    f"(?!{unanchored(terms.TELEPHONE_PATTERN)}\n)"
+    + "\n".join(
         (unanchored(terms.IDENTIFIER_PATTERN), unanchored(terms.SOURCE_PATTERN), TIME_PATTERN)
     ),
     re.ASCII,
 )
-_TELEPHONE = re.compile(terms.TELEPHONE_PATTERN)
-_DOT_SEGMENT = re.compile(terms.DOT_SEGMENT_PATTERN)
 _SUBJECT_KEY = b'"subject_id"'
 _SUBJECT_FIELD = re.compile(rb'"subject_id"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
 _SUBJECT = re.compile(unanchored(terms.SUBJECT_PATTERN))
@@ -115,8 +114,7 @@ def _with_cached_flow(
     if (
         value.count(b'"') - data.count(b'"') != 2 * strings
         or _ENVELOPE.fullmatch(f"{envelope.id}\n{envelope.source}\n{envelope.time}") is None
-        or _TELEPHONE.search(envelope.id) is not None
-        or _DOT_SEGMENT.search(envelope.source) is not None
+        or "/." in envelope.source
         or (trace is not None and not terms.is_traceparent(trace))
         or time.tzinfo is None
         or _SUBJECT.fullmatch(subject_id) is None
