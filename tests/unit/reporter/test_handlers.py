@@ -1,9 +1,11 @@
 """What a recorded batch shows in the metrics."""
 
+from structlog.testing import capture_logs
+
 from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_runtime import metrics as m
-from tests.unit.reporter.records import in_topic, verdict
+from tests.unit.reporter.records import dead_letter, in_topic, verdict
 
 TOPIC = "data-access.verdicts"
 
@@ -60,3 +62,20 @@ async def test_violations_and_statements_are_counted_by_what_they_are_about(
     assert sample(decisions, statement=statement, grade="omitted") == 3
     assert sample(decisions, statement=statement, grade="clear") == 1
     assert sample(decisions, statement=statement, grade="none") == 1
+
+
+async def test_suspect_records_are_counted_and_logged(ledger_writer: LedgerWriter) -> None:
+    """Of either topic, once for a batch."""
+    metric_set = m.MetricSet("reporter", version="0")
+    handlers = Handlers(ledger_writer, metric_set)
+    elsewhere = verdict(offset=0, prefix="elsewhere")
+
+    with capture_logs() as logs:
+        await handlers.verdicts(in_topic(TOPIC, [elsewhere, elsewhere, verdict(offset=0)]))
+        letters = [dead_letter(offset=1, prefix="elsewhere"), dead_letter(offset=1)]
+        await handlers.dead_letters(in_topic("dead-letters", letters))
+
+    name = m.RECORDED_DEAD_LETTERS.exported_name
+    assert metric_set.registry.get_sample_value(name, {"error_class": "suspect"}) == 3
+    lines = [line for line in logs if line["event"] == "records that no service can have written"]
+    assert [line["records"] for line in lines] == [2, 1]

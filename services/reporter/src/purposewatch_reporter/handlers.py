@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from purposewatch_contract import ErrorClass
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import Outcome
 from purposewatch_reporter.ledger.batches import Receipt
@@ -58,6 +59,8 @@ class Handlers:
         counter(m.RECORDED_DUPLICATES).labels("different").inc(receipt.conflicts)
         for error_class, count in receipt.dead_letters.items():
             counter(m.RECORDED_DEAD_LETTERS).labels(error_class).inc(count)
+        if suspects := receipt.dead_letters[ErrorClass.SUSPECT]:
+            _log.error("records that no service can have written", records=suspects)
 
 
 def _violations(groups: Iterable[Group]) -> Counter[tuple[str, ...]]:

@@ -5,7 +5,12 @@ from typing import Any
 
 from sqlalchemy import update
 
-from purposewatch_reporter.alerts.notices import NoticeKind, end_notice, raise_notice
+from purposewatch_reporter.alerts.notices import (
+    NoticeKind,
+    end_notice,
+    raise_notice,
+    raise_suspect_notices,
+)
 from purposewatch_reporter.alerts.routing import AppriseSpec, Route, Routing
 from purposewatch_reporter.findings.group import digest
 from purposewatch_reporter.store import tables
@@ -170,6 +175,27 @@ async def test_an_id_with_two_contents_is_a_notice_of_its_publisher(bench: Bench
     await bench.advance()
     [notice] = await bench.rows(tables.notices)
     assert (notice.kind, notice.key, notice.episode_count) == ("conflict", "crm", 3)
+    bench.later(minutes=11)
+    await bench.advance()
+    [notice] = await bench.rows(tables.notices)
+    assert (notice.state, notice.quiet_time) == ("quiet", bench.now)
+
+
+async def test_a_notice_about_suspect_records_ends_by_itself(bench: Bench) -> None:
+    """After the quiet period, as one about conflicts; nobody can say that the cause is gone."""
+    row = {
+        "origin_topic": "data-access.verdicts",
+        "origin_partition": 1,
+        "origin_offset": 42,
+        "reason": "the record is about an event beyond the end of its log",
+    }
+    async with bench.database.writing() as connection:
+        await raise_suspect_notices(connection, [row, row], bench.now)
+    await bench.advance()
+    [notice] = await bench.rows(tables.notices)
+    assert (notice.kind, notice.key, notice.state) == ("suspect", row["origin_topic"], "firing")
+    assert (notice.severity, notice.episode_count) == ("critical", 2)
+    assert "partition 1, offset 42 of `data-access.verdicts`" in notice.summary
     bench.later(minutes=11)
     await bench.advance()
     [notice] = await bench.rows(tables.notices)
