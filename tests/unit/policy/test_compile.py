@@ -18,7 +18,17 @@ def test_role_has_the_statements_that_cover_it() -> None:
 
 def test_every_known_role_has_sets() -> None:
     """A role without a statement of its own is known, an undefined one is not."""
-    assert set(VOCABULARY.roles) == set(COMPILED.for_role)
+    assert all(COMPILED.for_role[role].statements is not None for role in VOCABULARY.roles)
+    with pytest.raises(KeyError):
+        COMPILED.for_role["stranger"]
+
+
+def test_sets_of_a_role_are_made_when_a_flow_needs_them() -> None:
+    """Loading a policy with thousands of roles makes no sets for each of them."""
+    compiled = CompiledPolicy(POLICY, VOCABULARY)
+    assert (len(compiled.for_role), len(compiled.prohibited_for_role)) == (0, 0)
+    assert compiled.for_role["reader"] is compiled.for_role["reader"]
+    assert set(compiled.for_role) == {"reader"}
 
 
 def test_sets_for_a_role_agree_with_those_of_all_statements() -> None:
@@ -34,7 +44,7 @@ def test_roles_with_the_same_statements_share_sets() -> None:
     """Roles that the policy treats alike share their sets."""
     one_for_all = [replace(each, roles=None) for each in STATEMENTS]
     compiled = CompiledPolicy(policy(*one_for_all), VOCABULARY)
-    assert {id(compiled)} == {id(sets) for sets in compiled.for_role.values()}
+    assert {id(compiled)} == {id(compiled.for_role[role]) for role in VOCABULARY.roles}
 
 
 def test_term_outside_the_vocabulary_is_refused() -> None:

@@ -1,17 +1,20 @@
 """Compiles one version of a policy, with its vocabulary, into sets of statements."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TypeVar
 
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.languages.english import operation_phrase
-from purposewatch_policy.model import Effect, Policy, Statement
+from purposewatch_policy.model import DefinedTerm, Policy, Statement
 from purposewatch_policy.overlap import OverlapSets
-from purposewatch_policy.statement_sets import StatementSets, covering
+from purposewatch_policy.statement_sets import StatementSets, covering, positions
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, stated_term
+
+_Value = TypeVar("_Value")
 
 
 class CompiledPolicy(StatementSets):
@@ -23,6 +26,8 @@ class CompiledPolicy(StatementSets):
 
     __slots__ = (
         "_by_id",
+        "_overlaps_of",
+        "_sets_of",
         "begins",
         "digest",
         "for_role",
@@ -46,11 +51,15 @@ class CompiledPolicy(StatementSets):
         self.until = policy.in_force_until and policy.in_force_until.astimezone(UTC)
         self._by_id = {statement.id: statement for statement in policy.statements}
         self.role = covering(policy.statements, vocabulary.roles, lambda each: each.roles)
-        self.for_role = self._by_role()
+        self._sets_of: dict[int, StatementSets] = {self.everything: self}
+        self.for_role: Mapping[str, StatementSets] = _OnDemand(self._sets_for_role)
         """The statements that cover each role, as a policy of their own."""
         self.overlaps = OverlapSets(self, vocabulary)
         """What the prohibitions overlap, numbered as all statements are."""
-        self.prohibited_for_role = self._prohibited_by_role()
+        self._overlaps_of: dict[int, OverlapSets | None] = {0: None}
+        self.prohibited_for_role: Mapping[str, OverlapSets | None] = _OnDemand(
+            self._prohibited_for_role
+        )
         """What those prohibitions overlap that overlap each role; `None` if there are none."""
         self.outside = frozenset(
             term
@@ -89,35 +98,40 @@ class CompiledPolicy(StatementSets):
             for dimension in Dimension
         )
 
-    def _by_role(self) -> dict[str, StatementSets]:
-        """Return the sets for each role; roles with the same statements share them."""
-        sets: dict[int, StatementSets] = {self.everything: self}
-        for members in self.role.values():
-            if members not in sets:
-                statements = tuple(
-                    each for bit, each in enumerate(self.statements) if members >> bit & 1
-                )
-                sets[members] = StatementSets(statements, self.vocabulary)
-        return {role: sets[members] for role, members in self.role.items()}
+    def _sets_for_role(self, role: str) -> StatementSets:
+        """Return the sets for one role; roles with the same statements share them."""
+        members = self.role[role]
+        if members not in self._sets_of:
+            self._sets_of[members] = self._only(members)
+        return self._sets_of[members]
 
-    def _prohibited_by_role(self) -> dict[str, OverlapSets | None]:
-        """Return the sets for each role; roles with the same prohibitions share them."""
-        prohibitions = [
-            (1 << bit, each)
-            for bit, each in enumerate(self.statements)
-            if each.effect is Effect.PROHIBIT
-        ]
-        sets: dict[int, OverlapSets | None] = {0: None}
-        by_role = {}
-        for role in self.vocabulary.roles:
-            members = self.overlaps.terms(Dimension.ROLE)[role] & self.prohibits
-            if members not in sets:
-                statements = tuple(each for bit, each in prohibitions if members & bit)
-                sets[members] = OverlapSets(
-                    StatementSets(statements, self.vocabulary), self.vocabulary
-                )
-            by_role[role] = sets[members]
-        return by_role
+    def _prohibited_for_role(self, role: str) -> OverlapSets | None:
+        """Return the sets for one role; roles with the same prohibitions share them."""
+        members = self.overlaps.terms(Dimension.ROLE)[role] & self.prohibits
+        if members not in self._overlaps_of:
+            self._overlaps_of[members] = OverlapSets(self._only(members), self.vocabulary)
+        return self._overlaps_of[members]
+
+    def _only(self, members: int) -> StatementSets:
+        return StatementSets(
+            tuple(self.statements[bit] for bit in positions(members)), self.vocabulary
+        )
+
+
+class _OnDemand(dict[str, _Value]):
+    """A mapping whose values are made when they are first asked for.
+
+    A policy may have thousands of roles, few of which the events of one process are about.
+    """
+
+    def __init__(self, make: Callable[[str], _Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: str) -> _Value:
+        """Make a value. Raises `KeyError` for a key that there is no value for."""
+        value = self[key] = self._make(key)
+        return value
 
 
 def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
@@ -128,18 +142,18 @@ def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
     in them does, because decisions and explanations depend on it. The findings of `policy lint`
     that the author accepts make no difference either: they are not part of what is declared.
     """
-    declared = asdict(policy)
-    for statement in declared["statements"]:
-        del statement["accepted_findings"]
-    content = {"policy": declared, "vocabulary": vocabulary.canonical()}
+    content = {"policy": policy, "vocabulary": vocabulary.canonical()}
     canonical = json.dumps(
-        content, default=_instant, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        content, default=_plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True
     )
     return sha256(canonical.encode()).hexdigest()
 
 
-def _instant(value: object) -> str:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, Policy | Statement | DefinedTerm):
+        names = (each.name for each in fields(value))
+        return {name: getattr(value, name) for name in names if name != "accepted_findings"}
     message = f"a policy cannot contain a {type(value).__name__}"
     raise TypeError(message)

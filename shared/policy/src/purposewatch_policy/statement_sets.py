@@ -6,7 +6,7 @@ bit is the first statement in file order.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from purposewatch_policy.languages.english import permission
 from purposewatch_policy.model import Effect, Statement
@@ -143,6 +143,14 @@ def covering(
 ) -> dict[str, int]:
     """Return for each term the statements that cover it by what they name in its dimension."""
     return _flattened(_levels(statements, taxonomy, names))
+
+
+def positions(members: int) -> Iterator[int]:
+    """Yield the members of a bit set in order."""
+    while members:
+        lowest = members & -members
+        yield lowest.bit_length() - 1
+        members ^= lowest
 
 
 def _set(members: Iterable[bool]) -> int:

@@ -8,9 +8,10 @@ from purposewatch_policy.decide import decide_under
 from purposewatch_policy.decision import CategoryDecision, Dimension
 from purposewatch_policy.diff.compare import Cause, ChangedBox, ChangeKind, compare
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.flow_space import Box, FlowSpace, Region, describe_box, positions
+from purposewatch_policy.flow_space import Box, FlowSpace, Region, describe_box
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import nearest_miss
+from purposewatch_policy.statement_sets import positions
 from purposewatch_policy.vocabulary import NOUNS, Taxonomy
 
 _PERMISSIONS = (ChangeKind.PERMITTED, ChangeKind.WITHDRAWN)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from purposewatch_policy.flow_space import Axis, Box, FlowSpace
 from purposewatch_policy.model import Effect
+from purposewatch_policy.nearest import first
 
 
 class ChangeKind(StrEnum):
@@ -140,16 +141,16 @@ class _Comparison:
         permits = statements & self._permits & ~self._old if not hinders else 0
         if permits and not permitted:
             return Cause(
-                ChangeKind.PERMITTED, _first(permits), _first(hindered) if hindered else None
+                ChangeKind.PERMITTED, first(permits), first(hindered) if hindered else None
             )
         if permitted and not permits:
             return Cause(
-                ChangeKind.WITHDRAWN, _first(permitted), _first(hinders) if hinders else None
+                ChangeKind.WITHDRAWN, first(permitted), first(hinders) if hinders else None
             )
         if forbade and not forbids and not permits:
-            return Cause(ChangeKind.LIFTED, _first(forbade))
+            return Cause(ChangeKind.LIFTED, first(forbade))
         if forbids and not forbade and not permitted:
-            return Cause(ChangeKind.PROHIBITED, _first(forbids))
+            return Cause(ChangeKind.PROHIBITED, first(forbids))
         return None
 
     def _paths(self, number: int, box: Box) -> Iterator[tuple[Cause, Box]]:
@@ -185,7 +186,3 @@ def _joined(found: list[ChangedBox], axes: int) -> list[ChangedBox]:
             ]
         if len(found) == before:
             return found
-
-
-def _first(statements: int) -> int:
-    return (statements & -statements).bit_length() - 1

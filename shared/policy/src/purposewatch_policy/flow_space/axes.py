@@ -3,7 +3,7 @@
 They are read off the compiled policies' own bit sets, so they cannot disagree with decisions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 from purposewatch_policy.flow_space.term_sets import branches
 from purposewatch_policy.model import Statement
+from purposewatch_policy.statement_sets import positions
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, stated_term
 
 
@@ -193,11 +194,3 @@ def _side_by_side(versions: Sequence[CompiledPolicy], sets: Sequence[int]) -> in
         joined |= members << shift
         shift += len(version.statements)
     return joined
-
-
-def positions(members: int) -> Iterator[int]:
-    """Yield the members of a bit set in order."""
-    while members:
-        lowest = members & -members
-        yield lowest.bit_length() - 1
-        members ^= lowest

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.flow import MAX_FACTS, Flow
-from purposewatch_policy.flow_space.axes import Axis, Days, axes_of, positions
+from purposewatch_policy.flow_space.axes import Axis, Days, axes_of
+from purposewatch_policy.statement_sets import positions
 from purposewatch_policy.vocabulary import FlowTerms
 
 Box: TypeAlias = tuple[int, ...]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from purposewatch_policy.flow_space import Box, FlowSpace, positions
+from purposewatch_policy.flow_space import Box, FlowSpace
 from purposewatch_policy.lint.finding import Finding, Related, Severity, cited, joined
 from purposewatch_policy.lint.rules import DUPLICATE_STATEMENT, SHADOWED_STATEMENT
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Statement
+from purposewatch_policy.statement_sets import positions
 
 _FIELDS = {
     "role": "roles",
