@@ -1,5 +1,6 @@
 """A newcomer finds the term, in the vocabularies of both policies."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,9 @@ QUERIES = [
     ("number plate", WEWORK, "user.government_id.vehicle_registration"),
     ("车牌", WEWORK, "user.government_id.vehicle_registration"),
     ("车牌号码", WEWORK, "user.government_id.vehicle_registration"),
+    ("車牌", WEWORK, "user.government_id.vehicle_registration"),
+    ("電話號碼", WEWORK, "user.contact.phone_number"),
+    ("門禁", WEWORK, "essential.service.access_control"),
     ("driver's license", WEWORK, "user.government_id.drivers_license_number"),
     ("driving licence", WEWORK, "user.government_id.drivers_license_number"),
     ("email", WEWORK, "user.contact.email"),
@@ -68,6 +72,7 @@ QUERIES = [
     ("verify identity", LINGGAN, "essential.service.authentication"),
     ("身份验证", LINGGAN, "essential.service.authentication"),
     ("sign-in", WEWORK, "user.authorization.credentials"),
+    ("verifying identities", WEWORK, "essential.service.authentication"),
     ("fraud", WEWORK, "essential.fraud_detection"),
     ("anti-fraud", WEWORK, "essential.fraud_detection"),
     ("反欺诈", LINGGAN, "essential.fraud_detection"),
@@ -155,6 +160,26 @@ def test_search_can_be_restricted_to_a_dimension() -> None:
     assert found[0].entry.term == "essential.service.parking"
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("notification", "notification"),  # the word itself
+        ("notif", "notification"),  # its beginning
+        ("notifying", "notification"),  # another ending
+        ("notificaton", "notification"),  # misspelt
+        ("notifications", "notification"),  # the plural
+        ("organize", "organise"),  # American spelling
+        ("電話", "电话"),  # traditional characters
+    ],
+)
+def test_words_match_in_several_ways(query: str, text: str) -> None:
+    """A word is found by its beginning, with another ending, misspelt or spelt otherwise."""
+    entries = {"a": TermEntry("a", label={"en": text}), "b": TermEntry("b", label={"en": "other"})}
+    vocabulary = replace(Vocabulary.of(), purposes=Taxonomy("purpose", entries))
+    assert terms(VocabularySearch(vocabulary).search(query)) == ["a"]
+    assert terms(VocabularySearch(vocabulary).search("nothing")) == []
+
+
 def test_whole_name_of_a_term_comes_first() -> None:
     """What names the term itself is better than a word in the labels of others."""
     found = index(WEWORK).search("advertising")
@@ -168,8 +193,7 @@ def test_better_matches_come_first() -> None:
         "b": TermEntry("b", synonyms={"en": ("storm",)}),
         "c": TermEntry("c", label={"en": "storm"}),
     }
-    plain = Vocabulary.of()
-    vocabulary = Vocabulary(**{**plain.taxonomies(), "purposes": Taxonomy("purpose", entries)})
+    vocabulary = replace(Vocabulary.of(), purposes=Taxonomy("purpose", entries))
     assert terms(VocabularySearch(vocabulary).search("storm")) == ["c", "b", "a"]
 
 

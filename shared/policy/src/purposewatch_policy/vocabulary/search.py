@@ -5,13 +5,13 @@ matches a word of a text if they are equal, if it begins it, if both have the sa
 looks like a misspelling of it. Rare words count more than frequent ones.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 from math import log
-from os.path import commonpath
 
 from purposewatch_policy.vocabulary.model import TermEntry, Vocabulary
 from purposewatch_policy.vocabulary.words import words_of
@@ -27,11 +27,12 @@ _LEAST_SHARE = 0.5
 _BEGINNING = 0.85
 _SAME_STEM = 0.75
 _SHORTEST_STEM = 5
-_LONGEST_ENDING = 5
+_LONGEST_ENDING = 7
 _MISSPELT = 0.8
 """The least similarity of a misspelling, and what it counts at most."""
 _SHORTEST_MISSPELT = 4
 _LENGTH_TOLERANCE = 2
+_LAST_CHARACTER = "\U0010ffff"
 
 
 class MatchedField(StrEnum):
@@ -78,7 +79,7 @@ class _Text:
 class VocabularySearch:
     """An index of one vocabulary. Immutable by convention; its texts are folded once."""
 
-    __slots__ = ("_occurrences", "_owners", "_texts")
+    __slots__ = ("_occurrences", "_owners", "_texts", "_words")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Index every term of every dimension."""
@@ -94,6 +95,7 @@ class VocabularySearch:
                         self._occurrences[word].add(len(self._texts))
                     self._texts.append(_Text(len(self._owners), field, language, text, words))
                 self._owners.append((dimension, entry, depth))
+        self._words = sorted(self._occurrences)
 
     def search(
         self, query: str, *, dimension: str | None = None, limit: int = 10
@@ -106,29 +108,54 @@ class VocabularySearch:
         qualities = [self._qualities(word) for word in dict.fromkeys(wanted)]
         rarities = [self._rarity(by_text) for by_text in qualities]
         matches = [
-            match
+            (self._owners[owner][2], self._match(owner, texts, qualities, rarities))
             for owner, texts in self._by_owner(qualities).items()
             if dimension in (None, self._owners[owner][0])
-            and (match := self._match(owner, texts, qualities, rarities)).score >= _LEAST_SCORE
         ]
-        depths = {(each[0], each[1].term): each[2] for each in self._owners}
-        matches.sort(
-            key=lambda each: (-round(each.score, 6), depths[each.dimension, each.entry.term])
+        least = max(
+            _LEAST_SCORE, _LEAST_SHARE * max((match.score for _, match in matches), default=0.0)
         )
-        least = matches[0].score * _LEAST_SHARE if matches else 0.0
-        return tuple(each for each in matches if each.score >= least)[:limit]
+        matches.sort(key=lambda each: (-round(each[1].score, 6), each[0]))
+        return tuple(match for _, match in matches if match.score >= least)[:limit]
 
     def _qualities(self, word: str) -> dict[int, float]:
         """Return how well a word of the query matches in each text in which it does."""
-        is_known = word in self._occurrences
         qualities: dict[int, float] = {}
-        for known, texts in self._occurrences.items():
-            quality = 1.0 if known == word else _likeness(word, known, is_known=is_known)
-            if quality:
-                qualities.update(
-                    (text, quality) for text in texts if quality > qualities.get(text, 0.0)
-                )
+        for known, quality in self._similar(word):
+            for text in self._occurrences[known]:
+                qualities[text] = max(quality, qualities.get(text, 0.0))
         return qualities
+
+    def _similar(self, word: str) -> Iterator[tuple[str, float]]:
+        """Yield the indexed words that a word of the query may mean, and how alike they are.
+
+        A word that is in the index is taken as spelt as it was meant.
+        """
+        if word in self._occurrences:
+            yield word, 1.0
+        elif len(word) >= _SHORTEST_MISSPELT:
+            yield from self._misspelt(word)
+        if len(word) > 1:
+            stem = word[:_SHORTEST_STEM]
+            for known in self._beginning_with(stem):
+                if known.startswith(word):
+                    if known != word:
+                        yield known, _BEGINNING
+                elif len(stem) == _SHORTEST_STEM and _have_same_stem(word, known):
+                    yield known, _SAME_STEM
+
+    def _beginning_with(self, start: str) -> list[str]:
+        first = bisect_left(self._words, start)
+        return self._words[first : bisect_left(self._words, start + _LAST_CHARACTER, first)]
+
+    def _misspelt(self, word: str) -> Iterator[tuple[str, float]]:
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(word)  # what is known about the second sequence is kept
+        for known in self._words:
+            if abs(len(word) - len(known)) <= _LENGTH_TOLERANCE:
+                matcher.set_seq1(known)
+                if matcher.quick_ratio() >= _MISSPELT and (ratio := matcher.ratio()) >= _MISSPELT:
+                    yield known, ratio * _MISSPELT
 
     def _rarity(self, by_text: Mapping[int, float]) -> float:
         best = max(by_text.values(), default=0.0)
@@ -179,25 +206,10 @@ def _texts_of(entry: TermEntry) -> Iterator[tuple[MatchedField, str | None, str,
         yield MatchedField.DESCRIPTION, language, description, description
 
 
-def _likeness(word: str, known: str, *, is_known: bool) -> float:
-    """Return how alike a word of the query and an indexed one are, 0 if they are not.
-
-    A word that is in the index is taken as spelt as it was meant.
-    """
-    if known.startswith(word) and len(word) > 1:
-        return _BEGINNING
-    common = len(commonpath((word, known)))
-    longest = max(len(word), len(known))
-    if common >= _SHORTEST_STEM and longest - common <= _LONGEST_ENDING:
-        return _SAME_STEM
-    if (
-        is_known
-        or len(word) < _SHORTEST_MISSPELT
-        or abs(len(word) - len(known)) > _LENGTH_TOLERANCE
-    ):
-        return 0.0
-    matcher = SequenceMatcher(None, word, known)
-    if matcher.real_quick_ratio() < _MISSPELT or matcher.quick_ratio() < _MISSPELT:
-        return 0.0
-    ratio = matcher.ratio()
-    return ratio * _MISSPELT if ratio >= _MISSPELT else 0.0
+def _have_same_stem(word: str, known: str) -> bool:
+    """Whether two words that begin alike differ in their endings only."""
+    common = next(
+        (at for at, (one, other) in enumerate(zip(word, known, strict=False)) if one != other),
+        min(len(word), len(known)),
+    )
+    return max(len(word), len(known)) - common <= _LONGEST_ENDING
