@@ -13,12 +13,15 @@ import uvicorn
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from purposewatch_contract.codec import FastSubmissionCodec
+from purposewatch_ingest import admission
 from purposewatch_ingest.http.events import RequestLimits
 from purposewatch_runtime.kafka import OutgoingRecord
 from purposewatch_runtime.metrics import MetricSet
 from tests.unit.ingest.conftest import KEY, QUIET_KEY, FakeProducer
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
+Post: TypeAlias = Callable[[list[dict[str, Any]], str], asyncio.Task[httpx.Response]]
 
 BATCHED = "application/cloudevents-batch+json"
 _SOON_SECONDS = 5.0
@@ -165,24 +168,66 @@ async def test_a_publisher_that_fills_its_slots_keeps_no_other_out(
         assert sorted([await status(each) for each in noisy]) == [202] * 2 + [503] * 8
 
 
-async def test_an_event_does_not_wait_behind_large_batches(
-    api: FastAPI, producer: FakeProducer, event: MakeEvent
-) -> None:
-    """A single event overtakes batches of another publisher that came before it."""
-    batch = json.dumps([event() for _ in range(100)]).encode()
+@pytest.fixture
+async def post(api: FastAPI) -> AsyncIterator[Post]:
+    """Begin to post a batch, without sockets."""
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(api), base_url="http://ingest"
     ) as client:
 
-        def post(body: bytes, key: str) -> asyncio.Task[httpx.Response]:
+        def begin(events: list[dict[str, Any]], key: str) -> asyncio.Task[httpx.Response]:
             headers = {"Content-Type": BATCHED, "Authorization": f"Bearer {key}"}
+            body = json.dumps(events).encode()
             return asyncio.create_task(client.post("/v1/events", content=body, headers=headers))
 
-        noisy = [post(batch, KEY) for _ in range(4)]
-        quiet = post(json.dumps([quiet_event(event)]).encode(), QUIET_KEY)
-        assert (await quiet).status_code == 202
-        assert len(producer.records) == 1
-        assert {202} == {(await each).status_code for each in noisy}
+        yield begin
+
+
+async def test_an_event_does_not_wait_behind_large_batches(
+    post: Post, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """A single event overtakes batches of another publisher that came before it."""
+    noisy = [post([event() for _ in range(100)], KEY) for _ in range(4)]
+    quiet = post([quiet_event(event)], QUIET_KEY)
+    assert (await quiet).status_code == 202
+    assert len(producer.records) == 1
+    assert {202} == {(await each).status_code for each in noisy}
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change", "most"),
+    [
+        (FastSubmissionCodec, "decode", {}, 20),
+        (admission, "did_you_mean", {"data_categories": ["user.contct", "user.nme"]}, 2),
+    ],
+    ids=["slices of a batch", "suggestions of an event"],
+)
+async def test_the_event_loop_is_held_for_one_slice_at_a_time(  # noqa: PLR0917 - a table
+    post: Post,
+    event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    change: dict[str, Any],
+    most: int,
+) -> None:
+    """Whatever is waiting, the event loop does a bounded part of it before all else that is due."""
+    calls = 0
+    original = getattr(owner, name)
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, name, counting)
+    noisy = [post([event(change) for _ in range(60)], KEY) for _ in range(4)]
+    at_once = []
+    while not all(each.done() for each in noisy):
+        before = calls
+        await asyncio.sleep(0)
+        at_once.append(calls - before)
+    assert max(at_once) == most
 
 
 async def test_refused_keys_are_logged_with_their_address_at_a_bounded_rate(

@@ -195,6 +195,16 @@ async def test_problem_lists_only_so_many_errors(
     assert found["detail"].startswith("1000 of 1000 events refused")
 
 
+async def test_problem_suggests_terms_for_the_first_events(
+    client: httpx.AsyncClient, event: MakeEvent
+) -> None:
+    """Suggestions take time, so that only so many events of a batch get one."""
+    batch = [event(), *(event({"purpose": "marketin"}, id=f"e-{n}") for n in range(30))]
+    found = problem(await post(client, batch, BATCHED), 422, "invalid-event")
+    suggested = [each["index"] for each in found["errors"] if "did you mean" in each["detail"]]
+    assert (len(found["errors"]), suggested) == (30, [1, 2, 3, 4])
+
+
 async def test_answers_and_logs_never_show_personal_values(
     client: httpx.AsyncClient, producer: FakeProducer, event: MakeEvent
 ) -> None:

@@ -37,8 +37,8 @@ UNREGISTERED = "_unregistered"
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SUGGESTIONS = 4
-_MAX_EVENTS_WITH_SUGGESTIONS = 8
-"""Finding the nearest term is slow: the other refused events of a batch get no suggestion."""
+MAX_EVENTS_WITH_SUGGESTIONS = 4
+"""Finding the nearest term takes milliseconds: further events of a batch get no suggestion."""
 
 
 class AdmittedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -124,7 +124,7 @@ class AdmissionBatch:
         self._rules = rules
         self.now = now
         self._accepted_text = _in_utc(now)
-        self._refused = 0
+        self._suggested = 0
 
     def admit(
         self,
@@ -133,11 +133,13 @@ class AdmissionBatch:
         origin: str,
         traceparent: str | None = None,
         publisher: Publisher | None = None,
+        suggest: bool = True,
     ) -> AdmittedEvent | RefusedEvent:
         """Admit or refuse the event in this JSON text.
 
         `publisher` is the authenticated one; without it the event's source names the publisher.
-        `traceparent` is the transport's, used when the event has none.
+        `traceparent` is the transport's, used when the event has none. Without `suggest` no time is
+        spent on finding terms for unknown ones.
 
         The content digest is BLAKE2b-128 of the JSON text `[type, time in UTC, data]`, in which
         names are sorted, data categories are sorted and absent fields are left out.
@@ -145,9 +147,8 @@ class AdmissionBatch:
         try:
             event = self._admission.submissions.decode(text)
             publisher = publisher or self._publisher_of(event.source)
-            digested = self._check(event, publisher)
+            digested = self._check(event, publisher, suggest=suggest)
         except RefusedError as error:
-            self._refused += 1
             return RefusedEvent(publisher.name if publisher else UNREGISTERED, error)
         self._admission.submissions.cache_flow(event)
         controller = event.flow.terms.controller
@@ -179,7 +180,7 @@ class AdmissionBatch:
             raise RefusedError(ErrorClass.UNKNOWN_PUBLISHER, FieldError("/source", detail))
         return publisher
 
-    def _check(self, event: DecodedSubmission, publisher: Publisher) -> str:
+    def _check(self, event: DecodedSubmission, publisher: Publisher, *, suggest: bool) -> str:
         """Check what the contract alone can't tell; return the flow's part of the digested text."""
         own = f"/{publisher.name}"
         if event.source != own and not event.source.startswith(own + "/"):
@@ -190,7 +191,7 @@ class AdmissionBatch:
             raise _refused_controller(event.flow.terms.controller, publisher, self._rules)
         known = self._admission.flows.get(event.flow.text)
         if known is None or known.vocabulary is not vocabulary:
-            known = self._look_up_terms(event.flow, vocabulary)
+            known = self._look_up_terms(event.flow, vocabulary, suggest=suggest)
         if not _EARLIEST <= event.time <= self.now + self._rules.max_future:
             seconds = self._rules.max_future.total_seconds()
             detail = (
@@ -202,11 +203,14 @@ class AdmissionBatch:
             raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))
         return known.digested
 
-    def _look_up_terms(self, flow: DecodedFlow, vocabulary: Vocabulary) -> _KnownFlow:
+    def _look_up_terms(
+        self, flow: DecodedFlow, vocabulary: Vocabulary, *, suggest: bool
+    ) -> _KnownFlow:
         """Look the terms of a flow up, and cache it if the vocabulary has them all."""
         unknown = find_unknown_terms(vocabulary, flow.terms)
         if unknown:
-            suggest = self._refused < _MAX_EVENTS_WITH_SUGGESTIONS
+            suggest = suggest and self._suggested < MAX_EVENTS_WITH_SUGGESTIONS
+            self._suggested += suggest
             errors = _unknown_terms(unknown, flow.terms, vocabulary, suggest=suggest)
             raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
         known = _KnownFlow(vocabulary, _digested(flow.terms))

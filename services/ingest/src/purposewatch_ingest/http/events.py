@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from purposewatch_contract import ErrorClass
 from purposewatch_contract.submission import RefusedError
-from purposewatch_ingest.admission import AdmittedEvent, RefusedEvent
+from purposewatch_ingest.admission import (
+    MAX_EVENTS_WITH_SUGGESTIONS,
+    AdmittedEvent,
+    RefusedEvent,
+)
 from purposewatch_ingest.content_modes import (
     BATCHED,
     BINARY,
@@ -143,19 +148,20 @@ class EventsEndpoint:
     ) -> list[AdmittedEvent | RefusedEvent]:
         """Admit events under one set of rules, and let other requests run between slices."""
         batch = self._ingest.begin_batch()
-
-        def admit(some: Sequence[bytes]) -> list[AdmittedEvent | RefusedEvent]:
-            return [
-                batch.admit(text, origin="http", traceparent=traceparent, publisher=publisher)
-                for text in some
-            ]
-
+        admit = partial(
+            batch.admit, origin="http", traceparent=traceparent, publisher=publisher, suggest=False
+        )
         if len(texts) <= _SLICE:
-            return admit(texts)
-        results: list[AdmittedEvent | RefusedEvent] = []
-        for start in range(0, len(texts), _SLICE):
+            results = [admit(text) for text in texts]
+        else:
+            results = []
+            for start in range(0, len(texts), _SLICE):
+                async with self._shares.turn(publisher.name):
+                    results += [admit(text) for text in texts[start : start + _SLICE]]
+        refused = [index for index, each in enumerate(results) if isinstance(each, RefusedEvent)]
+        for index in refused[:MAX_EVENTS_WITH_SUGGESTIONS]:
             async with self._shares.turn(publisher.name):
-                results += admit(texts[start : start + _SLICE])
+                results[index] = admit(texts[index], suggest=True)
         return results
 
     async def _publish(self, admitted: list[AdmittedEvent]) -> None:

@@ -80,14 +80,15 @@ class RequestShares:
     async def turn(self, publisher: str) -> AsyncIterator[None]:
         """Hold the event loop for one slice of a large request, then let the others have it.
 
-        INVARIANT: between two slices the event loop runs everything else that is ready.
+        INVARIANT: between two slices, of whatever requests, the event loop runs everything else
+        that is ready.
         """
         ticket = await self._turns.acquire(publisher, 1)
         try:
             yield
+            await asyncio.sleep(0)
         finally:
             self._turns.release(ticket)
-        await asyncio.sleep(0)
 
     async def _acquire(self, limiter: FairLimiter, publisher: str, units: int) -> Ticket:
         waiting = self._requests.labels(publisher, "waiting")
