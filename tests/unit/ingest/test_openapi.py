@@ -67,11 +67,17 @@ def document_of(mode: str) -> dict[str, Any]:
     publishing = document["paths"]["/v1/events"]["post"]
     content = publishing["requestBody"]["content"]
     publishing["requestBody"]["content"] = {mode: content[mode]}
+    if mode == BATCHED:  # what an event and its data may hold is tested in structured mode
+        content[mode]["schema"]["items"] = {"enum": content[mode]["example"]}
+    elif mode == BINARY:
+        content[mode]["schema"] = {"enum": [content[mode]["example"]]}
     headers = {
         header["name"].removeprefix("ce-"): header
         for header in publishing["parameters"]
         if header["name"].startswith("ce-")
     }
+    if mode != STRUCTURED:
+        del document["paths"]["/v1/vocabulary/{controller}"]
     schemas = document["components"]["schemas"]
     event = schemas["SubmittedEvent"]
     if mode == BINARY:
@@ -81,8 +87,6 @@ def document_of(mode: str) -> dict[str, Any]:
     else:
         for header in headers.values():
             publishing["parameters"].remove(header)
-        if mode == BATCHED:
-            del document["paths"]["/v1/vocabulary/{controller}"]  # tested in the other modes
     for source in (event["properties"]["source"], headers["source"]["schema"]):
         source["pattern"] = OWN_SOURCE
     for time in (event["properties"]["time"], headers["time"]["schema"]):
