@@ -84,7 +84,7 @@ def _show(found: Mapping[str, list[_Found]], language: LanguageTag) -> None:
             continue
         table = Table(title=controller, title_justify="left", title_style="bold", expand=True)
         for heading in ("dimension", "term", "label", "matched", "statements"):
-            table.add_column(heading, overflow="fold")
+            table.add_column(heading, overflow="fold", no_wrap=heading == "term")
         for match, usage in terms:
             entry = match.entry
             label = entry.label.get(language) or entry.label.get(LanguageTag.EN) or ""

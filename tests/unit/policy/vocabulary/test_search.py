@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import purposewatch_policy
+from purposewatch_policy import UsedTerms, load_policies
 from purposewatch_policy.vocabulary import (
     MAX_QUERY_LENGTH,
     MatchedField,
@@ -132,6 +133,22 @@ def terms(found: tuple[TermMatch, ...]) -> list[str]:
 def test_newcomers_find_the_term(query: str, controller: str, term: str) -> None:
     """What a newcomer would type has the right term among the first three results."""
     assert term in terms(index(controller).search(query, limit=3))
+
+
+@pytest.mark.parametrize("controller", [WEWORK, LINGGAN])
+def test_declared_terms_have_words_in_both_languages(controller: str) -> None:
+    """Every term that a statement names has a label and synonyms in English and Chinese."""
+    policies = load_policies(POLICIES)
+    vocabulary = policies.vocabularies[controller]
+    used = UsedTerms(policies.versions(controller)[-1].policy, vocabulary)
+    bare = [
+        entry.term
+        for dimension, taxonomy in vocabulary.taxonomies().items()
+        for entry in taxonomy.values()
+        if used.usage(dimension, entry.term).naming
+        and not {"en", "zh"} <= entry.label.keys() & entry.synonyms.keys()
+    ]
+    assert bare == []
 
 
 def test_match_says_by_what_it_was_found() -> None:
