@@ -112,7 +112,7 @@ def check_category(  # noqa: PLR0911  # one return for each rule, in the rules' 
     partly = [each for each in prohibits if covers_a_part(each, flow, category, vocabulary)]
     if partly:
         grade = "ambiguous" if covering else "incorrect"
-        return omitted("prohibited_in_part", partly, failed, grade)
+        return omitted("prohibited_in_part", partly, failed, flow, vocabulary, grade=grade)
     if covering:
         chosen, steps = closest(covering, flow, category, vocabulary)
         grade = "vague" if steps else "clear"
@@ -125,30 +125,44 @@ def check_category(  # noqa: PLR0911  # one return for each rule, in the rules' 
 
     outside = vocabulary.recipients.lineage(flow.recipient)[-1] != "first_party"
     if not passing("role"):
-        return omitted("undeclared_role", permits, failed)
+        return omitted("undeclared_role", permits, failed, flow, vocabulary)
     if outside and not passing("role", "data_category", "recipient", "purpose"):
-        candidates = passing("role", "data_category", "recipient") or passing("role")
-        return omitted("undeclared_third_party_sharing", candidates, failed)
+        candidates = passing("role", "data_category", "recipient")
+        candidates = about_a_part(candidates, flow, vocabulary) or passing("role")
+        return omitted("undeclared_third_party_sharing", candidates, failed, flow, vocabulary)
     if not passing("role", "data_category"):
-        return omitted("undeclared_category", passing("role"), failed)
+        return omitted("undeclared_category", passing("role"), failed, flow, vocabulary)
     if not passing("role", "data_category", "recipient", "purpose"):
         candidates = passing("role", "data_category", "recipient")
-        candidates = candidates or passing("role", "data_category")
-        return omitted("undeclared_purpose", candidates, failed)
-    return omitted(None, passing("role", "data_category", "recipient", "purpose"), failed)
+        candidates = about_a_part(candidates, flow, vocabulary) or passing("role", "data_category")
+        return omitted("undeclared_purpose", candidates, failed, flow, vocabulary)
+    candidates = passing("role", "data_category", "recipient", "purpose")
+    return omitted(None, candidates, failed, flow, vocabulary)
 
 
 def omitted(
     kind: str | None,
     candidates: list[Statement],
     failed: Callable[[Statement], dict[str, bool]],
+    flow: FlowTerms,
+    vocabulary: Vocabulary,
+    *,
     grade: str = "omitted",
 ) -> Finding:
     if not candidates:
         return Finding("violation", kind, grade)
     fewest = min(sum(failed(each).values()) for each in candidates)
     best = [each for each in candidates if sum(failed(each).values()) == fewest]
-    nearest = min(best, key=lambda each: tuple(failed(each).values()))  # the first of equals
+    pattern = min(tuple(failed(each).values()) for each in best)
+    best = [each for each in best if tuple(failed(each).values()) == pattern]
+
+    def closeness(statement: Statement) -> tuple[int, int]:
+        return (
+            common_path(statement.recipients, flow.recipient, vocabulary.recipients),
+            common_path(statement.purposes, flow.purpose, vocabulary.purposes),
+        )
+
+    nearest = max(best, key=closeness)  # the first of equals
     lacks = tuple(dimension for dimension, fails in failed(nearest).items() if fails)
     kind = kind or {
         "operation": "undeclared_operation",
@@ -183,6 +197,25 @@ def failures(
             and not any(flow.facts.get(fact, False) for fact in statement.unless)
         ),
     }
+
+
+def about_a_part(
+    statements: list[Statement], flow: FlowTerms, vocabulary: Vocabulary
+) -> list[Statement]:
+    """Return those that name something below the flow's purpose, or all if there are none."""
+    purposes = vocabulary.purposes
+    below = [
+        each
+        for each in statements
+        if any(purposes.covers(flow.purpose, term) for term in each.purposes or ())
+    ]
+    return below or statements
+
+
+def common_path(terms: Iterable[str] | None, stated: str, taxonomy: Taxonomy) -> int:
+    """Return how many ancestors the stated term shares with the term that shares most."""
+    path = set(taxonomy.lineage(stated))
+    return max((len(path & set(taxonomy.lineage(term))) for term in terms or ()), default=0)
 
 
 def covers_a_part(

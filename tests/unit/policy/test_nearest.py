@@ -23,6 +23,20 @@ def test_file_order_breaks_the_last_tie() -> None:
     assert nearest_miss(0b1100, [0b0011, 0b1111]) == 2
 
 
+def test_path_breaks_a_tie_before_the_file_order() -> None:
+    """Of candidates that fail the same dimensions, the one with the longest common path wins."""
+    covering = [0b0000, 0b1111]
+    recipient, purpose = (0b0000, 0b1110), (0b1000, 0b0100)
+    assert nearest_miss(0b1111, covering, [recipient, purpose]) == 3
+    assert nearest_miss(0b0111, covering, [recipient, purpose]) == 2
+    assert nearest_miss(0b0011, covering, [recipient, purpose]) == 1
+
+
+def test_failures_outweigh_the_path() -> None:
+    """A candidate that fails less is nearer, wherever its terms lie."""
+    assert nearest_miss(0b11, [0b01, 0b11], [(0b10,)]) == 0
+
+
 def test_only_candidates_are_considered() -> None:
     """A statement outside the candidates is never chosen, however near it is."""
     assert nearest_miss(0b01, [0b10, 0b10]) == 0

@@ -1,10 +1,11 @@
 """The smallest changes make the flow permitted, and no smaller change does."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations, product
 from random import Random
+from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,6 +36,8 @@ from tests.unit.policy.library import (
     policy,
 )
 from tests.unit.policy.random_worlds import draw_world
+
+Names: TypeAlias = Callable[[Iterable[str] | None, str | None, Taxonomy], bool]
 
 LENGTHS = [0, 1, 2, 3, 4, 36_525]
 FREE_TERMS = ("purpose", "recipient", "operation", "source", "location", "legal_basis")
@@ -209,6 +212,30 @@ def test_part_that_is_not_stated_is_stated_elsewhere() -> None:
     assert (EventChange(Dimension.LOCATION, "eu", None),) == remedies.event.changes
 
 
+def test_statement_that_asks_for_less_is_not_widened() -> None:
+    """Where a statement about the same purpose asks for consent, no other one is widened for it."""
+    unconditional = replace(STATEMENTS[0], sources=None)
+    news = replace(
+        STATEMENTS[3], data_categories=("user.contact",), purposes=("marketing.first_party",)
+    )
+    vocabulary = replace(
+        VOCABULARY,
+        purposes=Taxonomy.of("purpose", *VOCABULARY.purposes, "marketing.first_party"),
+    )
+    policies = PolicySet({"library": vocabulary}, [policy(unconditional, news)])
+    compiled = policies.version("library", "2024")
+    asked = flow(purpose="marketing")
+    (decided,) = decide(asked, NOW, policies).categories
+    remedies = find_remedies(asked, decided, compiled)
+    assert remedies is not None
+    assert remedies.policy is not None
+    assert decided.statement == "readers.news"
+    assert [(each.action, each.statement) for each in remedies.policy.changes] == [
+        (Action.ADD, "readers.news"),
+        (Action.DROP, "readers.news"),
+    ]
+
+
 def test_policy_without_permits_has_no_remedy() -> None:
     """Where nothing is permitted there is nothing to widen: a statement has to be declared."""
     remedies = remedies_of(flow(), STATEMENTS[4])
@@ -263,6 +290,11 @@ def check(changed: FlowTerms, compiled: CompiledPolicy, *, exhaustively: bool) -
             seen.update(str(each.action) for each in remedies.policy.changes)
             edits = {(each.statement, each.dimension) for each in remedies.policy.changes}
             assert len(edits) == fewest_edits(alone, compiled)
+            widened = {each.statement for each in remedies.policy.changes} - {
+                each.id for each in compiled.statements if each.effect is Effect.PROHIBIT
+            }
+            for each in map(compiled.statement, widened):
+                assert number_of_conditions(each) >= least_conditions(each, alone, compiled)
         if exhaustively:
             smaller = (
                 other
@@ -337,13 +369,42 @@ LIFTED: dict[str, tuple[()] | None] = {
 """The dimensions of a statement, each with what the naive checker takes as no restriction."""
 
 
+def number_of_conditions(statement: Statement) -> int:
+    return len(statement.when) + len(statement.unless)
+
+
+def least_conditions(permit: Statement, alone: ChangedFlow, compiled: CompiledPolicy) -> int:
+    """Return the most conditions of a permit about the same: so many must a widened one have."""
+    vocabulary = compiled.vocabulary
+
+    def is_about(statement: Statement, names: Names) -> bool:
+        return names(statement.recipients, alone.recipient, vocabulary.recipients) and names(
+            statement.purposes, alone.purpose, vocabulary.purposes
+        )
+
+    # a permit that covers recipient and purpose is compared with those that cover them as well
+    names = reference.names if is_about(permit, reference.names) else reference.reaches
+    permits = [each for each in compiled.statements if each.effect is Effect.PERMIT]
+    about = [each for each in permits if is_about(each, names)]
+    for_role = [each for each in about if reference.names(each.roles, alone.role, vocabulary.roles)]
+    return max(map(number_of_conditions, for_role or about), default=0)
+
+
 def fewest_edits(alone: ChangedFlow, compiled: CompiledPolicy) -> int:
-    """Return the fewest dimensions of one permit and prohibitions that have to change."""
+    """Return the fewest dimensions of one permit and prohibitions that have to change.
+
+    A permit with fewer conditions than another one about the same is not changed.
+    """
     statements = compiled.statements
     in_the_way = [each.id for each in statements if each.effect is Effect.PROHIBIT]
     for size in range(len(LIFTED) + len(in_the_way) + 1):
         for permit in (each for each in statements if each.effect is Effect.PERMIT):
             for names in combinations([*LIFTED, *in_the_way], size):
+                asks_too_little = number_of_conditions(permit) < least_conditions(
+                    permit, alone, compiled
+                )
+                if asks_too_little and not LIFTED.keys().isdisjoint(names):
+                    continue
                 if is_permitted_by(lifted(permit, names), names, alone, compiled):
                     return size
     message = "lifting everything permits everything"
@@ -408,6 +469,16 @@ def test_changes_of_a_policy_keep_its_other_statements() -> None:
     after = change_policy(before, [change, change])
     assert before.statements[1:] == after.statements[1:]
     assert after.statements[0].sources is None
+
+
+def test_withdrawn_statement_can_be_narrowed_as_well() -> None:
+    """One category of an event may ask for what another one makes superfluous."""
+    withdrawal = PolicyChange(Action.WITHDRAW, "nobody.health", "limits.1")
+    narrowing = PolicyChange(
+        Action.REMOVE, "nobody.health", "limits.1", Dimension.OPERATION, terms=("share",)
+    )
+    for both in ([withdrawal, narrowing], [narrowing, withdrawal]):
+        assert "nobody.health" not in {each.id for each in change_policy(policy(), both).statements}
 
 
 def test_facts_can_not_be_lifted() -> None:

@@ -106,16 +106,20 @@ def change_flow(flow: FlowTerms, category: str, changes: Iterable[EventChange]) 
 def change_policy(policy: Policy, changes: Iterable[PolicyChange]) -> Policy:
     """Return a policy with changes made. Raises `KeyError` for a statement it does not have.
 
-    Changes for several categories of one event can be made together: no change undoes another, and
-    equal changes are made once.
+    Changes for several categories of one event can be made together: no change undoes another,
+    equal changes are made once, and a statement that one of them withdraws is gone.
     """
     statements = {each.id: each for each in policy.statements}
+    withdrawn = set()
     for change in dict.fromkeys(changes):
+        statement = statements[change.statement]
         if change.action is Action.WITHDRAW:
-            del statements[change.statement]
+            withdrawn.add(statement.id)
         else:
-            statements[change.statement] = _changed(statements[change.statement], change)
-    return replace(policy, statements=tuple(statements.values()))
+            statements[statement.id] = _changed(statement, change)
+    return replace(
+        policy, statements=tuple(each for each in statements.values() if each.id not in withdrawn)
+    )
 
 
 def _changed(statement: Statement, change: PolicyChange) -> Statement:

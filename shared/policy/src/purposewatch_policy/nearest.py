@@ -14,11 +14,14 @@ def first(statements: int) -> int:
     return (statements ^ (statements - 1)).bit_length() - 1
 
 
-def nearest_miss(candidates: int, covering: Sequence[int]) -> int:
+def nearest_miss(
+    candidates: int, covering: Sequence[int], paths: Sequence[Sequence[int]] = ()
+) -> int:
     """Return the candidate that fails the fewest dimensions; the set must not be empty.
 
     `covering` has for each dimension the statements that cover the flow in it, in the order of
-    significance. Of several, it is the one that covers the earlier dimension, then the first.
+    significance. Of several, it is the one that covers the earlier dimension; then the one in the
+    earliest set of the first path, of the second, and so on; then the first.
     """
     if not candidates & (candidates - 1):
         return first(candidates)
@@ -40,7 +43,18 @@ def nearest_miss(candidates: int, covering: Sequence[int]) -> int:
             remaining = remaining ^ (remaining & plane) or remaining
     for passing in dividing:
         remaining = remaining & passing or remaining
-    return first(remaining)
+    return _closest(remaining, paths)
+
+
+def _closest(statements: int, paths: Sequence[Sequence[int]]) -> int:
+    """Return the first in the earliest set of the first path, then of the second, and so on."""
+    if statements & (statements - 1):
+        for path in paths:
+            for near in path:
+                if nearer := statements & near:
+                    statements = nearer
+                    break
+    return first(statements)
 
 
 def closest_named(covering: int, levels: Sequence[tuple[int, ...]]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ that is not stated does not hold: a prohibition overlaps facts only when it cove
 from collections.abc import Mapping
 
 from purposewatch_policy.decision import Dimension
-from purposewatch_policy.statement_sets import StatementSets, covering, naming
+from purposewatch_policy.statement_sets import StatementSets, covering, naming_below
 from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, stated_term
 
 _TERMS: tuple[Dimension, ...] = tuple(
@@ -59,11 +59,10 @@ class OverlapSets:
 
         Raises `KeyError` for a term outside the vocabulary.
         """
-        overlapping = (
-            self.purpose[flow.purpose]
-            & self.recipient[flow.recipient]
-            & self.operation[flow.operation]
-        )
+        overlapping = self.operation[flow.operation]
+        if not overlapping:  # the usual case, since every prohibition names operations
+            return 0
+        overlapping &= self.purpose[flow.purpose] & self.recipient[flow.recipient]
         if overlapping:
             overlapping &= self.source[flow.source] & self.location[flow.location]
             overlapping &= self.retention(flow.retention_days) & self._sets.facts(flow.facts)
@@ -88,11 +87,6 @@ def _overlapping(
     sets: StatementSets, vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str | None, int]:
     taxonomy = vocabulary.taxonomy(dimension)
-    statements = sets.statements
-    overlapping: dict[str | None, int] = {None: sets.everything}
-    overlapping.update(covering(statements, taxonomy, lambda each: each.terms(dimension)))
-    for term, named in naming(statements, taxonomy, lambda each: each.terms(dimension)).items():
-        if named:
-            for above in taxonomy.lineage(term):
-                overlapping[above] |= named
-    return overlapping
+    covered = covering(sets.statements, taxonomy, lambda each: each.terms(dimension))
+    below = naming_below(sets.statements, taxonomy, lambda each: each.terms(dimension))
+    return {None: sets.everything} | {term: covered[term] | below[term] for term in taxonomy}

@@ -60,7 +60,7 @@ def _prohibited_part(
     for overlapping in compiled.overlaps.by_dimension(flow, category):
         prohibiting &= overlapping
     covering = compiled.covering_by_dimension(flow, category)
-    index = nearest_miss(prohibiting, covering)
+    index = nearest_miss(prohibiting, covering, compiled.paths(flow))
     statement = compiled.statements[index]
     return statement, tuple(
         _part(dimension, statement, flow, category, compiled.vocabulary)

@@ -11,12 +11,16 @@ dimensions. All facts together count as one dimension.
 A change of the **policy** widens one permit and narrows every prohibition that overlaps the event.
 Minimal means that no widening of one permit touches fewer dimensions; each prohibition is narrowed
 in one dimension, or withdrawn where nothing would be left of it.
+INVARIANT: no permit is widened that has fewer conditions than another one for the role (or, without
+one, for any role) that covers the event's recipient and purpose; nor is a recipient or purpose
+added to one that has fewer conditions than another one about that or a part of it. Otherwise
+advertising for which one statement asks consent would be added to another one, which asks for none.
 
 Of several minimal changes, the one under the nearest miss is taken, then the one that keeps the
-earlier dimensions, then the first in file order.
+earlier dimensions, then the closest in recipient and purpose (of the policy alone), then the first
+in file order.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from purposewatch_policy.change import (
@@ -158,11 +162,17 @@ class _Search:
         if not self._permits:
             return None
 
-        def rank(index: int) -> tuple[int, bool, Sequence[bool], int]:
-            failed = [not covered >> index & 1 for covered in self._covering]
-            return sum(failed), not self._is_nearest(index), failed, index
+        paths = self._compiled.paths(self._flow)
 
-        chosen = min(self._permits, key=rank)
+        def rank(index: int) -> tuple[int, bool, list[bool], list[int], int]:
+            failed = [not covered >> index & 1 for covered in self._covering]
+            steps = [
+                next((step for step, near in enumerate(path) if near >> index & 1), len(path))
+                for path in paths
+            ]
+            return sum(failed), not self._is_nearest(index), failed, steps, index
+
+        chosen = min(self._widenable(), key=rank)
         permit = self._compiled.statements[chosen]
         changes: list[PolicyChange] = []
         for dimension, covered in zip(_DIMENSIONS, self._covering, strict=True):
@@ -175,6 +185,28 @@ class _Search:
             if prohibiting >> index & 1
         ]
         return PolicyRemedy(tuple(changes))
+
+    def _widenable(self) -> list[int]:
+        """Return the permits that may be widened, and those that need not be."""
+        compiled = self._compiled
+        recipient, purpose = self._flow.recipient, self._flow.purpose
+        below_recipient, below_purpose = (path[0] for path in compiled.paths(self._flow))
+        same = compiled.permits & compiled.recipient[recipient] & compiled.purpose[purpose]
+        partly = compiled.permits & (compiled.recipient[recipient] | below_recipient)
+        partly &= compiled.purpose[purpose] | below_purpose
+        conditions = [len(each.conditions()) for each in compiled.statements]
+
+        def most(about: int) -> int:
+            about = about & compiled.role[self._flow.role] or about
+            return max((conditions[each] for each in self._permits if about >> each & 1), default=0)
+
+        least, least_of_others = most(same), most(partly)
+        return [
+            index
+            for index in self._permits
+            if conditions[index] >= (least if same >> index & 1 else least_of_others)
+            or not self._failures(index)
+        ]
 
     def _widening(self, permit: Statement, dimension: Dimension) -> list[PolicyChange]:
         place = (permit.id, permit.clause, dimension)

@@ -40,8 +40,10 @@ class StatementSets:
         "prohibits",
         "purpose",
         "purpose_levels",
+        "purpose_paths",
         "recipient",
         "recipient_levels",
+        "recipient_paths",
         "source",
         "statements",
     )
@@ -62,6 +64,10 @@ class StatementSets:
         self.category = _flattened(self.category_levels)
         self.purpose = _flattened(self.purpose_levels)
         self.recipient = _flattened(self.recipient_levels)
+        self.purpose_paths = _paths(statements, vocabulary.purposes, lambda each: each.purposes)
+        self.recipient_paths = _paths(
+            statements, vocabulary.recipients, lambda each: each.recipients
+        )
         self.operation = covering(statements, vocabulary.operations, lambda each: each.operations)
 
         # What a flow leaves out cannot be shown to comply with a restriction ...
@@ -114,6 +120,14 @@ class StatementSets:
             self.recipient_levels[flow.recipient],
         )
 
+    def paths(self, flow: FlowTerms) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return what names something at or below each ancestor, of the recipient and the purpose.
+
+        The first set that a statement is in shows how long a path its terms have in common with
+        the flow's.
+        """
+        return self.recipient_paths[flow.recipient], self.purpose_paths[flow.purpose]
+
     def retention(self, days: int | None) -> int:
         """Return the statements that permit keeping data for this many days."""
         if days is None:
@@ -158,8 +172,27 @@ def _set(members: Iterable[bool]) -> int:
     return int(bits[::-1], 2) if bits else 0
 
 
-def naming(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
-    """Return for each term the statements that name the very term."""
+def naming_below(
+    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+) -> dict[str, int]:
+    """Return for each term the statements that name it or something below it."""
+    below = dict.fromkeys(taxonomy, 0)
+    for term, members in _named(statements, taxonomy, names).items():
+        if members:
+            for above in taxonomy.lineage(term):
+                below[above] |= members
+    return below
+
+
+def _paths(
+    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+) -> dict[str, tuple[int, ...]]:
+    below = naming_below(statements, taxonomy, names)
+    return {term: tuple(below[each] for each in taxonomy.lineage(term)) for term in taxonomy}
+
+
+def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
+    """Return the statements that name each term, ignoring ancestors."""
     members: dict[str, bytearray] = {
         term: bytearray((len(statements) + 7) // 8) for term in taxonomy
     }
@@ -176,7 +209,7 @@ def _levels(
 
     A statement that does not restrict the dimension counts as naming one root above all roots.
     """
-    named = naming(statements, taxonomy, names)
+    named = _named(statements, taxonomy, names)
     unrestricted = _set(names(each) is None for each in statements)
     levels = {}
     for term in taxonomy:

@@ -47,12 +47,14 @@ def undeclared(
     else:  # nothing is permitted for the role, so what others may do comes nearest
         sets = compiled
         covering = (0, sets.category[category], *sets.beyond_category(flow))
-    kind, candidates = _first_lack(sets, covering, outside=flow.recipient in compiled.outside)
+    kind, candidates = _first_lack(
+        sets, covering, flow.purpose, outside=flow.recipient in compiled.outside
+    )
     happened = english.event(flow, category, compiled.phrases[flow.operation])
     nearest = None
     failed = []
     if candidates:
-        index = nearest_miss(candidates, covering)
+        index = nearest_miss(candidates, covering, sets.paths(flow))
         nearest = sets.statements[index]
         bit = 1 << index
         failed = [
@@ -75,12 +77,13 @@ def undeclared(
 
 
 def _first_lack(
-    sets: StatementSets, covering: Sequence[int], *, outside: bool
+    sets: StatementSets, covering: Sequence[int], term: str, *, outside: bool
 ) -> tuple[Kind | None, int]:
     """Return what is undeclared and the permits among which to look for the nearest miss.
 
     The kind is `None` when permits cover role, category, purpose and recipient: then it follows
-    from what the nearest miss lacks.
+    from what the nearest miss lacks. Where only the purpose is undeclared, the permits about a part
+    of it come first: those that name something below `term`, the flow's purpose.
     """
     role, category, purpose, recipient = covering[:4]
     for_role = sets.permits & role
@@ -92,7 +95,7 @@ def _first_lack(
     if for_purpose:
         return None, for_purpose
     if outside:
-        return _SHARING, for_recipient or for_role
+        return _SHARING, for_recipient & sets.purpose_paths[term][0] or for_recipient or for_role
     if not for_category:
         return _CATEGORY, for_role
-    return _PURPOSE, for_recipient or for_category
+    return _PURPOSE, for_recipient & sets.purpose_paths[term][0] or for_recipient or for_category

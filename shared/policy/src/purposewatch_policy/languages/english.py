@@ -134,10 +134,12 @@ def omission(
     if kind not in _LACKS:
         return f"; {_cited(nearest)} comes nearest, but it {terms}."
     lack = _LACKS[kind]
-    if kind is Kind.UNDECLARED_PURPOSE and _fails(failed, Dimension.RECIPIENT):
-        lack = "no statement for this role lets the controller itself process that category"
+    lacking = [each.dimension for each in failed]
+    if kind is Kind.UNDECLARED_PURPOSE:
+        if Dimension.RECIPIENT in lacking:
+            lack = "no statement for this role lets the controller itself process that category"
     elif kind is Kind.UNDECLARED_THIRD_PARTY_SHARING and not (
-        _fails(failed, Dimension.DATA_CATEGORY) or _fails(failed, Dimension.RECIPIENT)
+        Dimension.DATA_CATEGORY in lacking or Dimension.RECIPIENT in lacking
     ):
         lack += " for that purpose"
     return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
@@ -262,10 +264,6 @@ def _named(failed: FailedDimension) -> str:
     """Say what a statement names in a dimension of terms."""
     stated = "" if failed.actual else " (the event states none)"
     return f"{_alternatives(failed.expected)} as {failed.dimension.replace('_', ' ')}{stated}"
-
-
-def _fails(failed: Iterable[FailedDimension], dimension: Dimension) -> bool:
-    return any(each.dimension is dimension for each in failed)
 
 
 def _cited(statement: Statement) -> str:
