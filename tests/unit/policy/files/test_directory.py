@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy.files.directory import load_policies
+from purposewatch_policy.files import load_policies, read_version
 from purposewatch_policy.flow import MAX_RETENTION_DAYS
 from purposewatch_policy.model import AcceptedFinding, Effect
 from purposewatch_policy.yaml_reader.source import InvalidSourceError
@@ -90,3 +90,22 @@ def test_empty_directory_is_refused(tmp_path: Path) -> None:
 def test_longest_retention_is_what_an_event_may_state() -> None:
     """A policy may state any retention that an event may state, and no longer."""
     assert MAX_RETENTION_DAYS == 36_525
+
+
+def test_version_can_be_a_directory_of_files(tmp_path: Path) -> None:
+    """Its files are read as one, the head first: nothing depends on how they are divided."""
+    shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "acme" / "policy.1.yaml"
+    head, *statements = path.read_text(encoding="utf-8").split("  - id: ")
+    path.unlink()
+    divided = tmp_path / "acme" / "policy.1"
+    divided.mkdir()
+    (divided / "policy.yaml").write_text(f"{head}  - id: {statements[0]}", encoding="utf-8")
+    for number, each in enumerate(statements[1:]):
+        text = f"statements:\n  - id: {each}"
+        (divided / f"{number:03}.yaml").write_text(text, encoding="utf-8")
+    (compiled,) = load_policies(tmp_path).versions("acme")
+    (as_one_file,) = load_policies(SOUND).versions("acme")
+    assert (compiled.policy, compiled.digest) == (as_one_file.policy, as_one_file.digest)
+    assert read_version(str(divided), tmp_path, None).digest == as_one_file.digest
+    assert read_version(str(tmp_path / "acme"), tmp_path, None).digest == as_one_file.digest

@@ -43,6 +43,8 @@ BEYOND_A_SCHEMA = {
     "two_documents",
     # the name or the place of the file, or other files
     "controller_without_policy",
+    "further_file_faults",
+    "further_file_never_read",
     "misnamed_policy_file",
     "open_ended_version_overlaps",
     "other_controller",

@@ -111,7 +111,7 @@ def test_oversize_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Mon
     """A file above the limit is refused before it is parsed."""
     monkeypatch.setattr(yaml_source, "MAX_BYTES", 1024 * 1024)
     _, errors = read(tmp_path, b"#" * (1024 * 1024 + 1))
-    assert errors == ["file.yaml: is larger than 1 MiB; split it"]
+    assert errors == ["file.yaml: is larger than 1 MiB; divide it into several files"]
 
 
 def test_missing_file_is_an_error_without_a_line(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from purposewatch_policy.files.policy_file import PolicyFile, read_policy
 from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.version_paths import version_paths
 from purposewatch_policy.vocabulary import (
     COMMON,
     Vocabulary,
@@ -66,7 +67,7 @@ def load_tree(path: Path) -> Tree:
         message = "is not a directory; name the policies' directory, or one controller's"
         return Tree((), (Location(str(path)).error(message),))
     tree, only = path, ""
-    if any(path.glob("policy*.yaml")):
+    if version_paths(path):
         home = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would leave a symbolic link's tree
         tree, only = Path(os.path.relpath(home.parent)), home.name
     errors: list[SourceError] = []
@@ -108,10 +109,7 @@ def _read_versions(
     Adds faults to `errors`, including overlapping versions. The result may be used only if none was
     added.
     """
-    found = (
-        read_policy(path, controller, vocabulary, errors)
-        for path in sorted(home.glob("policy*.yaml"))
-    )
+    found = (read_policy(path, controller, vocabulary, errors) for path in version_paths(home))
     files = sorted(
         (file for file in found if file is not None), key=lambda file: file.policy.in_force_from
     )

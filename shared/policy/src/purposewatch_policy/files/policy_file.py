@@ -1,6 +1,7 @@
-"""Reads one policy file, and lists every fault with its line and what to do about it."""
+"""Reads one version of a policy, and lists every fault with its line and what to do about it."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +14,13 @@ from purposewatch_policy.files.defined_terms import (
 )
 from purposewatch_policy.flow import MAX_RETENTION_DAYS, TERM_PATTERN
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
+from purposewatch_policy.version_paths import part_paths
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
 from purposewatch_policy.yaml_reader import (
     Fields,
     Location,
     MappingNode,
+    Node,
     SourceError,
     as_mapping,
     did_you_mean,
@@ -41,6 +44,7 @@ _POLICY_FIELDS = (
     "defined_terms",
     "statements",
 )
+_PART_FIELDS = ("statements",)
 _STATEMENT_FIELDS = (
     "id",
     "clause",
@@ -75,15 +79,16 @@ class PolicyFile:
 def read_policy(
     path: Path, controller: str, vocabulary: Vocabulary, errors: list[SourceError]
 ) -> PolicyFile | None:
-    """Read one version of a controller's policy.
+    """Read one version of a controller's policy: a file, or a directory of files.
 
-    Returns `None` when the file cannot be read at all. The result may be used only if no error was
+    Returns `None` when a file cannot be read at all. The result may be used only if no error was
     added.
     """
-    root = read_mapping(path, errors)
-    if root is None:
+    read = [read_mapping(each, errors) for each in part_paths(path)]
+    files = [each for each in read if each is not None]
+    if len(files) < len(read):
         return None
-    return _PolicyReader(vocabulary, errors).policy(root, controller)
+    return _PolicyReader(vocabulary, errors).policy(files[0], files[1:], controller)
 
 
 class _PolicyReader:
@@ -93,8 +98,10 @@ class _PolicyReader:
         self._sections: dict[str, dict[str, str]] = {}
         self._defined: dict[str, DefinedTerm] = {}
 
-    def policy(self, root: MappingNode, controller: str) -> PolicyFile:
-        fields = Fields(root, _POLICY_FIELDS, "a policy", self._errors)
+    def policy(
+        self, head: MappingNode, parts: Sequence[MappingNode], controller: str
+    ) -> PolicyFile:
+        fields = Fields(head, _POLICY_FIELDS, "a policy", self._errors)
         stated = fields.text("controller", required=True)
         if stated and stated != controller:
             message = f"`controller` is `{stated}`, but the directory is `{controller}`; align them"
@@ -111,7 +118,7 @@ class _PolicyReader:
             version=fields.text("version", required=True),
             in_force_from=begins or datetime.min.replace(tzinfo=UTC),
             in_force_until=until,
-            statements=self._statements(fields),
+            statements=self._statements(fields, parts),
             title=fields.labels("title"),
             document=self._document(fields),
             sections=self._sections,
@@ -163,13 +170,10 @@ class _PolicyReader:
             note=fields.text("note"),
         )
 
-    def _statements(self, fields: Fields) -> tuple[Statement, ...]:
+    def _statements(self, head: Fields, parts: Sequence[MappingNode]) -> tuple[Statement, ...]:
         statements: list[Statement] = []
         places: dict[str, Location] = {}
-        nodes = fields.items("statements", required=True)
-        if fields.states("statements") and not nodes:
-            fields.error("`statements` is empty; state at least one", fields.location("statements"))
-        for node in nodes:
+        for node in self._statement_nodes(head, parts):
             body = as_mapping(node, "a statement", self._errors)
             if body is None:
                 continue
@@ -177,14 +181,24 @@ class _PolicyReader:
             statement = self._statement(each)
             if statement.id in places:
                 message = (
-                    f"the statement `{statement.id}` is already in line "
-                    f"{places[statement.id].line}; give one of the two another `id`"
+                    f"the statement `{statement.id}` is already in "
+                    f"{_relative(places[statement.id], each.at)}; give one of the two another `id`"
                 )
                 each.error(message, each.location("id"))
             elif statement.id:
                 places[statement.id] = each.location("id")
             statements.append(statement)
         return tuple(statements)
+
+    def _statement_nodes(self, head: Fields, parts: Sequence[MappingNode]) -> Iterator[Node]:
+        """Yield the statements of all files in their order. No file may be without."""
+        further = (Fields(each, _PART_FIELDS, "a further file", self._errors) for each in parts)
+        for fields in (head, *further):
+            nodes = fields.items("statements", required=True)
+            if fields.states("statements") and not nodes:
+                message = "`statements` is empty; state at least one"
+                fields.error(message, fields.location("statements"))
+            yield from nodes
 
     def _statement(self, fields: Fields) -> Statement:
         effect = self._effect(fields)
@@ -278,3 +292,7 @@ class _PolicyReader:
                 hint = did_you_mean(node.text, taxonomy) or "; declare it in the vocabulary"
                 fields.error(f"unknown {taxonomy.noun} `{node.text}`{hint}", node.at)
         return tuple(node.text for node in nodes)
+
+
+def _relative(place: Location, seen_from: Location) -> str:
+    return f"line {place.line}" if place.path == seen_from.path else str(place)

@@ -6,6 +6,7 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.files.policy_file import read_policy
 from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.version_paths import is_version_directory, part_paths, version_paths
 from purposewatch_policy.vocabulary import COMMON, read_vocabularies
 from purposewatch_policy.yaml_reader import (
     InvalidSourceError,
@@ -44,15 +45,15 @@ def read_version(named: str, policies: Path, controller: str | None) -> Compiled
         path, version = named, ""
     place = Path(path)
     try:
-        if place.is_file():
+        if place.is_file() or is_version_directory(place):
             if version:
-                message = f"`{named}`: a file holds one version; leave out `@{version}`"
+                message = f"`{named}` is one version; leave out `@{version}`"
                 raise UnusableVersionError(message)
             return _read_file(place, policies)
         if not place.is_dir():
             message = f"`{path}` does not exist; name a policy file or a directory of policies"
             raise UnusableVersionError(message)
-        if any(place.glob("policy*.yaml")):
+        if version_paths(place):
             home = place.resolve()
             return _chosen(load_policies(home.parent), home.name, version)
         return _chosen(load_policies(place), controller, version)
@@ -100,7 +101,7 @@ def _read_file(path: Path, policies: Path) -> CompiledPolicy:
 
 
 def _controller_of(path: Path, errors: list[SourceError]) -> str:
-    root = read_mapping(path, errors)
+    root = read_mapping(part_paths(path)[0], errors)
     stated = root.entries.get("controller") if root else None
     if not isinstance(stated, ScalarNode):
         if root:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from purposewatch_policy.flow import CONTROLLER_PATTERN, MAX_TERM_LENGTH, TERM_PATTERN
+from purposewatch_policy.version_paths import part_paths, version_paths
 from purposewatch_policy.vocabulary.model import (
     FIRST_PARTY,
     NOUNS,
@@ -30,6 +31,7 @@ COMMON = "vocabulary"
 """The sub-directory with the common vocabulary; it is not a controller's."""
 
 _OWN_FILES = frozenset({"vocabulary.yaml", "cases.yaml"})
+_YAML = frozenset({".yaml", ".yml"})
 _TERM_FIELDS = (
     "label",
     "synonyms",
@@ -77,7 +79,7 @@ def read_vocabularies(policies_dir: Path, errors: list[SourceError]) -> dict[str
 
 
 def find_controllers(policies_dir: Path, errors: list[SourceError]) -> dict[str, Path]:
-    """Return the controllers' directories: those that hold a `policy*.yaml`.
+    """Return the controllers' directories: those that hold a version of a policy.
 
     A YAML file that would never be read is a fault: most likely it is a misnamed policy.
     """
@@ -92,12 +94,15 @@ def find_controllers(policies_dir: Path, errors: list[SourceError]) -> dict[str,
     for home in sorted(policies_dir.iterdir()):
         if not home.is_dir() or home.name == COMMON or home.name.startswith("."):
             continue
-        held = sorted(path for path in home.iterdir() if path.suffix in {".yaml", ".yml"})
+        versions = version_paths(home)
+        read = {part for version in versions for part in part_paths(version)}
+        places = (home, *(version for version in versions if version.is_dir()))
+        held = sorted(path for place in places for path in place.iterdir() if path.suffix in _YAML)
         for path in held:
-            if path.name not in _OWN_FILES and not path.match("policy*.yaml"):
+            if path.name not in _OWN_FILES and path not in read:
                 message = "is never read; name a policy file `policy.<version>.yaml`"
                 errors.append(Location(str(path)).error(message))
-        if not any(path.match("policy*.yaml") for path in held):
+        if not versions:
             if held:
                 message = "contains no policy; add a `policy.<version>.yaml`"
                 errors.append(Location(str(home)).error(message))

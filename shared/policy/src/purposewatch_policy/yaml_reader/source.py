@@ -154,7 +154,7 @@ def _text(path: Path, here: Location) -> str:
         reason = (error.strerror or type(error).__name__).lower()
         raise _UnreadableError(here.error(f"cannot be read: {reason}")) from error
     if len(content) > MAX_BYTES:
-        message = f"is larger than {MAX_BYTES // 1024 // 1024} MiB; split it"
+        message = f"is larger than {MAX_BYTES // 1024 // 1024} MiB; divide it into several files"
         raise _UnreadableError(here.error(message))
     try:
         return content.decode("utf-8-sig")
