@@ -72,6 +72,14 @@ async def test_a_viewer_sends_no_form_but_their_own(
         assert answer.status_code == 403, path
 
 
+@pytest.mark.parametrize("path", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+async def test_nobody_is_led_to_another_site(officer: Browser, path: str) -> None:
+    """By a choice of language, or by a link to the sign-in of somebody who is signed in."""
+    chosen = await officer.send("/preferences", {"language": "zh", "next": path})
+    signed_in = await officer.get("/sign-in", params={"next": path})
+    assert [chosen.headers["location"], signed_in.headers["location"]] == ["/", "/"]
+
+
 @pytest.mark.parametrize("path", ["/violations", "/violations.jsonl"])
 async def test_a_filters_value_is_no_sql(filled: Database, officer: Browser, path: str) -> None:
     """Free texts are looked up exactly as given; no row is found by them, and none changes."""
