@@ -204,6 +204,35 @@ async def test_faulty_parameters_are_explained(
     assert detail in error["detail"]
 
 
+@pytest.mark.parametrize("name", ["%00", "%E4%B8%80", "A" * 32, "0" * 31 + "%0A"])
+async def test_an_id_that_can_not_be_is_refused(api: httpx.AsyncClient, name: str) -> None:
+    """Also under a path that is deprecated, whose answers repeat it in a header."""
+    for path in ("violations/{}", "findings/{}", "conflicts/{}"):
+        assert (await api.get(f"{API}/{path.format(name)}")).status_code == 422, path
+    for path in ("silences/{}/end", "suppressions/{}/end"):
+        answer = await api.post(f"{API}/{path.format(name)}", json={"by": "olivia"})
+        assert answer.status_code == 422, path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"\ud800": 1}',
+        r'{"matchers": {"\ud800": 1}}',
+        r'{"matchers": {"role": "member"}, "reason": "\ud800", "author": "a"}',
+        r'{"matchers": {"role": "member"}, "reason": "\u0000", "author": "a"}',
+        r'{"matchers": {"role": "member"}, "expires_time": "\ud800"}',
+        r'{"matchers": {"role": "member"}, "expires_time": "9999-12-31T23:59:59-01:00"}',
+    ],
+)
+async def test_a_body_that_can_not_be_stored_is_refused(api: httpx.AsyncClient, body: str) -> None:
+    """And the answer can be encoded, whatever it repeats."""
+    headers = {"Content-Type": "application/json"}
+    answer = await api.post(f"{API}/silences", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
 async def test_what_is_not_there_is_not_found(api: httpx.AsyncClient) -> None:
     """As problem details too."""
     for path in (f"{API}/violations/{'0' * 32}", f"{API}/conflicts/{'0' * 32}", "/nowhere"):

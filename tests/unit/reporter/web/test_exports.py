@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,7 +18,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from purposewatch_reporter.findings.export_trail import End, Export, read_exports
 from purposewatch_reporter.findings.queries import export
-from purposewatch_reporter.findings.queries.export import COLUMNS
+from purposewatch_reporter.findings.queries.export import COLUMNS, exported
+from purposewatch_reporter.findings.queries.filters import Filters
 from purposewatch_reporter.findings.queries.rows import load_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web import export_response
@@ -289,6 +291,24 @@ async def test_an_export_ends_with_the_process(desk: tuple[Any, WebApp], officer
 
     assert b"incomplete: the reporter stopped after 0 rows" in download.body
     assert [each.end for each in await trail(desk[1])] == [End.STOPPED]
+
+
+@pytest.mark.usefixtures("one_by_one")
+async def test_an_export_pauses_as_long_as_it_works(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares the event loop with the writer of the ledger."""
+
+    async def load_slowly(*arguments: Any) -> Any:
+        time.sleep(0.02)  # noqa: ASYNC251 - holds the event loop, as encoding does
+        return await load_rows(*arguments)
+
+    monkeypatch.setattr(export, "load_rows", load_slowly)
+    started = time.monotonic()
+    rows = [row async for part in exported(filled.requests, Filters()) for row in part]
+
+    assert len(rows) == 8
+    assert time.monotonic() - started > 2 * 8 * 0.02
 
 
 async def test_the_trail_shows_who_exported_what(

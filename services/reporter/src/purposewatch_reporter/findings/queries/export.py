@@ -1,8 +1,10 @@
 """A filter's violations as a file, written while it is sent."""
 
+import asyncio
 import csv
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,7 +52,9 @@ COLUMNS = (
 
 _BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII
 _CHUNK = 100
-_WALK_CHUNK = 1_000
+_WALK_CHUNK = 200
+_PAUSE = 1.0
+"""How long an export pauses for each second that it works: the ledger is written meanwhile."""
 _WORTH_WALKING = 0.05
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -127,12 +131,15 @@ JSON_LINES = FileFormat(
 async def exported(database: Transactions, filters: Filters) -> AsyncIterator[Sequence[Row]]:
     """Every violation that matches, newest first, some at a time, in short transactions.
 
+    Between them it leaves the event loop and the database to others.
+
     Violations recorded meanwhile are included if they sort behind the position reached.
     """
     walk = await _is_worth_walking(database, filters)
     matching = Matching(filters, walk=walk)
     after: Key | None = None
     while True:
+        started = time.monotonic()
         async with database.reading() as connection:
             taken = await matching.take(connection, after, _WALK_CHUNK if walk else _CHUNK)
             rows = await load_rows(connection, [key.id for key in taken.keys])
@@ -141,6 +148,7 @@ async def exported(database: Transactions, filters: Filters) -> AsyncIterator[Se
         if taken.resume is None:
             return
         after = taken.resume
+        await asyncio.sleep(_PAUSE * (time.monotonic() - started))
 
 
 async def _is_worth_walking(database: Transactions, filters: Filters) -> bool:
