@@ -251,6 +251,17 @@ async def test_a_blocked_attempt_stores_nothing(database: Database, attempts: At
         assert (await connection.execute(select(sign_in_failures))).all() == before
 
 
+async def test_a_blocked_attempt_does_not_wait_for_writers(
+    database: Database, attempts: Attempts
+) -> None:
+    """So that a flood of them neither delays the ledger nor is delayed by it."""
+    guess = Attempt("olivia", HOME)
+    for _ in range(5):
+        await attempts.begin(guess, NOW)
+    async with database.writing(), asyncio.timeout(2):
+        assert await attempts.begin(guess, NOW) == timedelta(seconds=2)
+
+
 async def test_a_removed_user_is_removed_whole(database: Database, attempts: Attempts) -> None:
     """With the addresses that were known."""
     await succeed(database, attempts, Attempt("olivia", HOME))

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.engine import Transactions
-from purposewatch_reporter.store.tables import sign_in_failures, sign_in_networks
+from purposewatch_reporter.store.tables import UtcTime, sign_in_failures, sign_in_networks
 from purposewatch_reporter.web.users.throttle import (
     FORGOTTEN_AFTER,
     Failures,
@@ -61,7 +61,12 @@ class Attempts:
         self._until_prune = self._prune_every
 
     async def begin(self, attempt: Attempt, now: datetime) -> timedelta | None:
-        """Count an attempt; when it is blocked, count nothing and return for how much longer."""
+        """Count an attempt; when it is blocked, count nothing and return for how much longer.
+
+        What is blocked writes nothing: a flood of it must not delay those who write to the ledger.
+        """
+        if (remaining := await self._remaining(attempt, now)) is not None:
+            return remaining
         try:
             async with self._database.writing() as connection:
                 await self._count(connection, attempt, now)
@@ -94,6 +99,14 @@ class Attempts:
             await connection.execute(delete(sign_in_failures).where(t.key.in_(unlocked)))
         unused = sign_in_networks.c.used_time < now - KNOWN_FOR
         await connection.execute(delete(sign_in_networks).where(unused))
+
+    async def _remaining(self, attempt: Attempt, now: datetime) -> timedelta | None:
+        t = sign_in_failures.c
+        async with self._database.reading() as connection:
+            keys = await self._policies(connection, attempt, now)
+            query = select(func.max(t.blocked_until, type_=UtcTime)).where(t.key.in_(keys))
+            blocked_until = (await connection.execute(query)).scalar_one()
+        return None if blocked_until is None or blocked_until <= now else blocked_until - now
 
     async def _count(self, connection: AsyncConnection, attempt: Attempt, now: datetime) -> None:
         policies = await self._policies(connection, attempt, now)
