@@ -95,6 +95,13 @@ DIMENSION_FIELDS: Mapping[Dimension, str] = {
 }
 """What a statement and a vocabulary call a dimension; a statement splits the facts in two."""
 
+FLOW_FIELDS: Mapping[Dimension, str] = {
+    **{each: str(each) for each in Dimension},
+    Dimension.DATA_CATEGORY: "data_categories",
+    Dimension.RETENTION: "retention_days",
+}
+"""What a flow, which is the `data` of an event, calls a dimension."""
+
 
 @_frozen
 class FailedDimension:

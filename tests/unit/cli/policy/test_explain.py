@@ -194,7 +194,7 @@ def test_violation_is_explained_with_what_would_change_it() -> None:
     assert lines[0].startswith("violation undeclared source policy of `wework-labs`")
     assert "✗ source not stated employer The person's employer" in lines
     assert "✓ recipient first_party The controller first_party The controller" in lines
-    assert "- state the source `employer`" in lines
+    assert "- state the source `employer`, in the field `data.source`" in lines
     assert "then `member_employees.contact.collect` (member_employees.1) permits it" in lines
     assert (
         "- do not restrict the sources of `member_employees.contact.collect` (member_employees.1)"
@@ -209,7 +209,7 @@ def test_chinese_explanation_has_chinese_labels() -> None:
     assert result.exit_code == 1
     assert lines[0].startswith("违规 来源未声明")
     assert "✗ 来源 未说明 雇主 employer" in lines
-    assert "- 写明来源为「雇主」（`employer`）" in lines
+    assert "- 写明来源为「雇主」（`employer`）（字段 `data.source`）" in lines
     assert "the statement" not in result.stdout
 
 
@@ -278,7 +278,7 @@ def test_json_holds_the_same() -> None:
                     "dimension": "source",
                     "value": "employer",
                     "before": None,
-                    "text": "state the source `employer`",
+                    "text": "state the source `employer`, in the field `data.source`",
                 }
             ],
         },

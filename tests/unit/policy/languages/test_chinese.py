@@ -110,9 +110,16 @@ each_language = pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANG
             {"operation": "anonymise", "source": None, "legal_basis": "consent"},
             (
                 "`reader`的`user.contact`由`first_party`进行`anonymise`，用途为`service`；"
-                "最接近的是声明 `readers.contact`（readers.1），"
-                "但其操作限于`collect`、`use`，其来源限于`data_subject`（事件未说明），"
-                "其法律依据限于`contract`。"
+                "事件未说明来源，而最接近的是声明 `readers.contact`（readers.1），"
+                "其操作限于`collect`、`use`，其来源限于`data_subject`，其法律依据限于`contract`。"
+            ),
+        ),
+        (
+            {"operation": "store", "purpose": "service.loans", "data_categories": ("user.loans",)},
+            (
+                "`reader`的`user.loans`被`first_party`存储，用途为`service.loans`；"
+                "事件未说明存储地点、保留期限，而最接近的是声明 `readers.loans`（readers.3），"
+                "其存储地点限于`eu`，其保留期限不超过 30 天。"
             ),
         ),
         (
@@ -247,8 +254,8 @@ def test_everything_has_a_name(language: str) -> None:
         ),
         (
             EventChange(Dimension.SOURCE, "school", None),
-            "state the source `school`",
-            "写明来源为`school`",
+            "state the source `school`, in the field `data.source`",
+            "写明来源为`school`（字段 `data.source`）",
         ),
         (
             EventChange(Dimension.LOCATION, "eu", "us"),
@@ -262,8 +269,8 @@ def test_everything_has_a_name(language: str) -> None:
         ),
         (
             EventChange(Dimension.RETENTION, 30, None),
-            "state that it is kept for at most 30 days",
-            "写明保留不超过 30 天",
+            "state that it is kept for at most 30 days, in the field `data.retention_days`",
+            "写明保留不超过 30 天（字段 `data.retention_days`）",
         ),
         (
             EventChange(Dimension.RETENTION, 30, 7),

@@ -92,9 +92,33 @@ HAPPENED = "`reader` data in `user.contact` was used by `first_party` for `servi
             {"operation": "anonymise", "source": None, "legal_basis": "consent"},
             (
                 "`reader` data in `user.contact` underwent `anonymise` by `first_party` for "
-                "`service`; `readers.contact` (readers.1) comes nearest, but it names `collect` or "
-                "`use` as operation, `data_subject` as source (the event states none) and "
-                "`contract` as legal basis."
+                "`service`; the source was not stated, and `readers.contact` (readers.1), which "
+                "comes nearest, names `collect` or `use` as operation, `data_subject` as source "
+                "and `contract` as legal basis."
+            ),
+        ),
+        (
+            {"source": None},
+            (
+                f"{HAPPENED}; the source was not stated, and `readers.contact` (readers.1), which "
+                "comes nearest, names `data_subject` as source."
+            ),
+        ),
+        (
+            {"operation": "store", "purpose": "service.loans", "data_categories": ("user.loans",)},
+            (
+                "`reader` data in `user.loans` was stored by `first_party` for `service.loans`; "
+                "the location and the retention were not stated, and `readers.loans` (readers.3), "
+                "which comes nearest, names `eu` as location and allows at most 30 days."
+            ),
+        ),
+        (
+            {"source": None, "purpose": "research"},
+            (
+                "`reader` data in `user.contact` was used by `first_party` for `research`; "
+                "no statement for this role, category and recipient covers that purpose. "
+                "Nearest: `readers.contact` (readers.1), which names `service` as purpose and "
+                "`data_subject` as source (the event states none)."
             ),
         ),
         (

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
+from purposewatch_policy.decision import DIMENSION_FIELDS, FLOW_FIELDS, Dimension
 from purposewatch_policy.flow_space.term_sets import branches
 from purposewatch_policy.model import Statement
 from purposewatch_policy.statement_sets import positions
@@ -34,8 +34,6 @@ Value: TypeAlias = str | bool | Days | None
 OPTIONAL = (Dimension.SOURCE, Dimension.LOCATION, Dimension.LEGAL_BASIS)
 """The dimensions of terms that a flow may leave out."""
 
-_FLOW_FIELDS = {Dimension.DATA_CATEGORY: "data_categories", Dimension.RETENTION: "retention_days"}
-
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -54,7 +52,7 @@ class Axis:
     @property
     def name(self) -> str:
         """The flow's field, or the fact."""
-        return self.fact or _FLOW_FIELDS.get(self.dimension, str(self.dimension))
+        return self.fact or FLOW_FIELDS[self.dimension]
 
     @property
     def everything(self) -> int:

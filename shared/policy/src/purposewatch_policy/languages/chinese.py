@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
+    FLOW_FIELDS,
     PROHIBITING,
     CategoryDecision,
     Dimension,
@@ -40,6 +41,7 @@ _LACKS = {
     Kind.UNDECLARED_PURPOSE: "没有针对该角色、该类数据和该接收方的声明涵盖该用途",
 }
 _NOT_BY_ITSELF = "没有针对该角色的声明允许控制者自行处理该类数据"
+_NOT_STATED = "（事件未说明）"
 _NOT_FOR_THAT_PURPOSE = "没有针对该角色的声明允许为该用途把该类数据提供给该接收方"
 
 _MORE_PRECISE = (Dimension.ROLE, Dimension.DATA_CATEGORY)
@@ -97,7 +99,7 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
         return f"须满足{value}" if change.holds else f"须不存在{value}的情形"
     noun = _noun(change.dimension)
     if change.before is None:
-        return f"写明{noun}为{value}"
+        return f"写明{noun}为{value}（字段 `data.{FLOW_FIELDS[change.dimension]}`）"
     if change.dimension in _MORE_PRECISE or _taxonomy(vocabulary, change.dimension).covers(
         str(change.before), change.value
     ):
@@ -133,7 +135,9 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
 def _retention_change(days: int, before: object) -> str:
     if isinstance(before, int) and before < days:
         return f"保留至少 {days} 天"
-    return f"{'' if isinstance(before, int) else '写明'}保留不超过 {days} 天"
+    if isinstance(before, int):
+        return f"保留不超过 {days} 天"
+    return f"写明保留不超过 {days} 天（字段 `data.retention_days`）"
 
 
 def _event(flow: FlowTerms, category: str, vocabulary: Vocabulary) -> str:
@@ -171,8 +175,16 @@ def _omission(
     """Say what the policy does not declare, and what the nearest statement lacks."""
     if nearest is None:
         return f"；{_LACKS[kind]}。"
-    terms = "，".join(_lack(each, nearest, flow, vocabulary) for each in failed)
-    if kind not in _LACKS:
+    left_out = [
+        _noun(each.dimension)
+        for each in failed
+        if each.actual is None and each.dimension is not Dimension.FACTS
+    ]
+    marked = kind in _LACKS  # otherwise the sentence begins with what the event leaves out
+    terms = "，".join(_lack(each, nearest, flow, vocabulary, marked=marked) for each in failed)
+    if not marked and left_out:
+        return f"；事件未说明{'、'.join(left_out)}，而最接近的是{_cited(nearest)}，{terms}。"
+    if not marked:
         return f"；最接近的是{_cited(nearest)}，但{terms}。"
     lack = _LACKS[kind]
     lacking = {each.dimension for each in failed}
@@ -186,36 +198,43 @@ def _omission(
 
 
 def _lack(
-    failed: FailedDimension, statement: Statement, flow: FlowTerms, vocabulary: Vocabulary
+    failed: FailedDimension,
+    statement: Statement,
+    flow: FlowTerms,
+    vocabulary: Vocabulary,
+    *,
+    marked: bool,
 ) -> str:
     """Say what a statement names in a dimension that the flow fails."""
     if failed.dimension is Dimension.RETENTION:
-        stated = "未说明" if failed.actual is None else f"为 {failed.actual} 天"
-        return f"其保留期限不超过 {failed.expected[0]} 天（事件{stated}）"
+        limit = f"其保留期限不超过 {failed.expected[0]} 天"
+        if failed.actual is not None:
+            return f"{limit}（事件为 {failed.actual} 天）"
+        return limit + (_NOT_STATED if marked else "")
     if failed.dimension is Dimension.FACTS:
         conditions = "且".join(
             f"{_term(fact, vocabulary.facts)}{'成立' if holds else '不成立'}"
             for fact, holds in statement.unmet(flow.facts)
         )
         return f"其要求{conditions}"
-    return f"其{_noun(failed.dimension)}限于{_listed(failed, vocabulary)}"
+    return f"其{_noun(failed.dimension)}限于{_listed(failed, vocabulary, marked=marked)}"
 
 
 def _part(failed: FailedDimension, vocabulary: Vocabulary) -> str:
     """Say what a prohibition names in a dimension in which the flow is more general."""
     noun = _noun(failed.dimension)
     if failed.dimension is Dimension.RETENTION:
-        return f"{noun}不超过 {failed.expected[0]} 天（事件未说明）"
+        return f"{noun}不超过 {failed.expected[0]} 天{_NOT_STATED}"
     return f"{noun}为{_listed(failed, vocabulary)}"
 
 
-def _listed(failed: FailedDimension, vocabulary: Vocabulary) -> str:
+def _listed(failed: FailedDimension, vocabulary: Vocabulary, *, marked: bool = True) -> str:
     """List what a statement names in a dimension of terms."""
     taxonomy = _taxonomy(vocabulary, failed.dimension)
     listed = "、".join(_term(term, taxonomy) for term in failed.expected[:_MAX_LISTED])
     more = len(failed.expected) - _MAX_LISTED
     rest = f"等 {len(failed.expected)} 项" if more > 0 else ""
-    stated = "" if failed.actual else "（事件未说明）"
+    stated = _NOT_STATED if marked and failed.actual is None else ""
     return f"{listed}{rest}{stated}"
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
+    FLOW_FIELDS,
     PROHIBITING,
     CategoryDecision,
     Dimension,
@@ -130,9 +131,9 @@ def omission(
     """Say what the policy does not declare, and what the nearest statement lacks."""
     if nearest is None:
         return f"; {_LACKS[kind]}."
-    terms = _terms_of(nearest, failed, flow)
     if kind not in _LACKS:
-        return f"; {_cited(nearest)} comes nearest, but it {terms}."
+        return f"; {_miss(nearest, failed, flow)}."
+    terms = _terms_of(nearest, failed, flow)
     lack = _LACKS[kind]
     lacking = [each.dimension for each in failed]
     if kind is Kind.UNDECLARED_PURPOSE:
@@ -143,6 +144,21 @@ def omission(
     ):
         lack += " for that purpose"
     return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
+
+
+def _miss(nearest: Statement, failed: Sequence[FailedDimension], flow: FlowTerms) -> str:
+    """Say in what the nearest statement misses a flow, and first what the event leaves out."""
+    left_out = [
+        each.dimension
+        for each in failed
+        if each.actual is None and each.dimension is not Dimension.FACTS
+    ]
+    if not left_out:
+        return f"{_cited(nearest)} comes nearest, but it {_terms_of(nearest, failed, flow)}"
+    nouns = _joined([f"the {each.replace('_', ' ')}" for each in left_out], "and")
+    were = "was" if len(left_out) == 1 else "were"
+    terms = _terms_of(nearest, failed, flow, marked=False)
+    return f"{nouns} {were} not stated, and {_cited(nearest)}, which comes nearest, {terms}"
 
 
 def sentence(context: DecisionContext) -> str:
@@ -182,7 +198,9 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     if isinstance(change.value, int):
         return _retention_change(change.value, change.before)
     if change.before is None:
-        return f"state the {change.dimension.replace('_', ' ')} {value}"
+        field = FLOW_FIELDS[change.dimension]
+        noun = change.dimension.replace("_", " ")
+        return f"state the {noun} {value}, in the field `data.{field}`"
     if vocabulary.taxonomy(change.dimension).covers(str(change.before), change.value):
         return f"name the {change.dimension.replace('_', ' ')} more precisely: {value}"
     instead = _INSTEAD[change.dimension]
@@ -219,8 +237,9 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:  # noqa:
 def _retention_change(days: int, before: object) -> str:
     if isinstance(before, int) and before < days:
         return f"keep it for at least {_days(days)}"
-    what = "keep it" if isinstance(before, int) else "state that it is kept"
-    return f"{what} for at most {_days(days)}"
+    if isinstance(before, int):
+        return f"keep it for at most {_days(days)}"
+    return f"state that it is kept for at most {_days(days)}, in the field `data.retention_days`"
 
 
 def _listed(terms: Sequence[str]) -> str:
@@ -231,14 +250,22 @@ def _days(days: object) -> str:
     return f"{days} day" if days == 1 else f"{days} days"
 
 
-def _terms_of(statement: Statement, failed: Sequence[FailedDimension], flow: FlowTerms) -> str:
-    """Say what a statement names in the dimensions that the flow fails."""
+def _terms_of(
+    statement: Statement,
+    failed: Sequence[FailedDimension],
+    flow: FlowTerms,
+    *,
+    marked: bool = True,
+) -> str:
+    """Say what a statement names in the dimensions that the flow fails.
+
+    What the event leaves out is marked, unless it was said before.
+    """
     named = []
     others = []
     for each in failed:
         if each.dimension is Dimension.RETENTION:
-            stated = each.actual or "none"
-            others.append(f"allows at most {each.expected[0]} days (the event states {stated})")
+            others.append(f"allows at most {each.expected[0]} days{_states(each, marked=marked)}")
         elif each.dimension is Dimension.FACTS:
             conditions = [
                 f"`{fact}` {'holds' if holds else 'does not hold'}"
@@ -246,7 +273,7 @@ def _terms_of(statement: Statement, failed: Sequence[FailedDimension], flow: Flo
             ]
             others.append(f"requires that {_joined(conditions, 'and')}")
         else:
-            named.append(_named(each))
+            named.append(_named(each, marked=marked))
     return _joined(([f"names {_joined(named, 'and')}"] if named else []) + others, "and")
 
 
@@ -260,10 +287,17 @@ def _parts(parts: Iterable[FailedDimension]) -> list[str]:
     ]
 
 
-def _named(failed: FailedDimension) -> str:
+def _named(failed: FailedDimension, *, marked: bool = True) -> str:
     """Say what a statement names in a dimension of terms."""
-    stated = "" if failed.actual else " (the event states none)"
+    stated = " (the event states none)" if marked and failed.actual is None else ""
     return f"{_alternatives(failed.expected)} as {failed.dimension.replace('_', ' ')}{stated}"
+
+
+def _states(failed: FailedDimension, *, marked: bool) -> str:
+    """Say how long the event states that the data are kept."""
+    if failed.actual is None and not marked:
+        return ""
+    return f" (the event states {failed.actual or 'none'})"
 
 
 def _cited(statement: Statement) -> str:
