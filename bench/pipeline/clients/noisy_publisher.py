@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import random
 import signal
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,7 @@ async def _publish(port: int, request: bytes, statuses: Counter[int]) -> None:
 
 async def _trickle(port: int, request: bytes, statuses: Counter[int]) -> None:
     """Send one byte of the body a second, over one connection after another."""
+    await asyncio.sleep(random.random() * _BYTE_SECONDS)  # noqa: S311 - they do not beat in time
     head, mark, body = request.partition(b"\r\n\r\n")
     while True:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
