@@ -234,6 +234,25 @@ def test_prohibition_without_a_way_out_is_named(language: str, expected: str) ->
     assert category["smallest_change"]["prohibition_in_the_way"] == "nobody.health"
 
 
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", "a part is prohibited by `nobody.health` · clause limits.1"),
+        ("zh", "禁止其中一部分的依据 `nobody.health` · 条款 limits.1"),
+    ],
+)
+def test_prohibition_of_a_part_is_named(language: str, expected: str) -> None:
+    """It is shown as what it is, and the change names a part that is not prohibited."""
+    policies = PolicySet({"library": VOCABULARY}, [policy()])
+    asked = flow(role="visitor", operation="collect", data_categories=("user",))
+    explanation = explained(asked, NOW, policies, language)
+    stream = io.StringIO()
+    show(console(stream), explanation)
+    assert expected in stream.getvalue()
+    [category] = explanation.categories
+    assert "`user.contact`" in category.advice[0].changes[0]
+
+
 def test_category_without_statements_says_so() -> None:
     """Where no statement speaks of the data, no change of the event helps."""
     result = run(*FLAGS, "--data-category=user.location")

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,19 @@ def test_every_category_counts_as_a_decision() -> None:
         ("user.a", "permitted", "none", 2),
         ("user.b", "violation", "undeclared_purpose", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "counted_as"),
+    [("prohibited_in_part", "violation"), ("undeclared_purpose", "nearest_miss")],
+)
+def test_prohibition_of_a_part_decides(kind: str, counted_as: str) -> None:
+    """A statement that lacks a dimension is the nearest miss, unless it prohibits a part."""
+    value = verdict(outcome="violation", kind=kind)
+    failed = {"dimension": "purpose", "expected": ["marketing.email"], "actual": "marketing"}
+    value["categories"][0].update(kind=kind, statement="s.1", clause="s.1", failed=[failed])
+    counted = tally(group_by_flow([read(value)]))
+    assert [key[2:] for key in counted.statements] == [("s.1", counted_as)]
 
 
 def test_a_place_always_has_the_same_id() -> None:

@@ -147,6 +147,17 @@ def test_prohibition_is_part_of_the_advice() -> None:
     assert any("nobody.health" in each for each in texts_in(page, "<li>(.*?)</li>"))
 
 
+def test_prohibition_of_a_part_is_the_deciding_statement() -> None:
+    """The term that is too general stands beside the prohibited one below it."""
+    flow = library.flow(data_categories=("user",))
+    page = shown(verdict_of(flow, library.NOW, library.POLICIES), library.POLICIES, "en")
+
+    assert "Deciding statement:" in page
+    assert "Nearest statement:" not in page
+    [failed] = re.findall('<tr class="fails">(.*?)</tr>', page, re.DOTALL)
+    assert "user.health" in failed
+
+
 def test_what_failed_stands_beside_what_is_covered() -> None:
     """With the term that the statement names and the one that the event states."""
     flow = library.flow(purpose="marketing")
