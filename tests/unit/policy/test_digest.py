@@ -41,6 +41,27 @@ def test_layout_does_not_change_it(
     assert original == digest_of(tmp_path, file, lambda text: text.replace(old, new, 1))
 
 
+def test_grouping_does_not_change_it(tmp_path: Path, original: str) -> None:
+    """It is the same whether a statement names terms itself or by a defined term."""
+
+    def grouped(text: str) -> str:
+        groups = """
+  operating:
+    operations: [collect]
+    defined_terms: [using]
+  using:
+    operations: [use]
+statements:"""
+        text = text.replace("\nstatements:", groups, 1)
+        return text.replace(
+            "[contact_information]\n    operations: [collect, use]\n",
+            "[contact_information, operating]\n",
+            1,
+        )
+
+    assert original == digest_of(tmp_path, "acme/policy.1.yaml", grouped)
+
+
 def test_an_accepted_finding_does_not_change_it(tmp_path: Path, original: str) -> None:
     """Accepting a finding declares nothing, so verdicts stay reproducible."""
     accepted = "[collect]\n    accepted_findings: [{rule: contradiction, reason: As written.}]"

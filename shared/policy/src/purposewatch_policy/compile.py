@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.languages.english import operation_phrase
-from purposewatch_policy.model import DefinedTerm, Policy, Statement
+from purposewatch_policy.model import Policy, Statement
 from purposewatch_policy.overlap import OverlapSets
 from purposewatch_policy.statement_sets import StatementSets, covering, positions
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, stated_term
 
 _Value = TypeVar("_Value")
+_NOT_DECLARED = frozenset({"accepted_findings", "defined_terms"})
 
 
 class CompiledPolicy(StatementSets):
@@ -139,8 +140,9 @@ def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
 
     It depends on the content of the files, not on their layout: comments, the order of fields
     and the notation of timestamps make no difference. The order of statements and of the terms
-    in them does, because decisions and explanations depend on it. The findings of `policy lint`
-    that the author accepts make no difference either: they are not part of what is declared.
+    in them does, because decisions and explanations depend on it. What makes no difference either:
+    the findings of `policy lint` that the author accepts, and whether a statement names its terms
+    itself or by defined terms.
     """
     content = {"policy": policy, "vocabulary": vocabulary.canonical()}
     canonical = json.dumps(
@@ -152,8 +154,8 @@ def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    if isinstance(value, Policy | Statement | DefinedTerm):
+    if isinstance(value, Policy | Statement):
         names = (each.name for each in fields(value))
-        return {name: getattr(value, name) for name in names if name != "accepted_findings"}
+        return {name: getattr(value, name) for name in names if name not in _NOT_DECLARED}
     message = f"a policy cannot contain a {type(value).__name__}"
     raise TypeError(message)

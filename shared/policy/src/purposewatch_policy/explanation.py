@@ -16,6 +16,8 @@ from purposewatch_policy.remedy import Remedies, find_remedies
 from purposewatch_policy.sentence import sentence
 from purposewatch_policy.vocabulary import Vocabulary, find_unknown_terms, stated_term
 
+_UNRELATED = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -25,6 +27,8 @@ class Named:
     label: str | None = None
     holds: bool | None = None
     """Set for facts alone."""
+    defined_term: str | None = None
+    """The label of the defined term by which a statement names what matters to the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +241,26 @@ class _Category:
         if terms is None:
             return None
         # what matters to the event comes first, so that abbreviated lists still show it
-        ordered = sorted(terms, key=lambda term: self._relevance(dimension, term))
-        return tuple(self._named(dimension, term) for term in ordered)
+        ranked = sorted((self._relevance(dimension, term), at) for at, term in enumerate(terms))
+        by = self._defining(dimension, statement)
+        return tuple(
+            Named(
+                terms[at],
+                self._label(dimension, terms[at]),
+                defined_term=by.get(terms[at]) if rank < _UNRELATED else None,
+            )
+            for rank, at in ranked
+        )
+
+    def _defining(self, dimension: Dimension, statement: Statement) -> dict[str, str]:
+        """Return for each term that a statement names by a defined term the label of that."""
+        defined = self._compiled.policy.defined_terms if self._compiled is not None else {}
+        return {
+            term: group.label.get(self._language) or group.label.get("en") or name
+            for name in reversed(statement.defined_terms)
+            if (group := defined[name]).dimension is dimension
+            for term in group.terms
+        }
 
     def _relevance(self, dimension: Dimension, term: str) -> int:
         """Rank what covers the event before what lies below it, and that before the rest."""
@@ -248,7 +270,7 @@ class _Category:
         taxonomy = self._vocabulary.taxonomy(dimension)
         if taxonomy.covers(term, stated):
             return 0
-        return 1 if taxonomy.covers(stated, term) else 2
+        return 1 if taxonomy.covers(stated, term) else _UNRELATED
 
     def _actual(self, dimension: Dimension, statement: Statement) -> tuple[Named, ...]:
         flow = self._flow

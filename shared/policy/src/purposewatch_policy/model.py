@@ -35,7 +35,7 @@ class Statement:
     clause: str
     effect: Effect
     data_categories: tuple[str, ...]
-    """The categories that it names itself, then those of its defined terms."""
+    """As in every dimension: those that it names itself, then those of its defined terms."""
     operations: tuple[str, ...]
     roles: tuple[str, ...] | None = None
     purposes: tuple[str, ...] | None = None
@@ -53,7 +53,8 @@ class Statement:
     unless: tuple[str, ...] = ()
     """Facts of which none may hold."""
     defined_terms: tuple[str, ...] = ()
-    """The defined terms through which it names categories."""
+    """The defined terms through which it names terms. Not part of what is declared: neither
+    decisions nor the digest depend on how a statement names a term."""
     note: str = ""
     accepted_findings: tuple[AcceptedFinding, ...] = ()
     """Not part of what is declared: neither decisions nor the digest depend on it."""
@@ -83,10 +84,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class DefinedTerm:
-    """A group of data categories that the source document defines."""
+    """A group of terms of one dimension, which the policy names once."""
 
     name: str
-    data_categories: tuple[str, ...]
+    dimension: Dimension
+    terms: tuple[str, ...]
     """All of them, including those of nested defined terms."""
     label: Mapping[str, str] = field(default_factory=dict)
     note: str = ""

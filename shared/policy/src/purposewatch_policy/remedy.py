@@ -238,16 +238,13 @@ class _Search:
                 if taxonomy.covers(term, stated) or taxonomy.covers(stated, term)
             )
             if len(overlapping) < len(named):
-                by: tuple[str, ...] = ()
-                if dimension is Dimension.DATA_CATEGORY:
-                    by = self._defined_terms_with(overlapping, prohibition)
                 change = PolicyChange(
                     Action.REMOVE,
                     prohibition.id,
                     prohibition.clause,
                     dimension,
                     terms=overlapping,
-                    defined_terms=by,
+                    defined_terms=self._defined_terms_with(overlapping, dimension, prohibition),
                 )
                 options.append((overlapping != (stated,), change))
         if not options:
@@ -255,12 +252,13 @@ class _Search:
         return min(options, key=lambda option: option[0])[1]
 
     def _defined_terms_with(
-        self, categories: tuple[str, ...], statement: Statement
+        self, terms: tuple[str, ...], dimension: Dimension, statement: Statement
     ) -> tuple[str, ...]:
-        """Return the defined terms by which a statement names categories."""
+        """Return the defined terms by which a statement names terms of a dimension."""
         defined = self._compiled.policy.defined_terms
         return tuple(
             name
             for name in statement.defined_terms
-            if not set(categories).isdisjoint(defined[name].data_categories)
+            if defined[name].dimension is dimension
+            and not set(terms).isdisjoint(defined[name].terms)
         )

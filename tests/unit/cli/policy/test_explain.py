@@ -213,6 +213,18 @@ def test_chinese_explanation_has_chinese_labels() -> None:
     assert "the statement" not in result.stdout
 
 
+def test_defined_term_is_named_with_what_it_names() -> None:
+    """A term that the statement names by a defined term has the label of that beside it."""
+    asked = ["--controller=wework-labs", "--role=member_employee", "--operation=collect"]
+    asked += ["--purpose=essential.service.access_control", "--recipient=first_party"]
+    asked += ["--data-category=user.contact.email"]
+    result = run(*asked, columns=200)
+    assert "user.contact  Contact details  [Contact information]" in result.stdout
+    (category,) = json.loads(run(*asked, "--json").stdout)["categories"]
+    by = [each for each in category["dimensions"] if each["dimension"] == "data_category"]
+    assert by[0]["expected"][0]["defined_term"] == "Contact information"
+
+
 @pytest.mark.parametrize(
     ("language", "expected"),
     [

@@ -60,6 +60,42 @@ def test_nested_defined_terms_are_expanded(tmp_path: Path) -> None:
     assert statement.data_categories == ("user.health", "user.contact")
 
 
+def test_defined_terms_name_terms_of_any_dimension(tmp_path: Path) -> None:
+    """They come after the terms that the statement names itself, and take the place of a field."""
+    shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "acme" / "policy.1.yaml"
+    groups = """
+  all_roles: {roles: [member]}
+  everything: {operations: [collect, use]}
+  aims: {purposes: [service, marketing]}
+  advertisers: {recipients: [third_party.advertising]}
+  givers: {sources: [employer]}
+  places: {locations: [eu]}
+  bases: {legal_bases: [consent]}
+statements:
+  - id: members.grouped
+    clause: members.1
+    effect: permit
+    defined_terms:
+      [contact_information, all_roles, everything, aims, advertisers, givers, places, bases]
+    recipients: [first_party]
+"""
+    text = path.read_text(encoding="utf-8").replace("\nstatements:\n", groups, 1)
+    path.write_text(text, encoding="utf-8")
+    statement = load_policies(tmp_path).versions("acme")[0].statement("members.grouped")
+    assert (statement.roles, statement.operations) == (("member",), ("collect", "use"))
+    assert (statement.data_categories, statement.purposes) == (
+        ("user.contact",),
+        ("service", "marketing"),
+    )
+    assert statement.recipients == ("first_party", "third_party.advertising")
+    assert (statement.sources, statement.locations, statement.legal_bases) == (
+        ("employer",),
+        ("eu",),
+        ("consent",),
+    )
+
+
 def test_accepted_findings_are_read_each_once(tmp_path: Path) -> None:
     """They are part of the statement that they are about; naming a rule twice is a fault."""
     shutil.copytree(SOUND, tmp_path, dirs_exist_ok=True)

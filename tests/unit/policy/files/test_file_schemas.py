@@ -55,6 +55,7 @@ BEYOND_A_SCHEMA = {
     "wrong_suffix",
     # one part of the file against another
     "defined_term_cycle",
+    "defined_term_of_two_dimensions",
     "duplicate_statement_id",
     "fact_when_and_unless",
     "unknown_defined_term",

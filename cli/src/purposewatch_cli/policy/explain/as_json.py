@@ -71,6 +71,8 @@ def _named(named: Named) -> JsonValue:
     value: dict[str, JsonValue] = {"term": named.term, "label": named.label}
     if named.holds is not None:
         value["holds"] = named.holds
+    if named.defined_term is not None:
+        value["defined_term"] = named.defined_term
     return value
 
 

@@ -142,6 +142,8 @@ class _Report:
         if named.holds is not None:
             holds = self._texts("report.holds" if named.holds else "report.does_not_hold")
             parts.append((holds, ""))
+        if named.defined_term is not None:
+            parts.append((f"[{printable(named.defined_term)}]", "dim"))
         return Text("  ").join(Text(text, style) for text, style in parts if text)
 
     def _show_advice(self, category: CategoryExplanation) -> None:

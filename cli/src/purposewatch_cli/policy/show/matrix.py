@@ -169,7 +169,9 @@ class _RoleReader:
         members = frozenset(remaining)
         named = []
         for name, defined in self._compiled.policy.defined_terms.items():
-            covered = expand(map(Branch, defined.data_categories), categories)
+            if defined.dimension is not Dimension.DATA_CATEGORY:
+                continue
+            covered = expand(map(Branch, defined.terms), categories)
             if covered <= members and covered & remaining:
                 named.append(name)
                 remaining -= covered

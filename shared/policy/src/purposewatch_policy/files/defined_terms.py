@@ -1,16 +1,26 @@
-"""Defined terms: groups of data categories that a policy names once, possibly by other groups."""
+"""Defined terms: groups that a policy names once, of terms or of other groups."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 from purposewatch_policy.model import DefinedTerm
 from purposewatch_policy.yaml_reader import ScalarNode, SourceError, did_you_mean
+
+GROUPED: Mapping[str, Dimension] = {
+    DIMENSION_FIELDS[each]: each
+    for each in Dimension
+    if each not in {Dimension.RETENTION, Dimension.FACTS}
+}
+"""The dimensions whose terms can be grouped, by the field that names terms."""
 
 
 @dataclass(frozen=True, slots=True)
 class DefinedTermDraft:
     """A defined term whose nested terms are not resolved yet."""
 
+    dimension: Dimension | None
+    """Of its own terms; `None` for a group of groups."""
     own: tuple[str, ...]
     nested: tuple[ScalarNode, ...]
     label: dict[str, str]
@@ -20,10 +30,13 @@ class DefinedTermDraft:
 def expand_defined_terms(
     drafts: Mapping[str, DefinedTermDraft], errors: list[SourceError]
 ) -> dict[str, DefinedTerm]:
-    """Resolve the defined terms that each one names; a cycle is a fault."""
+    """Resolve the defined terms that each one names.
+
+    A cycle is a fault, and so is a group of several dimensions.
+    """
     expansion = _Expansion(drafts, errors)
     return {
-        name: DefinedTerm(name, expansion.expand(name), draft.label, draft.note)
+        name: DefinedTerm(name, *expansion.expand(name), draft.label, draft.note)
         for name, draft in drafts.items()
     }
 
@@ -33,14 +46,15 @@ class _Expansion:
         self._drafts = drafts
         self._errors = errors
         self._path: list[str] = []
-        self._done: dict[str, tuple[str, ...]] = {}
+        self._done: dict[str, tuple[Dimension, tuple[str, ...]]] = {}
 
-    def expand(self, name: str) -> tuple[str, ...]:
+    def expand(self, name: str) -> tuple[Dimension, tuple[str, ...]]:
         if name in self._done:
             return self._done[name]
         self._path.append(name)
         draft = self._drafts[name]
         groups = [draft.own]
+        dimension = draft.dimension
         for node in draft.nested:
             if node.text not in self._drafts:
                 self._errors.append(unknown_defined_term(node, self._drafts))
@@ -50,9 +64,17 @@ class _Expansion:
                 message = f"defined terms form a cycle ({path}); remove one of these steps"
                 self._errors.append(node.at.error(message))
             else:
-                groups.append(self.expand(node.text))
+                nested, terms = self.expand(node.text)
+                dimension = dimension or nested
+                if nested is not dimension:
+                    message = (
+                        f"`{node.text}` names {DIMENSION_FIELDS[nested]}, and `{name}` names "
+                        f"{DIMENSION_FIELDS[dimension]}; make a defined term for each"
+                    )
+                    self._errors.append(node.at.error(message))
+                groups.append(terms)
         self._path.pop()
-        self._done[name] = distinct(*groups)
+        self._done[name] = (dimension or Dimension.DATA_CATEGORY, distinct(*groups))
         return self._done[name]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from purposewatch_policy.files.defined_terms import (
+    GROUPED,
     DefinedTermDraft,
     distinct,
     expand_defined_terms,
@@ -21,6 +22,7 @@ from purposewatch_policy.yaml_reader import (
     Location,
     MappingNode,
     Node,
+    ScalarNode,
     SourceError,
     as_mapping,
     did_you_mean,
@@ -32,7 +34,7 @@ _SECTION = r"[a-z0-9][a-z0-9_]*"
 _CLAUSE = rf"{_SECTION}(\.[a-z0-9_]+){{1,2}}"
 _RULE = r"[a-z]+(-[a-z]+)*"
 _DOCUMENT_FIELDS = ("language", "title", "note")
-_DEFINED_TERM_FIELDS = ("label", "data_categories", "defined_terms", "note")
+_DEFINED_TERM_FIELDS = ("label", *GROUPED, "defined_terms", "note")
 _POLICY_FIELDS = (
     "controller",
     "version",
@@ -161,10 +163,20 @@ class _PolicyReader:
     def _draft(self, body: MappingNode) -> DefinedTermDraft:
         fields = Fields(body, _DEFINED_TERM_FIELDS, "a defined term", self._errors)
         nested = fields.names("defined_terms") or ()
-        if not fields.states("data_categories") and not nested:
-            fields.error("a defined term must name data; add `data_categories`")
+        stated = [name for name in GROUPED if fields.states(name)]
+        if not stated and not nested:
+            message = "a defined term must name something; add `data_categories`, or `purposes` ..."
+            fields.error(message)
+        for name in stated[1:]:
+            message = f"a defined term names `{stated[0]}` or `{name}`; make one for each"
+            fields.error(message, fields.location(name))
+        own = [
+            self._terms(fields, name, self._vocabulary.taxonomy(GROUPED[name])) or ()
+            for name in stated
+        ]
         return DefinedTermDraft(
-            own=self._terms(fields, "data_categories", self._vocabulary.data_categories) or (),
+            dimension=GROUPED[stated[0]] if stated else None,
+            own=own[0] if own else (),
             nested=nested,
             label=fields.labels("label"),
             note=fields.text("note"),
@@ -204,18 +216,21 @@ class _PolicyReader:
         effect = self._effect(fields)
         permits = effect is Effect.PERMIT
         prohibits = effect is Effect.PROHIBIT
-        vocabulary = self._vocabulary
-        defined = self._defined_terms_of(fields)
-        if not fields.states("data_categories") and not fields.states("defined_terms"):
+        stated = fields.names("defined_terms") or ()
+        defined = self._defined_terms(stated)
+        may_lack = len(defined) < len(stated)  # what an unknown defined term would have named
+        named = {name: self._named(fields, name, defined) for name in GROUPED}
+        if named["data_categories"] is None and not may_lack:
             message = "a statement must name data; add `data_categories`, even if it is only `user`"
             fields.error(message)
-        if prohibits and fields.states("legal_bases"):
+        for name, is_required in (("operations", True), ("purposes", permits)):
+            if is_required and named[name] is None and not may_lack:
+                fields.names(name, required=True)
+        if prohibits and named["legal_bases"] is not None:
             message = "a prohibition cannot have a legal basis; remove `legal_bases`"
             fields.error(message, fields.location("legal_bases"))
-        own = self._terms(fields, "data_categories", vocabulary.data_categories) or ()
-        recipients = self._terms(fields, "recipients", vocabulary.recipients)
-        when = self._terms(fields, "when", vocabulary.facts) or ()
-        unless = self._terms(fields, "unless", vocabulary.facts) or ()
+        when = self._terms(fields, "when", self._vocabulary.facts) or ()
+        unless = self._terms(fields, "unless", self._vocabulary.facts) or ()
         for fact in when:
             if fact in unless:
                 message = f"`{fact}` is in `when` and in `unless`, so it never applies; keep one"
@@ -224,16 +239,15 @@ class _PolicyReader:
             id=fields.name("id", TERM_PATTERN, "members.contact.identify", required=True),
             clause=self._clause(fields),
             effect=effect or Effect.PERMIT,
-            roles=self._terms(fields, "roles", vocabulary.roles),
-            data_categories=distinct(own, *(term.data_categories for term in defined)),
+            roles=named["roles"],
+            data_categories=named["data_categories"] or (),
             defined_terms=tuple(term.name for term in defined),
-            operations=self._terms(fields, "operations", vocabulary.operations, required=True)
-            or (),
-            purposes=self._terms(fields, "purposes", vocabulary.purposes, required=permits),
-            recipients=recipients or (None if prohibits else (FIRST_PARTY,)),
-            legal_bases=self._terms(fields, "legal_bases", vocabulary.legal_bases),
-            sources=self._terms(fields, "sources", vocabulary.sources),
-            locations=self._terms(fields, "locations", vocabulary.locations),
+            operations=named["operations"] or (),
+            purposes=named["purposes"],
+            recipients=named["recipients"] or (None if prohibits else (FIRST_PARTY,)),
+            legal_bases=named["legal_bases"],
+            sources=named["sources"],
+            locations=named["locations"],
             retention_days=fields.integer("retention_days", 0, MAX_RETENTION_DAYS),
             when=when,
             unless=unless,
@@ -272,19 +286,26 @@ class _PolicyReader:
             fields.error(f"unknown section `{section}`{hint}", fields.location("clause"))
         return clause
 
-    def _defined_terms_of(self, fields: Fields) -> list[DefinedTerm]:
+    def _defined_terms(self, nodes: Sequence[ScalarNode]) -> list[DefinedTerm]:
         terms = []
-        for node in fields.names("defined_terms") or ():
+        for node in nodes:
             if node.text in self._defined:
                 terms.append(self._defined[node.text])
             else:
                 self._errors.append(unknown_defined_term(node, self._defined))
         return terms
 
-    def _terms(
-        self, fields: Fields, name: str, taxonomy: Taxonomy, *, required: bool = False
+    def _named(
+        self, fields: Fields, name: str, defined: list[DefinedTerm]
     ) -> tuple[str, ...] | None:
-        nodes = fields.names(name, required=required)
+        """Return what a statement names itself, then by its defined terms; `None` for neither."""
+        dimension = GROUPED[name]
+        own = self._terms(fields, name, self._vocabulary.taxonomy(dimension))
+        groups = [term.terms for term in defined if term.dimension is dimension]
+        return own if not groups else distinct(own or (), *groups)
+
+    def _terms(self, fields: Fields, name: str, taxonomy: Taxonomy) -> tuple[str, ...] | None:
+        nodes = fields.names(name)
         if nodes is None:
             return None
         for node in nodes:

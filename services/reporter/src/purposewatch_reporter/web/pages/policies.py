@@ -81,17 +81,18 @@ def _is_in_force(app: WebApp, policy: Policy) -> bool:
 def _terms(policy: Policy, statement: Statement) -> dict[str, tuple[str, ...]]:
     """The terms that a statement names itself in each dimension that it restricts."""
     by_group = {
-        category
+        (group.dimension, term)
         for name in statement.defined_terms
-        for category in policy.defined_terms[name].data_categories
+        for group in [policy.defined_terms[name]]
+        for term in group.terms
     }
     named = {
-        str(dimension): statement.terms(dimension) or ()
+        str(dimension): tuple(
+            each for each in statement.terms(dimension) or () if (dimension, each) not in by_group
+        )
         for dimension in Dimension
         if dimension not in (Dimension.RETENTION, Dimension.FACTS)
     }
-    category = str(Dimension.DATA_CATEGORY)
-    named[category] = tuple(each for each in named[category] if each not in by_group)
     return {dimension: terms for dimension, terms in named.items() if terms}
 
 
