@@ -1,10 +1,12 @@
 """Which statements speak of a term."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from purposewatch_policy import Effect, Policy, Statement, TermUsage, UsedTerms, Vocabulary
+from purposewatch_policy.vocabulary import Taxonomy
 
 VOCABULARY = Vocabulary.of(
     roles=["member"],
@@ -91,6 +93,17 @@ def test_conditions_speak_of_facts(used: UsedTerms) -> None:
     """Facts that must hold, and facts that must not, count alike."""
     assert ids(used.usage("facts", "asked")) == (["email"], [], [])
     assert ids(used.usage("facts", "refused")) == (["contact"], [], [])
+
+
+def test_many_statements_are_told_apart() -> None:
+    """Each of thousands of roles has its own statement, and the role above them has all of them."""
+    roles = [f"role.r{number}" for number in range(5_000)]
+    vocabulary = replace(VOCABULARY, roles=Taxonomy.of("role", "role", *roles))
+    statements = tuple(replace(statement(name, "user.name"), roles=(name,)) for name in roles)
+    policy = Policy("c", "1", datetime(2020, 1, 1, tzinfo=UTC), None, statements)
+    used = UsedTerms(policy, vocabulary)
+    assert all(ids(used.usage("roles", name)) == ([name], [], []) for name in roles)
+    assert ids(used.usage("roles", "role")) == ([], [], roles)
 
 
 def test_unknown_term_is_an_error(used: UsedTerms) -> None:

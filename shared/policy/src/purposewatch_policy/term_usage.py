@@ -1,14 +1,11 @@
 """Tells which statements of a policy speak of a term."""
 
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 from purposewatch_policy.model import Policy, Statement
 from purposewatch_policy.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +26,40 @@ class UsedTerms:
     A statement that does not restrict a dimension speaks of none of its terms.
     """
 
-    __slots__ = ("_named", "_statements", "_vocabulary")
+    __slots__ = ("_above", "_named", "_statements", "_vocabulary")
 
     def __init__(self, policy: Policy, vocabulary: Vocabulary) -> None:
         """Note what each statement names. Its terms must be in the vocabulary."""
         self._vocabulary = vocabulary
         self._statements = policy.statements
-        self._named: Mapping[str, list[frozenset[str]]] = {
-            DIMENSION_FIELDS[dimension]: [
-                frozenset(statement.terms(dimension) or ()) for statement in policy.statements
-            ]
-            for dimension in Dimension
-            if dimension is not Dimension.RETENTION
-        }
+        self._named: dict[str, dict[str, list[int]]] = {}
+        self._above: dict[str, dict[str, list[int]]] = {}
+        for dimension in Dimension:
+            if dimension is Dimension.RETENTION:
+                continue
+            taxonomy = vocabulary.taxonomy(dimension)
+            named: dict[str, list[int]] = defaultdict(list)
+            above: dict[str, list[int]] = defaultdict(list)
+            for index, statement in enumerate(policy.statements):
+                terms = dict.fromkeys(statement.terms(dimension) or ())
+                for term in terms:
+                    named[term].append(index)
+                for term in {up for each in terms for up in taxonomy.lineage(each)[1:]}:
+                    above[term].append(index)
+            self._named[DIMENSION_FIELDS[dimension]] = named
+            self._above[DIMENSION_FIELDS[dimension]] = above
 
     def usage(self, dimension: str, term: str) -> TermUsage:
         """Return who speaks of a term of a dimension such as `data_categories`.
 
         Raises `KeyError` for a term outside the vocabulary.
         """
-        taxonomy = self._vocabulary.taxonomies()[dimension]
-        above = frozenset(taxonomy.lineage(term)[1:])
-        naming, covering, narrower = [], [], []
-        for statement, named in zip(self._statements, self._named[dimension], strict=True):
-            if term in named:
-                naming.append(statement)
-            elif above & named:
-                covering.append(statement)
-            elif any(term in taxonomy.lineage(each) for each in named):
-                narrower.append(statement)
-        return TermUsage(tuple(naming), tuple(covering), tuple(narrower))
+        lineage = self._vocabulary.taxonomies()[dimension].lineage(term)
+        named = self._named[dimension]
+        naming = set(named.get(term, ()))
+        covering = {index for above in lineage[1:] for index in named.get(above, ())} - naming
+        narrower = set(self._above[dimension].get(term, ())) - naming - covering
+        return TermUsage(self._in_order(naming), self._in_order(covering), self._in_order(narrower))
+
+    def _in_order(self, indices: set[int]) -> tuple[Statement, ...]:
+        return tuple(self._statements[index] for index in sorted(indices))

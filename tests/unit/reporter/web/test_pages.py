@@ -1,10 +1,12 @@
 """The pages show what was recorded."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from purposewatch_policy import load_policies
 from purposewatch_reporter.ledger.partition import PartitionLedger
 from purposewatch_reporter.reconciliation.reconciler import ReconciliationReport
 from purposewatch_reporter.reconciliation.topic import TopicReconciliation, reconcile
@@ -152,3 +154,36 @@ async def test_the_vocabulary_ignores_what_is_not_valid(officer: Browser) -> Non
     answer = await officer.get(f"/vocabulary?q={'x' * 101}&dimension=secrets")
     assert answer.status_code == 200
     assert 'id="found"' not in answer.text
+
+
+async def test_a_large_vocabulary_is_cut(
+    desk: tuple[Any, WebApp], officer: Browser, tmp_path: Path
+) -> None:
+    """Of many roles the page shows the first, says how many are left, and finds them all."""
+    home = tmp_path / "acme"
+    home.mkdir()
+    roles = "".join(f"  r{number}:\n" for number in range(600))
+    (home / "vocabulary.yaml").write_text(
+        f"roles:\n{roles}data_categories: {{d: }}\noperations: {{use: }}\npurposes: {{p: }}\n"
+    )
+    statements = "".join(
+        f"  - {{id: s.s{number}, clause: s.1, effect: permit, roles: [r1], data_categories: [d],"
+        " operations: [use], purposes: [p]}\n"
+        for number in range(60)
+    )
+    (home / "policy.1.yaml").write_text(
+        'controller: acme\nversion: "1"\nin_force_from: 2020-01-01T00:00:00Z\n'
+        f"sections: {{s: {{en: S}}}}\nstatements:\n{statements}"
+    )
+    desk[1].declared.current = load_policies(tmp_path)
+
+    text = (await officer.get("/vocabulary?q=r599")).text
+
+    tree = text.split('id="roles"')[1].split("</details>\n")[0]
+    assert "<small>600</small>" in tree
+    assert "100 more terms are not shown" in tree
+    assert text.count('<tr id="roles:') == 500
+    assert "<code>r599</code>" in text.split('id="found"')[1].split("</section>")[0]
+    purpose = text.split('<tr id="purposes:p">')[1].split("</tr>")[0]
+    assert purpose.count("<li>") == 50
+    assert "10" in purpose.split('<li class="hint">')[1]

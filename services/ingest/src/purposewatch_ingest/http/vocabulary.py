@@ -1,6 +1,7 @@
 """`GET /v1/vocabulary/{controller}` and `.../search`: the terms that events may use."""
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -17,9 +18,6 @@ from purposewatch_policy.vocabulary import (
     Vocabulary,
     VocabularySearch,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_FOUND = 50
 DEFAULT_FOUND = 10
@@ -74,7 +72,7 @@ class VocabularyEndpoint:
     def __init__(self, ingest: Ingest, authenticator: Authenticator) -> None:
         self._ingest = ingest
         self._authenticator = authenticator
-        self._indexed: Mapping[str, Vocabulary] = {}
+        self._indexed = ingest.vocabularies()
         self._searches: dict[str, VocabularySearch] = {}
 
     async def show(self, request: Request) -> VocabularyAnswer:
@@ -92,9 +90,8 @@ class VocabularyEndpoint:
         """Return the terms of the controller that the query may mean."""
         controller, vocabulary = self._asked(request)
         query, dimension, limit = _search_parameters(request)
-        matches = self._search(controller, vocabulary).search(
-            query, dimension=dimension, limit=limit
-        )
+        index = await self._index(controller, vocabulary)
+        matches = index.search(query, dimension=dimension, limit=limit)
         return SearchAnswer(
             controller=controller, terms=[_found(vocabulary, match) for match in matches]
         )
@@ -109,14 +106,18 @@ class VocabularyEndpoint:
             raise ProblemError(ProblemKind.NOT_FOUND, detail)
         return controller, vocabulary
 
-    def _search(self, controller: str, vocabulary: Vocabulary) -> VocabularySearch:
-        """Return the index of a vocabulary; the first search after a reload builds it."""
+    async def _index(self, controller: str, vocabulary: Vocabulary) -> VocabularySearch:
+        """Return the index of a vocabulary; the first search after a reload builds it.
+
+        It is built beside the event loop, because a vocabulary may have thousands of terms.
+        """
         current = self._ingest.vocabularies()
         if current is not self._indexed:
             self._indexed, self._searches = current, {}
-        if controller not in self._searches:
-            self._searches[controller] = VocabularySearch(vocabulary)
-        return self._searches[controller]
+        searches = self._searches
+        if controller not in searches:
+            searches[controller] = await asyncio.to_thread(VocabularySearch, vocabulary)
+        return searches[controller]
 
 
 def search_parameters() -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ class DeclaredPolicies:
         self._directory = policies_dir
         self._fingerprint: str | None = None
         self.current = PolicySet({}, ())
+        self._indexed = self.current
         self._searches: dict[str, VocabularySearch] = {}
         self.is_invalid = False
         """Whether the files on disk are invalid, so that `current` is older than they are."""
@@ -39,7 +40,6 @@ class DeclaredPolicies:
             return
         try:
             self.current = load_policies(self._directory)
-            self._searches = {}
             self.is_invalid = False
         except InvalidSourceError as error:
             self.is_invalid = True
@@ -55,9 +55,13 @@ class DeclaredPolicies:
 
         Raises `KeyError`.
         """
-        if controller not in self._searches:
-            self._searches[controller] = VocabularySearch(self.current.vocabularies[controller])
-        return self._searches[controller]
+        current = self.current
+        if current is not self._indexed:
+            self._indexed, self._searches = current, {}
+        searches = self._searches
+        if controller not in searches:
+            searches[controller] = VocabularySearch(current.vocabularies[controller])
+        return searches[controller]
 
     def policies(self) -> list[Policy]:
         """Return every version of every controller, the newest of each first."""

@@ -1,14 +1,16 @@
 """The vocabulary of a controller: its terms as a tree, what speaks of them, and a search."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
 
-from purposewatch_policy import CompiledPolicy, TermUsage, UsedTerms
+from purposewatch_policy import CompiledPolicy, Policy, TermUsage, UsedTerms
 from purposewatch_policy.vocabulary import (
     MAX_QUERY_LENGTH,
     NOUNS,
@@ -22,6 +24,10 @@ from purposewatch_reporter.web.pages.violations import read_query
 from purposewatch_reporter.web.request_context import PageError, RequestContext
 
 _FOUND = 20
+_MOST_TERMS = 500
+"""Terms of one tree that the page shows; a search finds the others."""
+_MOST_STATEMENTS = 50
+"""Statements that the page lists for a term."""
 
 
 class VocabularyQuery(BaseModel):
@@ -56,30 +62,46 @@ async def show_vocabulary(context: RequestContext) -> Response:
         return context.html("vocabulary.html", controllers=(), policy=None)
     if controller not in controllers:
         raise PageError(HTTPStatus.NOT_FOUND, "not_found")
-    compiled = _policy(app, controller)
-    vocabulary = app.declared.current.vocabularies[controller]
-    used = UsedTerms(compiled.policy, vocabulary)
-    wanted = tuple(NOUNS) if asked.dimension is None else (asked.dimension,)
+    policy = _policy(app, controller).policy
+    # beside the event loop, because a vocabulary may have thousands of terms
+    found, trees = await asyncio.to_thread(_rows, app, policy, asked)
+    sizes = {name: len(terms) for name, terms in _taxonomies(app, controller).items()}
     return context.html(
         "vocabulary.html",
         controllers=controllers,
-        policy=compiled.policy,
+        policy=policy,
         asked=asked,
         dimensions=tuple(NOUNS),
-        found=[
-            _row(vocabulary, used, match.dimension, match.entry, match)
-            for match in app.declared.search(controller).search(
-                asked.q, dimension=asked.dimension, limit=_FOUND
-            )
-        ],
-        trees={
+        found=found,
+        trees=trees,
+        sizes=sizes,
+        most_statements=_MOST_STATEMENTS,
+    )
+
+
+def _rows(
+    app: WebApp, policy: Policy, asked: VocabularyQuery
+) -> tuple[list[TermRow], dict[str, list[TermRow]]]:
+    """The terms that the query finds, and the first ones of each tree."""
+    vocabulary = app.declared.current.vocabularies[policy.controller]
+    used = UsedTerms(policy, vocabulary)
+    index = app.declared.search(policy.controller)
+    found = index.search(asked.q, dimension=asked.dimension, limit=_FOUND)
+    wanted = tuple(NOUNS) if asked.dimension is None else (asked.dimension,)
+    return (
+        [_row(vocabulary, used, match.dimension, match.entry, match) for match in found],
+        {
             dimension: [
                 _row(vocabulary, used, dimension, entry)
-                for entry in _depth_first(vocabulary.taxonomies()[dimension])
+                for entry in islice(_depth_first(vocabulary.taxonomies()[dimension]), _MOST_TERMS)
             ]
             for dimension in wanted
         },
     )
+
+
+def _taxonomies(app: WebApp, controller: str) -> dict[str, Taxonomy]:
+    return app.declared.current.vocabularies[controller].taxonomies()
 
 
 def _policy(app: WebApp, controller: str) -> CompiledPolicy:
