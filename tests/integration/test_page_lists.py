@@ -71,11 +71,16 @@ def ledger_writer(database: Database) -> LedgerWriter:
 
 
 @pytest.mark.parametrize(
-    "statement",
-    ["UPDATE triage_acts SET author = ''", "DELETE FROM triage_acts", "TRUNCATE triage_acts"],
+    ("table", "column"),
+    [("triage_acts", "author"), ("exports", "author"), ("export_ends", "outcome")],
 )
-async def test_the_trail_refuses_every_way_to_change_it(database: Database, statement: str) -> None:
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET {} = ''", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
+)
+async def test_a_trail_refuses_every_way_to_change_it(
+    database: Database, table: str, column: str, statement: str
+) -> None:
     """Also emptying it at once, which SQLite does not know, and while nothing is in it."""
-    with pytest.raises(DBAPIError, match="triage_acts is append-only"):
+    with pytest.raises(DBAPIError, match="is append-only"):
         async with database.writing() as connection:
-            await connection.execute(text(statement))
+            await connection.execute(text(statement.format(table, column)))
