@@ -50,3 +50,23 @@ async def test_distant_records_take_a_fetch_each(
         _RECORDS - 1: b"%d" % (_RECORDS - 1),
     }
     assert fetches <= 3
+
+
+async def test_the_end_of_a_log_is_beyond_every_acknowledged_record(
+    broker: RunningBroker, topic_prefix: str
+) -> None:
+    """The answer to a look-up may lag behind on the embedded broker, but never runs ahead."""
+    settings = kafka_settings(broker, topic_prefix)
+    topic = topic_name(topic_prefix, EVENTS)
+    await TopicProvisioner(settings, (EVENTS,), client_id="test").start()
+    observer = LogObserver(settings, client_id="test")
+    await observer.start()
+    try:
+        async with build_producer(settings, client_id="test") as producer:
+            for count in range(1, 20):
+                await producer.send_and_wait(topic, b"event", partition=1)
+                reached = (await observer.reached({(topic, 1)}))[topic, 1]
+                assert reached == count or (broker.kind == "embedded" and reached < count)
+                assert (await observer.ends([topic], [1]))[topic][1] == count
+    finally:
+        await observer.stop()
