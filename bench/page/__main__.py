@@ -56,7 +56,7 @@ async def page_of(url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]
     )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app),
-        base_url="http://page",
+        base_url="http://localhost",
         cookies={SESSION_COOKIE: token},
         timeout=60,
     ) as client:

@@ -178,6 +178,8 @@ class Database(Transactions):
                 "command_timeout": _STATEMENT_SECONDS,
                 "server_settings": {
                     "application_name": "purposewatch-reporter",
+                    # takes longer to compile the lists' statements than they take to run
+                    "jit": "off",
                     # the host of another reporter may have vanished with rows locked
                     "idle_in_transaction_session_timeout": f"{_STATEMENT_SECONDS}s",
                     "lock_timeout": f"{_STATEMENT_SECONDS // 2}s",
