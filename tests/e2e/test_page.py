@@ -115,9 +115,9 @@ async def test_a_violation_is_found_understood_and_triaged(page: Page, desk: Run
 
     await page.locator(".rows tbody tr th a").first.click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Undeclared sharing")
-    await expect(page.get_by_text("The policy declares no such recipient").first).to_be_visible()
+    await expect(page.get_by_text("does not declare that this recipient").first).to_be_visible()
     # which of them, and what else fails, depends on the violation that happens to be the latest
-    decisive = re.compile(r"^\s*(Recipient|Data category)")
+    decisive = re.compile(r"^\s*(Recipient|Data category|Purpose)")
     failed = page.locator("tr.fails").filter(has_text=decisive).first
     await expect(failed).to_contain_text("Not covered")
     await expect(
