@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_name
 from purposewatch_ingest.admission import Pseudonymiser
+from purposewatch_ingest.fair_limiter import RefusalReason
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits, RequestProducers
@@ -144,6 +145,7 @@ def _watch_register(
 
     def show_publishers(loaded: PublisherRegister) -> None:
         metric_set.start_at_zero(m.INGEST_ACCEPTED, product(loaded.names, get_args(Transport)))
+        metric_set.start_at_zero(m.INGEST_REQUESTS_REFUSED, product(loaded.names, RefusalReason))
 
     register = FileReloader(
         settings.publishers_file,
