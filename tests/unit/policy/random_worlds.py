@@ -13,6 +13,9 @@ EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
 ANYTHING = Statement("s", "section.s", Effect.PERMIT, data_categories=(), operations=())
 
+SPANS = ((None, None), (None, None), (None, None), (None, 1), (None, 3), (2, None), (1, 3), (3, 3))
+"""The least and the most days of statements."""
+
 _T = TypeVar("_T")
 
 
@@ -114,6 +117,7 @@ def _taxonomy(rng: Random, noun: str, size: int, root: str = "t0") -> Taxonomy:
 
 def _statement(rng: Random, vocabulary: Vocabulary, name: str) -> Statement:
     permits = rng.random() < 0.75
+    shortest, longest = rng.choice(SPANS)
     conditions = {fact: rng.choice(["when", "unless", "", ""]) for fact in vocabulary.facts}
     return Statement(
         id=name,
@@ -131,7 +135,8 @@ def _statement(rng: Random, vocabulary: Vocabulary, name: str) -> Statement:
         legal_bases=_some_or_none(rng, vocabulary.legal_bases) if permits else None,
         sources=_some_or_none(rng, vocabulary.sources),
         locations=_some_or_none(rng, vocabulary.locations),
-        retention_days=rng.choice([None, None, 1, 3]),
+        retention_days=longest,
+        retention_at_least=shortest,
         when=tuple(fact for fact, condition in conditions.items() if condition == "when"),
         unless=tuple(fact for fact, condition in conditions.items() if condition == "unless"),
     )

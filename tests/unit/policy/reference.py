@@ -180,7 +180,8 @@ def failures(
 ) -> dict[str, bool]:
     """Return for each dimension, in order of significance, whether the statement fails it."""
     kept = flow.retention_days
-    limit = statement.retention_days
+    most = statement.retention_days
+    least = statement.retention_at_least
     return {
         "role": not names(statement.roles, flow.role, vocabulary.roles),
         "data_category": not names(statement.data_categories, category, vocabulary.data_categories),
@@ -189,7 +190,8 @@ def failures(
         "operation": not names(statement.operations, flow.operation, vocabulary.operations),
         "source": not names(statement.sources, flow.source, vocabulary.sources),
         "location": not names(statement.locations, flow.location, vocabulary.locations),
-        "retention": limit is not None and (kept is None or kept > limit),
+        "retention": (most is not None and (kept is None or kept > most))
+        or (least is not None and (kept is None or kept < least)),
         "legal_basis": flow.legal_basis is not None
         and not names(statement.legal_bases, flow.legal_basis, vocabulary.legal_bases),
         "facts": not (
@@ -222,7 +224,7 @@ def covers_a_part(
     statement: Statement, flow: FlowTerms, category: str, vocabulary: Vocabulary
 ) -> bool:
     """Whether a statement covers the flow, or some flow that states something more precise."""
-    without_retention = replace(statement, retention_days=None)
+    without_retention = replace(statement, retention_days=None, retention_at_least=None)
     failed = failures(
         statement if flow.retention_days is not None else without_retention,
         flow,

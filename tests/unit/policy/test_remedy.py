@@ -429,6 +429,8 @@ def lifted(permit: Statement, names: tuple[str, ...]) -> Statement:
     changes: dict[str, object] = {name: LIFTED[name] for name in names if name in LIFTED}
     if "when" in changes:
         changes["unless"] = ()
+    if "retention_days" in changes:
+        changes["retention_at_least"] = None
     return replace(permit, **changes)  # type: ignore[arg-type]  # its fields
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from purposewatch_cli.terminal import printable
 from purposewatch_policy import CategoryDecision, Dimension, Outcome, Statement
 from purposewatch_policy.diff import Change, ChangeKind, Closest, PolicyDiff
+from purposewatch_policy.languages import explanation_texts, retention_words
 
 _HEADINGS = {
     ChangeKind.PERMITTED: "newly permitted",
@@ -101,7 +102,7 @@ def _judged(decision: CategoryDecision, closest: Closest | None) -> str:
 def _declared(statement: Statement, dimension: Dimension) -> str:
     """Say what a statement names in a dimension that it restricts."""
     if dimension is Dimension.RETENTION:
-        return f"at most {statement.retention_days} days"
+        return retention_words(statement, explanation_texts("en"))
     if dimension is Dimension.FACTS:
         unmet = [f"not {fact}" for fact in statement.unless]
         return ", ".join([*statement.when, *unmet])

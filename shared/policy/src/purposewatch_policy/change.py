@@ -20,6 +20,9 @@ class EventChange:
     """What the event states; `None` if nothing. Of a fact, `true` or `false`."""
     holds: bool | None = None
     """Whether the fact has to hold; `None` for everything else."""
+    span: tuple[int, int | None] = (0, None)
+    """Of the retention, the shortest and the longest time that would do; `None` is no end. `value`
+    is the nearest of them to what is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class ChangedFlow:
 
 
 class Action(StrEnum):
-    """An edit of a statement: the first four widen a permit, the others narrow a prohibition."""
+    """An edit of a statement: the first five widen a permit, the others narrow a prohibition."""
 
     ADD = "add"
     """Add the flow's term."""
@@ -48,6 +51,8 @@ class Action(StrEnum):
     """Remove the restriction, since the flow states nothing in the dimension."""
     RAISE = "raise"
     """Permit as many days as the flow states."""
+    LOWER = "lower"
+    """Permit as few days as the flow states."""
     DROP = "drop"
     """Remove a condition that the flow does not meet."""
     REMOVE = "remove"
@@ -132,13 +137,25 @@ def _changed(statement: Statement, change: PolicyChange) -> Statement:
     if change.dimension is None or change.dimension is Dimension.FACTS:
         message = f"cannot {change.action} `{change.dimension}`"
         raise ValueError(message)
+    if change.dimension is Dimension.RETENTION:
+        return _with_retention(statement, change)
     name = DIMENSION_FIELDS[change.dimension]
     named = getattr(statement, name)
     value: object = None
-    if change.action is Action.RAISE:
-        value = None if named is None or change.days is None else max(named, change.days)
-    elif change.action is Action.ADD:
+    if change.action is Action.ADD:
         value = None if named is None else tuple(dict.fromkeys((*named, *change.terms)))
     elif change.action is Action.REMOVE:
         value = tuple(term for term in named if term not in change.terms)
     return replace(statement, **{name: value})  # type: ignore[arg-type]  # a field of its own
+
+
+def _with_retention(statement: Statement, change: PolicyChange) -> Statement:
+    longest, shortest = statement.retention_days, statement.retention_at_least
+    if change.action is Action.LIFT:
+        longest = shortest = None
+    elif change.days is not None:
+        if longest is not None:
+            longest = max(longest, change.days)
+        if shortest is not None:
+            shortest = min(shortest, change.days) or None
+    return replace(statement, retention_days=longest, retention_at_least=shortest)

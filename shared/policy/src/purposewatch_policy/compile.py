@@ -16,6 +16,8 @@ from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, s
 
 _Value = TypeVar("_Value")
 _NOT_DECLARED = frozenset({"accepted_findings", "defined_terms"})
+_IF_STATED = frozenset({"retention_at_least"})
+"""In the digest only where a policy states them, so that others keep the digest they had before."""
 
 
 class CompiledPolicy(StatementSets):
@@ -155,7 +157,11 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, Policy | Statement):
-        names = (each.name for each in fields(value))
-        return {name: getattr(value, name) for name in names if name not in _NOT_DECLARED}
+        content = {each.name: getattr(value, each.name) for each in fields(value)}
+        return {
+            name: content[name]
+            for name in content
+            if name not in _NOT_DECLARED and (content[name] is not None or name not in _IF_STATED)
+        }
     message = f"a policy cannot contain a {type(value).__name__}"
     raise TypeError(message)

@@ -87,9 +87,6 @@ class EventSearch:
         overlapping = compiled.overlaps.by_dimension(flow, category)
         self._overlapping = dict(zip(_DIMENSIONS, overlapping, strict=True))
         self._prohibits = prohibits
-        self._prohibitions = [
-            each for index, each in enumerate(compiled.statements) if prohibits >> index & 1
-        ]
 
     def ways(self, index: int) -> Ways | None:
         """Return what can be done to be under a permit.
@@ -120,7 +117,7 @@ class EventSearch:
         if covered:
             yield Option(self._overlapping[dimension] & self._prohibits)
         if dimension is Dimension.RETENTION:
-            yield from self._retention_options(permit, covered=bool(covered))
+            yield from self._retention_options(permit)
         else:
             yield from self._term_options(dimension, permit)
 
@@ -147,24 +144,41 @@ class EventSearch:
             _keep_cheapest(options, Option(sets, (change,), _cost(dimension, rank)))
         yield from options.values()
 
-    def _retention_options(self, permit: Statement, *, covered: bool) -> Iterator[Option]:
+    def _retention_options(self, permit: Statement) -> Iterator[Option]:
+        """Yield the spans of other lengths that the permit covers, the nearest first.
+
+        Prohibitions of other roles or data categories do not divide them.
+        """
         stated = self._flow.retention_days
-        limit = MAX_RETENTION_DAYS if permit.retention_days is None else permit.retention_days
-        if not covered:
-            lengths = [limit]  # any shorter, and more prohibitions with a limit might cover it
-        else:
-            lengths = sorted(
-                {
-                    each.retention_days + 1
-                    for each in self._prohibitions
-                    if each.retention_days is not None
-                    and (stated or 0) <= each.retention_days < limit
-                }
-            )
-        for rank, days in enumerate(lengths):
+        spans = []
+        for shortest, longest in self._spans(permit):
+            if stated is None:
+                nearest = shortest if longest == MAX_RETENTION_DAYS else longest
+            else:
+                nearest = min(max(stated, shortest), longest)
+            if nearest != stated:
+                end = None if longest == MAX_RETENTION_DAYS else longest
+                spans.append((nearest, (shortest, end)))
+        spans.sort(key=lambda each: -each[0] if stated is None else abs(each[0] - stated))
+        for rank, (days, span) in enumerate(spans):
             sets = self._compiled.retention(days) & self._prohibits
-            change = EventChange(Dimension.RETENTION, days, stated)
+            change = EventChange(Dimension.RETENTION, days, stated, span=span)
             yield Option(sets, (change,), _cost(Dimension.RETENTION, rank))
+
+    def _spans(self, permit: Statement) -> list[tuple[int, int]]:
+        """Return the lengths that a permit covers, divided where a prohibition begins or ends."""
+        shortest = permit.retention_at_least or 0
+        longest = MAX_RETENTION_DAYS if permit.retention_days is None else permit.retention_days
+        overlapping = self._overlapping[Dimension.ROLE] & self._overlapping[Dimension.DATA_CATEGORY]
+        ends = {
+            end
+            for index, each in enumerate(self._compiled.statements)
+            if (self._prohibits & overlapping) >> index & 1
+            for end in each.retention_ends()
+            if shortest <= end < longest
+        }
+        starts = [shortest, *(end + 1 for end in sorted(ends))]
+        return list(zip(starts, [*sorted(ends), longest], strict=True))
 
     def _fact_options(self, permit: Statement, prohibits: int) -> Iterator[Option]:
         """Return the combinations of facts that matter, given the prohibitions that can apply."""

@@ -8,8 +8,9 @@ from purposewatch_policy.advice import Advice, advice_of
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Kind, Outcome
+from purposewatch_policy.failed import retention_span
 from purposewatch_policy.flow import Flow
-from purposewatch_policy.languages import Texts, explanation_texts
+from purposewatch_policy.languages import Texts, explanation_texts, retention_words
 from purposewatch_policy.model import Statement
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
@@ -21,7 +22,7 @@ _UNRELATED = 2
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A term, a fact with its state, or a number of days; with its label."""
+    """A term, a fact with its state, or lengths in days; with its label."""
 
     term: str
     label: str | None = None
@@ -235,8 +236,10 @@ class _Category:
             facts = statement.conditions()
             return tuple(self._fact(fact, holds=holds) for fact, holds in facts) or None
         if dimension is Dimension.RETENTION:
-            days = statement.retention_days
-            return None if days is None else (Named(str(days)),)
+            if not statement.limits_retention:
+                return None
+            words = retention_words(statement, explanation_texts(self._language))
+            return (Named(retention_span(statement), words),)
         terms = statement.terms(dimension)
         if terms is None:
             return None

@@ -11,7 +11,7 @@ def failed_dimension(
     """Compare what a statement names in a dimension with what the flow states."""
     if dimension is Dimension.RETENTION:
         days = None if flow.retention_days is None else str(flow.retention_days)
-        return FailedDimension(dimension, (str(statement.retention_days),), days)
+        return FailedDimension(dimension, (retention_span(statement),), days)
     if dimension is Dimension.FACTS:
         expected = tuple(_fact(fact, holds=holds) for fact, holds in statement.conditions())
         stated = [fact for fact, _ in statement.unmet(flow.facts) if fact in flow.facts]
@@ -20,6 +20,13 @@ def failed_dimension(
     return FailedDimension(
         dimension, statement.terms(dimension) or (), stated_term(flow, category, dimension)
     )
+
+
+def retention_span(statement: Statement) -> str:
+    """Write the lengths that a statement covers: `30` for at most 30, `180..365`, or `180..`."""
+    longest = "" if statement.retention_days is None else str(statement.retention_days)
+    shortest = statement.retention_at_least
+    return longest if shortest is None else f"{shortest}..{longest}"
 
 
 def _fact(fact: str, *, holds: bool) -> str:

@@ -48,6 +48,8 @@ class Statement:
     locations: tuple[str, ...] | None = None
     retention_days: int | None = None
     """At most this many days."""
+    retention_at_least: int | None = None
+    """At least this many days. INVARIANT: at least 1, and not more than `retention_days`."""
     when: tuple[str, ...] = ()
     """Facts that must all hold."""
     unless: tuple[str, ...] = ()
@@ -62,12 +64,22 @@ class Statement:
     def terms(self, dimension: Dimension) -> tuple[str, ...] | None:
         """Return what it names in a dimension, `None` for no restriction; of facts, all of them.
 
-        The retention is not a dimension of terms: see `retention_days`.
+        The retention is not a dimension of terms: see `retention_days` and `retention_at_least`.
         """
         if dimension is Dimension.FACTS:
             return (*self.when, *self.unless)
         terms: tuple[str, ...] | None = getattr(self, DIMENSION_FIELDS[dimension])
         return terms
+
+    @property
+    def limits_retention(self) -> bool:
+        """Whether it covers only some lengths of retention, so only events that state one."""
+        return self.retention_days is not None or self.retention_at_least is not None
+
+    def retention_ends(self) -> list[int]:
+        """Return the lengths, in days, after which it begins or ceases to cover."""
+        begins = [] if self.retention_at_least is None else [self.retention_at_least - 1]
+        return begins if self.retention_days is None else [*begins, self.retention_days]
 
     def conditions(self) -> list[tuple[str, bool]]:
         """Return the facts that it depends on, each with whether it has to hold."""

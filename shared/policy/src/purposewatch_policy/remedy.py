@@ -218,7 +218,10 @@ class _Search:
         if dimension is Dimension.RETENTION:
             days = self._flow.retention_days
             if days is not None:
-                return [PolicyChange(Action.RAISE, *place, days=days)]
+                longest = permit.retention_days
+                too_long = longest is not None and days > longest
+                action = Action.RAISE if too_long else Action.LOWER
+                return [PolicyChange(action, *place, days=days)]
         elif (term := stated_term(self._flow, self._category, dimension)) is not None:
             return [PolicyChange(Action.ADD, *place, terms=(term,))]
         return [PolicyChange(Action.LIFT, *place)]

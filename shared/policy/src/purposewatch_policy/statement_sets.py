@@ -24,7 +24,7 @@ class StatementSets:
     """
 
     __slots__ = (
-        "_retention_limits",
+        "_retention_ends",
         "_retention_sets",
         "category",
         "category_levels",
@@ -81,7 +81,7 @@ class StatementSets:
             statements, vocabulary.legal_bases, lambda each: each.legal_bases
         )
         self.legal_basis[None] = self.everything
-        self._retention_limits, self._retention_sets = _retention(statements)
+        self._retention_ends, self._retention_sets = _retention(statements)
         self.facts_required = {
             fact: required
             for fact in vocabulary.facts
@@ -129,10 +129,10 @@ class StatementSets:
         return self.recipient_paths[flow.recipient], self.purpose_paths[flow.purpose]
 
     def retention(self, days: int | None) -> int:
-        """Return the statements that permit keeping data for this many days."""
+        """Return the statements that cover keeping data for this many days."""
         if days is None:
             return self._retention_sets[-1]
-        return self._retention_sets[bisect_left(self._retention_limits, days)]
+        return self._retention_sets[bisect_left(self._retention_ends, days)]
 
     def facts(self, facts: Mapping[str, bool]) -> int:
         """Return the statements whose conditions hold. Raises `KeyError` for an unknown fact.
@@ -235,18 +235,19 @@ def _covering_optional(
 
 
 def _retention(statements: tuple[Statement, ...]) -> tuple[list[int], list[int]]:
-    """Return the distinct limits in order, and the statements that permit each of them.
+    """Return the ends of the spans of days that the same statements cover, and these statements.
 
-    There is one more set than limits: the last one holds the statements without a limit.
+    There are two more sets than ends: that of the span without an end, and last the statements that
+    cover a flow which does not state its retention.
     """
-    limits = sorted({each.retention_days for each in statements if each.retention_days is not None})
-    allowed = _set(each.retention_days is None for each in statements)
-    sets = [allowed]
-    at_limit: dict[int, int] = dict.fromkeys(limits, 0)
+    changing: dict[int, int] = {}
     for index, each in enumerate(statements):
-        if each.retention_days is not None:
-            at_limit[each.retention_days] |= 1 << index
-    for limit in reversed(limits):
-        allowed |= at_limit[limit]
-        sets.append(allowed)
-    return limits, sets[::-1]
+        for end in each.retention_ends():
+            changing[end] = changing.get(end, 0) ^ 1 << index
+    ends = sorted(changing)
+    covering = _set(each.retention_at_least is None for each in statements)
+    sets = [covering]
+    for end in ends:
+        covering ^= changing[end]
+        sets.append(covering)
+    return ends, [*sets, _set(not each.limits_retention for each in statements)]

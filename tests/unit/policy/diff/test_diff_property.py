@@ -64,7 +64,8 @@ def lies_in(flow: PlainFlow, category: str, change: Change, axes: tuple[Axis, ..
 def holds(span: object, flow: PlainFlow) -> bool:
     if not isinstance(span, Days) or flow.retention_days is None:
         return span is None and flow.retention_days is None
-    return span.first <= flow.retention_days <= (span.last or flow.retention_days)
+    ends = span.last is not None and flow.retention_days > span.last
+    return span.first <= flow.retention_days and not ends
 
 
 def compare(rng: Random, *, one_vocabulary: bool, flows: int) -> Counter[str]:

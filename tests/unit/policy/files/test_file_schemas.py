@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from purposewatch_policy.cases import read as cases
 from purposewatch_policy.decision import Dimension, Grade, Kind, Outcome
-from purposewatch_policy.files import policy_file
+from purposewatch_policy.files import policy_file, retention
 from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.flow import (
     CONTROLLER_PATTERN,
@@ -58,6 +58,7 @@ BEYOND_A_SCHEMA = {
     "defined_term_of_two_dimensions",
     "duplicate_statement_id",
     "fact_when_and_unless",
+    "retention_without_length",
     "unknown_defined_term",
     "unknown_section",
     "until_before_from",
@@ -139,12 +140,16 @@ def test_schemas_know_the_loaders_fields() -> None:
     policy, vocabulary, case_file = schema("policy"), schema("vocabulary"), schema("cases")
     defined_term = policy["properties"]["defined_terms"]["additionalProperties"]
     accepted = policy["$defs"]["statement"]["properties"]["accepted_findings"]
+    statement = policy["$defs"]["statement"]
+    permit, prohibition = (statement[each]["properties"] for each in ("else", "then"))
     outcomes = case_file["$defs"]["expect"]["oneOf"]
     known = {
         "policy": (policy, policy_file._POLICY_FIELDS),
         "document": (policy["properties"]["document"], policy_file._DOCUMENT_FIELDS),
         "defined term": (defined_term, policy_file._DEFINED_TERM_FIELDS),
-        "statement": (policy["$defs"]["statement"], policy_file._STATEMENT_FIELDS),
+        "statement": (statement, policy_file._STATEMENT_FIELDS),
+        "retention of a permit": (permit["retention_days"], retention._ON_PERMIT),
+        "retention of a prohibition": (prohibition["retention_days"], retention._ON_PROHIBITION),
         "accepted finding": (accepted["items"], policy_file._ACCEPTED_FINDING_FIELDS),
         "vocabulary": (vocabulary, NOUNS),
         "term": (vocabulary["$defs"]["term"], vocabulary_files._TERM_FIELDS),
@@ -177,7 +182,7 @@ def test_schemas_know_the_loaders_words_and_bounds() -> None:
     assert (
         f"^{policy_file._SECTION}$" == policy["properties"]["sections"]["propertyNames"]["pattern"]
     )
-    assert statement["retention_days"]["maximum"] == MAX_RETENTION_DAYS
+    assert policy["$defs"]["days"]["maximum"] == MAX_RETENTION_DAYS
     assert vocabulary["$defs"]["name"]["maxLength"] == MAX_TERM_LENGTH
     flow = case_file["$defs"]["flow"]["properties"]
     assert flow["data_categories"]["maxItems"] == MAX_DATA_CATEGORIES

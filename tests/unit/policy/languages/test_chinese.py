@@ -268,9 +268,19 @@ def test_everything_has_a_name(language: str) -> None:
             "保留不超过 1 天",
         ),
         (
-            EventChange(Dimension.RETENTION, 30, None),
+            EventChange(Dimension.RETENTION, 30, None, span=(0, 30)),
             "state that it is kept for at most 30 days, in the field `data.retention_days`",
             "写明保留不超过 30 天（字段 `data.retention_days`）",
+        ),
+        (
+            EventChange(Dimension.RETENTION, 180, None, span=(180, None)),
+            "state that it is kept for at least 180 days, in the field `data.retention_days`",
+            "写明保留不少于 180 天（字段 `data.retention_days`）",
+        ),
+        (
+            EventChange(Dimension.RETENTION, 3650, None, span=(180, 3650)),
+            "state that it is kept for 180 to 3650 days, in the field `data.retention_days`",
+            "写明保留在 180 天至 3650 天之间（字段 `data.retention_days`）",
         ),
         (
             EventChange(Dimension.RETENTION, 30, 7),

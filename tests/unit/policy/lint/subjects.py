@@ -51,6 +51,7 @@ def _relatives(rng: Random, statement: Statement) -> Iterator[Statement]:
                 id=f"{statement.id}.part{number}",
                 operations=(operation,),
                 retention_days=None,
+                retention_at_least=None,
             )
     if rng.random() < 0.2:
         yield replace(

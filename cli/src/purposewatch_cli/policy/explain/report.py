@@ -124,10 +124,7 @@ class _Report:
         if not named:
             return Text(unless, style="dim")
         if comparison.dimension is Dimension.RETENTION:
-            count = named[0].term
-            days = texts.counted("report.days", int(count))
-            is_limit = named is comparison.expected
-            return Text(texts("report.at_most", days=days) if is_limit else days)
+            return Text(named[0].label or texts.counted("report.days", int(named[0].term)))
         lines = [self._name(each) for each in named[:_MAX_LISTED]]
         if len(named) > _MAX_LISTED:
             more = texts("report.more", count=len(named) - _MAX_LISTED)

@@ -199,9 +199,7 @@ def _applies(statement: Statement, holding: set[str]) -> bool:
 
 def _is_narrow(prohibition: Statement) -> bool:
     """Whether a prohibition depends on anything that the matrix leaves out, apart from facts."""
-    return bool(
-        prohibition.sources or prohibition.locations or prohibition.retention_days is not None
-    )
+    return bool(prohibition.sources or prohibition.locations or prohibition.limits_retention)
 
 
 def _alike(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from purposewatch_cli.policy.show.matrix import Column, Mark
 from purposewatch_policy import CompiledPolicy, Policy, Statement
 from purposewatch_policy.flow_space import Branch
-from purposewatch_policy.languages import Texts
+from purposewatch_policy.languages import Texts, explanation_texts, retention_words
 from purposewatch_policy.vocabulary import Taxonomy
 
 LETTERS = {"collect": "C", "use": "U", "store": "K", "share": "S", "erase": "E"}
@@ -95,6 +95,8 @@ class Wording:
             parts.append(self._terms(statement.purposes, vocabulary.purposes))
         if statement.recipients:
             parts.append(self._terms(statement.recipients, vocabulary.recipients))
+        if statement.limits_retention:
+            parts.append(retention_words(statement, explanation_texts(self.language)))
         if conditions := self.conditions([statement]):
             parts.append(f"{self.words('condition')}: {'; '.join(conditions)}")
         return " · ".join(parts)

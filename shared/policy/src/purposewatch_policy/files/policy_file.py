@@ -13,7 +13,8 @@ from purposewatch_policy.files.defined_terms import (
     expand_defined_terms,
     unknown_defined_term,
 )
-from purposewatch_policy.flow import MAX_RETENTION_DAYS, TERM_PATTERN
+from purposewatch_policy.files.retention import read_retention
+from purposewatch_policy.flow import TERM_PATTERN
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
 from purposewatch_policy.version_paths import part_paths
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
@@ -235,6 +236,7 @@ class _PolicyReader:
             if fact in unless:
                 message = f"`{fact}` is in `when` and in `unless`, so it never applies; keep one"
                 fields.error(message, fields.location("unless"))
+        retention = read_retention(fields, self._errors, prohibits=prohibits)
         return Statement(
             id=fields.name("id", TERM_PATTERN, "members.contact.identify", required=True),
             clause=self._clause(fields),
@@ -248,7 +250,8 @@ class _PolicyReader:
             legal_bases=named["legal_bases"],
             sources=named["sources"],
             locations=named["locations"],
-            retention_days=fields.integer("retention_days", 0, MAX_RETENTION_DAYS),
+            retention_days=retention.at_most,
+            retention_at_least=retention.at_least,
             when=when,
             unless=unless,
             note=fields.text("note"),

@@ -18,7 +18,7 @@ from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, stated_term
 
 @dataclass(frozen=True, slots=True, order=True)
 class Days:
-    """A span of retention times that the same statements allow; `last` is `None` at the end."""
+    """A span of retention times that the same statements cover; `last` is `None` at the end."""
 
     first: int
     last: int | None
@@ -167,8 +167,7 @@ def _overlapping(
 
 
 def _retention(versions: Sequence[CompiledPolicy], statements: Sequence[Statement]) -> Axis:
-    limits = {each.retention_days for each in statements if each.retention_days is not None}
-    ends = [-1, *sorted(limits)]
+    ends = [-1, *sorted({end for each in statements for end in each.retention_ends()})]
     spans = [
         *(Days(before + 1, last) for before, last in pairwise(ends)),
         Days(ends[-1] + 1, None),

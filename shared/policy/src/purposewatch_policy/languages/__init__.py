@@ -10,6 +10,7 @@ from types import MappingProxyType
 from purposewatch_policy.languages import chinese, english
 from purposewatch_policy.languages.catalogue import TAGS, Texts, catalogue, explanation_texts
 from purposewatch_policy.languages.language import DecisionContext, Language
+from purposewatch_policy.languages.retention import retention_words
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType({"en": english, "zh": chinese})
 """The grammar of each of `TAGS`; the texts that need none are in catalogues."""
@@ -22,4 +23,5 @@ __all__ = [
     "Texts",
     "catalogue",
     "explanation_texts",
+    "retention_words",
 ]

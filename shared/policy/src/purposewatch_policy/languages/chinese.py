@@ -15,6 +15,7 @@ from purposewatch_policy.decision import (
 )
 from purposewatch_policy.languages.catalogue import explanation_texts
 from purposewatch_policy.languages.language import DecisionContext
+from purposewatch_policy.languages.retention import retention_words, span_words
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, UnknownTerm, Vocabulary
 
@@ -85,7 +86,7 @@ def _effect(
     if decided.kind is Kind.PROHIBITED:
         although = f"，尽管{_cited(permit)}允许" if permit else ""
         return f"{_cited(statement)}禁止这样做{although}"
-    parts = "，".join(_part(each, vocabulary) for each in decided.failed)
+    parts = "，".join(_part(each, statement, vocabulary) for each in decided.failed)
     rest = f"，其余部分由{_cited(permit)}允许" if permit else ""
     return f"{_cited(statement)}禁止其中一部分：{parts}{rest}。只有更具体的事件才可能获得允许"
 
@@ -93,7 +94,7 @@ def _effect(
 def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     """Say what would have to be done or stated instead."""
     if isinstance(change.value, int):
-        return _retention_change(change.value, change.before)
+        return _retention_change(change)
     value = _term(change.value, _taxonomy(vocabulary, change.dimension))
     if change.dimension is Dimension.FACTS:
         return f"须满足{value}" if change.holds else f"须不存在{value}的情形"
@@ -118,8 +119,9 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
     if change.dimension is None:
         return f"撤回禁止性{cited}"
     noun = _noun(change.dimension)
-    if change.action is Action.RAISE:
-        return f"把{cited}的保留期限放宽到 {change.days} 天"
+    if change.action in {Action.RAISE, Action.LOWER}:
+        to = "保留期限放宽" if change.action is Action.RAISE else "最短保留期限缩短"
+        return f"把{cited}的{to}到 {change.days} 天"
     if change.action is Action.LIFT:
         return f"{cited}不再限定{noun}"
     terms = "和".join(_term(term, _taxonomy(vocabulary, change.dimension)) for term in change.terms)
@@ -132,12 +134,12 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
     return f"从{cited}所禁止的{noun}中去掉{terms}{named}"
 
 
-def _retention_change(days: int, before: object) -> str:
-    if isinstance(before, int) and before < days:
-        return f"保留至少 {days} 天"
-    if isinstance(before, int):
-        return f"保留不超过 {days} 天"
-    return f"写明保留不超过 {days} 天（字段 `data.retention_days`）"
+def _retention_change(change: EventChange) -> str:
+    if isinstance(change.before, int) and isinstance(change.value, int):
+        bound = "至少" if change.before < change.value else "不超过"
+        return f"保留{bound} {change.value} 天"
+    words = span_words(*change.span, _TEXTS)
+    return f"写明保留{words}（字段 `data.retention_days`）"
 
 
 def _event(flow: FlowTerms, category: str, vocabulary: Vocabulary) -> str:
@@ -207,7 +209,7 @@ def _lack(
 ) -> str:
     """Say what a statement names in a dimension that the flow fails."""
     if failed.dimension is Dimension.RETENTION:
-        limit = f"其保留期限不超过 {failed.expected[0]} 天"
+        limit = f"其保留期限{retention_words(statement, _TEXTS)}"
         if failed.actual is not None:
             return f"{limit}（事件为 {failed.actual} 天）"
         return limit + (_NOT_STATED if marked else "")
@@ -220,11 +222,11 @@ def _lack(
     return f"其{_noun(failed.dimension)}限于{_listed(failed, vocabulary, marked=marked)}"
 
 
-def _part(failed: FailedDimension, vocabulary: Vocabulary) -> str:
+def _part(failed: FailedDimension, prohibition: Statement, vocabulary: Vocabulary) -> str:
     """Say what a prohibition names in a dimension in which the flow is more general."""
     noun = _noun(failed.dimension)
     if failed.dimension is Dimension.RETENTION:
-        return f"{noun}不超过 {failed.expected[0]} 天{_NOT_STATED}"
+        return f"{noun}{retention_words(prohibition, _TEXTS)}{_NOT_STATED}"
     return f"{noun}为{_listed(failed, vocabulary)}"
 
 

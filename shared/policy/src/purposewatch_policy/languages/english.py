@@ -16,7 +16,9 @@ from purposewatch_policy.decision import (
     FailedDimension,
     Kind,
 )
+from purposewatch_policy.languages.catalogue import explanation_texts
 from purposewatch_policy.languages.language import DecisionContext
+from purposewatch_policy.languages.retention import retention_words, span_words
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import (
     FIRST_PARTY,
@@ -26,6 +28,8 @@ from purposewatch_policy.vocabulary import (
     Vocabulary,
     with_article,
 )
+
+_TEXTS = explanation_texts("en")
 
 _PHRASES = {
     "collect": ("was collected", "by"),
@@ -104,7 +108,8 @@ def partial_prohibition(
     """Say which part of the flow a statement prohibits, and what could be permitted."""
     rest = f", and {_cited(permit)} permits the rest" if permit else ""
     return (
-        f"; {_cited(statement)} prohibits a part of it, {_joined(_parts(parts), 'and')}{rest}. "
+        f"; {_cited(statement)} prohibits a part of it, "
+        f"{_joined(_parts(statement, parts), 'and')}{rest}. "
         "Only a more precise event can be permitted."
     )
 
@@ -196,7 +201,7 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     if change.dimension is Dimension.FACTS:
         return f"needs {value}" if change.holds else f"needs that {value} does not hold"
     if isinstance(change.value, int):
-        return _retention_change(change.value, change.before)
+        return _retention_change(change)
     if change.before is None:
         field = FLOW_FIELDS[change.dimension]
         noun = change.dimension.replace("_", " ")
@@ -221,8 +226,9 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:  # noqa:
             return f"add {terms} to the {group} of {cited}"
         case Action.LIFT:
             return f"do not restrict the {group} of {cited}"
-        case Action.RAISE:
-            return f"raise the retention of {cited} to {_days(change.days)}"
+        case Action.RAISE | Action.LOWER:
+            least = "least " if change.action is Action.LOWER else ""
+            return f"{change.action} the {least}retention of {cited} to {_days(change.days)}"
         case Action.DROP:
             holds = "holds" if change.holds else "does not hold"
             return f"do not require in {cited} that {terms} {holds}"
@@ -234,12 +240,12 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:  # noqa:
             return f"withdraw the prohibition {cited}"
 
 
-def _retention_change(days: int, before: object) -> str:
-    if isinstance(before, int) and before < days:
-        return f"keep it for at least {_days(days)}"
-    if isinstance(before, int):
-        return f"keep it for at most {_days(days)}"
-    return f"state that it is kept for at most {_days(days)}, in the field `data.retention_days`"
+def _retention_change(change: EventChange) -> str:
+    if isinstance(change.before, int) and isinstance(change.value, int):
+        most = "least" if change.before < change.value else "most"
+        return f"keep it for at {most} {_days(change.value)}"
+    words = span_words(*change.span, _TEXTS)
+    return f"state that it is kept for {words}, in the field `data.retention_days`"
 
 
 def _listed(terms: Sequence[str]) -> str:
@@ -265,7 +271,8 @@ def _terms_of(
     others = []
     for each in failed:
         if each.dimension is Dimension.RETENTION:
-            others.append(f"allows at most {each.expected[0]} days{_states(each, marked=marked)}")
+            words = retention_words(statement, _TEXTS)
+            others.append(f"allows {words}{_states(each, marked=marked)}")
         elif each.dimension is Dimension.FACTS:
             conditions = [
                 f"`{fact}` {'holds' if holds else 'does not hold'}"
@@ -277,10 +284,10 @@ def _terms_of(
     return _joined(([f"names {_joined(named, 'and')}"] if named else []) + others, "and")
 
 
-def _parts(parts: Iterable[FailedDimension]) -> list[str]:
+def _parts(prohibition: Statement, parts: Iterable[FailedDimension]) -> list[str]:
     """Say what a prohibition names where the flow is more general."""
     return [
-        f"at most {_days(int(each.expected[0]))} as retention (the event states none)"
+        f"{retention_words(prohibition, _TEXTS)} as retention (the event states none)"
         if each.dimension is Dimension.RETENTION
         else _named(each)
         for each in parts

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from purposewatch_policy.flow_space import Axis, Box, Days, FlowSpace, contains
+from purposewatch_policy.flow_space import Axis, Box, Days, FlowSpace, contains, describe_box
 from purposewatch_policy.lint.finding import Finding, Related, Severity, cited, listed
 from purposewatch_policy.lint.rules import CONTRADICTION
 from purposewatch_policy.lint.subject import Subject
@@ -71,7 +71,10 @@ def _values(axis: Axis, values: int) -> tuple[str, ...]:
     if axis.taxonomy is not None:
         return axis.highest(values)
     return tuple(
-        str(each.last if isinstance(each, Days) else each).lower() for each in axis.members(values)
+        f"{each.first}..{'' if each.last is None else each.last}"
+        if isinstance(each, Days)
+        else str(each).lower()
+        for each in axis.members(values)
     )
 
 
@@ -82,7 +85,7 @@ def _sentence(space: FlowSpace, box: Box) -> str:
         if values in {("true",), ("false",)}:
             parts.append(f"`{name}` is {values[0]}")
         elif name == "retention_days":
-            parts.append(f"at most {values[-1]} days")
+            parts.append(f"retention {describe_box(space, box).retention}")
         else:
             parts.append(f"{_NOUNS.get(name, name)} {listed(values)}")
     return "; ".join(parts) if parts else "all"

@@ -81,9 +81,10 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
         yield SENSITIVE_WITHOUT_CONDITION, severity, message, evidence
     stores = any(_STORE in vocabulary.operations.lineage(each) for each in statement.operations)
     if stores and statement.retention_days is None:
+        state = "state" if statement.retention_at_least is None else "add `at_most` to"
         message = (
             f"{cited(statement)} permits storing without a limit of time, also after the person "
-            "has left; state `retention_days`, or accept the finding with the reason"
+            f"has left; {state} `retention_days`, or accept the finding with the reason"
         )
         yield STORAGE_WITHOUT_LIMIT, Severity.NOTE, message, {}
 

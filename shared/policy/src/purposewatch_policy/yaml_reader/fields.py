@@ -71,6 +71,10 @@ class Fields:
         node = self._node.entries.get(name)
         return node is not None and not (isinstance(node, ScalarNode) and node.is_null)
 
+    def states_mapping(self, name: str) -> bool:
+        """Whether the field is present and a mapping."""
+        return isinstance(self._node.entries.get(name), MappingNode)
+
     def text(self, name: str, *, required: bool = False) -> str:
         """Return the text of the field, or an empty string."""
         node = self._shaped(name, ScalarNode, required=required)

@@ -1,6 +1,7 @@
 """The declared policies: their statements, and how often each decided."""
 
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_policy import Dimension, Kind, Policy, Statement
+from purposewatch_policy.languages import explanation_texts, retention_words
 from purposewatch_reporter.findings.queries.finding_page import with_triage
 from purposewatch_reporter.store.tables import findings, statement_counts
 from purposewatch_reporter.web.app import WebApp
@@ -65,6 +67,7 @@ async def show_policy(context: RequestContext) -> Response:
         policy=policy,
         in_force=_is_in_force(app, policy),
         terms=_terms,
+        retention=partial(retention_words, texts=explanation_texts(context.texts.language)),
         counts=counts,
         unused=unused,
         undeclared=undeclared,
