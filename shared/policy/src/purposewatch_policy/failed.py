@@ -4,15 +4,19 @@ from purposewatch_policy.decision import Dimension, FailedDimension
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FlowTerms, stated_term
 
+# Looking up a member of an enum costs as much as an intersection of sets.
+_RETENTION = Dimension.RETENTION
+_FACTS = Dimension.FACTS
+
 
 def failed_dimension(
     dimension: Dimension, statement: Statement, flow: FlowTerms, category: str
 ) -> FailedDimension:
     """Compare what a statement names in a dimension with what the flow states."""
-    if dimension is Dimension.RETENTION:
+    if dimension is _RETENTION:
         days = None if flow.retention_days is None else str(flow.retention_days)
         return FailedDimension(dimension, (retention_span(statement),), days)
-    if dimension is Dimension.FACTS:
+    if dimension is _FACTS:
         expected = tuple(_fact(fact, holds=holds) for fact, holds in statement.conditions())
         stated = [fact for fact, _ in statement.unmet(flow.facts) if fact in flow.facts]
         actual = ", ".join(_fact(fact, holds=flow.facts[fact]) for fact in stated) or None

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
+
+_FACTS = Dimension.FACTS
 
 
 class Effect(StrEnum):
@@ -66,9 +69,9 @@ class Statement:
 
         The retention is not a dimension of terms: see `retention_days` and `retention_at_least`.
         """
-        if dimension is Dimension.FACTS:
+        if dimension is _FACTS:
             return (*self.when, *self.unless)
-        terms: tuple[str, ...] | None = getattr(self, DIMENSION_FIELDS[dimension])
+        terms: tuple[str, ...] | None = _FIELDS[dimension](self)
         return terms
 
     @property
@@ -92,6 +95,9 @@ class Statement:
             for fact, holds in self.conditions()
             if facts.get(fact, False) is not holds
         ]
+
+
+_FIELDS = {dimension: attrgetter(field) for dimension, field in DIMENSION_FIELDS.items()}
 
 
 @dataclass(frozen=True, slots=True)

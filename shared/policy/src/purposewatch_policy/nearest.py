@@ -25,13 +25,20 @@ def nearest_miss(
     """
     if not candidates & (candidates - 1):
         return first(candidates)
-    planes = [0] * _PLANES  # binary digits of the number of failures, each for all statements
     dividing = []
+    passing_all = candidates
     for covered in covering:
         passing = candidates & covered
-        if not passing or passing == candidates:
-            continue  # all of them fail or none does, so it makes no difference
-        dividing.append(passing)
+        if passing and passing != candidates:  # else it makes no difference between them
+            dividing.append(passing)
+            passing_all &= passing
+    return _closest(passing_all or _fewest_failures(candidates, dividing), paths)
+
+
+def _fewest_failures(candidates: int, dividing: Sequence[int]) -> int:
+    """Return the candidates that are in the most sets; of them those in the earlier sets."""
+    planes = [0] * _PLANES  # binary digits of the number of failures, each for all statements
+    for passing in dividing:
         carry = candidates ^ passing
         for digit in range(_PLANES):
             planes[digit], carry = planes[digit] ^ carry, planes[digit] & carry
@@ -43,7 +50,7 @@ def nearest_miss(
             remaining = remaining ^ (remaining & plane) or remaining
     for passing in dividing:
         remaining = remaining & passing or remaining
-    return _closest(remaining, paths)
+    return remaining
 
 
 def _closest(statements: int, paths: Sequence[Sequence[int]]) -> int:

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import CategoryDecision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.decision import (
+    CategoryDecision,
+    Dimension,
+    FailedDimension,
+    Grade,
+    Kind,
+    Outcome,
+)
 from purposewatch_policy.failed import failed_dimension
 from purposewatch_policy.languages import english
 from purposewatch_policy.nearest import nearest_miss
@@ -52,16 +59,18 @@ def undeclared(
     )
     happened = english.event(flow, category, compiled.phrases[flow.operation])
     nearest = None
-    failed = []
+    failed: tuple[FailedDimension, ...] = ()
     if candidates:
         index = nearest_miss(candidates, covering, sets.paths(flow))
         nearest = sets.statements[index]
         bit = 1 << index
-        failed = [
-            failed_dimension(dimension, nearest, flow, category)
-            for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
-            if not covered & bit
-        ]
+        failed = tuple(
+            [  # a list costs less than a generator
+                failed_dimension(dimension, nearest, flow, category)
+                for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
+                if not covered & bit
+            ]
+        )
     kind = kind or _KIND_OF_LACK[failed[0].dimension]
     return CategoryDecision(
         category,
@@ -71,7 +80,7 @@ def undeclared(
         None,
         nearest.id if nearest else None,
         nearest.clause if nearest else None,
-        tuple(failed),
+        failed,
         happened + english.omission(kind, nearest, failed, flow),
     )
 

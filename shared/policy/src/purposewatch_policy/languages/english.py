@@ -6,6 +6,7 @@ together from the pieces; `sentence` does the same afterwards, as other language
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
@@ -74,6 +75,15 @@ _INSTEAD: Mapping[Dimension, str] = {
 }
 
 _MAX_LISTED = 3
+_MAX_PREPARED = 16_384
+
+# Looking up a member of an enum costs as much as a lookup in a dictionary.
+_CATEGORY = Dimension.DATA_CATEGORY
+_RECIPIENT = Dimension.RECIPIENT
+_RETENTION = Dimension.RETENTION
+_FACTS = Dimension.FACTS
+_SHARING = Kind.UNDECLARED_THIRD_PARTY_SHARING
+_PURPOSE = Kind.UNDECLARED_PURPOSE
 
 
 def operation_phrase(operation: str, operations: Taxonomy) -> str:
@@ -141,12 +151,10 @@ def omission(
     terms = _terms_of(nearest, failed, flow)
     lack = _LACKS[kind]
     lacking = [each.dimension for each in failed]
-    if kind is Kind.UNDECLARED_PURPOSE:
-        if Dimension.RECIPIENT in lacking:
+    if kind is _PURPOSE:
+        if _RECIPIENT in lacking:
             lack = "no statement for this role lets the controller itself process that category"
-    elif kind is Kind.UNDECLARED_THIRD_PARTY_SHARING and not (
-        Dimension.DATA_CATEGORY in lacking or Dimension.RECIPIENT in lacking
-    ):
+    elif kind is _SHARING and _CATEGORY not in lacking and _RECIPIENT not in lacking:
         lack += " for that purpose"
     return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
 
@@ -154,9 +162,7 @@ def omission(
 def _miss(nearest: Statement, failed: Sequence[FailedDimension], flow: FlowTerms) -> str:
     """Say in what the nearest statement misses a flow, and first what the event leaves out."""
     left_out = [
-        each.dimension
-        for each in failed
-        if each.actual is None and each.dimension is not Dimension.FACTS
+        each.dimension for each in failed if each.actual is None and each.dimension is not _FACTS
     ]
     if not left_out:
         return f"{_cited(nearest)} comes nearest, but it {_terms_of(nearest, failed, flow)}"
@@ -270,10 +276,10 @@ def _terms_of(
     named = []
     others = []
     for each in failed:
-        if each.dimension is Dimension.RETENTION:
+        if each.dimension is _RETENTION:
             words = retention_words(statement, _TEXTS)
             others.append(f"allows {words}{_states(each, marked=marked)}")
-        elif each.dimension is Dimension.FACTS:
+        elif each.dimension is _FACTS:
             conditions = [
                 f"`{fact}` {'holds' if holds else 'does not hold'}"
                 for fact, holds in statement.unmet(flow.facts)
@@ -296,8 +302,14 @@ def _parts(prohibition: Statement, parts: Iterable[FailedDimension]) -> list[str
 
 def _named(failed: FailedDimension, *, marked: bool = True) -> str:
     """Say what a statement names in a dimension of terms."""
-    stated = " (the event states none)" if marked and failed.actual is None else ""
-    return f"{_alternatives(failed.expected)} as {failed.dimension.replace('_', ' ')}{stated}"
+    named = _names(failed.dimension, failed.expected)
+    return f"{named} (the event states none)" if marked and failed.actual is None else named
+
+
+@lru_cache(_MAX_PREPARED)
+def _names(dimension: Dimension, terms: tuple[str, ...]) -> str:
+    """Say what a statement names, for each statement and dimension once."""
+    return f"{_alternatives(terms)} as {dimension.replace('_', ' ')}"
 
 
 def _states(failed: FailedDimension, *, marked: bool) -> str:
@@ -319,5 +331,6 @@ def _alternatives(terms: Sequence[str]) -> str:
 
 
 def _joined(parts: Sequence[str], word: str) -> str:
-    *others, last = parts
-    return f"{', '.join(others)} {word} {last}" if others else last
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.vocabulary.model import Taxonomy, Vocabulary
+
+_DATA_CATEGORY = Dimension.DATA_CATEGORY
+_FIELDS = {dimension: attrgetter(str(dimension)) for dimension in Dimension}
+"""Reads what a flow states, in the dimensions in which it states one term."""
 
 
 class FlowTerms(Protocol):
@@ -48,9 +53,9 @@ class UnknownTerm:
 
 def stated_term(flow: FlowTerms, category: str, dimension: Dimension) -> str | None:
     """Return what a flow states of one data category, in a dimension of terms."""
-    if dimension is Dimension.DATA_CATEGORY:
+    if dimension is _DATA_CATEGORY:
         return category
-    term: str | None = getattr(flow, dimension)
+    term: str | None = _FIELDS[dimension](flow)
     return term
 
 
