@@ -1,5 +1,7 @@
 """Lengths of retention in words, the same in sentences, tables and advice."""
 
+from functools import lru_cache
+
 from purposewatch_policy.languages.catalogue import Texts
 from purposewatch_policy.model import Effect, Statement
 
@@ -12,6 +14,7 @@ def retention_words(statement: Statement, texts: Texts) -> str:
     return span_words(shortest or 0, longest, texts)
 
 
+@lru_cache(1024)
 def span_words(shortest: int, longest: int | None, texts: Texts) -> str:
     """Say which lengths a span holds; `None` is no end."""
     if longest is None:
