@@ -34,6 +34,8 @@ PAGES = (
     "/findings",
     "/policies",
     "/account",
+    "/exports",
+    "/violations?since=never",
     "/vocabulary?q=licence+plate",
     "/policies/wework-labs/2018-05-25",
 )
