@@ -34,7 +34,7 @@ def test_a_complete_response_waits_again_behind_all_others() -> None:
     connections.admit("a")
     connections.begin_request("a")
     connections.admit("b")
-    connections.end_request("a")
+    connections.wait_for_client("a")
 
     assert connections.admit("c") == (Place.ORDINARY, "b")
     assert connections.admit("d") == (Place.ORDINARY, "a")
@@ -50,7 +50,7 @@ def test_an_end_frees_the_place_once() -> None:
     assert connections.admit("c") == (None, None)
     connections.remove("b")
     connections.remove("b")
-    connections.end_request("b")
+    connections.wait_for_client("b")
 
     assert connections.admit("c") == (Place.ORDINARY, None)
     assert connections.admit("d") == (Place.ORDINARY, "c")

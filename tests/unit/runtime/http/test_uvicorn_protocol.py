@@ -38,6 +38,7 @@ HEADER_TIMEOUT = 0.4
 SEND_TIMEOUT = 0.4
 MAX_CONNECTIONS = 4
 GET = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CLOSING_GET = b"GET /short HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 UNFINISHED_BODY = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n["
 UNFINISHED = b"GET /short HTTP/1.1\r\nHost: localhost\r\nX-More: "
 
@@ -246,6 +247,22 @@ def test_unfinished_requests_make_room_for_others(server: RunningServer, unfinis
         with server.connect(GET % b"short") as client:
             assert b"200 OK" in read_response(client, until=b"short")
         assert server.connections <= MAX_CONNECTIONS + RESERVED_CONNECTIONS
+
+
+@pytest.mark.parametrize("pipelined", [1, 40])
+def test_responses_that_nobody_reads_make_room_for_others(app: App, pipelined: int) -> None:
+    """A client that reads nothing keeps its place only while nobody else needs it."""
+    limits = HttpLimits(max_connections=MAX_CONNECTIONS, send_timeout=60)
+    with (
+        serving(Starlette(routes=app.routes()), limits) as server,
+        contextlib.ExitStack() as attack,
+    ):
+        for _ in range(3 * MAX_CONNECTIONS):
+            client = attack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(pipelined * (GET % b"large"))
+        wait_until(lambda: server.exchange(CLOSING_GET).startswith(b"HTTP/1.1 200 "))
 
 
 def test_probes_are_answered_while_every_place_has_a_request(

@@ -17,10 +17,11 @@ class Place(Enum):
 class OpenConnections(Generic[C]):
     """The places of a server, bounded, and the connections that hold them.
 
-    A connection *waits* from when it is accepted, and again from the end of each response, until a
-    request has arrived completely. While every place is taken, a new connection takes the place of
-    the one that has waited longest: clients that never finish their headers or bodies, and idle
-    ones, make room for others, but no request in progress is given up.
+    A connection *waits* for its client from when it is accepted, and again from the end of each
+    response, until a request has arrived completely; and while the client does not read what it is
+    sent. While every place is taken, a new connection takes the place of the one that has waited
+    longest: clients that never finish their headers or bodies, that do not read, and idle ones make
+    room for others, but no request that the service works on is given up.
     """
 
     def __init__(self, *, ordinary: int, reserve: int) -> None:
@@ -45,12 +46,12 @@ class OpenConnections(Generic[C]):
         return None, None
 
     def begin_request(self, connection: C) -> None:
-        """A request has arrived completely; nothing ends the connection for another."""
+        """A request is worked on; nothing ends the connection for another."""
         if place := self._places.get(connection):
             self._waiting[place].pop(connection, None)
 
-    def end_request(self, connection: C) -> None:
-        """The response is complete; the connection waits again."""
+    def wait_for_client(self, connection: C) -> None:
+        """The client has to send or read on; the connection waits, if it does not do so already."""
         if place := self._places.get(connection):
             self._waiting[place][connection] = None
 

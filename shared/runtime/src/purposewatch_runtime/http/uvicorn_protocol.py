@@ -66,7 +66,7 @@ class BoundedConfig(uvicorn.Config):
         if now - self._warned >= _WARN_EVERY_SECONDS:
             self._warned = now
             _log.warning(
-                "connection limit reached; those that wait for a request are closed for new ones",
+                "connection limit reached; those that wait for clients are closed for new ones",
                 limit=self.limits.max_connections,
             )
 
@@ -134,6 +134,7 @@ class BoundedProtocol(H11Protocol):
         self._headers_due: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._awaits_headers = True
+        self._has_request = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place; a connection without one ends at once."""
@@ -177,19 +178,22 @@ class BoundedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._awaits_headers = True
-        self._bounds.open_connections.end_request(self)
+        self._has_request = False
+        self._update_place()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
         """The client does not keep up: it has a while to read on."""
         super().pause_writing()
         self._stalled = self.loop.call_later(self._limits.send_timeout, self.transport.abort)
+        self._update_place()
 
     def resume_writing(self) -> None:
         """The client has read on."""
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
+        self._update_place()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
@@ -206,7 +210,14 @@ class BoundedProtocol(H11Protocol):
             self._headers_due = None
 
     def _request_arrived(self) -> None:
-        self._bounds.open_connections.begin_request(self)
+        self._has_request = True
+        self._update_place()
+
+    def _update_place(self) -> None:
+        if self._has_request and self._stalled is None:
+            self._bounds.open_connections.begin_request(self)
+        else:
+            self._bounds.open_connections.wait_for_client(self)
 
     def _headers_late(self) -> None:
         has_begun = bool(self.conn.trailing_data[0])
