@@ -76,6 +76,7 @@ _INSTEAD: Mapping[Dimension, str] = {
 
 _MAX_LISTED = 3
 _MAX_PREPARED = 16_384
+"""What statements name in words: some ten megabytes when full."""
 
 # Looking up a member of an enum costs as much as a lookup in a dictionary.
 _CATEGORY = Dimension.DATA_CATEGORY
