@@ -145,6 +145,20 @@ def _flow(made: dashboard.Dashboard) -> dashboard.Dashboard:
             description="Share of requests answered with 5xx. Red: above 5 %. Runbook: "
             "PurposewatchHttpErrors.",
         ),
+        graph(
+            "Requests that ingest did not handle",
+            {
+                "{{publisher}} {{reason}}": rate(
+                    "purposewatch_ingest_requests_refused_total", "publisher, reason", INSTANCE
+                ),
+                "no registered key": rate("purposewatch_ingest_keys_refused_total", "", INSTANCE),
+            },
+            unit="reqps",
+            width=24,
+            description="share, queue_full: the publisher asks for more than its share; others are "
+            "not affected. capacity: all publishers together ask for more than this process of "
+            "ingest handles; start another. No registered key: the log has the addresses.",
+        ),
     ):
         made = made.with_panel(panel)
     return made
