@@ -324,6 +324,26 @@ def test_what_is_not_http_is_refused(server: RunningServer) -> None:
     assert b"urn:purposewatch:problem:invalid-http" in received
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nothing\r\n\r\n",
+        GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n") % b"short",
+    ],
+    ids=["invalid", "upgrade"],
+)
+def test_clients_cannot_fill_the_log(
+    server: RunningServer, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    """What uvicorn logs of a request is logged a few times, not once for each."""
+    for _ in range(20):
+        with server.connect(sent) as client:
+            read_response(client, until=b"HTTP/1.1 ")
+
+    warnings = [record for record in caplog.records if record.name == "uvicorn.error"]
+    assert 0 < len([record for record in warnings if record.levelname == "WARNING"]) <= 6
+
+
 def test_only_its_own_configuration_is_accepted() -> None:
     """Without the limits there would be none."""
     config: Any = uvicorn.Config(Starlette())

@@ -6,6 +6,8 @@ The only module that depends on how uvicorn serves a connection;
 
 import asyncio
 import json
+import logging
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
@@ -20,6 +22,7 @@ from purposewatch_runtime.http.closing_transport import ClosingTransport
 from purposewatch_runtime.http.connections import OpenConnections, Place
 from purposewatch_runtime.http.edge import HttpEdge, ProbesOnly, problem
 from purposewatch_runtime.http.limits import RESERVED_CONNECTIONS, HttpLimits
+from purposewatch_runtime.log_limiter import LogLimiter
 from purposewatch_runtime.logs import get_logger
 
 _MAX_HEADER_BYTES = 16 * 1024
@@ -59,6 +62,7 @@ class BoundedConfig(uvicorn.Config):
         self.open_connections = OpenConnections[BoundedProtocol](
             ordinary=limits.max_connections, reserve=RESERVED_CONNECTIONS
         )
+        self.warnings = BoundedWarnings(logging.getLogger("uvicorn.error"))
         self._warned = -_WARN_EVERY_SECONDS
 
     def warn_full(self, now: float) -> None:
@@ -69,6 +73,24 @@ class BoundedConfig(uvicorn.Config):
                 "connection limit reached; those that wait for clients are closed for new ones",
                 limit=self.limits.max_connections,
             )
+
+
+class BoundedWarnings(logging.LoggerAdapter[logging.Logger]):
+    """uvicorn's logger, with a bound on each warning: clients cause them, as often as they like."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger)
+        self._limiter = LogLimiter()
+
+    @property
+    def level(self) -> int:
+        """The logger's own level."""
+        return self.logger.level
+
+    def warning(self, msg: object, *args: Any, **options: Any) -> None:
+        """Log the warning, unless it was logged often of late."""
+        if self._limiter.admit(str(msg), time.monotonic()) is not None:
+            super().warning(msg, *args, **options)
 
 
 class StrictConnection(h11.Connection):
@@ -131,6 +153,7 @@ class BoundedProtocol(H11Protocol):
             on_headers=self._headers_arrived, on_request=self._request_arrived
         )
         self.conn = self._strict
+        self.logger = config.warnings  # type: ignore[assignment]
         self._headers_due: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._awaits_headers = True
