@@ -84,7 +84,12 @@ def test_json_holds_everything(policies: Path) -> None:
     [found] = answer["controllers"]["acme"]
     assert (found["dimension"], found["term"]) == ("purposes", "parking")
     assert found["matched"] == {"field": "label", "language": "en", "text": "Parking"}
-    assert found["statements"] == {"naming": [], "covering": [], "narrower": ["s.park"]}
+    assert found["statements"] == {
+        "naming": [],
+        "covering": [],
+        "narrower": ["s.park"],
+        "excepting": [],
+    }
 
 
 def test_nothing_found_is_status_1(policies: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TypeVar
 
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.model import Effect, Policy, Statement
 from purposewatch_policy.vocabulary import Taxonomy, TermEntry, Vocabulary
 
@@ -15,6 +16,8 @@ ANYTHING = Statement("s", "section.s", Effect.PERMIT, data_categories=(), operat
 
 SPANS = ((None, None), (None, None), (None, None), (None, 1), (None, 3), (2, None), (1, 3), (3, 3))
 """The least and the most days of statements."""
+
+TERMS = [each for each in Dimension if each not in (Dimension.RETENTION, Dimension.FACTS)]
 
 _T = TypeVar("_T")
 
@@ -119,7 +122,7 @@ def _statement(rng: Random, vocabulary: Vocabulary, name: str) -> Statement:
     permits = rng.random() < 0.75
     shortest, longest = rng.choice(SPANS)
     conditions = {fact: rng.choice(["when", "unless", "", ""]) for fact in vocabulary.facts}
-    return Statement(
+    statement = Statement(
         id=name,
         clause=f"section.{name}",
         effect=Effect.PERMIT if permits else Effect.PROHIBIT,
@@ -140,6 +143,33 @@ def _statement(rng: Random, vocabulary: Vocabulary, name: str) -> Statement:
         when=tuple(fact for fact, condition in conditions.items() if condition == "when"),
         unless=tuple(fact for fact, condition in conditions.items() if condition == "unless"),
     )
+    return replace(statement, exceptions=_exceptions(rng, statement, vocabulary))
+
+
+def _exceptions(
+    rng: Random, statement: Statement, vocabulary: Vocabulary
+) -> dict[Dimension, tuple[str, ...]]:
+    """Draw terms below those that a statement names, or any where it names none."""
+    exceptions: dict[Dimension, tuple[str, ...]] = {}
+    for dimension in TERMS:
+        if rng.random() < 0.88 or (
+            dimension is Dimension.LEGAL_BASIS and statement.effect is Effect.PROHIBIT
+        ):
+            continue
+        taxonomy = vocabulary.taxonomy(dimension)
+        named = statement.terms(dimension)
+        below = [
+            term
+            for term in taxonomy
+            if named is None
+            or (
+                any(taxonomy.covers(each, term) for each in named)
+                and not any(taxonomy.covers(term, each) for each in named)
+            )
+        ]
+        if below:
+            exceptions[dimension] = tuple(rng.sample(below, rng.randint(1, min(2, len(below)))))
+    return exceptions
 
 
 def _some(rng: Random, taxonomy: Taxonomy) -> tuple[str, ...]:

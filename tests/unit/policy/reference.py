@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.model import Effect, Policy, Statement
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 
@@ -182,18 +183,22 @@ def failures(
     kept = flow.retention_days
     most = statement.retention_days
     least = statement.retention_at_least
+
+    def fails(dimension: Dimension, stated: str | None) -> bool:
+        return not names(statement, dimension, stated, vocabulary)
+
     return {
-        "role": not names(statement.roles, flow.role, vocabulary.roles),
-        "data_category": not names(statement.data_categories, category, vocabulary.data_categories),
-        "purpose": not names(statement.purposes, flow.purpose, vocabulary.purposes),
-        "recipient": not names(statement.recipients, flow.recipient, vocabulary.recipients),
-        "operation": not names(statement.operations, flow.operation, vocabulary.operations),
-        "source": not names(statement.sources, flow.source, vocabulary.sources),
-        "location": not names(statement.locations, flow.location, vocabulary.locations),
+        "role": fails(Dimension.ROLE, flow.role),
+        "data_category": fails(Dimension.DATA_CATEGORY, category),
+        "purpose": fails(Dimension.PURPOSE, flow.purpose),
+        "recipient": fails(Dimension.RECIPIENT, flow.recipient),
+        "operation": fails(Dimension.OPERATION, flow.operation),
+        "source": fails(Dimension.SOURCE, flow.source),
+        "location": fails(Dimension.LOCATION, flow.location),
         "retention": (most is not None and (kept is None or kept > most))
         or (least is not None and (kept is None or kept < least)),
         "legal_basis": flow.legal_basis is not None
-        and not names(statement.legal_bases, flow.legal_basis, vocabulary.legal_bases),
+        and fails(Dimension.LEGAL_BASIS, flow.legal_basis),
         "facts": not (
             all(flow.facts.get(fact, False) for fact in statement.when)
             and not any(flow.facts.get(fact, False) for fact in statement.unless)
@@ -232,29 +237,45 @@ def covers_a_part(
         vocabulary,
     )
     return (
-        reaches(statement.roles, flow.role, vocabulary.roles)
-        and reaches(statement.data_categories, category, vocabulary.data_categories)
-        and reaches(statement.purposes, flow.purpose, vocabulary.purposes)
-        and reaches(statement.recipients, flow.recipient, vocabulary.recipients)
-        and reaches(statement.operations, flow.operation, vocabulary.operations)
-        and reaches(statement.sources, flow.source, vocabulary.sources)
-        and reaches(statement.locations, flow.location, vocabulary.locations)
+        reaches(statement, Dimension.ROLE, flow.role, vocabulary)
+        and reaches(statement, Dimension.DATA_CATEGORY, category, vocabulary)
+        and reaches(statement, Dimension.PURPOSE, flow.purpose, vocabulary)
+        and reaches(statement, Dimension.RECIPIENT, flow.recipient, vocabulary)
+        and reaches(statement, Dimension.OPERATION, flow.operation, vocabulary)
+        and reaches(statement, Dimension.SOURCE, flow.source, vocabulary)
+        and reaches(statement, Dimension.LOCATION, flow.location, vocabulary)
         and not failed["retention"]
         and not failed["facts"]
     )
 
 
-def reaches(terms: Iterable[str] | None, stated: str | None, taxonomy: Taxonomy) -> bool:
-    """Whether one of the terms is the stated one, above it or below it."""
-    if terms is None or stated is None:
-        return True
-    return any(taxonomy.covers(term, stated) or taxonomy.covers(stated, term) for term in terms)
+def reaches(
+    statement: Statement, dimension: Dimension, stated: str | None, vocabulary: Vocabulary
+) -> bool:
+    """Whether the statement covers the stated term, or names something below it."""
+    taxonomy = vocabulary.taxonomy(dimension)
+    return (
+        stated is None
+        or names(statement, dimension, stated, vocabulary)
+        or any(taxonomy.covers(stated, term) for term in statement.terms(dimension) or ())
+    )
 
 
-def names(terms: Iterable[str] | None, stated: str | None, taxonomy: Taxonomy) -> bool:
-    if terms is None:
-        return True
-    return stated is not None and any(taxonomy.covers(term, stated) for term in terms)
+def names(
+    statement: Statement, dimension: Dimension, stated: str | None, vocabulary: Vocabulary
+) -> bool:
+    """Whether the statement covers a term, or a flow that states none."""
+    taxonomy = vocabulary.taxonomy(dimension)
+    terms = statement.terms(dimension)
+    permits = statement.effect is Effect.PERMIT
+    if stated is None:
+        return terms is None and not (permits and statement.excepted(dimension))
+    if terms is not None and not any(taxonomy.covers(term, stated) for term in terms):
+        return False
+    for term in statement.excepted(dimension):
+        if taxonomy.covers(term, stated) or (permits and taxonomy.covers(stated, term)):
+            return False
+    return True
 
 
 def closest(

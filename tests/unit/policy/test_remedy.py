@@ -1,7 +1,7 @@
 """The smallest changes make the flow permitted, and no smaller change does."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, product
 from random import Random
@@ -21,7 +21,7 @@ from purposewatch_policy.change import (
 )
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide, decide_under
-from purposewatch_policy.decision import PROHIBITING, Dimension, Outcome
+from purposewatch_policy.decision import DIMENSION_FIELDS, PROHIBITING, Dimension, Outcome
 from purposewatch_policy.model import Effect, Policy, Statement
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
@@ -37,7 +37,7 @@ from tests.unit.policy.library import (
 )
 from tests.unit.policy.random_worlds import draw_world
 
-Names: TypeAlias = Callable[[Iterable[str] | None, str | None, Taxonomy], bool]
+Names: TypeAlias = Callable[[Statement, Dimension, str | None, Vocabulary], bool]
 
 LENGTHS = [0, 1, 2, 3, 4, 36_525]
 FREE_TERMS = ("purpose", "recipient", "operation", "source", "location", "legal_basis")
@@ -378,15 +378,17 @@ def least_conditions(permit: Statement, alone: ChangedFlow, compiled: CompiledPo
     vocabulary = compiled.vocabulary
 
     def is_about(statement: Statement, names: Names) -> bool:
-        return names(statement.recipients, alone.recipient, vocabulary.recipients) and names(
-            statement.purposes, alone.purpose, vocabulary.purposes
+        return names(statement, Dimension.RECIPIENT, alone.recipient, vocabulary) and names(
+            statement, Dimension.PURPOSE, alone.purpose, vocabulary
         )
 
     # a permit that covers recipient and purpose is compared with those that cover them as well
     names = reference.names if is_about(permit, reference.names) else reference.reaches
     permits = [each for each in compiled.statements if each.effect is Effect.PERMIT]
     about = [each for each in permits if is_about(each, names)]
-    for_role = [each for each in about if reference.names(each.roles, alone.role, vocabulary.roles)]
+    for_role = [
+        each for each in about if reference.names(each, Dimension.ROLE, alone.role, vocabulary)
+    ]
     return max(map(number_of_conditions, for_role or about), default=0)
 
 
@@ -431,6 +433,11 @@ def lifted(permit: Statement, names: tuple[str, ...]) -> Statement:
         changes["unless"] = ()
     if "retention_days" in changes:
         changes["retention_at_least"] = None
+    changes["exceptions"] = {
+        dimension: terms
+        for dimension, terms in permit.exceptions.items()
+        if DIMENSION_FIELDS[dimension] not in names
+    }
     return replace(permit, **changes)  # type: ignore[arg-type]  # its fields
 
 

@@ -111,6 +111,7 @@ def _spoken_of(usage: TermUsage) -> str:
         (usage.naming, ""),
         (usage.covering, " about a wider term"),
         (usage.narrower, " about narrower terms only"),
+        (usage.excepting, " about a wider term without it"),
     ):
         if statements:
             listed = ", ".join(each.id for each in statements[:_LISTED])
@@ -143,6 +144,7 @@ def _term_as_json(match: TermMatch, usage: TermUsage) -> dict[str, object]:
             "naming": _ids(usage.naming),
             "covering": _ids(usage.covering),
             "narrower": _ids(usage.narrower),
+            "excepting": _ids(usage.excepting),
         },
     }
 

@@ -43,7 +43,7 @@ class ChangedFlow:
 
 
 class Action(StrEnum):
-    """An edit of a statement: the first five widen a permit, the others narrow a prohibition."""
+    """An edit of a statement: the first six widen a permit, the others narrow a prohibition."""
 
     ADD = "add"
     """Add the flow's term."""
@@ -53,6 +53,8 @@ class Action(StrEnum):
     """Permit as many days as the flow states."""
     LOWER = "lower"
     """Permit as few days as the flow states."""
+    INCLUDE = "include"
+    """Remove the exceptions that overlap the flow's term: equal, above or below."""
     DROP = "drop"
     """Remove a condition that the flow does not meet."""
     REMOVE = "remove"
@@ -139,6 +141,10 @@ def _changed(statement: Statement, change: PolicyChange) -> Statement:
         raise ValueError(message)
     if change.dimension is Dimension.RETENTION:
         return _with_retention(statement, change)
+    if change.action in {Action.INCLUDE, Action.LIFT}:
+        statement = _without_exceptions(statement, change)
+    if change.action is Action.INCLUDE:
+        return statement
     name = DIMENSION_FIELDS[change.dimension]
     named = getattr(statement, name)
     value: object = None
@@ -159,3 +165,17 @@ def _with_retention(statement: Statement, change: PolicyChange) -> Statement:
         if shortest is not None:
             shortest = min(shortest, change.days) or None
     return replace(statement, retention_days=longest, retention_at_least=shortest)
+
+
+def _without_exceptions(statement: Statement, change: PolicyChange) -> Statement:
+    """Return a statement without the exceptions that a change names, or if none, without any."""
+    exceptions = {
+        dimension: tuple(
+            term
+            for term in terms
+            if dimension is not change.dimension or (change.terms and term not in change.terms)
+        )
+        for dimension, terms in statement.exceptions.items()
+    }
+    left = {dimension: terms for dimension, terms in exceptions.items() if terms}
+    return replace(statement, exceptions=left)

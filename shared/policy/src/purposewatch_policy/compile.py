@@ -15,8 +15,8 @@ from purposewatch_policy.statement_sets import StatementSets, covering, position
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, stated_term
 
 _Value = TypeVar("_Value")
-_NOT_DECLARED = frozenset({"accepted_findings", "defined_terms"})
-_IF_STATED = frozenset({"retention_at_least"})
+_NOT_DECLARED = frozenset({"accepted_findings", "defined_terms", "excepted_defined_terms"})
+_IF_STATED = frozenset({"retention_at_least", "exceptions"})
 """In the digest only where a policy states them, so that others keep the digest they had before."""
 
 
@@ -53,7 +53,7 @@ class CompiledPolicy(StatementSets):
         self.begins: datetime = policy.in_force_from.astimezone(UTC)
         self.until = policy.in_force_until and policy.in_force_until.astimezone(UTC)
         self._by_id = {statement.id: statement for statement in policy.statements}
-        self.role = covering(policy.statements, vocabulary.roles, lambda each: each.roles)
+        self.role = covering(policy.statements, vocabulary, Dimension.ROLE)
         self._sets_of: dict[int, StatementSets] = {self.everything: self}
         self.for_role: Mapping[str, StatementSets] = _OnDemand(self._sets_for_role)
         """The statements that cover each role, as a policy of their own."""
@@ -161,7 +161,7 @@ def _plain(value: object) -> object:
         return {
             name: content[name]
             for name in content
-            if name not in _NOT_DECLARED and (content[name] is not None or name not in _IF_STATED)
+            if name not in _NOT_DECLARED and (content[name] or name not in _IF_STATED)
         }
     message = f"a policy cannot contain a {type(value).__name__}"
     raise TypeError(message)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from purposewatch_policy.change import EventChange
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.flow import MAX_RETENTION_DAYS
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, stated_term
@@ -119,20 +119,32 @@ class EventSearch:
         if dimension is Dimension.RETENTION:
             yield from self._retention_options(permit)
         else:
-            yield from self._term_options(dimension, permit)
+            yield from self._term_options(dimension, index)
 
-    def _term_options(self, dimension: Dimension, permit: Statement) -> Iterator[Option]:
+    def _term_options(self, dimension: Dimension, index: int) -> Iterator[Option]:
         taxonomy = self._compiled.vocabulary.taxonomy(dimension)
-        named: tuple[str, ...] | None = getattr(permit, DIMENSION_FIELDS[dimension])
+        named = self._compiled.statements[index].terms(dimension)
         stated = stated_term(self._flow, self._category, dimension)
         covering = self._compiled.sets(dimension)
         overlapping = self._compiled.overlaps.terms(dimension)
 
+        excepted = [
+            term
+            for bit, each in enumerate(self._compiled.statements)
+            if self._prohibits >> bit & 1
+            for term in each.excepted(dimension)
+        ]
+
         def is_divided(term: str) -> bool:
-            """Whether a prohibition names something below, and so covers only a part of it."""
-            return bool(overlapping[term] & ~covering[term] & self._prohibits)
+            """Whether the statements treat what lies below a term in different ways."""
+            return (
+                not covering[term] >> index & 1
+                or bool(overlapping[term] & ~covering[term] & self._prohibits)
+                or any(taxonomy.covers(term, each) for each in excepted)
+            )
 
         terms = other_terms(taxonomy, named, stated, is_divided)
+        terms = [term for term in terms if covering[term] >> index & 1]
         if dimension in _SUBJECT_MATTER and stated is not None:
             terms = [term for term in terms if taxonomy.covers(stated, term)]
         if stated is not None:
@@ -221,10 +233,10 @@ def other_terms(
     stated: str | None,
     is_divided: Callable[[str], bool],
 ) -> list[str]:
-    """Return the terms that a statement covers and that are not vaguer than the stated one.
+    """Return terms that a statement names, or that lie below, not vaguer than the stated one.
 
     `named` is what the statement names, `None` for everything. A term is replaced by the terms
-    below it if it is an ancestor of the stated one, and followed by them if prohibitions divide it.
+    below it if it is an ancestor of the stated one, and followed by them if statements divide it.
     INVARIANT: a term that is left out is overlapped by every prohibition that overlaps the lowest
     returned or stated term above it.
     """

@@ -30,6 +30,8 @@ class Named:
     """Set for facts alone."""
     defined_term: str | None = None
     """The label of the defined term by which a statement names what matters to the event."""
+    excepted: bool = False
+    """Whether the statement leaves it out of what it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,19 +243,26 @@ class _Category:
             words = retention_words(statement, explanation_texts(self._language))
             return (Named(retention_span(statement), words),)
         terms = statement.terms(dimension)
+        excepted = tuple(
+            Named(term, self._label(dimension, term), excepted=True)
+            for term in sorted(
+                statement.excepted(dimension), key=lambda term: self._relevance(dimension, term)
+            )
+        )
         if terms is None:
-            return None
+            return excepted or None
         # what matters to the event comes first, so that abbreviated lists still show it
         ranked = sorted((self._relevance(dimension, term), at) for at, term in enumerate(terms))
         by = self._defining(dimension, statement)
-        return tuple(
+        named = [
             Named(
                 terms[at],
                 self._label(dimension, terms[at]),
                 defined_term=by.get(terms[at]) if rank < _UNRELATED else None,
             )
             for rank, at in ranked
-        )
+        ]
+        return (*named[:1], *excepted, *named[1:])
 
     def _defining(self, dimension: Dimension, statement: Statement) -> dict[str, str]:
         """Return for each term that a statement names by a defined term the label of that."""

@@ -53,6 +53,9 @@ class Statement:
     """At most this many days."""
     retention_at_least: int | None = None
     """At least this many days. INVARIANT: at least 1, and not more than `retention_days`."""
+    exceptions: Mapping[Dimension, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """What it leaves out of what it names, by dimension of terms. INVARIANT: each term lies below
+    a named one, where some are named, and none above a named one."""
     when: tuple[str, ...] = ()
     """Facts that must all hold."""
     unless: tuple[str, ...] = ()
@@ -60,6 +63,8 @@ class Statement:
     defined_terms: tuple[str, ...] = ()
     """The defined terms through which it names terms. Not part of what is declared: neither
     decisions nor the digest depend on how a statement names a term."""
+    excepted_defined_terms: tuple[str, ...] = ()
+    """The defined terms through which it leaves terms out. Not part of what is declared either."""
     note: str = ""
     accepted_findings: tuple[AcceptedFinding, ...] = ()
     """Not part of what is declared: neither decisions nor the digest depend on it."""
@@ -73,6 +78,10 @@ class Statement:
             return (*self.when, *self.unless)
         terms: tuple[str, ...] | None = _FIELDS[dimension](self)
         return terms
+
+    def excepted(self, dimension: Dimension) -> tuple[str, ...]:
+        """Return what it leaves out in a dimension of terms."""
+        return self.exceptions.get(dimension, ())
 
     @property
     def limits_retention(self) -> bool:

@@ -86,7 +86,6 @@ class OverlapSets:
 def _overlapping(
     sets: StatementSets, vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str | None, int]:
-    taxonomy = vocabulary.taxonomy(dimension)
-    covered = covering(sets.statements, taxonomy, lambda each: each.terms(dimension))
-    below = naming_below(sets.statements, taxonomy, lambda each: each.terms(dimension))
-    return {None: sets.everything} | {term: covered[term] | below[term] for term in taxonomy}
+    covered = covering(sets.statements, vocabulary, dimension)
+    below = naming_below(sets.statements, vocabulary, dimension)
+    return {None: sets.everything} | {term: covered[term] | below[term] for term in covered}

@@ -223,8 +223,25 @@ class _Search:
                 action = Action.RAISE if too_long else Action.LOWER
                 return [PolicyChange(action, *place, days=days)]
         elif (term := stated_term(self._flow, self._category, dimension)) is not None:
-            return [PolicyChange(Action.ADD, *place, terms=(term,))]
+            return self._admitting(permit, dimension, term)
         return [PolicyChange(Action.LIFT, *place)]
+
+    def _admitting(self, permit: Statement, dimension: Dimension, term: str) -> list[PolicyChange]:
+        """Return the edits that let a permit cover a term: naming it, not excepting it, or both."""
+        place = (permit.id, permit.clause, dimension)
+        taxonomy = self._compiled.vocabulary.taxonomy(dimension)
+        named = permit.terms(dimension)
+        changes = []
+        if named is not None and not any(taxonomy.covers(each, term) for each in named):
+            changes.append(PolicyChange(Action.ADD, *place, terms=(term,)))
+        excepted = tuple(
+            each
+            for each in permit.excepted(dimension)
+            if taxonomy.covers(each, term) or taxonomy.covers(term, each)
+        )
+        if excepted:
+            changes.append(PolicyChange(Action.INCLUDE, *place, terms=excepted))
+        return changes
 
     def _narrowing(self, prohibition: Statement) -> PolicyChange:
         """Return the edit that releases the flow, if possible the stated term and no other."""

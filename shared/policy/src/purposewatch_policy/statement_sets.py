@@ -7,7 +7,9 @@ bit is the first statement in file order.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 
+from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
 from purposewatch_policy.languages.english import permission
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
@@ -54,32 +56,22 @@ class StatementSets:
         self.everything = (1 << len(statements)) - 1
         self.permits = _set(each.effect is Effect.PERMIT for each in statements)
         self.prohibits = _set(each.effect is Effect.PROHIBIT for each in statements)
-        self.category_levels = _levels(
-            statements, vocabulary.data_categories, lambda each: each.data_categories
-        )
-        self.purpose_levels = _levels(statements, vocabulary.purposes, lambda each: each.purposes)
-        self.recipient_levels = _levels(
-            statements, vocabulary.recipients, lambda each: each.recipients
-        )
+        self.category_levels = _levels(statements, vocabulary, Dimension.DATA_CATEGORY)
+        self.purpose_levels = _levels(statements, vocabulary, Dimension.PURPOSE)
+        self.recipient_levels = _levels(statements, vocabulary, Dimension.RECIPIENT)
         self.category = _flattened(self.category_levels)
         self.purpose = _flattened(self.purpose_levels)
         self.recipient = _flattened(self.recipient_levels)
-        self.purpose_paths = _paths(statements, vocabulary.purposes, lambda each: each.purposes)
-        self.recipient_paths = _paths(
-            statements, vocabulary.recipients, lambda each: each.recipients
-        )
-        self.operation = covering(statements, vocabulary.operations, lambda each: each.operations)
+        self.purpose_paths = _paths(statements, vocabulary, Dimension.PURPOSE)
+        self.recipient_paths = _paths(statements, vocabulary, Dimension.RECIPIENT)
+        self.operation = covering(statements, vocabulary, Dimension.OPERATION)
 
         # What a flow leaves out cannot be shown to comply with a restriction ...
-        self.source = _covering_optional(statements, vocabulary.sources, lambda each: each.sources)
-        self.location = _covering_optional(
-            statements, vocabulary.locations, lambda each: each.locations
-        )
+        self.source = _covering_optional(statements, vocabulary, Dimension.SOURCE)
+        self.location = _covering_optional(statements, vocabulary, Dimension.LOCATION)
         # ... except for the legal basis: the controller declares it, and an event that repeats it
         # has to agree.
-        self.legal_basis = _covering_optional(
-            statements, vocabulary.legal_bases, lambda each: each.legal_bases
-        )
+        self.legal_basis = _covering_optional(statements, vocabulary, Dimension.LEGAL_BASIS)
         self.legal_basis[None] = self.everything
         self._retention_ends, self._retention_sets = _retention(statements)
         self.facts_required = {
@@ -153,10 +145,10 @@ class StatementSets:
 
 
 def covering(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+    statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str, int]:
     """Return for each term the statements that cover it by what they name in its dimension."""
-    return _flattened(_levels(statements, taxonomy, names))
+    return _flattened(_levels(statements, vocabulary, dimension))
 
 
 def positions(members: int) -> Iterator[int]:
@@ -173,11 +165,13 @@ def _set(members: Iterable[bool]) -> int:
 
 
 def naming_below(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+    statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str, int]:
     """Return for each term the statements that name it or something below it."""
+    taxonomy = vocabulary.taxonomy(dimension)
     below = dict.fromkeys(taxonomy, 0)
-    for term, members in _named(statements, taxonomy, names).items():
+    named = _naming(statements, taxonomy, attrgetter(DIMENSION_FIELDS[dimension]))
+    for term, members in named.items():
         if members:
             for above in taxonomy.lineage(term):
                 below[above] |= members
@@ -185,13 +179,14 @@ def naming_below(
 
 
 def _paths(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+    statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str, tuple[int, ...]]:
-    below = naming_below(statements, taxonomy, names)
+    taxonomy = vocabulary.taxonomy(dimension)
+    below = naming_below(statements, vocabulary, dimension)
     return {term: tuple(below[each] for each in taxonomy.lineage(term)) for term in taxonomy}
 
 
-def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
+def _naming(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names) -> dict[str, int]:
     """Return the statements that name each term, ignoring ancestors."""
     members: dict[str, bytearray] = {
         term: bytearray((len(statements) + 7) // 8) for term in taxonomy
@@ -203,17 +198,20 @@ def _named(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names)
 
 
 def _levels(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+    statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str, tuple[int, ...]]:
     """Return for each term the statements that cover it, by the steps up to what they name.
 
     A statement that does not restrict the dimension counts as naming one root above all roots.
     """
-    named = _named(statements, taxonomy, names)
+    taxonomy = vocabulary.taxonomy(dimension)
+    names = attrgetter(DIMENSION_FIELDS[dimension])
+    named = _naming(statements, taxonomy, names)
     unrestricted = _set(names(each) is None for each in statements)
+    excepting = _excepting(statements, taxonomy, dimension)
     levels = {}
     for term in taxonomy:
-        nearer = 0
+        nearer = excepting.get(term, 0)
         steps = []
         for above in (*(named[each] for each in taxonomy.lineage(term)), unrestricted):
             steps.append(above & ~nearer)
@@ -226,11 +224,36 @@ def _flattened(levels: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     return {term: sum(steps) for term, steps in levels.items()}  # the steps are disjoint
 
 
+def _excepting(
+    statements: tuple[Statement, ...], taxonomy: Taxonomy, dimension: Dimension
+) -> dict[str, int]:
+    """Return for each term the statements that do not cover it because of their exceptions.
+
+    A prohibition leaves out what it excepts; a permit also what lies above that, since a more
+    general term includes it.
+    """
+    if not any(each.exceptions for each in statements):
+        return {}
+    excepting = dict.fromkeys(taxonomy, 0)
+    permits = _set(each.effect is Effect.PERMIT for each in statements)
+    named = _naming(statements, taxonomy, lambda each: each.excepted(dimension))
+    for term in taxonomy:
+        for above in taxonomy.lineage(term):
+            excepting[term] |= named[above]
+            excepting[above] |= named[term] & permits
+    return excepting
+
+
 def _covering_optional(
-    statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
+    statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str | None, int]:
-    sets: dict[str | None, int] = {None: _set(names(each) is None for each in statements)}
-    sets.update(covering(statements, taxonomy, names))
+    names = attrgetter(DIMENSION_FIELDS[dimension])
+    unstated = _set(
+        names(each) is None and not (each.effect is Effect.PERMIT and each.excepted(dimension))
+        for each in statements
+    )
+    sets: dict[str | None, int] = {None: unstated}
+    sets.update(covering(statements, vocabulary, dimension))
     return sets
 
 

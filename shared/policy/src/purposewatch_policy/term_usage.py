@@ -10,7 +10,7 @@ from purposewatch_policy.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class TermUsage:
-    """The statements that speak of one term, each in one of three ways, in file order."""
+    """The statements that speak of one term, each in one of four ways, in file order."""
 
     naming: tuple[Statement, ...] = ()
     """They name the term itself."""
@@ -18,6 +18,8 @@ class TermUsage:
     """They name a term above it, and so cover it."""
     narrower: tuple[Statement, ...] = ()
     """They name only terms below it, and do not cover it."""
+    excepting: tuple[Statement, ...] = ()
+    """They name a term above it, and leave it out again."""
 
 
 class UsedTerms:
@@ -58,8 +60,15 @@ class UsedTerms:
         named = self._named[dimension]
         naming = set(named.get(term, ()))
         covering = {index for above in lineage[1:] for index in named.get(above, ())} - naming
-        narrower = set(self._above[dimension].get(term, ())) - naming - covering
-        return TermUsage(self._in_order(naming), self._in_order(covering), self._in_order(narrower))
+        excepting = {
+            index
+            for index in covering
+            for each in self._statements[index].exceptions.items()
+            if DIMENSION_FIELDS[each[0]] == dimension and not set(each[1]).isdisjoint(lineage)
+        }
+        covering -= excepting
+        narrower = set(self._above[dimension].get(term, ())) - naming - covering - excepting
+        return TermUsage(*map(self._in_order, (naming, covering, narrower, excepting)))
 
     def _in_order(self, indices: set[int]) -> tuple[Statement, ...]:
         return tuple(self._statements[index] for index in sorted(indices))

@@ -63,6 +63,8 @@ BEYOND_A_SCHEMA = {
     "unknown_section",
     "until_before_from",
     # the vocabulary
+    "except_everything",
+    "except_nothing",
     "unknown_purpose",
     "unknown_terms_of_every_kind",
     "vocabulary_cycle",
@@ -148,6 +150,7 @@ def test_schemas_know_the_loaders_fields() -> None:
         "document": (policy["properties"]["document"], policy_file._DOCUMENT_FIELDS),
         "defined term": (defined_term, policy_file._DEFINED_TERM_FIELDS),
         "statement": (statement, policy_file._STATEMENT_FIELDS),
+        "except": (statement["properties"]["except"], policy_file._EXCEPT_FIELDS),
         "retention of a permit": (permit["retention_days"], retention._ON_PERMIT),
         "retention of a prohibition": (prohibition["retention_days"], retention._ON_PROHIBITION),
         "accepted finding": (accepted["items"], policy_file._ACCEPTED_FINDING_FIELDS),

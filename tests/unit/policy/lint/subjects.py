@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Effect, Statement
@@ -60,4 +61,9 @@ def _relatives(rng: Random, statement: Statement) -> Iterator[Statement]:
             effect=Effect.PROHIBIT,
             legal_bases=None,
             data_categories=statement.data_categories[:1],
+            exceptions={
+                dimension: terms
+                for dimension, terms in statement.exceptions.items()
+                if dimension is not Dimension.LEGAL_BASIS
+            },
         )

@@ -187,3 +187,33 @@ async def test_a_large_vocabulary_is_cut(
     purpose = text.split('<tr id="purposes:p">')[1].split("</tr>")[0]
     assert purpose.count("<li>") == 50
     assert "10" in purpose.split('<li class="hint">')[1]
+
+
+async def test_exceptions_and_lengths_of_retention_are_shown(
+    desk: tuple[Any, WebApp], officer: Browser, tmp_path: Path
+) -> None:
+    """The policy's page says what a statement leaves out, and between which times it applies."""
+    home = tmp_path / "acme"
+    home.mkdir()
+    (home / "vocabulary.yaml").write_text(
+        "roles: {r: }\ndata_categories: {d: , d.a: , d.b: }\noperations: {store: }\n"
+        "purposes: {p: }\n"
+    )
+    (home / "policy.1.yaml").write_text(
+        'controller: acme\nversion: "1"\nin_force_from: 2020-01-01T00:00:00Z\n'
+        "sections: {s: {en: S}}\nstatements:\n"
+        "  - {id: keep, clause: s.1, effect: permit, data_categories: [d], operations: [store],\n"
+        "     purposes: [p], except: {data_categories: [d.b]},\n"
+        "     retention_days: {at_least: 180, at_most: 3650}}\n"
+    )
+    desk[1].declared.current = load_policies(tmp_path)
+
+    text = (await officer.get("/policies/acme/1")).text
+    row = text.split('<tr id="keep">')[1].split("</tr>")[0]
+    assert "except:" in row
+    assert "d.b" in row
+    assert "180 to 3650 days" in row
+
+    text = (await officer.get("/vocabulary?controller=acme")).text
+    row = text.split('<tr id="data_categories:d.b">')[1].split("</tr>")[0]
+    assert "1 speak of a wider term without it" in row

@@ -73,6 +73,8 @@ def _named(named: Named) -> JsonValue:
         value["holds"] = named.holds
     if named.defined_term is not None:
         value["defined_term"] = named.defined_term
+    if named.excepted:
+        value["excepted"] = True
     return value
 
 

@@ -136,6 +136,8 @@ class _Report:
         label = (printable(named.label or ""), "dim")
         named_by = {"term": term, "label": label}
         parts = [named_by[each] for each in self._texts("report.order").split()]
+        if named.excepted:
+            parts.insert(0, (self._texts("report.except"), ""))
         if named.holds is not None:
             holds = self._texts("report.holds" if named.holds else "report.does_not_hold")
             parts.append((holds, ""))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from purposewatch_cli.policy.show.matrix import RoleMatrix, Row, matrices
-from purposewatch_policy import CompiledPolicy, Statement
+from purposewatch_policy import CompiledPolicy, Dimension, Statement
 from purposewatch_policy.flow_space import Branch, expand
 from purposewatch_policy.vocabulary import Taxonomy
 
@@ -116,7 +116,8 @@ def _going(
 ) -> Iterator[str]:
     """Yield the data categories of a row that a statement is about."""
     categories = compiled.vocabulary.data_categories
-    covered = expand(map(Branch, statement.data_categories), categories)
+    excepted = statement.excepted(Dimension.DATA_CATEGORY)
+    covered = expand([Branch(each, excepted) for each in statement.data_categories], categories)
     for column, cell in zip(matrix.columns, row.cells, strict=True):
         if cell:
             yield from (branch.term for branch in column.terms if branch.term in covered)

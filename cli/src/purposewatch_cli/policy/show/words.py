@@ -3,10 +3,17 @@
 from collections.abc import Iterable
 
 from purposewatch_cli.policy.show.matrix import Column, Mark
-from purposewatch_policy import CompiledPolicy, Policy, Statement
+from purposewatch_policy import CompiledPolicy, Dimension, Policy, Statement
 from purposewatch_policy.flow_space import Branch
 from purposewatch_policy.languages import Texts, explanation_texts, retention_words
 from purposewatch_policy.vocabulary import Taxonomy
+
+_OF_PROHIBITIONS = (
+    Dimension.OPERATION,
+    Dimension.DATA_CATEGORY,
+    Dimension.PURPOSE,
+    Dimension.RECIPIENT,
+)
 
 LETTERS = {"collect": "C", "use": "U", "store": "K", "share": "S", "erase": "E"}
 """Roots of the operations in a cell; another root is written out."""
@@ -86,23 +93,24 @@ class Wording:
 
     def prohibition(self, statement: Statement) -> str:
         """Return what a prohibition is about, in one line."""
-        vocabulary = self.compiled.vocabulary
-        parts = [
-            self._terms(statement.operations, vocabulary.operations),
-            self._terms(statement.data_categories, vocabulary.data_categories),
-        ]
-        if statement.purposes:
-            parts.append(self._terms(statement.purposes, vocabulary.purposes))
-        if statement.recipients:
-            parts.append(self._terms(statement.recipients, vocabulary.recipients))
+        parts = [self._terms(statement, each) for each in _OF_PROHIBITIONS]
+        parts = [each for each in parts if each]
         if statement.limits_retention:
             parts.append(retention_words(statement, explanation_texts(self.language)))
         if conditions := self.conditions([statement]):
             parts.append(f"{self.words('condition')}: {'; '.join(conditions)}")
         return " · ".join(parts)
 
-    def _terms(self, terms: Iterable[str], taxonomy: Taxonomy) -> str:
-        return self.words("joint").join(taxonomy.label(each, self.language) for each in terms)
+    def _terms(self, statement: Statement, dimension: Dimension) -> str:
+        """Return what a statement names in a dimension, and leaves out of that."""
+        taxonomy = self.compiled.vocabulary.taxonomy(dimension)
+        named, excepted = (
+            self.words("joint").join(taxonomy.label(each, self.language) for each in terms)
+            for terms in (statement.terms(dimension) or (), statement.excepted(dimension))
+        )
+        if not excepted:
+            return named
+        return self.words("without", term=named or self.words("any"), left_out=excepted)
 
 
 def clauses(statements: Iterable[Statement]) -> str:

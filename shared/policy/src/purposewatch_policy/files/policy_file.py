@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.files.defined_terms import (
     GROUPED,
     DefinedTermDraft,
@@ -13,6 +14,7 @@ from purposewatch_policy.files.defined_terms import (
     expand_defined_terms,
     unknown_defined_term,
 )
+from purposewatch_policy.files.exceptions import faulty_exceptions
 from purposewatch_policy.files.retention import read_retention
 from purposewatch_policy.flow import TERM_PATTERN
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
@@ -62,11 +64,13 @@ _STATEMENT_FIELDS = (
     "sources",
     "locations",
     "retention_days",
+    "except",
     "when",
     "unless",
     "note",
     "accepted_findings",
 )
+_EXCEPT_FIELDS = (*GROUPED, "defined_terms")
 _ACCEPTED_FINDING_FIELDS = ("rule", "reason")
 
 
@@ -237,6 +241,8 @@ class _PolicyReader:
                 message = f"`{fact}` is in `when` and in `unless`, so it never applies; keep one"
                 fields.error(message, fields.location("unless"))
         retention = read_retention(fields, self._errors, prohibits=prohibits)
+        named["recipients"] = named["recipients"] or (None if prohibits else (FIRST_PARTY,))
+        exceptions, by = self._exceptions(fields, named, prohibits=prohibits)
         return Statement(
             id=fields.name("id", TERM_PATTERN, "members.contact.identify", required=True),
             clause=self._clause(fields),
@@ -246,17 +252,47 @@ class _PolicyReader:
             defined_terms=tuple(term.name for term in defined),
             operations=named["operations"] or (),
             purposes=named["purposes"],
-            recipients=named["recipients"] or (None if prohibits else (FIRST_PARTY,)),
+            recipients=named["recipients"],
             legal_bases=named["legal_bases"],
             sources=named["sources"],
             locations=named["locations"],
             retention_days=retention.at_most,
             retention_at_least=retention.at_least,
+            exceptions=exceptions,
+            excepted_defined_terms=by,
             when=when,
             unless=unless,
             note=fields.text("note"),
             accepted_findings=self._accepted_findings(fields),
         )
+
+    def _exceptions(
+        self, fields: Fields, named: dict[str, tuple[str, ...] | None], *, prohibits: bool
+    ) -> tuple[dict[Dimension, tuple[str, ...]], tuple[str, ...]]:
+        """Return what a statement leaves out, and the defined terms by which it does."""
+        node = fields.mapping("except")
+        if node is None:
+            return {}, ()
+        body = Fields(node, _EXCEPT_FIELDS, "`except`", self._errors)
+        defined = self._defined_terms(body.names("defined_terms") or ())
+        exceptions = {}
+        for name, dimension in GROUPED.items():
+            excepted = self._named(body, name, defined)
+            if not excepted:
+                continue
+            exceptions[dimension] = excepted
+            place = body.location(name if body.states(name) else "defined_terms")
+            if prohibits and dimension is Dimension.LEGAL_BASIS:
+                body.error("a prohibition cannot have a legal basis; remove `legal_bases`", place)
+                continue
+            taxonomy = self._vocabulary.taxonomy(dimension)
+            for message in faulty_exceptions(
+                named[name], excepted, taxonomy, permits=not prohibits
+            ):
+                body.error(message, place)
+        if not node.entries:
+            body.error("`except` is empty; name what the statement leaves out, or remove it")
+        return exceptions, tuple(term.name for term in defined)
 
     def _accepted_findings(self, fields: Fields) -> tuple[AcceptedFinding, ...]:
         accepted: dict[str, AcceptedFinding] = {}

@@ -125,8 +125,9 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
     if change.action is Action.LIFT:
         return f"{cited}不再限定{noun}"
     terms = "和".join(_term(term, _taxonomy(vocabulary, change.dimension)) for term in change.terms)
-    if change.action is Action.ADD:
-        return f"在{cited}的{noun}中加入{terms}"
+    if change.action in {Action.ADD, Action.INCLUDE}:
+        is_new = change.action is Action.ADD
+        return f"在{cited}的{noun}中加入{terms}" if is_new else f"{cited}的{noun}不再排除{terms}"
     if change.action is Action.DROP:
         return f"{cited}不再要求{terms}{'成立' if change.holds else '不成立'}"
     by = "、".join(f"`{term}`" for term in change.defined_terms)
@@ -219,7 +220,8 @@ def _lack(
             for fact, holds in statement.unmet(flow.facts)
         )
         return f"其要求{conditions}"
-    return f"其{_noun(failed.dimension)}限于{_listed(failed, vocabulary, marked=marked)}"
+    listed = _listed(failed, statement, vocabulary, marked=marked)
+    return f"其{_noun(failed.dimension)}限于{listed}"
 
 
 def _part(failed: FailedDimension, prohibition: Statement, vocabulary: Vocabulary) -> str:
@@ -227,17 +229,23 @@ def _part(failed: FailedDimension, prohibition: Statement, vocabulary: Vocabular
     noun = _noun(failed.dimension)
     if failed.dimension is Dimension.RETENTION:
         return f"{noun}{retention_words(prohibition, _TEXTS)}{_NOT_STATED}"
-    return f"{noun}为{_listed(failed, vocabulary)}"
+    return f"{noun}为{_listed(failed, prohibition, vocabulary)}"
 
 
-def _listed(failed: FailedDimension, vocabulary: Vocabulary, *, marked: bool = True) -> str:
-    """List what a statement names in a dimension of terms."""
+def _listed(
+    failed: FailedDimension, statement: Statement, vocabulary: Vocabulary, *, marked: bool = True
+) -> str:
+    """List what a statement names in a dimension of terms, and what it leaves out of that."""
     taxonomy = _taxonomy(vocabulary, failed.dimension)
-    listed = "、".join(_term(term, taxonomy) for term in failed.expected[:_MAX_LISTED])
-    more = len(failed.expected) - _MAX_LISTED
-    rest = f"等 {len(failed.expected)} 项" if more > 0 else ""
-    stated = _NOT_STATED if marked and failed.actual is None else ""
-    return f"{listed}{rest}{stated}"
+    listed = _some(failed.expected, taxonomy) if failed.expected else "任何项"
+    if excepted := statement.excepted(failed.dimension):
+        listed += f"，但{_some(excepted, taxonomy)}除外"
+    return listed + (_NOT_STATED if marked and failed.actual is None else "")
+
+
+def _some(terms: Sequence[str], taxonomy: Taxonomy) -> str:
+    listed = "、".join(_term(term, taxonomy) for term in terms[:_MAX_LISTED])
+    return listed + (f"等 {len(terms)} 项" if len(terms) > _MAX_LISTED else "")
 
 
 def _noun(dimension: Dimension) -> str:

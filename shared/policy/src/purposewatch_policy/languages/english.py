@@ -229,8 +229,11 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:  # noqa:
     terms = _listed(change.terms)
     group = _GROUPS.get(change.dimension, "")
     match change.action:
-        case Action.ADD:
-            return f"add {terms} to the {group} of {cited}"
+        case Action.ADD | Action.INCLUDE:
+            terms = (
+                f"add {terms} to" if change.action is Action.ADD else f"do not except {terms} from"
+            )
+            return f"{terms} the {group} of {cited}"
         case Action.LIFT:
             return f"do not restrict the {group} of {cited}"
         case Action.RAISE | Action.LOWER:
@@ -287,7 +290,7 @@ def _terms_of(
             ]
             others.append(f"requires that {_joined(conditions, 'and')}")
         else:
-            named.append(_named(each, marked=marked))
+            named.append(_named(each, statement, marked=marked))
     return _joined(([f"names {_joined(named, 'and')}"] if named else []) + others, "and")
 
 
@@ -296,21 +299,24 @@ def _parts(prohibition: Statement, parts: Iterable[FailedDimension]) -> list[str
     return [
         f"{retention_words(prohibition, _TEXTS)} as retention (the event states none)"
         if each.dimension is Dimension.RETENTION
-        else _named(each)
+        else _named(each, prohibition)
         for each in parts
     ]
 
 
-def _named(failed: FailedDimension, *, marked: bool = True) -> str:
-    """Say what a statement names in a dimension of terms."""
-    named = _names(failed.dimension, failed.expected)
+def _named(failed: FailedDimension, statement: Statement, *, marked: bool = True) -> str:
+    """Say what a statement names in a dimension of terms, and what it leaves out of that."""
+    dimension = failed.dimension
+    named = _names(dimension, failed.expected, statement.excepted(dimension))
     return f"{named} (the event states none)" if marked and failed.actual is None else named
 
 
 @lru_cache(_MAX_PREPARED)
-def _names(dimension: Dimension, terms: tuple[str, ...]) -> str:
+def _names(dimension: Dimension, terms: tuple[str, ...], excepted: tuple[str, ...]) -> str:
     """Say what a statement names, for each statement and dimension once."""
-    return f"{_alternatives(terms)} as {dimension.replace('_', ' ')}"
+    named = _alternatives(terms) if terms else "anything"
+    without = f" except {_alternatives(excepted)}" if excepted else ""
+    return f"{named}{without} as {dimension.replace('_', ' ')}"
 
 
 def _states(failed: FailedDimension, *, marked: bool) -> str:

@@ -87,5 +87,6 @@ def _sentence(space: FlowSpace, box: Box) -> str:
         elif name == "retention_days":
             parts.append(f"retention {describe_box(space, box).retention}")
         else:
-            parts.append(f"{_NOUNS.get(name, name)} {listed(values)}")
+            stated = listed(values) if values else "not stated"
+            parts.append(f"{_NOUNS.get(name, name)} {stated}")
     return "; ".join(parts) if parts else "all"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.lint.finding import Finding, Rule, Severity, cited, listed
 from purposewatch_policy.lint.rules import (
     OTHER_PEOPLES_DATA,
@@ -45,10 +46,11 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
     categories = vocabulary.data_categories
     recipients = vocabulary.recipients
     named = statement.recipients or ()
+    left_out = statement.excepted(Dimension.RECIPIENT)
     outside = highest_covered(
-        recipients, named, lambda term: not recipients.covers(FIRST_PARTY, term)
+        recipients, named, lambda term: not recipients.covers(FIRST_PARTY, term), left_out
     )
-    public = highest_covered(recipients, named, recipients.is_public)
+    public = highest_covered(recipients, named, recipients.is_public, left_out)
     if public or _PUBLISH in statement.operations:
         what = f"lets {listed(_roots(categories, statement))} "
         what += f"go to {listed(public)}" if public else f"undergo `{_PUBLISH}`"
@@ -57,7 +59,7 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
             "prohibit it, or accept the finding with the reason"
         )
         yield PUBLIC_DISCLOSURE, Severity.WARNING, message, {"recipients": list(public)}
-    others = highest_covered(categories, statement.data_categories, categories.is_about_others)
+    others = _categories(categories, statement, categories.is_about_others)
     if others and outside:
         message = (
             f"{cited(statement)} lets data about other people ({listed(others)}) go to "
@@ -68,7 +70,7 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
             "recipients": list(outside),
         }
         yield OTHER_PEOPLES_DATA, Severity.WARNING, message, evidence
-    sensitive = highest_covered(categories, statement.data_categories, categories.is_sensitive)
+    sensitive = _categories(categories, statement, categories.is_sensitive)
     if sensitive and not statement.when and not statement.unless:
         severity = Severity.WARNING if outside else Severity.NOTE
         whereto = f" for {listed(outside)}" if outside else ""
@@ -90,16 +92,31 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
 
 
 def highest_covered(
-    taxonomy: Taxonomy, named: tuple[str, ...], wanted: Callable[[str], bool]
+    taxonomy: Taxonomy,
+    named: tuple[str, ...],
+    wanted: Callable[[str], bool],
+    excepted: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Return the wanted terms at or below the named ones that lie below no other of them."""
+    """Return the wanted terms at or below the named ones that lie below no other of them.
+
+    What is excepted does not count, nor what lies above that.
+    """
     terms = [
         term
         for term in taxonomy
-        if wanted(term) and any(above in named for above in taxonomy.lineage(term))
+        if wanted(term)
+        and any(above in named for above in taxonomy.lineage(term))
+        and not any(taxonomy.covers(each, term) or taxonomy.covers(term, each) for each in excepted)
     ]
     return tuple(term for term in terms if not set(taxonomy.lineage(term)[1:]) & set(terms))
 
 
 def _roots(categories: Taxonomy, statement: Statement) -> tuple[str, ...]:
-    return highest_covered(categories, statement.data_categories, lambda _: True)
+    return _categories(categories, statement, lambda _: True)
+
+
+def _categories(
+    taxonomy: Taxonomy, statement: Statement, wanted: Callable[[str], bool]
+) -> tuple[str, ...]:
+    excepted = statement.excepted(Dimension.DATA_CATEGORY)
+    return highest_covered(taxonomy, statement.data_categories, wanted, excepted)

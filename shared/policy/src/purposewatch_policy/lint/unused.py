@@ -31,7 +31,11 @@ def find_impossible_conditions(subject: Subject) -> Iterator[Finding]:
 
 def find_unused_defined_terms(subject: Subject) -> Iterator[Finding]:
     """Yield defined terms that no statement uses."""
-    used = {name for each in subject.policy.statements for name in each.defined_terms}
+    used = {
+        name
+        for each in subject.policy.statements
+        for name in (*each.defined_terms, *each.excepted_defined_terms)
+    }
     waiting = list(used)
     while waiting:
         nested = set(subject.nested_terms(waiting.pop())) - used
