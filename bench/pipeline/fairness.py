@@ -51,6 +51,7 @@ CASES = (
     Case("64 connections with batches of 1,000", 64, 1_000),
     Case("200 connections with batches of 100", 200, 100),
     Case("200 connections with single events", 200, 1),
+    Case("900 connections with single events", 900, 1),
 )
 
 

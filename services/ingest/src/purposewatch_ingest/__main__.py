@@ -23,7 +23,7 @@ def main() -> None:
         supervisor,
         host=settings.ingest_http_host,
         port=settings.ingest_http_port,
-        limits=HttpLimits.from_settings(settings),
+        limits=HttpLimits.from_settings(settings, enforces_retry_after=True),
         trusted_proxies=settings.trusted_proxies,
     )
 

@@ -58,6 +58,7 @@ class App:
             Route("/wait", self.wait),
             Route("/large", self.large),
             Route("/broken", self.broken),
+            Route("/busy", self.busy),
             Route("/readyz", self.short),
         ]
 
@@ -65,6 +66,11 @@ class App:
         """Answer without a look at the body."""
         self.paths.append(request.url.path)
         return PlainTextResponse("short")
+
+    async def busy(self, request: Request) -> Response:
+        """Tell the client to wait."""
+        self.paths.append(request.url.path)
+        return PlainTextResponse("busy", status_code=503, headers={"Retry-After": "1"})
 
     async def read(self, request: Request) -> Response:
         """Answer with the size of the body."""
@@ -350,3 +356,38 @@ def test_only_its_own_configuration_is_accepted() -> None:
 
     with pytest.raises(TypeError, match="BoundedConfig"):
         uvicorn_protocol.BoundedProtocol(config, None, {})  # type: ignore[arg-type]
+
+
+def test_a_client_that_is_told_to_wait_waits() -> None:
+    """The next request on its connection is read when it may come; others are answered before."""
+    app = App()
+    limits = HttpLimits(MAX_CONNECTIONS, 10, 10, enforces_retry_after=True)
+    with serving(Starlette(routes=app.routes()), limits) as server:
+        began = time.monotonic()
+        with server.connect(GET % b"busy" + GET % b"busy") as client:
+            read_response(client, until=b"busy")
+            assert server.exchange(CLOSING_GET).endswith(b"short")
+            read_response(client, until=b"busy")
+        assert time.monotonic() - began >= 1
+    assert app.paths == ["/busy", "/short", "/busy"]
+
+
+def test_a_client_that_is_told_to_wait_is_trusted_by_default() -> None:
+    """Without that limit the next request is read at once."""
+    app = App()
+    with serving(Starlette(routes=app.routes()), HttpLimits(MAX_CONNECTIONS, 10, 10)) as server:
+        began = time.monotonic()
+        answer = server.exchange(GET % b"busy" + CLOSING_GET)
+        assert time.monotonic() - began < 1
+    assert (answer.count(b"busy"), answer.endswith(b"short")) == (1, True)
+
+
+def test_a_pause_makes_room_for_other_connections() -> None:
+    """As many clients as there are places cannot hold them by being told to wait."""
+    app = App()
+    limits = HttpLimits(MAX_CONNECTIONS, 10, 10, enforces_retry_after=True)
+    with serving(Starlette(routes=app.routes()), limits) as server, contextlib.ExitStack() as held:
+        for _ in range(2 * MAX_CONNECTIONS):
+            client = held.enter_context(server.connect(GET % b"busy"))
+            read_response(client, until=b"busy")
+        assert server.exchange(CLOSING_GET).endswith(b"short")

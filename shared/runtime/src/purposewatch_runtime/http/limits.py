@@ -24,14 +24,18 @@ class HttpLimits:
     max_connections: int = 1_024
     header_timeout: float = 10.0
     send_timeout: float = 30.0
+    enforces_retry_after: bool = False
+    """Whether a client that is told `Retry-After` waits that long on its connection. Else refusing
+    a client that repeats its requests in a loop takes all the time there is."""
 
     @classmethod
-    def from_settings(cls, settings: HttpSettings) -> Self:
+    def from_settings(cls, settings: HttpSettings, *, enforces_retry_after: bool = False) -> Self:
         """The limits that the settings state."""
         return cls(
             max_connections=settings.http_max_connections,
             header_timeout=settings.http_header_timeout_seconds,
             send_timeout=settings.http_send_timeout_seconds,
+            enforces_retry_after=enforces_retry_after,
         )
 
     @property

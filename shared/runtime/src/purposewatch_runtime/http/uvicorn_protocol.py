@@ -7,6 +7,7 @@ The only module that depends on how uvicorn serves a connection;
 import asyncio
 import json
 import logging
+import random
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -27,6 +28,7 @@ from purposewatch_runtime.logs import get_logger
 
 _MAX_HEADER_BYTES = 16 * 1024
 _WARN_EVERY_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 5.0
 
 _log = get_logger(__name__)
 
@@ -94,7 +96,9 @@ class BoundedWarnings(logging.LoggerAdapter[logging.Logger]):
 
 
 class StrictConnection(h11.Connection):
-    """Says when headers and when a whole request have arrived; refuses a body framed in two ways.
+    """Says when headers and when a whole request have arrived, and what `Retry-After` was sent.
+
+    Refuses a body framed in two ways.
 
     A proxy in front may believe the other framing, and take the rest for another client's request
     (RFC 9112, section 6.1).
@@ -104,6 +108,15 @@ class StrictConnection(h11.Connection):
         super().__init__(h11.SERVER, _MAX_HEADER_BYTES)
         self._on_headers = on_headers
         self._on_request = on_request
+        self.retry_after = 0.0
+        """The seconds that the latest response tells the client to wait."""
+
+    def send(self, event: h11.Event) -> Any:
+        """The event as bytes."""
+        if isinstance(event, h11.Response):
+            stated = next((value for name, value in event.headers if name == b"retry-after"), b"0")
+            self.retry_after = float(stated) if stated.isdigit() else 0.0
+        return super().send(event)
 
     def detach(self) -> None:
         """Call nothing any more, so that the connection's objects form no cycle."""
@@ -156,6 +169,7 @@ class BoundedProtocol(H11Protocol):
         self.logger = config.warnings  # type: ignore[assignment]
         self._headers_due: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._paused: asyncio.TimerHandle | None = None
         self._awaits_headers = True
         self._has_request = False
 
@@ -183,7 +197,7 @@ class BoundedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
         self._bounds.open_connections.remove(self)
-        for timer in (self._headers_due, self._stalled):
+        for timer in (self._headers_due, self._stalled, self._paused):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -199,11 +213,19 @@ class BoundedProtocol(H11Protocol):
             self._expect_headers()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request: at once, or when the client is to send again.
+
+        During the pause the connection makes room for a new one like every other that waits.
+        """
         self._awaits_headers = True
         self._has_request = False
         self._update_place()
-        super().on_response_complete()
+        pause = min(self._strict.retry_after, _LONGEST_PAUSE_SECONDS)
+        pause *= random.uniform(1, 2)  # noqa: S311 - so that those refused together do not come together
+        if pause and self._limits.enforces_retry_after and not self.transport.is_closing():
+            self._paused = self.loop.call_later(pause, super().on_response_complete)
+        else:
+            super().on_response_complete()
 
     def pause_writing(self) -> None:
         """The client does not keep up: it has a while to read on."""
