@@ -21,7 +21,7 @@ class EventChange:
     holds: bool | None = None
     """Whether the fact has to hold; `None` for everything else."""
     span: tuple[int, int | None] = (0, None)
-    """Of the retention, the shortest and the longest time that would do; `None` is no end. `value`
+    """Of the retention, the shortest and the longest time that would do; `None` means open. `value`
     is the nearest of them to what is stated."""
 
 

@@ -16,7 +16,7 @@ def retention_words(statement: Statement, texts: Texts) -> str:
 
 @lru_cache(1024)
 def span_words(shortest: int, longest: int | None, texts: Texts) -> str:
-    """Say which lengths a span holds; `None` is no end."""
+    """Say which lengths a span holds; `None` means open."""
     if longest is None:
         return texts("retention.at_least", days=texts.counted("report.days", shortest))
     days = texts.counted("report.days", longest)

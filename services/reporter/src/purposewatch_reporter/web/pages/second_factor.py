@@ -56,7 +56,7 @@ async def _begin(context: RequestContext) -> Response:
 async def _confirm(context: RequestContext) -> Response:
     """Ask for it from now on, if the password and a code are right; show the recovery codes once.
 
-    A wrong code is no guess: the secret was just shown to this session. A wrong password is.
+    A wrong code does not count: the secret was just shown to this session. A wrong password does.
     """
     app, user, key = context.app, context.signed_in, _key(context)
     code = normalised_code(context.form.get("code", ""))

@@ -112,7 +112,7 @@ def _account(context: RequestContext, fault: str | None = None) -> Response:
 async def change_password(context: RequestContext) -> Response:
     """Set another password; every other session of the user ends.
 
-    A new password that is refused is no guess at the current one, and is not counted as such.
+    A new password that is refused does not count as a guess at the current one.
     """
     app, form, username = context.app, context.form, context.signed_in.username
     new = form.get("new", "")
