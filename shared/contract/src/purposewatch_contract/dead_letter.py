@@ -32,7 +32,7 @@ class ErrorClass(StrEnum):
     POISON = "poison"
     """Several processes in a row crashed while they handled it."""
     SUSPECT = "suspect"
-    """No service can have written this record of the verdicts or dead-letters topic as it is."""
+    """No service can have written this record of the verdicts or dead-letters topic."""
 
 
 class Header(BaseModel):

@@ -132,7 +132,7 @@ class _OnDemand(dict[str, _Value]):
         self._make = make
 
     def __missing__(self, key: str) -> _Value:
-        """Make a value. Raises `KeyError` for a key that there is no value for."""
+        """Make a value. Raises `KeyError` for a key that `make` does not know."""
         value = self[key] = self._make(key)
         return value
 

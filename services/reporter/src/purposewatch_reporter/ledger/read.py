@@ -224,7 +224,7 @@ def _in_utc(time: datetime) -> datetime:
 
 
 def suspect(item: ReadVerdict | DeadLettered, reason: str, now: datetime) -> DeadLettered:
-    """A dead letter about a record that no service can have written as it is."""
+    """A dead letter about a record that no service can have written."""
     if isinstance(item, ReadVerdict):
         return _unreadable(item.record, _UnreadableError(ErrorClass.SUSPECT, reason), now)
     assert item.kept is not None  # noqa: S101 - it was read, so its place is known
