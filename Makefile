@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DISTS  := shared/policy shared/contract shared/runtime \
-          services/ingest services/auditor services/reporter cli demo
+          services/ingest services/auditor services/reporter connectors cli demo
 EDITABLE := $(foreach dist,$(DISTS),-e $(dist))
 
 # make demo SECONDS=20 EVENTS=events.jsonl RATE=500

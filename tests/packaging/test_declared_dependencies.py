@@ -17,9 +17,14 @@ DISTRIBUTIONS = (
     "services/ingest",
     "services/auditor",
     "services/reporter",
+    "connectors",
     "cli",
     "demo",
 )
+_NAMED_OTHERWISE = {
+    "purposewatch-cli": "purposewatch",
+    "purposewatch-connect": "purposewatch-connectors",
+}
 SHARED = {"purposewatch_policy", "purposewatch_contract", "purposewatch_runtime"}
 
 
@@ -43,7 +48,8 @@ def normalised(name: str) -> str:
 def provider(module: str) -> str:
     """The distribution that a top-level module comes from; ours may be installed as links."""
     if module.startswith("purposewatch_"):
-        return normalised(module).replace("purposewatch-cli", "purposewatch")
+        name = normalised(module)
+        return _NAMED_OTHERWISE.get(name, name)
     return normalised(packages_distributions()[module][0])
 
 

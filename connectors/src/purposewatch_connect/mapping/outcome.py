@@ -1,0 +1,94 @@
+"""What a mapping makes of an observation: accesses to publish, and gaps to count."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+
+GAP_NAME_PATTERN = r"^[A-Za-z0-9_(][A-Za-z0-9._:/()$#-]{0,199}$"
+_MAX_NAME = 200
+_UNSAFE = re.compile(r"[^A-Za-z0-9._:/()$#-]")
+
+
+class GapKind(StrEnum):
+    """Why an observation, or a part of it, did not become an event."""
+
+    UNMAPPED_DATASET = "unmapped_dataset"
+    UNMAPPED_COLUMN = "unmapped_column"
+    UNMAPPED_HOST = "unmapped_host"
+    UNMAPPED_SERVICE = "unmapped_service"
+    UNKNOWN_CONTROLLER = "unknown_controller"
+    UNKNOWN_ROLE = "unknown_role"
+    UNKNOWN_PURPOSE = "unknown_purpose"
+    UNKNOWN_TERM = "unknown_term"
+    UNRESOLVED_SUBJECT = "unresolved_subject"
+    UNPARSED_STATEMENT = "unparsed_statement"
+    UNREADABLE_RECORD = "unreadable_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was observed and could not be mapped. Names things, never values."""
+
+    id: str
+    """The same whenever the same input is read."""
+    kind: GapKind
+    name: str
+    """Of the dataset, column, host or service; matches `GAP_NAME_PATTERN`."""
+    time: datetime
+    controller: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One access to personal data, in vocabulary terms."""
+
+    id: str
+    """The same whenever the same input is read, so that a repeat is recognised."""
+    time: datetime
+    service: str | None
+    """Who did it; a segment of the event's source."""
+    controller: str
+    role: str
+    operation: str
+    purpose: str
+    recipient: str
+    data_categories: tuple[str, ...]
+    subject_id: str = field(repr=False)
+    source: str | None = None
+    location: str | None = None
+    retention_days: int | None = None
+    legal_basis: str | None = None
+    facts: Mapping[str, bool] = field(default_factory=dict)
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one observation became. Neither means that it concerns no personal data."""
+
+    accesses: tuple[Access, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+def derived_id(*parts: str) -> str:
+    """Return an event id that depends on these parts alone. They must hold no personal data."""
+    return "c" + blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def gap_name(text: str) -> str:
+    """Return a name that is bounded, and safe in a label, a log line and a page."""
+    name = _UNSAFE.sub("_", text[:_MAX_NAME])
+    if not name:
+        return "(unnamed)"
+    return name if re.match(r"[A-Za-z0-9_(]", name) else f"_{name[: _MAX_NAME - 1]}"
+
+
+def make_gap(
+    kind: GapKind, name: str, *, identity: str, time: datetime, controller: str | None = None
+) -> Gap:
+    """Return a gap whose id depends on the input's identity, the kind and the name."""
+    name = gap_name(name)
+    return Gap(derived_id(identity, kind, name), kind, name, time, controller)
