@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 import sys
 import tempfile
@@ -21,19 +20,20 @@ from rich.text import Text
 
 from purposewatch_cli.terminal import console, counted, errors_console, printable
 from purposewatch_contract import RAW, topic_name
-from purposewatch_demo.account import Account, read_sign_in
+from purposewatch_demo.account import Account
 from purposewatch_demo.deliver import Sender
-from purposewatch_demo.embedded_broker import EmbeddedBroker, EmbeddedBrokerError
+from purposewatch_demo.embedded_broker import EmbeddedBrokerError
 from purposewatch_demo.feed import Feeder, Pace
-from purposewatch_demo.fleet import StartError, check, running, wait_until_ready
+from purposewatch_demo.fleet import StartError, check
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.interrupts import Interrupts
+from purposewatch_demo.pipeline import Pipeline, local_pipeline
 from purposewatch_demo.processes import Service, ServiceDiedError
 from purposewatch_demo.recording import Recording, UnusableRecordingError
 from purposewatch_demo.screen import Screen
-from purposewatch_demo.stage import KAFKA_VARIABLE, PortTakenError, Stage, prepare
+from purposewatch_demo.stage import PortTakenError
 from purposewatch_demo.summary import show_summary, show_verdicts
-from purposewatch_demo.topics import CLIENT_ID, ClusterAwayError, delete_topics, find_cluster
+from purposewatch_demo.topics import CLIENT_ID, ClusterAwayError
 from purposewatch_demo.traffic import Batch, Traffic
 from purposewatch_demo.verify import Settling, faults
 from purposewatch_demo.watch import ServiceWatch
@@ -101,36 +101,26 @@ class _Demonstration:
         """Set the stage, play, and clear up whatever happens."""
         self._interrupts.take()
         recording = Recording(self._options.events) if self._options.events else None
+        controllers = (
+            recording.controllers if recording else planned_traffic().controllers_by_publisher
+        )
         async with AsyncExitStack() as stack:
-            with self._out.status("starting the broker"):
-                embedded = await self._broker(stack)
-            controllers = (
-                recording.controllers if recording else planned_traffic().controllers_by_publisher
-            )
-            stage = prepare(self._directory, self._options.policies, controllers, embedded=embedded)
-            if embedded is None:
-                with self._out.status("looking for the cluster"):
-                    await find_cluster(stage.kafka)
-                stack.push_async_callback(self._delete_topics, stage)
-            services = await stack.enter_async_context(running(stage))
-            limits = httpx.Limits(max_connections=32)
-            client = await stack.enter_async_context(
-                httpx.AsyncClient(timeout=httpx.Timeout(20.0), limits=limits, trust_env=False)
-            )
-            with self._out.status("starting the services") as status:
-                await wait_until_ready(client, services, status.update)
-            return await self._play(stage, services, client, recording, embedded)
+            with self._out.status("starting") as status:
+                pipeline = await stack.enter_async_context(
+                    local_pipeline(
+                        self._directory,
+                        self._options.policies,
+                        controllers,
+                        report=status.update,
+                        complain=_complain,
+                    )
+                )
+            return await self._play(pipeline, recording)
 
-    async def _play(
-        self,
-        stage: Stage,
-        services: dict[str, Service],
-        client: httpx.AsyncClient,
-        recording: Recording | None,
-        embedded: str | None,
-    ) -> int:
+    async def _play(self, pipeline: Pipeline, recording: Recording | None) -> int:
+        stage, services = pipeline.stage, pipeline.services
         ingest = httpx.AsyncClient(
-            base_url=services["ingest"].spec.url, timeout=httpx.Timeout(30.0), trust_env=False
+            base_url=pipeline.ingest_url, timeout=httpx.Timeout(30.0), trust_env=False
         )
         producer = build_producer(stage.kafka, client_id=CLIENT_ID)
         async with ingest, contextlib.AsyncExitStack() as stack:
@@ -143,14 +133,12 @@ class _Demonstration:
                 keys=stage.keys,
             )
             feeder = Feeder(self._source(recording), sender.deliver, Pace(self._options.rate))
-            watch = ServiceWatch(client, services)
-            title = "embedded broker" if embedded else stage.kafka.kafka_bootstrap_servers
+            watch = ServiceWatch(pipeline.client, services)
+            title = "embedded broker" if pipeline.embedded else stage.kafka.kafka_bootstrap_servers
             self._interrupts.begin_gently()
             begun = time.monotonic()
-            reporter = services["reporter"].spec
-            sign_in = read_sign_in(reporter.url, reporter.log)
             record = self._options.picture
-            with Screen(self._out, title, begun, sign_in=sign_in, record=record) as screen:
+            with Screen(self._out, title, begun, sign_in=pipeline.sign_in, record=record) as screen:
                 feeding = asyncio.create_task(feeder.run())
                 try:
                     await self._watch(screen, watch, services, feeding, begun)
@@ -230,17 +218,6 @@ class _Demonstration:
         account = await watch.refresh()
         screen.show(phase, account)
         return account
-
-    async def _broker(self, stack: AsyncExitStack) -> str | None:
-        if os.environ.get(KAFKA_VARIABLE):
-            return None
-        broker = await stack.enter_async_context(EmbeddedBroker())
-        return broker.bootstrap_servers
-
-    async def _delete_topics(self, stage: Stage) -> None:
-        left = await delete_topics(stage.kafka)
-        if left is not None:
-            _complain(left)
 
 
 def _explained(error: Exception) -> str:
