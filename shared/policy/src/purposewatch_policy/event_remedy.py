@@ -87,6 +87,11 @@ class EventSearch:
         overlapping = compiled.overlaps.by_dimension(flow, category)
         self._overlapping = dict(zip(_DIMENSIONS, overlapping, strict=True))
         self._prohibits = prohibits
+        prohibiting = [each for bit, each in enumerate(compiled.statements) if prohibits >> bit & 1]
+        self._excepted = {
+            dimension: [term for each in prohibiting for term in each.excepted(dimension)]
+            for dimension in _DIMENSIONS
+        }
 
     def ways(self, index: int) -> Ways | None:
         """Return what can be done to be under a permit.
@@ -94,11 +99,11 @@ class EventSearch:
         `None` when some prohibition overlaps the event whatever is done.
         """
         permit = self._compiled.statements[index]
-        ways = [
-            list(self._options(dimension, index))
-            for dimension in _DIMENSIONS
-            if dimension is not Dimension.FACTS
-        ]
+        ways: list[list[Option]] = []
+        for dimension in _DIMENSIONS[:-1]:  # all but the facts
+            ways.append(list(self._options(dimension, index)))
+            if not ways[-1]:  # most permits name another role, which can't be replaced
+                return None
         conceivable = self._prohibits
         for options in ways:
             conceivable &= _any_of(options)
@@ -128,12 +133,7 @@ class EventSearch:
         covering = self._compiled.sets(dimension)
         overlapping = self._compiled.overlaps.terms(dimension)
 
-        excepted = [
-            term
-            for bit, each in enumerate(self._compiled.statements)
-            if self._prohibits >> bit & 1
-            for term in each.excepted(dimension)
-        ]
+        excepted = self._excepted[dimension]
 
         def is_divided(term: str) -> bool:
             """Whether the statements treat what lies below a term in different ways."""

@@ -22,6 +22,7 @@ in file order.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from purposewatch_policy.change import (
     Action,
@@ -126,13 +127,14 @@ class _Search:
     def _cheapest(self, prohibits: int) -> tuple[int, Option] | None:
         """Return a permit and the changes needed for it, considering only some prohibitions."""
         search = EventSearch(self._flow, self._category, self._compiled, self._covering, prohibits)
-        ways = {index: search.ways(index) for index in self._permits}
+        failures = [(self._failures(index), index) for index in self._permits]
+        ways = cache(search.ways)
         for most in range(len(_DIMENSIONS) + 1):  # the bound keeps the search narrow
             found = [
                 (not self._is_nearest(index), option.cost, index, option)
-                for index, each in ways.items()
-                if each is not None
-                and self._failures(index) <= most
+                for failed, index in failures
+                if failed <= most
+                and (each := ways(index)) is not None
                 and (option := each.smallest(most)) is not None
             ]
             if found:

@@ -168,7 +168,11 @@ class Vocabulary:
 
     def taxonomy(self, dimension: Dimension) -> Taxonomy:
         """Return the terms of a dimension, or the facts. Raises `KeyError` for the retention."""
-        return self.taxonomies()[DIMENSION_FIELDS[dimension]]
+        name = DIMENSION_FIELDS[dimension]
+        if name not in NOUNS:
+            raise KeyError(dimension)
+        taxonomy: Taxonomy = getattr(self, name)
+        return taxonomy
 
     def canonical(self) -> dict[str, object]:
         """Return the content as JSON values, equal for equal vocabularies."""
