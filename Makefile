@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-DISTS  := shared/policy shared/contract shared/runtime \
+DISTS  := shared/policy shared/contract shared/runtime clients/python \
           services/ingest services/auditor services/reporter connectors cli demo
 EDITABLE := $(foreach dist,$(DISTS),-e $(dist))
 

@@ -25,6 +25,7 @@ SETS: dict[str, list[str]] = {
     "cli": [*SHARED, "cli", "demo"],
     "run": [
         *SHARED,
+        "clients/python",
         "services/ingest",
         "services/auditor",
         "services/reporter",

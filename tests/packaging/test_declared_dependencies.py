@@ -14,6 +14,7 @@ DISTRIBUTIONS = (
     "shared/policy",
     "shared/contract",
     "shared/runtime",
+    "clients/python",
     "services/ingest",
     "services/auditor",
     "services/reporter",

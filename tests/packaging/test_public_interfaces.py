@@ -11,7 +11,14 @@ ROOT = Path(__file__).parents[2]
 PREFIX = "purposewatch_"
 SOURCES = sorted(
     path
-    for pattern in ("shared/*/src", "services/*/src", "connectors/src", "cli/src", "demo/src")
+    for pattern in (
+        "shared/*/src",
+        "clients/*/src",
+        "services/*/src",
+        "connectors/src",
+        "cli/src",
+        "demo/src",
+    )
     for directory in ROOT.glob(pattern)
     for path in directory.glob("*")
     if path.name.startswith(PREFIX) and path.is_dir()

@@ -1,0 +1,51 @@
+"""Publishes what a service does with personal data to Purposewatch.
+
+```
+import purposewatch_client as purposewatch
+
+purposewatch.configure(source="/portal", ingest_url="https://…", key="pwk_…", controller="acme")
+with purposewatch.access(subject=4711, role="member", operation="use", purpose="…") as access:
+    access.add("user.contact.email")
+```
+"""
+
+from purposewatch_client.access import Access, current_access
+from purposewatch_client.api import access, close, configure, flush, get_client, record, using
+from purposewatch_client.client import Client
+from purposewatch_client.context import current_defaults, defaults
+from purposewatch_client.errors import (
+    ClientError,
+    DecisionError,
+    EventError,
+    NotRecordedError,
+    SettingsError,
+)
+from purposewatch_client.fields import AccessFields, EventFields, Fields
+from purposewatch_client.settings import ClientSettings
+from purposewatch_client.sink import MemorySink, Sink
+
+__all__ = [
+    "Access",
+    "AccessFields",
+    "Client",
+    "ClientError",
+    "ClientSettings",
+    "DecisionError",
+    "EventError",
+    "EventFields",
+    "Fields",
+    "MemorySink",
+    "NotRecordedError",
+    "SettingsError",
+    "Sink",
+    "access",
+    "close",
+    "configure",
+    "current_access",
+    "current_defaults",
+    "defaults",
+    "flush",
+    "get_client",
+    "record",
+    "using",
+]

@@ -1,0 +1,111 @@
+"""The module's functions: one client for the process, configured once or by the environment."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Unpack
+
+from purposewatch_client.access import Access
+from purposewatch_client.client import Client
+from purposewatch_client.errors import NotRecordedError, SettingsError
+from purposewatch_client.fields import AccessFields, EventFields
+from purposewatch_client.settings import PREFIX, SettingsFields, from_environment
+from purposewatch_client.sink import Sink
+
+__all__ = ["access", "close", "configure", "flush", "get_client", "record", "using"]
+
+_log = logging.getLogger("purposewatch_client")
+_clients: list[Client] = []
+"""The last one is in use. A list changes in one step: no lock can be held across a fork."""
+
+
+def configure(*, sink: Sink | None = None, **settings: Unpack[SettingsFields]) -> Client:
+    """Make the process's client and return it. A client that was there before is closed.
+
+    What is not given is read from the environment, `PURPOSEWATCH_CLIENT_…`. Nothing is opened,
+    started or connected before the first event, so call this before or after a fork. With a `sink`
+    of your own nothing is spooled or sent.
+    """
+    client = _build(settings, sink)
+    previous, _clients[:] = _clients[-1:], [client]
+    for each in previous:
+        each.close()
+    return client
+
+
+def get_client() -> Client:
+    """The process's client.
+
+    If `configure` was not called, the environment configures it. If it does not either, events are
+    checked and then discarded, with one warning in the log.
+    """
+    if not _clients:
+        if os.environ.get(f"{PREFIX}INGEST_URL"):
+            _clients.append(_build({}, None))
+        else:
+            _log.warning("purposewatch is not configured: events are discarded")
+            _clients.append(_build({"source": "/unconfigured"}, _Discard()))
+    return _clients[-1]
+
+
+@contextmanager
+def using(client: Client) -> Iterator[Client]:
+    """Use another client in the whole process for the duration of a block: for tests."""
+    _clients.append(client)
+    try:
+        yield client
+    finally:
+        _clients.remove(client)
+
+
+def record(**fields: Unpack[EventFields]) -> str | None:
+    """Record one event; see `Client.record`."""
+    return get_client().record_fields(fields)
+
+
+def access(**fields: Unpack[AccessFields]) -> Access:
+    """What a block or a function does with the data of one subject; see `Access`.
+
+    ```
+    with purposewatch.access(subject=customer.id, operation="use", purpose="…") as access:
+        access.add("user.contact.email")
+    ```
+    """
+    return Access(_record_fields, fields)
+
+
+def _record_fields(fields: Mapping[str, Any]) -> str | None:
+    return get_client().record_fields(fields)
+
+
+def flush(timeout: float = 10.0) -> bool:
+    """Wait until everything that this process recorded is delivered; whether it is."""
+    return get_client().flush(timeout)
+
+
+def close(timeout: float | None = None) -> bool:
+    """Flush, and stop the sender; see `Client.close`."""
+    return get_client().close(timeout)
+
+
+def _build(settings: SettingsFields, sink: Sink | None) -> Client:
+    values = from_environment(settings)
+    if sink is None:
+        message = "give a `sink`"
+        raise SettingsError(message)
+    return Client(values, sink)
+
+
+class _Discard:
+    """The sink of a process that is not configured."""
+
+    def append(self, _: bytes, /) -> None:
+        reason = "unconfigured"
+        raise NotRecordedError(reason, "purposewatch is not configured")
+
+    def flush(self, _: float, /) -> bool:
+        return True
+
+    def close(self, _: float, /) -> bool:
+        return True

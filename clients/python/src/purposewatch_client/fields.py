@@ -1,0 +1,75 @@
+"""The fields of an event, as calls name them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+__all__ = ["AccessFields", "EventFields", "Fields", "Subject"]
+
+Subject = str | int | UUID
+
+
+class Fields(TypedDict, total=False):
+    """What describes an access. A field that is None counts as left out.
+
+    Each value is a term of the controller's vocabulary unless it says otherwise.
+    """
+
+    subject: Subject | None
+    """The service's identifier of the data subject. Ingest replaces it with a pseudonym."""
+    controller: str | None
+    """The organisation whose policy applies."""
+    role: str | None
+    """What the data subject is to the controller."""
+    operation: str | None
+    """`collect`, `use`, `store`, `share`, `erase`, or a term below one of them."""
+    purpose: str | None
+    """What the access is for."""
+    recipient: str | None
+    """Who receives the data; `first_party` unless stated."""
+    categories: str | Iterable[str] | None
+    """The category or categories of data, never values."""
+    data_source: str | None
+    """Where the data was obtained."""
+    location: str | None
+    """Where the data is stored."""
+    retention_days: int | None
+    """How long the data will be kept."""
+    legal_basis: str | None
+    """What the access relies on."""
+    facts: Mapping[str, bool] | None
+    """Facts that hold or do not."""
+    actor: str | None
+    """The part of the service that acts: up to four path segments that follow `source`. Not a term,
+    and not the name of a person."""
+    traceparent: str | None
+    """W3C Trace Context."""
+
+
+class EventFields(Fields, total=False):
+    """The fields of one event."""
+
+    time: datetime | None
+    """When the access happened, with its zone; now unless stated."""
+    id: str | None
+    """The event's id; a new one unless stated. An id is recorded once for each source."""
+
+
+class AccessFields(TypedDict, total=False):
+    """The fields of an access; on a decorator, also functions of the call's arguments."""
+
+    subject: Subject | Callable[..., Subject | None] | None
+    controller: str | Callable[..., str | None] | None
+    role: str | Callable[..., str | None] | None
+    operation: str | Callable[..., str | None] | None
+    purpose: str | Callable[..., str | None] | None
+    recipient: str | Callable[..., str | None] | None
+    categories: str | Iterable[str] | Callable[..., str | Iterable[str] | None] | None
+    data_source: str | Callable[..., str | None] | None
+    location: str | Callable[..., str | None] | None
+    retention_days: int | Callable[..., int | None] | None
+    legal_basis: str | Callable[..., str | None] | None
+    facts: Mapping[str, bool] | Callable[..., Mapping[str, bool] | None] | None
+    actor: str | Callable[..., str | None] | None
+    traceparent: str | Callable[..., str | None] | None

@@ -1,0 +1,53 @@
+"""Where encoded events go."""
+
+import json
+from threading import Lock
+from typing import Any, Protocol
+
+__all__ = ["MemorySink", "Sink"]
+
+
+class Sink(Protocol):
+    """Takes encoded events."""
+
+    def append(self, event: bytes, /) -> None:
+        """Take one event, a JSON object. Raises `NotRecordedError` if it can't."""
+
+    def flush(self, timeout: float, /) -> bool:
+        """Wait until everything that was taken is delivered; whether it is."""
+
+    def close(self, timeout: float, /) -> bool:
+        """Flush, then release what is held."""
+
+
+class MemorySink:
+    """Keeps events in memory, for tests: no file, no thread, no network."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._encoded: list[bytes] = []
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events so far, decoded, in the order in which they were recorded."""
+        with self._lock:
+            encoded = list(self._encoded)
+        return [json.loads(event) for event in encoded]
+
+    def clear(self) -> None:
+        """Forget all events."""
+        with self._lock:
+            self._encoded.clear()
+
+    def append(self, event: bytes, /) -> None:
+        """See `Sink`."""
+        with self._lock:
+            self._encoded.append(event)
+
+    def flush(self, _: float, /) -> bool:
+        """See `Sink`: there is nothing to wait for."""
+        return True
+
+    def close(self, _: float, /) -> bool:
+        """See `Sink`."""
+        return True
