@@ -117,6 +117,21 @@ QUERIES = [
     ("staff", WEWORK, "member_employee"),
     ("borrower", LINGGAN, "user"),
     ("germany", WEWORK, "eu.de"),
+    ("the company itself", WEWORK, "first_party"),
+    ("灵感屋自己", LINGGAN, "first_party"),
+    ("另一名用户", LINGGAN, "third_party.other_user"),
+    ("the employee himself", WEWORK, "data_subject"),
+    ("carry out what the employee asked", WEWORK, "essential.service.requests"),
+    ("customise working environment", WEWORK, "personalize.workspace"),
+    ("decide whom to hire", WEWORK, "employment.recruitment"),
+    ("改善现有服务", LINGGAN, "functional.service.improve"),
+    ("基于位置的服务", LINGGAN, "essential.service.location_based"),
+    ("催促还款", LINGGAN, "finance.debt_collection"),
+    ("法院要求", LINGGAN, "third_party_sharing.legal_obligation"),
+    ("card details", WEWORK, "user.financial.credit_card"),
+    ("usage", WEWORK, "user.behavior.service_usage"),
+    ("登录日志", LINGGAN, "user.device"),
+    ("欠款", LINGGAN, "user.financial.loans"),
 ]
 
 
@@ -175,6 +190,15 @@ def test_search_can_be_restricted_to_a_dimension() -> None:
     found = index(WEWORK).search("parking", dimension="purposes")
     assert {"purposes"} == {match.dimension for match in found}
     assert found[0].entry.term == "essential.service.parking"
+
+
+def test_unknown_words_hide_nothing() -> None:
+    """Words that no term of the dimension knows do not outweigh the one that a term knows."""
+    entries = {"a": TermEntry("a", label={"en": "The landlord"}), "b": TermEntry("b")}
+    vocabulary = replace(Vocabulary.of(purposes=["billing"]), sources=Taxonomy("source", entries))
+    search = VocabularySearch(vocabulary)
+    found = search.search("billing of Smith Brothers by the landlord", dimension="sources")
+    assert terms(found) == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Term, labels, synonyms and descriptions of all languages are searched at once. A word of the query
 matches a word of a text if they are equal, if it begins it, if both have the same stem, or if it
-looks like a misspelling of it. Rare words count more than frequent ones.
+looks like a misspelling of it. Rare words count more than frequent ones, and words that no term
+knows hardly count: "the bank itself" is meant to find what "itself" does.
 """
 
 from bisect import bisect_left
@@ -23,6 +24,8 @@ _MAX_WORDS = 8
 _LEAST_SCORE = 0.3
 _LEAST_SHARE = 0.5
 """Matches that score less than this share of the best are noise."""
+_UNKNOWN = 0.2
+"""What a word that no searched term knows counts, as a share of the rarest word."""
 
 _BEGINNING = 0.85
 _SAME_STEM = 0.75
@@ -105,12 +108,11 @@ class VocabularySearch:
         Of equal matches, the more general term comes first, then the one declared first.
         """
         wanted = words_of(query[:MAX_QUERY_LENGTH])[:_MAX_WORDS]
-        qualities = [self._qualities(word) for word in dict.fromkeys(wanted)]
+        qualities = [self._qualities(word, dimension) for word in dict.fromkeys(wanted)]
         rarities = [self._rarity(by_text) for by_text in qualities]
         matches = [
             (self._owners[owner][2], self._match(owner, texts, qualities, rarities))
             for owner, texts in self._by_owner(qualities).items()
-            if dimension in (None, self._owners[owner][0])
         ]
         least = max(
             _LEAST_SCORE, _LEAST_SHARE * max((match.score for _, match in matches), default=0.0)
@@ -118,12 +120,13 @@ class VocabularySearch:
         matches.sort(key=lambda each: (-round(each[1].score, 6), each[0]))
         return tuple(match for _, match in matches if match.score >= least)[:limit]
 
-    def _qualities(self, word: str) -> dict[int, float]:
+    def _qualities(self, word: str, dimension: str | None) -> dict[int, float]:
         """Return how well a word of the query matches in each text in which it does."""
         qualities: dict[int, float] = {}
         for known, quality in self._similar(word):
             for text in self._occurrences[known]:
-                qualities[text] = max(quality, qualities.get(text, 0.0))
+                if dimension in (None, self._owners[self._texts[text].owner][0]):
+                    qualities[text] = max(quality, qualities.get(text, 0.0))
         return qualities
 
     def _similar(self, word: str) -> Iterator[tuple[str, float]]:
@@ -158,9 +161,11 @@ class VocabularySearch:
                     yield known, ratio * _MISSPELT
 
     def _rarity(self, by_text: Mapping[int, float]) -> float:
-        best = max(by_text.values(), default=0.0)
+        if not by_text:
+            return _UNKNOWN * log(1 + len(self._owners))
+        best = max(by_text.values())
         owners = {self._texts[text].owner for text, quality in by_text.items() if quality == best}
-        return log(1 + len(self._owners) / max(1, len(owners)))
+        return log(1 + len(self._owners) / len(owners))
 
     def _by_owner(self, qualities: list[dict[int, float]]) -> dict[int, list[int]]:
         found: dict[int, list[int]] = defaultdict(list)
