@@ -1,11 +1,13 @@
 """A small setting for ingest: one publisher, one controller, a fixed clock."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -23,6 +25,9 @@ from purposewatch_runtime.metrics import MetricSet
 
 KEY = "pwk_a-key-for-tests"
 QUIET_KEY = "pwk_another-key-for-tests"
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 
 
 class FakeProducer:
@@ -167,3 +172,37 @@ def api(
 def producer() -> FakeProducer:
     """The producer that stands in for Kafka."""
     return FakeProducer()
+
+
+@pytest.fixture
+async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a registered key."""
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://ingest", headers=AUTHORIZED
+    ) as client:
+        yield client
+
+
+async def post(
+    client: httpx.AsyncClient, content: object, content_type: str = STRUCTURED, **headers: str
+) -> httpx.Response:
+    """Post JSON, or bytes as they are."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return await client.post(
+        "/v1/events", content=body, headers={"content-type": content_type, **headers}
+    )
+
+
+def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+    """The problem that a response carries, which must be of this kind."""
+    assert response.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = response.json()
+    assert (status, status, f"urn:purposewatch:problem:{name}") == (
+        response.status_code,
+        found["status"],
+        found["type"],
+    )
+    assert found["title"]
+    assert found["detail"]
+    return found

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -23,47 +23,17 @@ from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.metrics import MetricSet
 from tests.harness.http_server import serving
 from tests.unit.conftest import SUBJECT_ID
-from tests.unit.ingest.conftest import KEY, FakeProducer
+from tests.unit.ingest.conftest import (
+    AUTHORIZED,
+    BATCHED,
+    KEY,
+    STRUCTURED,
+    FakeProducer,
+    post,
+    problem,
+)
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
-
-STRUCTURED = "application/cloudevents+json"
-BATCHED = "application/cloudevents-batch+json"
-AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
-
-
-@pytest.fixture
-async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a registered key."""
-    transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://ingest", headers=AUTHORIZED
-    ) as client:
-        yield client
-
-
-async def post(
-    client: httpx.AsyncClient, content: object, content_type: str = STRUCTURED, **headers: str
-) -> httpx.Response:
-    """Post JSON, or bytes as they are."""
-    body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return await client.post(
-        "/v1/events", content=body, headers={"content-type": content_type, **headers}
-    )
-
-
-def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
-    """The problem that a response carries, which must be of this kind."""
-    assert response.headers["content-type"] == "application/problem+json"
-    found: dict[str, Any] = response.json()
-    assert (status, status, f"urn:purposewatch:problem:{name}") == (
-        response.status_code,
-        found["status"],
-        found["type"],
-    )
-    assert found["title"]
-    assert found["detail"]
-    return found
 
 
 async def test_all_three_content_modes_give_the_same_event(

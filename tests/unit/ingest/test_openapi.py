@@ -143,6 +143,6 @@ def test_binary_mode_has_a_header_for_every_attribute() -> None:
     publishing = APP.openapi()["paths"]["/v1/events"]["post"]
     headers = {header["name"]: header for header in publishing["parameters"]}
     attributes = set(SubmittedEvent.model_fields) - {"data", "datacontenttype"}
-    assert headers.keys() == {f"ce-{name}" for name in attributes} | {"traceparent"}
+    assert headers.keys() == {f"ce-{name}" for name in attributes} | {"traceparent", "Prefer"}
     for header in headers.values():
         jsonschema.validate(header["example"], header["schema"])

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from purposewatch_ingest.http.description import (
-    Accepted,
+    ACCEPTED,
     controller_parameter,
     describe,
     problems,
@@ -31,8 +31,8 @@ from purposewatch_runtime.service import RequestTiming
 _TITLE = "Purposewatch ingest"
 _SUMMARY = "Publish what a platform service does with personal data."
 _PUBLISH = """Answers 202 once Kafka has acknowledged every event. One event that is refused
-refuses the whole request. After a 503, or no answer at all, send the same events again with the
-same ids: a repeat is recorded once."""
+refuses the whole request, unless it has the header `Prefer: handling=lenient`. After a 503, or no
+answer at all, send the same events again with the same ids: a repeat is recorded once."""
 
 
 class Lifespan(Protocol):
@@ -78,11 +78,7 @@ def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndp
         description=_PUBLISH,
         openapi_extra=publishing(events.max_batch_events),
         responses={
-            202: {
-                "description": "Every event is acknowledged.",
-                "model": Accepted,
-                "content": {"application/json": {"example": {"accepted": 1}}},
-            },
+            202: dict(ACCEPTED),
             **problems(
                 ProblemKind.NOT_JSON,
                 ProblemKind.INCOMPLETE,

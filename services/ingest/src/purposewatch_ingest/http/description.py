@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel
 
-from purposewatch_contract import SubmittedData, SubmittedEvent, read_example
+from purposewatch_contract import ErrorClass, SubmittedData, SubmittedEvent, read_example
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
+from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
 from purposewatch_policy import CONTROLLER_PATTERN
 
@@ -49,16 +49,43 @@ _HEADERS: Mapping[int, tuple[str, dict[str, Any]]] = {
         {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds to wait."},
     ),
 }
+_MISSING = FieldProblem(
+    index=0,
+    field="/data/role",
+    detail="is missing; add it",
+    error_class=ErrorClass.INVALID_EVENT,
+)
 _BINARY_MODE = (
     "In binary mode (`application/json`) the context attribute of this name, percent-encoded, and "
     "not read in the other modes."
 )
 
 
-class Accepted(BaseModel):
-    """That every event of the request is acknowledged."""
-
-    accepted: int
+ACCEPTED: Mapping[str, Any] = {
+    "description": "Every event that `accepted` counts is acknowledged.",
+    "model": Accepted,
+    "headers": {
+        "Preference-Applied": {
+            "schema": {"type": "string"},
+            "description": "`handling=lenient` if that was preferred.",
+        }
+    },
+    "content": {
+        "application/json": {
+            "examples": {
+                "all": {"summary": "Every event is accepted", "value": {"accepted": 1}},
+                "partial": {
+                    "summary": "With `Prefer: handling=lenient`",
+                    "value": {
+                        "accepted": 2,
+                        "refused": 1,
+                        "errors": [_MISSING.model_copy(update={"index": 1}).model_dump()],
+                    },
+                },
+            }
+        }
+    },
+}
 
 
 def problems(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
@@ -98,8 +125,7 @@ def _example(kind: ProblemKind) -> Problem:
         detail=_DETAILS[kind],
     )
     if kind is ProblemKind.INVALID_EVENT:
-        missing = FieldProblem(index=0, field="/data/role", detail="is missing; add it")
-        return problem.model_copy(update={"errors": [missing]})
+        return problem.model_copy(update={"errors": [_MISSING]})
     return problem
 
 
@@ -111,7 +137,7 @@ def publishing(max_batch_events: int) -> dict[str, Any]:
     batch = {"type": "array", "items": event, "maxItems": max_batch_events}
     return {
         "security": [{"bearer": []}],
-        "parameters": [*_attribute_headers(example), _TRACEPARENT_HEADER],
+        "parameters": [*_attribute_headers(example), _TRACEPARENT_HEADER, _PREFER_HEADER],
         "requestBody": {
             "required": True,
             "content": {
@@ -131,6 +157,17 @@ _TRACEPARENT_HEADER = {
     "invalid one is ignored.",
     "schema": {"type": "string"},
     "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
+
+
+_PREFER_HEADER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`handling=lenient` accepts the valid events of a batch although others are "
+    "refused (RFC 7240).",
+    "schema": {"type": "string"},
+    "example": "handling=lenient",
 }
 
 

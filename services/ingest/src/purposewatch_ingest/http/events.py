@@ -25,6 +25,11 @@ from purposewatch_ingest.content_modes import (
     traceparent_of,
 )
 from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.partial_success import (
+    APPLIED,
+    is_partial_success_preferred,
+    partial_success,
+)
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
@@ -44,6 +49,15 @@ _SLICE = 20
 """So many events are admitted, in well under a millisecond, before others have the event loop."""
 
 _log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """What became of the events of one request."""
+
+    admitted: list[AdmittedEvent]
+    refused: dict[int, RefusedError]
+    """By index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,9 @@ class RequestProducers:
 class EventsEndpoint:
     """Handles requests with events in any of the three content modes.
 
-    INVARIANT: 202 is answered only after every event of the request is acknowledged. One event that
-    is refused refuses the whole request, before anything is published.
+    INVARIANT: 202 is answered only after every event that it counts as accepted is acknowledged.
+    One event that is refused refuses the whole request, before anything is published, unless the
+    publisher prefers partial success.
     """
 
     def __init__(
@@ -107,10 +122,14 @@ class EventsEndpoint:
                     timeout_seconds=self._limits.body_timeout_seconds,
                 )
                 async with self._shares.handle(publisher.name, len(body)):
-                    admitted = await self._admit(request, mode, body, publisher)
-                    await self._publish(admitted)
-            self._ingest.count_accepted([publisher.name] * len(admitted), "http")
-            return JSONResponse({"accepted": len(admitted)}, status_code=202)
+                    result = await self._admit(request, mode, body, publisher)
+                    await self._publish(result.admitted)
+            accepted = len(result.admitted)
+            self._ingest.count_accepted([publisher.name] * accepted, "http")
+            if is_partial_success_preferred(request):
+                answer = partial_success(accepted, result.refused)
+                return JSONResponse(answer, status_code=202, headers=APPLIED)
+            return JSONResponse({"accepted": accepted}, status_code=202)
         except ProblemError:
             raise
         except Exception as error:  # noqa: BLE001 - must not be logged elsewhere: messages may quote
@@ -118,8 +137,11 @@ class EventsEndpoint:
 
     async def _admit(
         self, request: Request, mode: ContentMode, body: bytes, publisher: Publisher
-    ) -> list[AdmittedEvent]:
-        """Admit every event of the request, or raise the problem of those that are refused."""
+    ) -> _Admission:
+        """Admit the events of the request, or raise the problem of those that are refused.
+
+        With partial success, some are admitted and some refused; if all are refused, it raises.
+        """
         try:
             texts = events_in_request(mode, request.headers.raw, body)
         except RefusedError as error:
@@ -140,8 +162,10 @@ class EventsEndpoint:
         if refused:
             classes = [(publisher.name, error.error_class) for error in refused.values()]
             self._ingest.count_refused(classes, "http")
+        admitted = [result for result in results if isinstance(result, AdmittedEvent)]
+        if refused and not (admitted and is_partial_success_preferred(request)):
             raise refusal_problem(refused, len(texts))
-        return [result for result in results if isinstance(result, AdmittedEvent)]
+        return _Admission(admitted, refused)
 
     async def _admit_in_slices(
         self, texts: Sequence[bytes], traceparent: str | None, publisher: Publisher

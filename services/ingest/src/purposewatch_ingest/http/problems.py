@@ -49,6 +49,9 @@ class FieldProblem(BaseModel):
     index: int = Field(description="Which event of the batch, from 0; 0 for a single event.")
     field: str = Field(description="JSON pointer into the event; empty for the whole event.")
     detail: str
+    error_class: str = Field(
+        description="The kind of fault, as in dead letters.", examples=[ErrorClass.UNKNOWN_TERM]
+    )
 
 
 class Problem(BaseModel):
@@ -106,15 +109,24 @@ def refusal_problem(refusals: Mapping[int, RefusedError], total: int) -> Problem
         kind = ProblemKind.NOT_JSON
     else:
         kind = ProblemKind.INVALID_EVENT
-    errors = [
-        FieldProblem(index=index, field=error.field, detail=error.detail)
-        for index, refusal in refusals.items()
-        for error in refusal.errors
-    ]
+    errors = field_problems(refusals)
     detail = f"{len(refusals)} of {total} events refused, so none was accepted; correct and resend"
     if total == 1:
         detail = f"the event was refused: {errors[0].field} {errors[0].detail}".replace("  ", " ")
     return ProblemError(kind, detail, errors=errors)
+
+
+def field_problems(
+    refusals: Mapping[int, RefusedError], *, max_faults: int | None = None
+) -> list[FieldProblem]:
+    """The faults of refused events by index; at most so many of each event."""
+    return [
+        FieldProblem(
+            index=index, field=error.field, detail=error.detail, error_class=refusal.error_class
+        )
+        for index, refusal in refusals.items()
+        for error in refusal.errors[:max_faults]
+    ]
 
 
 async def answer_problem(_: Request, error: Exception) -> Response:
