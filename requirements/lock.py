@@ -21,7 +21,7 @@ SETS: dict[str, list[str]] = {
     "ingest": [*SHARED, "services/ingest"],
     "auditor": [*SHARED, "services/auditor"],
     "reporter": [*SHARED, "services/reporter"],
-    "connectors": [*SHARED, "connectors"],
+    "connectors": [*SHARED, "clients/python", "connectors"],
     "cli": [*SHARED, "cli", "demo"],
     "run": [
         *SHARED,

@@ -29,15 +29,30 @@ _NAMED_OTHERWISE = {
 SHARED = {"purposewatch_policy", "purposewatch_contract", "purposewatch_runtime"}
 
 
+_NAMESPACES = {
+    "google.protobuf": "protobuf",
+    "google.rpc": "googleapis-common-protos",
+    "opentelemetry.proto": "opentelemetry-proto",
+}
+"""Packages in namespaces that several distributions share, and the one that each comes from."""
+
+
+def importable(module: str) -> str:
+    """The part of a module's name that says which distribution it comes from."""
+    return next(
+        (each for each in _NAMESPACES if module.startswith(each)), module.split(".", maxsplit=1)[0]
+    )
+
+
 def imported(directory: Path) -> set[str]:
     """Top-level names of everything that the sources below import, the standard library aside."""
     names: set[str] = set()
     for path in directory.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
+                names |= {importable(alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names.add(node.module.split(".")[0])
+                names.add(importable(node.module))
     return names - sys.stdlib_module_names
 
 
@@ -51,7 +66,7 @@ def provider(module: str) -> str:
     if module.startswith("purposewatch_"):
         name = normalised(module)
         return _NAMED_OTHERWISE.get(name, name)
-    return normalised(packages_distributions()[module][0])
+    return _NAMESPACES.get(module) or normalised(packages_distributions()[module][0])
 
 
 def declared(directory: Path) -> set[str]:

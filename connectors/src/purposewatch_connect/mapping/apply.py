@@ -28,10 +28,9 @@ _OPERATIONS = {
     Action.WRITE: "store",
     Action.DELETE: "erase",
     Action.SEND: "share",
-    Action.RECEIVE: "collect",
 }
 _MAX_SUBJECT_ID = 256
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TERM = re.compile(TERM_PATTERN.removesuffix("$"))
 _REQUIRED = {
     "controller": GapKind.UNKNOWN_CONTROLLER,

@@ -15,7 +15,6 @@ class Action(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     SEND = "send"
-    RECEIVE = "receive"
 
 
 @dataclass(frozen=True, slots=True)

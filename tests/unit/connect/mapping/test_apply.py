@@ -63,7 +63,6 @@ def test_ids_depend_on_the_input_alone() -> None:
         (Action.WRITE, "store"),
         (Action.DELETE, "erase"),
         (Action.SEND, "share"),
-        (Action.RECEIVE, "collect"),
     ],
 )
 def test_each_action_has_its_operation(action: Action, operation: str) -> None:

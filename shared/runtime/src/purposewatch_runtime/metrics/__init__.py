@@ -29,6 +29,13 @@ from purposewatch_runtime.metrics.common import (
     HTTP_REQUEST_SECONDS,
     LABELS_REPLACED,
 )
+from purposewatch_runtime.metrics.connect import (
+    CONNECT_ACCESSES,
+    CONNECT_GAPS,
+    CONNECT_MAPPING_RELOAD_FAILED,
+    CONNECT_RECORDS,
+    CONNECT_UNREAD_BYTES,
+)
 from purposewatch_runtime.metrics.declared import DECLARED, OBJECTIVE_SECONDS, OUTCOMES, UNJUDGED
 from purposewatch_runtime.metrics.ingest import (
     INGEST_ACCEPTED,
@@ -84,6 +91,11 @@ __all__ = [
     "ALERT_CHANNEL_FAILING_SECONDS",
     "ALERT_DELIVERIES",
     "BUILD_INFO",
+    "CONNECT_ACCESSES",
+    "CONNECT_GAPS",
+    "CONNECT_MAPPING_RELOAD_FAILED",
+    "CONNECT_RECORDS",
+    "CONNECT_UNREAD_BYTES",
     "CONSUMER_BATCH_RECORDS",
     "CONSUMER_BATCH_SECONDS",
     "CONSUMER_FAILURES",

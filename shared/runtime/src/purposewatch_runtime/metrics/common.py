@@ -14,7 +14,7 @@ _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 BUILD_INFO = GaugeSpec(
     "purposewatch_build_info",
     "Always 1. The label names the version.",
-    EVERY,
+    (*EVERY, "connect"),
     ("version",),
     unit="info",
 )
@@ -22,21 +22,21 @@ BUILD_INFO = GaugeSpec(
 EVENT_LOOP_LAG_SECONDS = HistogramSpec(
     "purposewatch_event_loop_lag_seconds",
     "How late a timer of the event loop fires, which is how long the loop was blocked.",
-    EVERY,
+    (*EVERY, "connect"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
     unit="seconds",
 )
 LABELS_REPLACED = CounterSpec(
     "purposewatch_metric_labels_replaced",
     "New series that were counted as `_other` because the metric has too many series.",
-    EVERY,
+    (*EVERY, "connect"),
     ("metric",),
     unit="count",
 )
 HTTP_REQUEST_SECONDS = HistogramSpec(
     "purposewatch_http_request_seconds",
     "Duration of HTTP requests by route template. Excludes probes and scrapes.",
-    ("ingest", "reporter"),
+    ("ingest", "reporter", "connect"),
     ("route", "status"),
     _DURATION,
     unit="seconds",

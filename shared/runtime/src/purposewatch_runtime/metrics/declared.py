@@ -8,11 +8,12 @@ of label sets is bounded whatever arrives. docs/metrics.md is generated from the
 from purposewatch_policy import Kind, Outcome
 from purposewatch_runtime.metrics.auditor import AUDITOR
 from purposewatch_runtime.metrics.common import COMMON
+from purposewatch_runtime.metrics.connect import CONNECT
 from purposewatch_runtime.metrics.ingest import INGEST
 from purposewatch_runtime.metrics.reporter import REPORTER
 from purposewatch_runtime.metrics.specs import MetricSpec
 
-DECLARED: tuple[MetricSpec, ...] = (*COMMON, *INGEST, *AUDITOR, *REPORTER)
+DECLARED: tuple[MetricSpec, ...] = (*COMMON, *INGEST, *AUDITOR, *REPORTER, *CONNECT)
 
 OBJECTIVE_SECONDS = 5.0
 """An event is audited in time when its verdict is acknowledged this soon after acceptance."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Service = Literal["ingest", "auditor", "reporter"]
+Service = Literal["ingest", "auditor", "reporter", "connect"]
 
 EVERY: tuple[Service, ...] = ("ingest", "auditor", "reporter")
 
@@ -13,9 +13,10 @@ Unit = Literal[
 """What the value counts. `info` is always 1, the labels hold the information."""
 
 OPEN_LABELS = frozenset(
-    {"controller", "role", "recipient", "publisher", "statement", "version", "digest"}
+    {"controller", "name", "role", "recipient", "publisher", "statement", "version", "digest"}
 )
-"""Labels whose values come from files that people write. The code fixes all others."""
+"""Labels whose values come from files that people write, or name things that were observed. The
+code fixes all others."""
 
 _MAX_SERIES = 2_000
 _MAX_PARTITIONED_SERIES = 10_000

@@ -1,0 +1,124 @@
+"""The command `purposewatch-connect`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from starlette.types import ASGIApp
+
+from purposewatch_client import SettingsError
+from purposewatch_connect.mapping import lint_mapping, load_mapping
+from purposewatch_connect.otlp.app import build_app as build_otlp
+from purposewatch_connect.otlp.settings import OtlpSettings
+from purposewatch_connect.settings import ConnectSettings
+from purposewatch_policy import InvalidSourceError
+from purposewatch_policy.vocabulary import load_vocabularies
+from purposewatch_runtime.http import HttpLimits
+from purposewatch_runtime.logs import configure_logs, get_logger
+from purposewatch_runtime.service import Supervisor, run
+from purposewatch_runtime.settings import load_settings
+
+app = typer.Typer(
+    name="purposewatch-connect",
+    help="Turn what exists already into data-access events.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, which may hold events
+)
+
+_MAPPING_VARIABLE = "PURPOSEWATCH_CONNECT_MAPPING_FILE"
+
+UNUSABLE = 2
+"""Exit status when the input cannot be used at all."""
+
+S = TypeVar("S", bound=ConnectSettings)
+
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        metavar="FILE",
+        help="The mapping file; instead of PURPOSEWATCH_CONNECT_MAPPING_FILE.",
+    ),
+]
+
+
+@app.command(epilog="Example: purposewatch-connect lint mapping.yaml --policies policies")
+def lint(
+    mapping: Annotated[Path, typer.Argument(metavar="FILE", help="The mapping file.")],
+    policies: Annotated[
+        Path,
+        typer.Option(
+            envvar="PURPOSEWATCH_POLICIES_DIR",
+            metavar="DIR",
+            help="Directory of the declared policies, whose vocabulary has the terms.",
+        ),
+    ] = Path("policies"),
+) -> None:
+    """Check a mapping file against the vocabulary.
+
+    Exit status: 0, 1 with faults of the mapping, 2 if the policies can't be read.
+    """
+    try:
+        vocabularies = load_vocabularies(policies)
+    except InvalidSourceError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(UNUSABLE) from None
+    try:
+        loaded = load_mapping(mapping)
+        faults = lint_mapping(loaded, vocabularies)
+    except InvalidSourceError as error:
+        faults = error.errors
+    for fault in faults:
+        typer.echo(str(fault))
+    if faults:
+        raise typer.Exit(1)
+    typer.echo(f"{mapping}: {len(loaded.rules)} rules, no faults")
+
+
+@app.command(epilog="Example: purposewatch-connect otlp --mapping mapping.yaml")
+def otlp(mapping: MappingOption = None) -> None:
+    """Receive spans and log records over OTLP/HTTP and OTLP/gRPC.
+
+    Everything else is read from the environment: see docs/settings.md.
+    """
+    settings = _load(OtlpSettings, mapping)
+    _serve(
+        settings,
+        lambda: build_otlp(settings),
+        host=settings.connect_otlp_http_host,
+        port=settings.connect_otlp_http_port,
+    )
+
+
+def _load(kind: type[S], mapping: Path | None) -> S:
+    """Read the settings; the option stands for the variable."""
+    if mapping is not None:
+        os.environ[_MAPPING_VARIABLE] = str(mapping)
+    return load_settings(kind)
+
+
+def _serve(
+    settings: ConnectSettings,
+    build: Callable[[], tuple[ASGIApp, Supervisor]],
+    *,
+    host: str,
+    port: int,
+) -> None:
+    """Serve until stopped, as the services do."""
+    configure_logs(settings, service="connect")
+    try:
+        application, supervisor = build()
+    except (InvalidSourceError, SettingsError) as error:
+        get_logger(__name__).critical("cannot run", error=str(error))
+        raise SystemExit(1) from None
+    run(
+        application,
+        supervisor,
+        host=host,
+        port=port,
+        limits=HttpLimits.from_settings(settings),
+        trusted_proxies=settings.trusted_proxies,
+    )

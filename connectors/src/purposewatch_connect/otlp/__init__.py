@@ -1,0 +1,1 @@
+"""OpenTelemetry: spans and log records, received over OTLP, become data-access events."""

@@ -1,0 +1,27 @@
+"""Spools that keep what they are given."""
+
+from purposewatch_connect.mapping import Access
+from purposewatch_connect.pipeline import SpoolError
+
+
+class MemorySpool:
+    """Keeps accesses, or refuses all while it is full."""
+
+    name = "spool"
+
+    def __init__(self) -> None:
+        self.accesses: list[Access] = []
+        self.is_full = False
+
+    def append(self, access: Access) -> None:
+        """Take an access."""
+        if self.is_full:
+            message = "the spool is full"
+            raise SpoolError(message)
+        self.accesses.append(access)
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
