@@ -8,6 +8,7 @@ from purposewatch_runtime.metrics import (
     MetricSpec,
     auditor,
     common,
+    connect,
     ingest,
     reporter,
 )
