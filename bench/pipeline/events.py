@@ -36,6 +36,14 @@ class Sent:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A record of an event."""
+
+    key: bytes
+    value: bytes
+
+
 def submitted(count: int) -> Iterator[Sent]:
     """The first so many events, as publishers send them: the same at every call but for times."""
     traffic = Traffic(planned_traffic(), seed=_SEED, largest=_LARGEST)
@@ -53,7 +61,7 @@ def submitted(count: int) -> Iterator[Sent]:
 
 
 @cache
-def canonical(count: int) -> tuple[AdmittedEvent, ...]:
+def canonical(count: int) -> tuple[Keyed, ...]:
     """The same events as ingest passes them on."""
     vocabularies = load_vocabularies(_POLICIES)
     sent = list(submitted(count))
@@ -67,12 +75,14 @@ def canonical(count: int) -> tuple[AdmittedEvent, ...]:
     results = [
         batch.admit(each.body, origin="http", publisher=publishers[each.publisher]) for each in sent
     ]
-    admitted = tuple(result for result in results if isinstance(result, AdmittedEvent))
+    admitted = tuple(
+        Keyed(result.key, result.value) for result in results if isinstance(result, AdmittedEvent)
+    )
     assert len(admitted) == count  # noqa: S101 - only good events are generated
     return admitted
 
 
-def mean_size(events: tuple[AdmittedEvent, ...]) -> float:
+def mean_size(events: tuple[Keyed, ...]) -> float:
     """Bytes of an event's value."""
     return sum(len(each.value) for each in events) / len(events)
 

@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.pipeline.contestant import Contestant, Figure
-from bench.pipeline.events import Sent, submitted
+from bench.pipeline.events import Keyed, Sent, submitted
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes, running
 from bench.pipeline.stage import WARM_SHARE, Stage
 from purposewatch_contract import RAW
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.stage import write_register
-from purposewatch_ingest.admission import AdmittedEvent
 from tests.harness.environment import variables
 from tests.harness.ports import take_port
 
@@ -59,7 +58,7 @@ class RawTopic:
         """Fill a topic, then start ingest on it."""
         async with self._stage.topics() as prefix:
             records = [
-                AdmittedEvent("bench", f"{number}".encode(), sent.body, None)
+                Keyed(f"{number}".encode(), sent.body)
                 for number, sent in enumerate(submitted(events))
             ]
             await self._stage.fill(prefix, RAW, records)

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.pipeline.events import Keyed
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import PARTITIONS, Stage, send
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
-from purposewatch_ingest.admission import AdmittedEvent
 
 WARM_SECONDS = 5.0
 
@@ -45,19 +45,19 @@ class Latency:
 class Feed:
     """An endless supply of events that are accepted just as they are taken."""
 
-    def __init__(self, events: Sequence[AdmittedEvent]) -> None:
+    def __init__(self, events: Sequence[Keyed]) -> None:
         self._parts = itertools.cycle([_cut(each) for each in events])
 
-    def take(self, count: int) -> list[AdmittedEvent]:
+    def take(self, count: int) -> list[Keyed]:
         """Take the next events, accepted now."""
         now = datetime.now(UTC).isoformat(timespec="microseconds")[:-6].encode()
         return [
-            AdmittedEvent("bench", key, b"%b%bZ%b" % (before, now, after), None)
+            Keyed(key, b"%b%bZ%b" % (before, now, after))
             for key, before, after in itertools.islice(self._parts, count)
         ]
 
 
-def _cut(event: AdmittedEvent) -> tuple[bytes, bytes, bytes]:
+def _cut(event: Keyed) -> tuple[bytes, bytes, bytes]:
     before, mark, rest = event.value.partition(_MARK)
     return event.key, before + mark, rest[rest.index(b'"') :]
 
@@ -127,9 +127,7 @@ def _acceptances(records: Sequence[object]) -> Iterator[float]:
         yield datetime.fromisoformat(text).timestamp()
 
 
-async def latency(
-    stage: Stage, events: Sequence[AdmittedEvent], *, rate: float, seconds: float
-) -> Latency:
+async def latency(stage: Stage, events: Sequence[Keyed], *, rate: float, seconds: float) -> Latency:
     """Measure at one rate, from a warm auditor on."""
     source = Feed(events)
     async with auditing(stage) as (prefix, _):

@@ -18,12 +18,11 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from bench.pipeline.events import submitted
+from bench.pipeline.events import Keyed, submitted
 from bench.pipeline.ingest import ingest_files
 from bench.pipeline.processes import Measured, rss_bytes, running
 from bench.pipeline.stage import Stage, send
 from purposewatch_contract import RAW, topic_name
-from purposewatch_ingest.admission import AdmittedEvent
 from tests.harness.apache_kafka import ApacheKafka
 from tests.harness.postgresql import PostgreSQL, binaries
 
@@ -57,7 +56,7 @@ async def _feed(stage: Stage, prefix: str, rate: float, seconds: float) -> int:
         while (passed := time.perf_counter() - started) < seconds:
             due = int(passed * rate) - sent
             records = [
-                AdmittedEvent("bench", f"{number}".encode(), event.body, None)
+                Keyed(f"{number}".encode(), event.body)
                 for number, event in itertools.islice(events, max(0, due))
             ]
             await send(producer, topic, records)

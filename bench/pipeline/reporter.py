@@ -14,12 +14,11 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from bench.pipeline.contestant import Contestant, Figure
-from bench.pipeline.events import canonical
+from bench.pipeline.events import Keyed, canonical
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import Stage, partition_of
 from purposewatch_auditor.audit import AuditedEvent, Auditor, decider_for
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
-from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
 from tests.harness.postgresql import PostgreSQL, binaries
@@ -131,7 +130,7 @@ class Reporter:
         return len(published)
 
 
-def _verdicts(topic: str, events: Sequence[AdmittedEvent]) -> Iterator[tuple[int, bytes]]:
+def _verdicts(topic: str, events: Sequence[Keyed]) -> Iterator[tuple[int, bytes]]:
     """The auditor's verdicts about events that were put into this topic, by partition."""
     auditor, decider = Auditor(), decider_for(load_policies(Path("policies")))
     now = datetime.now(UTC)
@@ -148,7 +147,7 @@ def _verdicts(topic: str, events: Sequence[AdmittedEvent]) -> Iterator[tuple[int
 
 
 @cache
-def _violations(count: int) -> tuple[AdmittedEvent, ...]:
+def _violations(count: int) -> tuple[Keyed, ...]:
     """So many events that all violate a policy, each with an id of its own."""
     found = [
         json.loads(event.value)
@@ -160,9 +159,5 @@ def _violations(count: int) -> tuple[AdmittedEvent, ...]:
     made = []
     for number, event in zip(range(count), itertools.cycle(found), strict=False):
         event["id"] = f"storm-{number}"
-        made.append(
-            AdmittedEvent(
-                "bench", event["data"]["subject"].encode(), msgspec.json.encode(event), None
-            )
-        )
+        made.append(Keyed(event["data"]["subject"].encode(), msgspec.json.encode(event)))
     return tuple(made)

@@ -14,9 +14,9 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from bench.pipeline.batches import send_in_batches
 from bench.pipeline.contestant import Figure
+from bench.pipeline.events import Keyed
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
-from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_runtime.kafka import TopicProvisioner, build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 from tests.harness.environment import variables
@@ -96,7 +96,7 @@ class Stage:
         finally:
             await producer.stop()
 
-    async def fill(self, prefix: str, name: TopicName, events: Sequence[AdmittedEvent]) -> None:
+    async def fill(self, prefix: str, name: TopicName, events: Sequence[Keyed]) -> None:
         """Put the events into the topic, each in the partition that its key gives it."""
         topic = topic_name(prefix, name)
         async with self.producer(prefix) as producer:
@@ -162,9 +162,9 @@ def partition_of(key: bytes) -> int:
     return partition
 
 
-async def send(producer: AIOKafkaProducer, topic: str, events: Sequence[AdmittedEvent]) -> None:
+async def send(producer: AIOKafkaProducer, topic: str, events: Sequence[Keyed]) -> None:
     """Publish events, a subject's in one partition, and wait."""
-    by_partition: dict[int, list[AdmittedEvent]] = defaultdict(list)
+    by_partition: dict[int, list[Keyed]] = defaultdict(list)
     for event in events:
         by_partition[partition_of(event.key)].append(event)
     await send_in_batches(producer, topic, by_partition)

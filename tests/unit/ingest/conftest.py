@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -12,13 +13,17 @@ import pytest
 from fastapi import FastAPI
 
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
+from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits, RequestProducers
+from purposewatch_ingest.http.decisions import DecisionsEndpoint
+from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
+from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_policy import Effect, Policy, PolicySet, Statement
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime.kafka import OutgoingRecord
 from purposewatch_runtime.metrics import MetricSet
@@ -98,10 +103,52 @@ def metric_set() -> MetricSet:
 
 
 @pytest.fixture
-def ingest(rules: AdmissionRules, now: datetime, metric_set: MetricSet) -> Ingest:
+def decisions(rules: AdmissionRules) -> Decisions:
+    """A policy about members: to share their names it takes a stated source."""
+    advertising = Statement(
+        "members.advertising",
+        "members.2",
+        Effect.PERMIT,
+        data_categories=("user.contact",),
+        operations=("share",),
+        roles=("member",),
+        purposes=("marketing",),
+        recipients=("third_party",),
+    )
+    names = replace(
+        advertising,
+        id="members.names",
+        clause="members.3",
+        data_categories=("user.name",),
+        sources=("employer",),
+    )
+    service = Statement(
+        "members.service",
+        "members.1",
+        Effect.PERMIT,
+        data_categories=("user",),
+        operations=("use",),
+        roles=("member",),
+        purposes=("essential",),
+        recipients=("first_party",),
+    )
+    policy = Policy(
+        controller="wework-labs",
+        version="2026-01",
+        in_force_from=datetime(2026, 1, 1, tzinfo=UTC),
+        in_force_until=None,
+        statements=(service, advertising, names),
+    )
+    return Decisions(PolicySet(rules.vocabularies, [policy]))
+
+
+@pytest.fixture
+def ingest(
+    rules: AdmissionRules, decisions: Decisions, now: datetime, metric_set: MetricSet
+) -> Ingest:
     """The state of the service around the rules."""
     return Ingest(
-        vocabularies=lambda: rules.vocabularies,
+        decisions=lambda: decisions,
         register=lambda: rules.register,
         pseudonymise=rules.pseudonymise,
         max_future=rules.max_future,
@@ -134,6 +181,8 @@ def request_limits() -> RequestLimits:
         max_batch_events=1_000,
         body_timeout_seconds=0.2,
         acknowledge_timeout_seconds=0.2,
+        max_decided_categories=100,
+        decide_timeout_seconds=5,
     )
 
 
@@ -160,6 +209,7 @@ def api(
             request_limits,
             request_shares,
         ),
+        DecisionsEndpoint(ingest, authenticator, request_limits, request_shares),
         VocabularyEndpoint(ingest, authenticator),
         routes=[],
         lifespan=lifespan,

@@ -2,8 +2,10 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import purposewatch_contract
@@ -15,8 +17,12 @@ from purposewatch_contract import (
     SubmittedEvent,
     topic_name,
 )
+from purposewatch_contract.codec import DecodedFlow, Flow
 from purposewatch_contract.submission import parse_json, read_event
+from purposewatch_ingest.decisions import Decisions
+from purposewatch_ingest.http.decision_answers import Decisions as DecisionAnswers
 from purposewatch_ingest.http.problems import Problem, ProblemKind
+from purposewatch_policy import load_policies
 
 ROOT = Path(purposewatch_contract.__file__).parents[4]
 PAGE = (ROOT / "docs" / "publishing-events.md").read_text(encoding="utf-8")
@@ -36,6 +42,18 @@ def test_problem_on_the_page_is_one() -> None:
     """The example of an answer has the shape of an answer."""
     [text] = [text for language, text in BLOCKS if language == "json" and '"errors"' in text]
     Problem.model_validate(json.loads(text), strict=True)
+
+
+def test_decision_on_the_page_is_the_answer() -> None:
+    """To the request above it, by our own policies, but for the digest."""
+    [text] = [text for language, text in BLOCKS if language == "json" and '"decisions"' in text]
+    [asked] = re.findall(r"v1/decisions .*? -d '(.*?)'", PAGE, re.DOTALL)
+    [shown] = json.loads(text)["decisions"]
+    flow = DecodedFlow(msgspec.json.decode(asked, type=Flow), "")
+    decisions = Decisions(load_policies(ROOT / "policies"))
+    answer = json.loads(decisions.answer(flow, datetime(2026, 3, 2, tzinfo=UTC), "en"))
+    DecisionAnswers.model_validate({"decisions": [shown]})
+    assert shown == {"index": 0, **answer, "policy_digest": "0f3c…"}
 
 
 @pytest.mark.parametrize("kind", ProblemKind, ids=lambda kind: kind.label)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from purposewatch_contract.codec import FastSubmissionCodec
 from purposewatch_ingest import admission
-from purposewatch_ingest.http.events import RequestLimits
+from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_runtime.kafka import OutgoingRecord
 from purposewatch_runtime.metrics import MetricSet
 from tests.unit.ingest.conftest import KEY, QUIET_KEY, FakeProducer
@@ -35,6 +35,8 @@ def request_limits() -> RequestLimits:
         max_batch_events=1_000,
         body_timeout_seconds=30,
         acknowledge_timeout_seconds=30,
+        max_decided_categories=500,
+        decide_timeout_seconds=30,
     )
 
 

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from purposewatch_contract import CanonicalEvent
+from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http import events as events_module
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
+from purposewatch_policy import PolicySet
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
 from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.metrics import MetricSet
@@ -393,9 +395,9 @@ async def test_search_uses_the_current_vocabulary(
     renewed = replace(
         vocabulary, purposes=Taxonomy.of("purpose", "adverts"), recipients=vocabulary.roles
     )
-    read = [{"wework-labs": vocabulary}]
+    read = [Decisions(PolicySet({"wework-labs": vocabulary}, ()))]
     endpoint = VocabularyEndpoint(
-        replace(ingest, vocabularies=lambda: read[-1]),
+        replace(ingest, decisions=lambda: read[-1]),
         Authenticator(ingest.register, metric_set, clock=lambda: 0.0),
     )
     request = Request(
@@ -407,7 +409,7 @@ async def test_search_uses_the_current_vocabulary(
         }
     )
     assert "adverts" not in [each.term for each in (await endpoint.search(request)).terms]
-    read.append({"wework-labs": renewed})
+    read.append(Decisions(PolicySet({"wework-labs": renewed}, ())))
     assert [each.term for each in (await endpoint.search(request)).terms] == ["adverts"]
 
 

@@ -65,12 +65,11 @@ def document_of(mode: str) -> dict[str, Any]:
     """
     document = copy.deepcopy(APP.openapi())
     publishing = document["paths"]["/v1/events"]["post"]
-    content = publishing["requestBody"]["content"]
-    publishing["requestBody"]["content"] = {mode: content[mode]}
-    if mode == BATCHED:  # what an event and its data may hold is tested in structured mode
-        content[mode]["schema"]["items"] = {"enum": content[mode]["example"]}
-    elif mode == BINARY:
-        content[mode]["schema"] = {"enum": [content[mode]["example"]]}
+    if mode == BATCHED:  # many events are decided like one
+        del document["paths"]["/v1/decisions"]
+    for operations in document["paths"].values():
+        if "post" in operations:
+            _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
     headers = {
         header["name"].removeprefix("ce-"): header
         for header in publishing["parameters"]
@@ -79,7 +78,7 @@ def document_of(mode: str) -> dict[str, Any]:
     if mode != STRUCTURED:
         del document["paths"]["/v1/vocabulary/{controller}"]
     schemas = document["components"]["schemas"]
-    event = schemas["SubmittedEvent"]
+    event, asked = schemas["SubmittedEvent"], schemas["AskedEvent"]
     if mode == BINARY:
         for name in event["required"]:
             if name in headers:
@@ -87,12 +86,26 @@ def document_of(mode: str) -> dict[str, Any]:
     else:
         for header in headers.values():
             publishing["parameters"].remove(header)
-    for source in (event["properties"]["source"], headers["source"]["schema"]):
-        source["pattern"] = OWN_SOURCE
-    for time in (event["properties"]["time"], headers["time"]["schema"]):
-        time["format"] = EARLIER
+    _narrow_attributes(event["properties"])
+    _narrow_attributes(asked["properties"])
+    _narrow_attributes({name: header["schema"] for name, header in headers.items()})
     _narrow_to_vocabulary(schemas["SubmittedData"])
+    _narrow_to_vocabulary(schemas["AskedData"])
     return document
+
+
+def _narrow_attributes(schemas: dict[str, Any]) -> None:
+    schemas["source"]["pattern"] = OWN_SOURCE
+    schemas["time"]["format"] = EARLIER
+
+
+def _narrow_to_mode(content: dict[str, Any], mode: str) -> None:
+    for other in content.keys() - {mode}:
+        del content[other]
+    if mode == BATCHED:  # what an event and its data may hold is tested in structured mode
+        content[mode]["schema"]["items"] = {"enum": content[mode]["example"]}
+    elif mode == BINARY:
+        content[mode]["schema"] = {"enum": [content[mode]["example"]]}
 
 
 def _narrow_to_vocabulary(data: dict[str, Any]) -> None:

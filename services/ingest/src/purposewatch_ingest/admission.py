@@ -21,8 +21,15 @@ from purposewatch_contract.codec import (
     FastSubmissionCodec,
     Flow,
     TextCache,
+    decoded_submission,
 )
-from purposewatch_contract.submission import MAX_ERRORS, FieldError, RefusedError
+from purposewatch_contract.submission import (
+    MAX_ERRORS,
+    FieldError,
+    RefusedError,
+    parse_json,
+    read_event,
+)
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_policy.vocabulary import (
     OTHER_PERSON,
@@ -37,6 +44,7 @@ UNREGISTERED = "_unregistered"
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SUGGESTIONS = 4
+_NOBODY = "nobody"
 MAX_EVENTS_WITH_SUGGESTIONS = 4
 """Finding the nearest term takes milliseconds: further events of a batch get no suggestion."""
 
@@ -50,6 +58,9 @@ class AdmittedEvent(msgspec.Struct, frozen=True, gc=False):
     value: bytes
     """A `CanonicalEvent` in JSON."""
     traceparent: str | None
+    flow: DecodedFlow
+    time: datetime
+    """When the access happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +182,24 @@ class AdmissionBatch:
             self._accepted_text,
         )
         value = self._admission.events.encode(canonical)
-        return AdmittedEvent(publisher.name, subject.encode(), value, traceparent)
+        return AdmittedEvent(
+            publisher.name, subject.encode(), value, traceparent, event.flow, event.time
+        )
+
+    def check(
+        self, text: bytes, publisher: Publisher, *, suggest: bool = True
+    ) -> DecodedSubmission | RefusedEvent:
+        """Check the event in this JSON text as `admit` does, but let it leave out its subject."""
+        try:
+            document = parse_json(text)
+            data = document.get("data") if isinstance(document, dict) else None
+            if isinstance(data, dict):
+                data.setdefault("subject_id", _NOBODY)
+            event = decoded_submission(read_event(document))
+            self._check(event, publisher, suggest=suggest)
+        except RefusedError as error:
+            return RefusedEvent(publisher.name, error)
+        return event
 
     def _publisher_of(self, source: str) -> Publisher:
         publisher = self._rules.register.owner_of(source)

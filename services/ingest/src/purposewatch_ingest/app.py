@@ -12,17 +12,20 @@ from starlette.types import ASGIApp
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_name
 from purposewatch_ingest.admission import Pseudonymiser
+from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.events import EventsEndpoint, RequestLimits, RequestProducers
+from purposewatch_ingest.http.decisions import DecisionsEndpoint
+from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
+from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
 from purposewatch_ingest.publishers import PublisherRegister, load_register
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.settings import IngestSettings, decode_key
-from purposewatch_policy.vocabulary import load_vocabularies
+from purposewatch_policy import load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
@@ -40,28 +43,28 @@ _CLIENT_ID = "purposewatch-ingest"
 def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     """Put the service together.
 
-    Raises `InvalidSourceError` when a vocabulary or the register of publishers is faulty.
+    Raises `InvalidSourceError` when the declared policies or the register of publishers are faulty.
     """
     own_version = version("purposewatch-ingest")
     metric_set = m.MetricSet("ingest", version=own_version)
     register = _watch_register(settings, metric_set)
 
-    def vocabularies_reloaded(error: Exception | None) -> None:
+    def policies_reloaded(error: Exception | None) -> None:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
         if error is None:
             metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
 
-    vocabularies = FileReloader(
+    decisions = FileReloader(
         settings.policies_dir,
-        load_vocabularies,
+        lambda directory: Decisions(load_policies(directory)),
         interval=settings.policies_reload_seconds,
-        on_result=vocabularies_reloaded,
+        on_result=policies_reloaded,
     )
     metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
     ingest = Ingest(
-        vocabularies=lambda: vocabularies.current,
+        decisions=lambda: decisions.current,
         register=lambda: register.current,
         pseudonymise=Pseudonymiser(
             decode_key(settings.pseudonym_key.get_secret_value()), settings.pseudonym_key_id
@@ -79,7 +82,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     supervisor = Supervisor(
         [
             EventLoopWatch(metric_set),
-            vocabularies,
+            decisions,
             register,
             provisioner,
             producer,
@@ -98,12 +101,15 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         max_batch_events=settings.ingest_max_batch_events,
         body_timeout_seconds=settings.ingest_body_timeout_seconds,
         acknowledge_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,
+        max_decided_categories=settings.ingest_max_decided_categories,
+        decide_timeout_seconds=settings.ingest_decide_timeout_seconds,
     )
     authenticator = Authenticator(ingest.register, metric_set)
     producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
     app = build_api(
         EventsEndpoint(ingest, producers, authenticator, limits, shares),
+        DecisionsEndpoint(ingest, authenticator, limits, shares),
         VocabularyEndpoint(ingest, authenticator),
         routes=[
             *health_routes(

@@ -5,7 +5,7 @@ result is one JSON text per event, as if it had been sent in structured mode.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Final
 from urllib.parse import unquote
@@ -63,11 +63,18 @@ def kafka_attributes(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, s
 
 
 def events_in_request(
-    mode: ContentMode, headers: Iterable[tuple[bytes, bytes]], body: bytes
+    mode: ContentMode,
+    headers: Iterable[tuple[bytes, bytes]],
+    body: bytes,
+    *,
+    otherwise: Mapping[str, str] | None = None,
 ) -> list[bytes]:
-    """The events of an HTTP request, in order; `RefusedError` if they can't be separated."""
+    """The events of an HTTP request, in order; `RefusedError` if they can't be separated.
+
+    In binary mode, `otherwise` has the attributes for a request without any.
+    """
     if mode is ContentMode.BINARY:
-        return [_join_binary(http_attributes(headers), body)]
+        return [_join_binary(http_attributes(headers) or dict(otherwise or {}), body)]
     return [body] if mode is ContentMode.STRUCTURED else _split_batch(body)
 
 

@@ -14,6 +14,7 @@ from purposewatch_ingest.admission import (
     AdmittedEvent,
     Pseudonymiser,
 )
+from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime import metrics as m
@@ -28,7 +29,7 @@ _HEADERS: tuple[tuple[str, bytes], ...] = (("content-type", b"application/cloude
 class Ingest:
     """The service's state that is not tied to a transport."""
 
-    vocabularies: Callable[[], Mapping[str, Vocabulary]]
+    decisions: Callable[[], Decisions]
     register: Callable[[], PublisherRegister]
     pseudonymise: Pseudonymiser
     max_future: timedelta
@@ -38,10 +39,18 @@ class Ingest:
     metric_set: m.MetricSet
     admission: Admission = field(default_factory=Admission)
 
-    def begin_batch(self) -> AdmissionBatch:
-        """Admit the events of one request or batch by the rules and at the time of this call."""
+    def vocabularies(self) -> Mapping[str, Vocabulary]:
+        """Each controller's vocabulary, as the policies have it."""
+        return self.decisions().policies.vocabularies
+
+    def begin_batch(self, decisions: Decisions | None = None) -> AdmissionBatch:
+        """Admit the events of one request or batch by the rules and at the time of this call.
+
+        `decisions` are the current ones, unless the caller also needs them.
+        """
+        policies = (decisions or self.decisions()).policies
         rules = AdmissionRules(
-            self.vocabularies(), self.register(), self.pseudonymise, self.max_future
+            policies.vocabularies, self.register(), self.pseudonymise, self.max_future
         )
         return self.admission.batch(rules, self.clock())
 

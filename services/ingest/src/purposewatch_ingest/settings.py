@@ -63,6 +63,13 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
         float, RenamedFrom("ingest_confirm_timeout_seconds")
     ] = Field(default=10.0, gt=0, description="For Kafka to acknowledge a request's events.")
 
+    ingest_max_decided_categories: int = Field(
+        default=500, ge=1, description="Data categories that one request for decisions may name."
+    )
+    ingest_decide_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="For the decisions of one request; then it gets a 503."
+    )
+
     @field_validator("pseudonym_key")
     @classmethod
     def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:

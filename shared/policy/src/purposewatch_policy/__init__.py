@@ -28,6 +28,7 @@ from purposewatch_policy.explanation import (
     Named,
     explain,
 )
+from purposewatch_policy.explanation_json import explanation_as_json, pointer_to
 from purposewatch_policy.files import load_policies
 from purposewatch_policy.flow import (
     CONTROLLER_PATTERN,
@@ -94,6 +95,8 @@ __all__ = [
     "decide",
     "decide_under",
     "explain",
+    "explanation_as_json",
     "find_remedies",
     "load_policies",
+    "pointer_to",
 ]

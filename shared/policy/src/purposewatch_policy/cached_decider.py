@@ -63,6 +63,14 @@ class DecisionCache(Generic[T]):
             cache.put(key, made, len(decision.categories))
         return made
 
+    def cached(self, flow: FlowTerms, at: datetime, key: Hashable) -> T | None:
+        """Return what `judge` returns for the same arguments, if that is cached."""
+        try:
+            compiled = self.policies.in_force(flow.controller, at)
+        except KeyError:
+            return None
+        return None if compiled is None else self._caches[compiled].get(key)
+
 
 class CachedDecider(DecisionCache[Decision]):
     """Caches the decisions themselves, by everything that a flow states."""

@@ -307,6 +307,7 @@ def test_json_holds_the_same() -> None:
             "changes": [
                 {
                     "dimension": "source",
+                    "field": "/data/source",
                     "value": "employer",
                     "before": None,
                     "text": "state the source `employer`, in the field `data.source`",

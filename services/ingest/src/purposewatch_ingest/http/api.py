@@ -9,10 +9,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
+from purposewatch_ingest.http.decision_answers import DECISIONS_EXAMPLE, Decisions
+from purposewatch_ingest.http.decisions import DecisionsEndpoint
 from purposewatch_ingest.http.description import (
     ACCEPTED,
+    asking,
     controller_parameter,
     describe,
+    language_header,
     problems,
     publishing,
 )
@@ -30,6 +34,9 @@ from purposewatch_runtime.service import RequestTiming
 
 _TITLE = "Purposewatch ingest"
 _SUMMARY = "Publish what a platform service does with personal data."
+_DECIDE = """Answers what the events would be decided if they were published, with the reasons and
+the smallest change that would permit them. Publishes nothing. `data.subject_id` can be left out.
+Without `ce-` headers, `application/json` is the data of one event that happens now."""
 _PUBLISH = """Answers 202 once Kafka has acknowledged every event. One event that is refused
 refuses the whole request, unless it has the header `Prefer: handling=lenient`. After a 503, or no
 answer at all, send the same events again with the same ids: a repeat is recorded once."""
@@ -44,6 +51,7 @@ class Lifespan(Protocol):
 
 def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     events: EventsEndpoint,
+    decisions: DecisionsEndpoint,
     vocabulary: VocabularyEndpoint,
     *,
     routes: Sequence[BaseRoute],
@@ -65,12 +73,14 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     app.add_middleware(RequestTiming, metric_set=metric_set)
     app.add_exception_handler(ProblemError, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
-    _add_routes(app, events, vocabulary)
+    _add_publishing(app, events)
+    _add_deciding(app, decisions)
+    _add_vocabulary(app, vocabulary)
     describe(app)
     return app
 
 
-def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndpoint) -> None:
+def _add_publishing(app: FastAPI, events: EventsEndpoint) -> None:
     app.post(
         "/v1/events",
         status_code=202,
@@ -96,6 +106,38 @@ def _add_routes(app: FastAPI, events: EventsEndpoint, vocabulary: VocabularyEndp
         },
     )(events.publish_events)
 
+
+def _add_deciding(app: FastAPI, decisions: DecisionsEndpoint) -> None:
+    app.post(
+        "/v1/decisions",
+        summary="Ask what one event or a batch would be decided",
+        description=_DECIDE,
+        openapi_extra=asking(decisions.max_batch_events),
+        responses={
+            200: {
+                "description": "The decisions, in the order of the events.",
+                "model": Decisions,
+                "headers": {"Content-Language": language_header()},
+                "content": {"application/json": {"example": DECISIONS_EXAMPLE}},
+            },
+            **problems(
+                ProblemKind.NOT_JSON,
+                ProblemKind.INCOMPLETE,
+                ProblemKind.UNAUTHORIZED,
+                ProblemKind.FORBIDDEN,
+                ProblemKind.METHOD_NOT_ALLOWED,
+                ProblemKind.BODY_TIMEOUT,
+                ProblemKind.TOO_LARGE,
+                ProblemKind.UNSUPPORTED_MEDIA_TYPE,
+                ProblemKind.INVALID_EVENT,
+                ProblemKind.INTERNAL,
+                ProblemKind.BUSY,
+            ),
+        },
+    )(decisions.decide_events)
+
+
+def _add_vocabulary(app: FastAPI, vocabulary: VocabularyEndpoint) -> None:
     app.get(
         "/v1/vocabulary/{controller}",
         summary="Look up the terms of a controller",

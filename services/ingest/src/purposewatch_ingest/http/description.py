@@ -4,6 +4,7 @@ The events are read by the contract's codec and not by the framework, so their s
 of binary mode and all refusals are described here.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -12,9 +13,11 @@ from fastapi import FastAPI
 
 from purposewatch_contract import ErrorClass, SubmittedData, SubmittedEvent, read_example
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
+from purposewatch_ingest.http.hints import EventHint
 from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
 from purposewatch_policy import CONTROLLER_PATTERN
+from purposewatch_policy.languages import TAGS
 
 _REF = "#/components/schemas/{model}"
 _BEARER = {
@@ -61,6 +64,12 @@ _BINARY_MODE = (
 )
 
 
+_HINT = EventHint(
+    index=0,
+    field="/data/source",
+    detail="`member_employee` data in `user.contact.email` was collected; the source was not "
+    "stated, and `member_employees.contact.collect` names `employer` as source.",
+)
 ACCEPTED: Mapping[str, Any] = {
     "description": "Every event that `accepted` counts is acknowledged.",
     "model": Accepted,
@@ -74,6 +83,10 @@ ACCEPTED: Mapping[str, Any] = {
         "application/json": {
             "examples": {
                 "all": {"summary": "Every event is accepted", "value": {"accepted": 1}},
+                "hint": {
+                    "summary": "An event lacks what a statement requires",
+                    "value": {"accepted": 1, "hints": [_HINT.model_dump()]},
+                },
                 "partial": {
                     "summary": "With `Prefer: handling=lenient`",
                     "value": {
@@ -149,6 +162,40 @@ def publishing(max_batch_events: int) -> dict[str, Any]:
     }
 
 
+def asking(max_batch_events: int) -> dict[str, Any]:
+    """What requests for decisions hold: events that may leave out their subject, or data alone."""
+    event = {"$ref": _REF.format(model="AskedEvent")}
+    data = {"$ref": _REF.format(model="AskedData")}
+    example = copy.deepcopy(read_example("submitted-event"))
+    del example["data"]["subject_id"]
+    batch = {"type": "array", "items": event, "maxItems": max_batch_events}
+    return {
+        "security": [{"bearer": []}],
+        "parameters": [_ACCEPT_LANGUAGE_HEADER],
+        "requestBody": {
+            "required": True,
+            "content": {
+                STRUCTURED: {"schema": event, "example": example},
+                BATCHED: {"schema": batch, "example": [example]},
+                BINARY: {"schema": data, "example": example["data"]},
+            },
+        },
+    }
+
+
+def language_header() -> dict[str, Any]:
+    """The header that names the language of an answer."""
+    return {"required": True, "schema": {"type": "string", "enum": list(TAGS)}}
+
+
+_ACCEPT_LANGUAGE_HEADER = {
+    "name": "Accept-Language",
+    "in": "header",
+    "required": False,
+    "description": "Of labels and sentences; `en` unless stated.",
+    "schema": {"type": "string"},
+    "example": "en",
+}
 _TRACEPARENT_HEADER = {
     "name": "traceparent",
     "in": "header",
@@ -219,9 +266,19 @@ def describe(app: FastAPI) -> None:
     document = app.openapi()
     components = document.setdefault("components", {})
     components["securitySchemes"] = {"bearer": _BEARER}
-    schemas: dict[str, Mapping[str, Any]] = components.setdefault("schemas", {})
+    schemas: dict[str, dict[str, Any]] = components.setdefault("schemas", {})
     for model in (SubmittedEvent, SubmittedData, Problem):
         schema = model.model_json_schema(ref_template=_REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
+    _describe_asked(schemas)
     app.openapi_schema = document
+
+
+def _describe_asked(schemas: dict[str, dict[str, Any]]) -> None:
+    """Add the schemas of events about which is only asked: they need no subject."""
+    data, event = (copy.deepcopy(schemas[each]) for each in ("SubmittedData", "SubmittedEvent"))
+    data["required"].remove("subject_id")
+    event["properties"]["data"] = {"$ref": _REF.format(model="AskedData")}
+    schemas["AskedData"] = data | {"title": "AskedData"}
+    schemas["AskedEvent"] = event | {"title": "AskedEvent"}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,7 @@ from purposewatch_ingest.content_modes import (
     traceparent_of,
 )
 from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.hints import HintFinder
 from purposewatch_ingest.http.partial_success import (
     APPLIED,
     is_partial_success_preferred,
@@ -33,11 +35,11 @@ from purposewatch_ingest.http.partial_success import (
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
-    answer_defect,
+    answering_defects,
     refusal_problem,
 )
 from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
-from purposewatch_ingest.http.requests import body_bound, read_body
+from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_runtime.kafka import AcknowledgedProducer
@@ -58,16 +60,6 @@ class _Admission:
     admitted: list[AdmittedEvent]
     refused: dict[int, RefusedError]
     """By index."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """What one request may ask for."""
-
-    max_body_bytes: int
-    max_batch_events: int
-    body_timeout_seconds: float
-    acknowledge_timeout_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,41 +91,36 @@ class EventsEndpoint:
         self._authenticator = authenticator
         self._limits = limits
         self._shares = shares
+        self._bodies = RequestBodies(limits, shares)
+        self._hints = HintFinder(ingest, shares)
 
     @property
     def max_batch_events(self) -> int:
         """How many events one request may hold."""
         return self._limits.max_batch_events
 
+    @answering_defects
     async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
-        try:
-            publisher = self._authenticator.publisher_of(request)
-            mode = content_mode(request.headers.get("content-type", ""))
-            binary = mode is ContentMode.BINARY
-            if mode is None or (binary and "ce-specversion" not in request.headers):
-                detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
-                raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)  # noqa: TRY301
-            bound = body_bound(request, max_bytes=self._limits.max_body_bytes)
-            async with self._shares.receive(publisher.name, bound):
-                body = await read_body(
-                    request,
-                    max_bytes=self._limits.max_body_bytes,
-                    timeout_seconds=self._limits.body_timeout_seconds,
-                )
-                async with self._shares.handle(publisher.name, len(body)):
-                    result = await self._admit(request, mode, body, publisher)
-                    await self._publish(result.admitted)
+        publisher = self._authenticator.publisher_of(request)
+        mode = content_mode(request.headers.get("content-type", ""))
+        binary = mode is ContentMode.BINARY
+        if mode is None or (binary and "ce-specversion" not in request.headers):
+            detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
+            raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
+        async with self._bodies.receive(request, publisher.name) as body:
+            result = await self._admit(request, mode, body, publisher)
+            await self._publish(result.admitted)
             accepted = len(result.admitted)
             self._ingest.count_accepted([publisher.name] * accepted, "http")
-            if is_partial_success_preferred(request):
-                answer = partial_success(accepted, result.refused)
-                return JSONResponse(answer, status_code=202, headers=APPLIED)
-            return JSONResponse({"accepted": accepted}, status_code=202)
-        except ProblemError:
-            raise
-        except Exception as error:  # noqa: BLE001 - must not be logged elsewhere: messages may quote
-            return await answer_defect(request, error)
+            hints = await self._hints.find(result.admitted, result.refused, publisher.name)
+        lenient = is_partial_success_preferred(request)
+        answer: dict[str, Any] = {"accepted": accepted}
+        if lenient:
+            answer = partial_success(accepted, result.refused)
+        if hints:
+            answer["hints"] = [hint.model_dump() for hint in hints]
+        return JSONResponse(answer, status_code=202, headers=APPLIED if lenient else None)
 
     async def _admit(
         self, request: Request, mode: ContentMode, body: bytes, publisher: Publisher

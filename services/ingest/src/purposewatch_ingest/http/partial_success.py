@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from purposewatch_contract.submission import RefusedError
+from purposewatch_ingest.http.hints import EventHint
 from purposewatch_ingest.http.problems import FieldProblem, field_problems
 
 APPLIED: Final = {"Preference-Applied": "handling=lenient"}
@@ -29,6 +30,9 @@ class Accepted(BaseModel):
         default_factory=list,
         description="With `Prefer: handling=lenient`: why. Names every refused event by its index.",
     )
+    hints: list[EventHint] = Field(
+        default_factory=list, description="Left out if there are none; at most 100."
+    )
 
 
 def is_partial_success_preferred(request: Request) -> bool:
@@ -44,4 +48,6 @@ def is_partial_success_preferred(request: Request) -> bool:
 def partial_success(accepted: int, refused: Mapping[int, RefusedError]) -> dict[str, Any]:
     """The answer to a request some of whose events, by index, are refused."""
     errors = field_problems(refused, max_faults=MAX_FAULTS_PER_EVENT)
-    return Accepted(accepted=accepted, refused=len(refused), errors=errors).model_dump()
+    return Accepted(accepted=accepted, refused=len(refused), errors=errors).model_dump(
+        exclude_unset=True
+    )

@@ -1,8 +1,10 @@
 """Errors as RFC 9457 problem details."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
+from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -100,8 +102,13 @@ class ProblemError(Exception):
         )
 
 
-def refusal_problem(refusals: Mapping[int, RefusedError], total: int) -> ProblemError:
-    """The problem of a request some of whose events, by index, are refused."""
+def refusal_problem(
+    refusals: Mapping[int, RefusedError], total: int, *, done: str = "accepted"
+) -> ProblemError:
+    """The problem of a request some of whose events, by index, are refused.
+
+    `done` is what would have been done with them.
+    """
     classes = {refusal.error_class for refusal in refusals.values()}
     if ErrorClass.FORBIDDEN in classes:
         kind = ProblemKind.FORBIDDEN
@@ -110,7 +117,7 @@ def refusal_problem(refusals: Mapping[int, RefusedError], total: int) -> Problem
     else:
         kind = ProblemKind.INVALID_EVENT
     errors = field_problems(refusals)
-    detail = f"{len(refusals)} of {total} events refused, so none was accepted; correct and resend"
+    detail = f"{len(refusals)} of {total} events refused, so none was {done}; correct and resend"
     if total == 1:
         detail = f"the event was refused: {errors[0].field} {errors[0].detail}".replace("  ", " ")
     return ProblemError(kind, detail, errors=errors)
@@ -144,6 +151,26 @@ async def answer_http_exception(_: Request, error: Exception) -> Response:
     if kind is None:
         return Response(HTTPStatus(status).phrase, status_code=status, headers=headers)
     return ProblemError(kind, "see /docs for what there is", headers=headers).response()
+
+
+def answering_defects(
+    handle: Callable[[Any, Request], Awaitable[Response]],
+) -> Callable[[Any, Request], Awaitable[Response]]:
+    """Decorate a method that handles requests: its defects become problems.
+
+    The framework would log the error, whose message may quote what was sent.
+    """
+
+    @wraps(handle)
+    async def answer(self: Any, request: Request) -> Response:
+        try:
+            return await handle(self, request)
+        except ProblemError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            return await answer_defect(request, error)
+
+    return answer
 
 
 async def answer_defect(request: Request, error: Exception) -> Response:

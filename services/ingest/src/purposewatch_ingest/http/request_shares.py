@@ -48,6 +48,7 @@ class RequestShares:
         )
         self._slots = FairLimiter(SharePolicy(limits.slots, limits.slots_per_publisher, most))
         self._turns = FairLimiter(SharePolicy(1, 1, limits.slots))
+        self._worker = FairLimiter(SharePolicy(1, 1, limits.slots))
         self._bytes = metric_set.gauge(m.INGEST_BODY_BYTES)
         self._requests = metric_set.gauge(m.INGEST_REQUESTS)
         self._refused = metric_set.counter(m.INGEST_REQUESTS_REFUSED)
@@ -89,6 +90,15 @@ class RequestShares:
             await asyncio.sleep(0)
         finally:
             self._turns.release(ticket)
+
+    @asynccontextmanager
+    async def worker(self, publisher: str) -> AsyncIterator[None]:
+        """Hold the one thread for work that would keep the event loop for too long."""
+        ticket = await self._acquire(self._worker, publisher, 1)
+        try:
+            yield
+        finally:
+            self._worker.release(ticket)
 
     async def _acquire(self, limiter: FairLimiter, publisher: str, units: int) -> Ticket:
         waiting = self._requests.labels(publisher, "waiting")

@@ -1,12 +1,50 @@
 """Reading the content of requests within bounds of size and time."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
+from purposewatch_ingest.http.request_shares import RequestShares
 
 _MAX_DIGITS = 18  # Python refuses to convert texts of thousands of digits
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one request may ask for."""
+
+    max_body_bytes: int
+    max_batch_events: int
+    body_timeout_seconds: float
+    acknowledge_timeout_seconds: float
+    max_decided_categories: int
+    decide_timeout_seconds: float
+
+
+class RequestBodies:
+    """Receives the content of requests, each within its publisher's share."""
+
+    def __init__(self, limits: RequestLimits, shares: RequestShares) -> None:
+        self._limits = limits
+        self._shares = shares
+
+    @asynccontextmanager
+    async def receive(self, request: Request, publisher: str) -> AsyncIterator[bytes]:
+        """Read the whole content, and hold what handling it takes until the block ends."""
+        limits = self._limits
+        bound = body_bound(request, max_bytes=limits.max_body_bytes)
+        async with self._shares.receive(publisher, bound):
+            body = await read_body(
+                request,
+                max_bytes=limits.max_body_bytes,
+                timeout_seconds=limits.body_timeout_seconds,
+            )
+            async with self._shares.handle(publisher, len(body)):
+                yield body
 
 
 def body_bound(request: Request, *, max_bytes: int) -> int:

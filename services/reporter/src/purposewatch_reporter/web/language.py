@@ -1,6 +1,6 @@
 """The language of the page: chosen by the reader, with a catalogue of texts in `texts`."""
 
-from purposewatch_policy.languages import TAGS, Texts
+from purposewatch_policy.languages import TAGS, Texts, preferred_language
 
 
 def page_texts(language: str) -> Texts:
@@ -10,16 +10,4 @@ def page_texts(language: str) -> Texts:
 
 def choose(cookie: str | None, accepted: str | None) -> str:
     """The reader's own choice, else what the browser prefers most, else English."""
-    if cookie in TAGS:
-        return cookie
-    best, weight = TAGS[0], 0.0
-    for part in (accepted or "").split(","):
-        tag, _, parameter = part.strip().partition(";")
-        name = tag.strip().lower().partition("-")[0]
-        try:
-            asked = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
-        except ValueError:
-            continue
-        if name in TAGS and asked > weight:
-            best, weight = name, asked
-    return best
+    return cookie if cookie in TAGS else preferred_language(accepted)

@@ -23,6 +23,7 @@ from purposewatch_contract.codec.reference import (
     ReferenceEventCodec,
     ReferenceSubmissionCodec,
     ReferenceVerdictCodec,
+    decoded_submission,
 )
 from purposewatch_contract.codec.submission import FastSubmissionCodec
 from purposewatch_contract.codec.verdict import FastVerdictCodec
@@ -45,4 +46,5 @@ __all__ = [
     "SubmissionCodec",
     "TextCache",
     "VerdictCodec",
+    "decoded_submission",
 ]

@@ -14,7 +14,7 @@ from purposewatch_contract.codec.interface import (
     Flow,
     FlowDecision,
 )
-from purposewatch_contract.event import EVENT_TYPE, CanonicalData, CanonicalEvent
+from purposewatch_contract.event import EVENT_TYPE, CanonicalData, CanonicalEvent, SubmittedEvent
 from purposewatch_contract.submission import parse_json, read_event
 from purposewatch_contract.verdict import Position, Verdict
 from purposewatch_policy import Decision
@@ -25,20 +25,24 @@ def _data(flow: DecodedFlow, subject: str) -> CanonicalData:
     return CanonicalData(**fields, subject=subject)
 
 
+def decoded_submission(event: SubmittedEvent) -> DecodedSubmission:
+    """Return a submitted event as a codec decodes it."""
+    return DecodedSubmission(
+        event.id,
+        event.source,
+        event.time,
+        event.traceparent,
+        event.data.subject_id,
+        decoded_flow(event.data),
+    )
+
+
 class ReferenceSubmissionCodec:
     """Submitted events by `SubmittedEvent` and the contract check."""
 
     def decode(self, value: bytes) -> DecodedSubmission:
         """See `SubmissionCodec`."""
-        event = read_event(parse_json(value))
-        return DecodedSubmission(
-            event.id,
-            event.source,
-            event.time,
-            event.traceparent,
-            event.data.subject_id,
-            decoded_flow(event.data),
-        )
+        return decoded_submission(read_event(parse_json(value)))
 
     def cache_flow(self, submission: DecodedSubmission) -> None:
         """Cache nothing."""

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from purposewatch_policy.languages import chinese, english
-from purposewatch_policy.languages.catalogue import TAGS, Texts, catalogue, explanation_texts
+from purposewatch_policy.languages.catalogue import (
+    TAGS,
+    Texts,
+    catalogue,
+    explanation_texts,
+    preferred_language,
+)
 from purposewatch_policy.languages.language import DecisionContext, Language
 from purposewatch_policy.languages.retention import retention_words
 
@@ -23,5 +29,6 @@ __all__ = [
     "Texts",
     "catalogue",
     "explanation_texts",
+    "preferred_language",
     "retention_words",
 ]

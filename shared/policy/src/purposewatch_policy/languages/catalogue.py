@@ -30,6 +30,21 @@ def _flat(prefix: str, content: Mapping[str, object]) -> Iterator[tuple[str, str
             yield f"{prefix}{key}", str(value)
 
 
+def preferred_language(accepted: str | None) -> str:
+    """Return the language that an `Accept-Language` header prefers most, else the default one."""
+    best, weight = TAGS[0], 0.0
+    for part in (accepted or "").split(","):
+        tag, _, parameter = part.strip().partition(";")
+        name = tag.strip().lower().partition("-")[0]
+        try:
+            asked = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            continue
+        if name in TAGS and asked > weight:
+            best, weight = name, asked
+    return best
+
+
 class Texts:
     """The texts of one package in one language."""
 

@@ -1,0 +1,186 @@
+"""`POST /v1/decisions`: what events would be decided, with the reasons. Publishes nothing."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from purposewatch_contract import EVENT_TYPE
+from purposewatch_contract.codec import DecodedFlow, DecodedSubmission
+from purposewatch_contract.submission import RefusedError
+from purposewatch_ingest.admission import (
+    MAX_EVENTS_WITH_SUGGESTIONS,
+    AdmissionBatch,
+    RefusedEvent,
+)
+from purposewatch_ingest.content_modes import (
+    BATCHED,
+    BINARY,
+    STRUCTURED,
+    ContentMode,
+    content_mode,
+    events_in_request,
+)
+from purposewatch_ingest.decisions import Decisions
+from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.problems import (
+    ProblemError,
+    ProblemKind,
+    answering_defects,
+    refusal_problem,
+)
+from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
+from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
+from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.publishers import Publisher
+from purposewatch_policy.languages import preferred_language
+
+_SLICE = 10
+"""So many events are checked, in about a millisecond, before others have the event loop."""
+
+
+class Deciding:
+    """Decides and explains flows beside the event loop, one after the other.
+
+    An explanation takes milliseconds, and longer the more statements a policy has. So there is one
+    thread for them, which publishers' requests hold in turns, and what was explained is cached.
+    """
+
+    def __init__(self, limits: RequestLimits, shares: RequestShares) -> None:
+        self._limits = limits
+        self._shares = shares
+
+    async def answers(
+        self,
+        asked: Sequence[tuple[DecodedFlow, datetime]],
+        decisions: Decisions,
+        publisher: Publisher,
+        language: str,
+    ) -> list[bytes]:
+        """Return what `Decisions.answer` says of each flow.
+
+        Raises a problem if they have too many data categories or take too long together.
+        """
+        categories = sum(len(flow.terms.data_categories) for flow, _ in asked)
+        if categories > self._limits.max_decided_categories:
+            detail = (
+                f"the events name {categories} data categories; ask about at most "
+                f"{self._limits.max_decided_categories} in one request"
+            )
+            raise ProblemError(ProblemKind.TOO_LARGE, detail)
+        ends = time.monotonic() + self._limits.decide_timeout_seconds
+        answers = []
+        for flow, at in asked:
+            answer = decisions.cached_answer(flow, at, language)
+            if answer is None:
+                if time.monotonic() > ends:
+                    raise _took_too_long(self._limits.decide_timeout_seconds)
+                async with self._shares.worker(publisher.name):
+                    answer = await asyncio.to_thread(decisions.answer, flow, at, language)
+            answers.append(answer)
+        return answers
+
+
+class DecisionsEndpoint:
+    """Answers what the events of a request would be decided, in any of the content modes.
+
+    INVARIANT: nothing is published, counted as an event or stored.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        authenticator: Authenticator,
+        limits: RequestLimits,
+        shares: RequestShares,
+    ) -> None:
+        self._ingest = ingest
+        self._authenticator = authenticator
+        self._limits = limits
+        self._shares = shares
+        self._bodies = RequestBodies(limits, shares)
+        self._deciding = Deciding(limits, shares)
+
+    @property
+    def max_batch_events(self) -> int:
+        """How many events one request may hold; each has at least one data category."""
+        return min(self._limits.max_batch_events, self._limits.max_decided_categories)
+
+    @answering_defects
+    async def decide_events(self, request: Request) -> Response:
+        """Handle one request."""
+        publisher = self._authenticator.publisher_of(request)
+        mode = content_mode(request.headers.get("content-type", ""))
+        if mode is None:
+            detail = f"send `{STRUCTURED}`, `{BATCHED}`, or the data alone as `{BINARY}`"
+            raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
+        language = preferred_language(request.headers.get("accept-language"))
+        async with self._bodies.receive(request, publisher.name) as body:
+            decisions = self._ingest.decisions()
+            batch = self._ingest.begin_batch(decisions)
+            texts = self._texts(request, mode, body, _envelope(publisher, batch.now))
+            events = await self._check_in_slices(texts, batch, publisher)
+            asked = [(event.flow, event.time) for event in events]
+            answers = await self._deciding.answers(asked, decisions, publisher, language)
+        content = b",".join(
+            b'{"index":%d,%b' % (index, answer[1:]) for index, answer in enumerate(answers)
+        )
+        return Response(
+            b'{"decisions":[' + content + b"]}",
+            media_type="application/json",
+            headers={"Content-Language": language},
+        )
+
+    def _texts(
+        self, request: Request, mode: ContentMode, body: bytes, envelope: Mapping[str, str]
+    ) -> list[bytes]:
+        try:
+            texts = events_in_request(mode, request.headers.raw, body, otherwise=envelope)
+        except RefusedError as error:
+            raise refusal_problem({0: error}, 1) from None
+        if len(texts) > self.max_batch_events:
+            most = self.max_batch_events
+            detail = f"the batch has {len(texts)} events; send at most {most} in one request"
+            raise ProblemError(ProblemKind.TOO_LARGE, detail)
+        return texts
+
+    async def _check_in_slices(
+        self, texts: Sequence[bytes], batch: AdmissionBatch, publisher: Publisher
+    ) -> list[DecodedSubmission]:
+        """Check all events, or raise the problem of those that are refused."""
+        events: list[DecodedSubmission] = []
+        refused: dict[int, RefusedError] = {}
+        for start in range(0, len(texts), _SLICE):
+            async with self._shares.turn(publisher.name):
+                for index, text in enumerate(texts[start : start + _SLICE], start):
+                    suggest = len(refused) < MAX_EVENTS_WITH_SUGGESTIONS
+                    checked = batch.check(text, publisher, suggest=suggest)
+                    if isinstance(checked, RefusedEvent):
+                        refused[index] = checked.error
+                    else:
+                        events.append(checked)
+        if refused:
+            raise refusal_problem(refused, len(texts), done="decided")
+        return events
+
+
+def _envelope(publisher: Publisher, now: datetime) -> dict[str, str]:
+    """The context attributes of an event of which only the data is sent."""
+    return {
+        "specversion": "1.0",
+        "id": "decision",
+        "source": f"/{publisher.name}",
+        "type": EVENT_TYPE,
+        "time": now.isoformat(),
+    }
+
+
+def _took_too_long(seconds: float) -> ProblemError:
+    return ProblemError(
+        ProblemKind.BUSY,
+        f"the decisions took more than {seconds:g} s; ask about fewer events in one request",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
