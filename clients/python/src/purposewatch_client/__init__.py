@@ -23,6 +23,7 @@ from purposewatch_client.errors import (
 from purposewatch_client.fields import AccessFields, EventFields, Fields
 from purposewatch_client.settings import ClientSettings
 from purposewatch_client.sink import MemorySink, Sink
+from purposewatch_client.stats import Health, Stats
 
 __all__ = [
     "Access",
@@ -34,10 +35,12 @@ __all__ = [
     "EventError",
     "EventFields",
     "Fields",
+    "Health",
     "MemorySink",
     "NotRecordedError",
     "SettingsError",
     "Sink",
+    "Stats",
     "access",
     "close",
     "configure",

@@ -12,6 +12,8 @@ from purposewatch_client.errors import NotRecordedError, SettingsError
 from purposewatch_client.fields import AccessFields, EventFields
 from purposewatch_client.settings import PREFIX, SettingsFields, from_environment
 from purposewatch_client.sink import Sink
+from purposewatch_client.spool_sink import SpoolSink
+from purposewatch_client.stats import Stats
 
 __all__ = ["access", "close", "configure", "flush", "get_client", "record", "using"]
 
@@ -92,8 +94,10 @@ def close(timeout: float | None = None) -> bool:
 def _build(settings: SettingsFields, sink: Sink | None) -> Client:
     values = from_environment(settings)
     if sink is None:
-        message = "give a `sink`"
-        raise SettingsError(message)
+        if not values.ingest_url:
+            message = f"name the `ingest_url`, or set {PREFIX}INGEST_URL"
+            raise SettingsError(message)
+        sink = SpoolSink(values)
     return Client(values, sink)
 
 
@@ -109,3 +113,6 @@ class _Discard:
 
     def close(self, _: float, /) -> bool:
         return True
+
+    def stats(self) -> Stats:
+        return Stats()

@@ -1,7 +1,9 @@
 """The client: events in, into a sink that delivers them."""
 
 import logging
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -10,8 +12,10 @@ from purposewatch_client.context import current_defaults
 from purposewatch_client.errors import EventError, NotRecordedError
 from purposewatch_client.event import EventEncoder
 from purposewatch_client.fields import AccessFields, EventFields
+from purposewatch_client.log_limiter import LogLimiter
 from purposewatch_client.settings import ClientSettings
 from purposewatch_client.sink import Sink
+from purposewatch_client.stats import Health, Stats, assess
 
 __all__ = ["Client"]
 
@@ -26,6 +30,8 @@ class Client:
         self.sink = sink
         self._encoder = EventEncoder(settings.source)
         self._defaults = settings.defaults
+        self._invalid = 0
+        self._limiter = LogLimiter()
 
     def record(self, **fields: Unpack[EventFields]) -> str | None:
         """Record one event and return its id. It survives a crash of the process from here on.
@@ -43,9 +49,10 @@ class Client:
                 {**self._defaults, **current_defaults(), **fields}
             )
         except EventError as error:
+            self._invalid += 1
             if self.settings.on_error == "raise":
                 raise
-            _log.warning("event not recorded: %s", error)
+            self._log_invalid(error)
             return None
         try:
             self.sink.append(event)
@@ -66,6 +73,22 @@ class Client:
     def close(self, timeout: float | None = None) -> bool:
         """Flush, and stop the sender. What is not delivered stays in the spool."""
         return self.sink.close(self.settings.exit_timeout_seconds if timeout is None else timeout)
+
+    def stats(self) -> Stats:
+        """The counts of this process, and what the spool holds."""
+        return replace(self.sink.stats(), invalid=self._invalid)
+
+    def health(self, max_age_seconds: float = 300.0) -> Health:
+        """Whether events reach ingest: none waits for longer, and the spool is not almost full."""
+        return assess(
+            self.stats(), max_age_seconds=max_age_seconds, max_bytes=self.settings.spool_max_bytes
+        )
+
+    def _log_invalid(self, error: EventError) -> None:
+        """One line a minute for each fault, since a wrong call is made again and again."""
+        suppressed = self._limiter.admit(str(error), time.monotonic())
+        if suppressed is not None:
+            _log.warning("event not recorded: %s", error)
 
     def __enter__(self) -> Self:
         """Use the client within a block."""

@@ -4,6 +4,8 @@ import json
 from threading import Lock
 from typing import Any, Protocol
 
+from purposewatch_client.stats import Stats
+
 __all__ = ["MemorySink", "Sink"]
 
 
@@ -18,6 +20,9 @@ class Sink(Protocol):
 
     def close(self, timeout: float, /) -> bool:
         """Flush, then release what is held."""
+
+    def stats(self) -> Stats:
+        """What became of the events."""
 
 
 class MemorySink:
@@ -47,6 +52,11 @@ class MemorySink:
     def flush(self, _: float, /) -> bool:
         """See `Sink`: there is nothing to wait for."""
         return True
+
+    def stats(self) -> Stats:
+        """See `Sink`."""
+        with self._lock:
+            return Stats(recorded=len(self._encoded))
 
     def close(self, _: float, /) -> bool:
         """See `Sink`."""

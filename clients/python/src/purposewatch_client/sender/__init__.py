@@ -1,0 +1,1 @@
+"""The sender: takes what is in the spool to ingest."""
