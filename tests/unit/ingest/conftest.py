@@ -178,6 +178,7 @@ def request_limits() -> RequestLimits:
     """Limits as by default, but little patience."""
     return RequestLimits(
         max_body_bytes=1_048_576,
+        max_expansion=200,
         max_batch_events=1_000,
         body_timeout_seconds=0.2,
         acknowledge_timeout_seconds=0.2,

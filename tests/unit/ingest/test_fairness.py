@@ -32,6 +32,7 @@ def request_limits() -> RequestLimits:
     """Limits as by default: a slow body is not cut off during a test."""
     return RequestLimits(
         max_body_bytes=1_048_576,
+        max_expansion=200,
         max_batch_events=1_000,
         body_timeout_seconds=30,
         acknowledge_timeout_seconds=30,

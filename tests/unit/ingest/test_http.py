@@ -301,12 +301,6 @@ async def test_broken_off_content_is_no_event(api: FastAPI, producer: FakeProduc
     assert producer.records == []
 
 
-async def test_compressed_content_is_not_taken(client: httpx.AsyncClient) -> None:
-    """Compressed content is refused, so nothing can expand beyond the limit."""
-    response = await post(client, b"x", **{"content-encoding": "gzip"})
-    problem(response, 415, "unsupported-media-type")
-
-
 async def test_defect_is_a_500_that_quotes_nothing(
     client: httpx.AsyncClient, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def document_of(mode: str) -> dict[str, Any]:
     for operations in document["paths"].values():
         if "post" in operations:
             _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
+            _narrow_to_plain_content(operations["post"]["parameters"])
     headers = {
         header["name"].removeprefix("ce-"): header
         for header in publishing["parameters"]
@@ -92,6 +93,12 @@ def document_of(mode: str) -> dict[str, Any]:
     _narrow_to_vocabulary(schemas["SubmittedData"])
     _narrow_to_vocabulary(schemas["AskedData"])
     return document
+
+
+def _narrow_to_plain_content(parameters: list[dict[str, Any]]) -> None:
+    """What is sent here is not compressed."""
+    [encoding] = (each for each in parameters if each["name"] == "Content-Encoding")
+    encoding["schema"] = {"enum": ["identity"]}
 
 
 def _narrow_attributes(schemas: dict[str, Any]) -> None:
@@ -156,6 +163,10 @@ def test_binary_mode_has_a_header_for_every_attribute() -> None:
     publishing = APP.openapi()["paths"]["/v1/events"]["post"]
     headers = {header["name"]: header for header in publishing["parameters"]}
     attributes = set(SubmittedEvent.model_fields) - {"data", "datacontenttype"}
-    assert headers.keys() == {f"ce-{name}" for name in attributes} | {"traceparent", "Prefer"}
+    assert headers.keys() == {f"ce-{name}" for name in attributes} | {
+        "traceparent",
+        "Prefer",
+        "Content-Encoding",
+    }
     for header in headers.values():
         jsonschema.validate(header["example"], header["schema"])

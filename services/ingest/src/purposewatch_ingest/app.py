@@ -98,6 +98,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
 
     limits = RequestLimits(
         max_body_bytes=settings.ingest_max_body_bytes,
+        max_expansion=settings.ingest_max_expansion,
         max_batch_events=settings.ingest_max_batch_events,
         body_timeout_seconds=settings.ingest_body_timeout_seconds,
         acknowledge_timeout_seconds=settings.ingest_acknowledge_timeout_seconds,

@@ -35,6 +35,9 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
         default=7_200, ge=0, description="How far ahead of ingest's clock an event may be."
     )
     ingest_max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    ingest_max_expansion: int = Field(
+        default=200, ge=1, description="How many times larger a body may be than compressed."
+    )
     ingest_max_batch_events: int = Field(default=1_000, ge=1)
     ingest_max_in_flight: int = Field(
         default=128,

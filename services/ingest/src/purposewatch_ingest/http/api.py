@@ -91,6 +91,7 @@ def _add_publishing(app: FastAPI, events: EventsEndpoint) -> None:
             202: dict(ACCEPTED),
             **problems(
                 ProblemKind.NOT_JSON,
+                ProblemKind.CORRUPT,
                 ProblemKind.INCOMPLETE,
                 ProblemKind.UNAUTHORIZED,
                 ProblemKind.FORBIDDEN,
@@ -122,6 +123,7 @@ def _add_deciding(app: FastAPI, decisions: DecisionsEndpoint) -> None:
             },
             **problems(
                 ProblemKind.NOT_JSON,
+                ProblemKind.CORRUPT,
                 ProblemKind.INCOMPLETE,
                 ProblemKind.UNAUTHORIZED,
                 ProblemKind.FORBIDDEN,

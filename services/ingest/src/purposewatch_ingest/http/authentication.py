@@ -31,7 +31,7 @@ class Authenticator:
         self._clock = clock
         self._limiter = LogLimiter()
 
-    def publisher_of(self, request: Request) -> Publisher:
+    async def publisher_of(self, request: Request) -> Publisher:
         """The request's publisher, or the problem that its key is not registered."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         publisher = None

@@ -112,7 +112,7 @@ class DecisionsEndpoint:
     @answering_defects
     async def decide_events(self, request: Request) -> Response:
         """Handle one request."""
-        publisher = self._authenticator.publisher_of(request)
+        publisher = await self._authenticator.publisher_of(request)
         mode = content_mode(request.headers.get("content-type", ""))
         if mode is None:
             detail = f"send `{STRUCTURED}`, `{BATCHED}`, or the data alone as `{BINARY}`"

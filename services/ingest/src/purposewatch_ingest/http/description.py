@@ -18,6 +18,7 @@ from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
 from purposewatch_policy import CONTROLLER_PATTERN
 from purposewatch_policy.languages import TAGS
+from purposewatch_runtime.http import ContentEncoding
 
 _REF = "#/components/schemas/{model}"
 _BEARER = {
@@ -27,6 +28,8 @@ _BEARER = {
 }
 _DETAILS = {
     ProblemKind.NOT_JSON: "the event was refused: the content is not valid JSON (line 1 column 1)",
+    ProblemKind.CORRUPT: "the content is not one complete `gzip` stream; compress it again, or "
+    "send it without `Content-Encoding`",
     ProblemKind.INCOMPLETE: "the connection ended before the content did",
     ProblemKind.INVALID_QUERY: "`limit` must be a whole number from 1 to 50",
     ProblemKind.UNAUTHORIZED: "send a registered key as `Authorization: Bearer <key>`",
@@ -150,7 +153,12 @@ def publishing(max_batch_events: int) -> dict[str, Any]:
     batch = {"type": "array", "items": event, "maxItems": max_batch_events}
     return {
         "security": [{"bearer": []}],
-        "parameters": [*_attribute_headers(example), _TRACEPARENT_HEADER, _PREFER_HEADER],
+        "parameters": [
+            *_attribute_headers(example),
+            _TRACEPARENT_HEADER,
+            _PREFER_HEADER,
+            _ENCODING_HEADER,
+        ],
         "requestBody": {
             "required": True,
             "content": {
@@ -171,7 +179,7 @@ def asking(max_batch_events: int) -> dict[str, Any]:
     batch = {"type": "array", "items": event, "maxItems": max_batch_events}
     return {
         "security": [{"bearer": []}],
-        "parameters": [_ACCEPT_LANGUAGE_HEADER],
+        "parameters": [_ACCEPT_LANGUAGE_HEADER, _ENCODING_HEADER],
         "requestBody": {
             "required": True,
             "content": {
@@ -215,6 +223,16 @@ _PREFER_HEADER = {
     "refused (RFC 7240).",
     "schema": {"type": "string"},
     "example": "handling=lenient",
+}
+
+
+_ENCODING_HEADER = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "required": False,
+    "description": "How the content is compressed, if it is.",
+    "schema": {"enum": [*(encoding.value for encoding in ContentEncoding), "identity"]},
+    "example": "identity",
 }
 
 

@@ -102,7 +102,7 @@ class EventsEndpoint:
     @answering_defects
     async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
-        publisher = self._authenticator.publisher_of(request)
+        publisher = await self._authenticator.publisher_of(request)
         mode = content_mode(request.headers.get("content-type", ""))
         binary = mode is ContentMode.BINARY
         if mode is None or (binary and "ce-specversion" not in request.headers):

@@ -25,6 +25,7 @@ class ProblemKind(Enum):
     """What can be wrong with a request: name, status and title."""
 
     NOT_JSON = ("not-json", 400, "The content is not JSON")
+    CORRUPT = ("corrupt", 400, "The compressed content is damaged")
     INCOMPLETE = ("incomplete", 400, "The content did not arrive completely")
     INVALID_QUERY = ("invalid-query", 400, "A parameter of the query is not valid")
     UNAUTHORIZED = ("unauthorized", 401, "No valid API key")

@@ -47,7 +47,9 @@ class RequestShares:
             SharePolicy(limits.body_bytes, limits.body_bytes_per_publisher, most)
         )
         self._slots = FairLimiter(SharePolicy(limits.slots, limits.slots_per_publisher, most))
-        self._turns = FairLimiter(SharePolicy(1, 1, limits.slots))
+        # Requests that wait for a turn hold a slot, or memory for more than one slot.
+        waiting = limits.slots + limits.body_bytes // SLOT_BYTES
+        self._turns = FairLimiter(SharePolicy(1, 1, waiting))
         self._worker = FairLimiter(SharePolicy(1, 1, limits.slots))
         self._bytes = metric_set.gauge(m.INGEST_BODY_BYTES)
         self._requests = metric_set.gauge(m.INGEST_REQUESTS)

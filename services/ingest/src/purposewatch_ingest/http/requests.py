@@ -1,16 +1,26 @@
 """Reading the content of requests within bounds of size and time."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
 
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
-from purposewatch_ingest.http.request_shares import RequestShares
-
-_MAX_DIGITS = 18  # Python refuses to convert texts of thousands of digits
+from purposewatch_ingest.http.request_shares import SLOT_BYTES, RequestShares
+from purposewatch_runtime.http import (
+    ACCEPT_ENCODING,
+    BodyRefusedError,
+    ContentEncoding,
+    CorruptBodyError,
+    ExpansionError,
+    UnknownEncodingError,
+    bounded_receive,
+    content_encoding,
+    declared_size,
+    decompress,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,9 @@ class RequestLimits:
     """What one request may ask for."""
 
     max_body_bytes: int
+    """Both as it arrives and decompressed."""
+    max_expansion: int
+    """How many times larger than compressed a body may be decompressed."""
     max_batch_events: int
     body_timeout_seconds: float
     acknowledge_timeout_seconds: float
@@ -35,55 +48,84 @@ class RequestBodies:
     @asynccontextmanager
     async def receive(self, request: Request, publisher: str) -> AsyncIterator[bytes]:
         """Read the whole content, and hold what handling it takes until the block ends."""
-        limits = self._limits
-        bound = body_bound(request, max_bytes=limits.max_body_bytes)
+        encoding = _encoding(request)
+        bound = self._bound(request, encoding)
         async with self._shares.receive(publisher, bound):
-            body = await read_body(
-                request,
-                max_bytes=limits.max_body_bytes,
-                timeout_seconds=limits.body_timeout_seconds,
-            )
+            body = await self._read(request)
+            if encoding is not None:
+                # Small ones need no turn, so that only so many requests can wait for one.
+                if bound <= SLOT_BYTES:
+                    body = self._decompress(encoding, body)
+                else:
+                    async with self._shares.turn(publisher):
+                        body = self._decompress(encoding, body)
             async with self._shares.handle(publisher, len(body)):
                 yield body
 
+    def _bound(self, request: Request, encoding: ContentEncoding | None) -> int:
+        """How large the content can be, decompressed; refuses what is declared too large."""
+        most = self._limits.max_body_bytes
+        declared = declared_size(request.scope)
+        if declared is None:
+            return most
+        if declared > most:
+            raise _too_large(most)
+        return declared if encoding is None else min(most, declared * self._limits.max_expansion)
 
-def body_bound(request: Request, *, max_bytes: int) -> int:
-    """How large the content can be: as declared, or the maximum if its length is not declared.
+    async def _read(self, request: Request) -> bytes:
+        """The content as it arrives; never holds more than the maximum and one chunk of it."""
+        limits = self._limits
+        bounded = bounded_receive(
+            request.scope,
+            request.receive,
+            max_bytes=limits.max_body_bytes,
+            timeout_seconds=limits.body_timeout_seconds,
+        )
+        try:
+            return await Request(request.scope, bounded).body()
+        except BodyRefusedError as error:
+            if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise _too_large(limits.max_body_bytes) from None
+            seconds = limits.body_timeout_seconds
+            detail = f"the content took more than {seconds:g} s; send smaller batches"
+            raise ProblemError(ProblemKind.BODY_TIMEOUT, detail) from None
+        except ClientDisconnect:
+            detail = "the connection ended before the content did"
+            raise ProblemError(ProblemKind.INCOMPLETE, detail) from None
 
-    Refuses content that is compressed or declared larger than the maximum.
-    """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        detail = "compressed content is not accepted; send it without `Content-Encoding`"
-        raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
-    declared = request.headers.get("content-length")
-    if declared is None:
-        return max_bytes
-    if not declared.isdecimal() or len(declared) > _MAX_DIGITS or int(declared) > max_bytes:
-        raise _too_large(max_bytes)
-    return int(declared)
+    def _decompress(self, encoding: ContentEncoding, body: bytes) -> bytes:
+        limits = self._limits
+        bound = min(limits.max_body_bytes, len(body) * limits.max_expansion)
+        try:
+            return decompress(encoding, body, max_bytes=bound)
+        except CorruptBodyError:
+            detail = (
+                f"the content is not one complete `{encoding.value}` stream; compress it again, or "
+                "send it without `Content-Encoding`"
+            )
+            raise ProblemError(ProblemKind.CORRUPT, detail) from None
+        except ExpansionError:
+            if bound == limits.max_body_bytes:
+                raise _too_large(bound, "decompressed content") from None
+            detail = (
+                f"the content is more than {limits.max_expansion} times as large decompressed as "
+                "compressed; send it without `Content-Encoding`"
+            )
+            raise ProblemError(ProblemKind.TOO_LARGE, detail) from None
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
-    """The whole content; never holds more than `max_bytes` and one chunk of it."""
-    chunks = []
-    size = 0
+def _encoding(request: Request) -> ContentEncoding | None:
     try:
-        async with asyncio.timeout(timeout_seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
-                chunks.append(chunk)
-    except TimeoutError:
-        detail = f"the content took more than {timeout_seconds:g} s; send smaller batches"
-        headers = {"Connection": "close"}
-        raise ProblemError(ProblemKind.BODY_TIMEOUT, detail, headers=headers) from None
-    except ClientDisconnect:
-        detail = "the connection ended before the content did"
-        raise ProblemError(ProblemKind.INCOMPLETE, detail) from None
-    return b"".join(chunks)
+        return content_encoding(", ".join(request.headers.getlist("content-encoding")))
+    except UnknownEncodingError:
+        raise ProblemError(
+            ProblemKind.UNSUPPORTED_MEDIA_TYPE,
+            "the content's encoding is not accepted; compress it once, with `gzip` or `zstd`, or "
+            "send it without `Content-Encoding`",
+            headers={"Accept-Encoding": ACCEPT_ENCODING},
+        ) from None
 
 
-def _too_large(max_bytes: int) -> ProblemError:
-    detail = f"the content exceeds {max_bytes} bytes; send the events in several requests"
+def _too_large(max_bytes: int, what: str = "content") -> ProblemError:
+    detail = f"the {what} exceeds {max_bytes} bytes; send the events in several requests"
     return ProblemError(ProblemKind.TOO_LARGE, detail)

@@ -77,7 +77,7 @@ class VocabularyEndpoint:
 
     async def show(self, request: Request) -> VocabularyAnswer:
         """Return every term of the controller that the path names."""
-        controller, vocabulary = self._asked(request)
+        controller, vocabulary = await self._asked(request)
         return VocabularyAnswer(
             controller=controller,
             terms={
@@ -88,7 +88,7 @@ class VocabularyEndpoint:
 
     async def search(self, request: Request) -> SearchAnswer:
         """Return the terms of the controller that the query may mean."""
-        controller, vocabulary = self._asked(request)
+        controller, vocabulary = await self._asked(request)
         query, dimension, limit = _search_parameters(request)
         index = await self._index(controller, vocabulary)
         matches = index.search(query, dimension=dimension, limit=limit)
@@ -96,9 +96,9 @@ class VocabularyEndpoint:
             controller=controller, terms=[_found(vocabulary, match) for match in matches]
         )
 
-    def _asked(self, request: Request) -> tuple[str, Vocabulary]:
+    async def _asked(self, request: Request) -> tuple[str, Vocabulary]:
         controller = request.path_params["controller"]
-        publisher = self._authenticator.publisher_of(request)
+        publisher = await self._authenticator.publisher_of(request)
         vocabulary = self._ingest.vocabularies().get(controller)
         if vocabulary is None or controller not in publisher.controllers:
             # one answer for both: other controllers must not be revealed to the publisher

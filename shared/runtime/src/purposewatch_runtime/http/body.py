@@ -1,6 +1,7 @@
 """Bounds the body of every request, in size and in time, before the application reads it."""
 
 import asyncio
+import sys
 import time
 from http import HTTPStatus
 
@@ -8,17 +9,15 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_MAX_DIGITS = 18  # Python refuses to convert texts of thousands of digits
+
 
 class BodyRefusedError(HTTPException):
-    """A request's body is too large or too slow; reading it raises this."""
+    """A request's body is too large or too slow; reading it raises this, with status 413 or 408."""
 
 
 class BoundedBody:
-    """ASGI middleware: whoever reads a body reads at most `max_bytes`, within `timeout_seconds`.
-
-    Beyond that, reading raises `BodyRefusedError` with status 413 or 408. A body whose declared
-    size is too large is refused before any of it is read.
-    """
+    """ASGI middleware: whoever reads a body reads at most `max_bytes`, within `timeout_seconds`."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_seconds: float) -> None:
         self._app = app
@@ -28,38 +27,59 @@ class BoundedBody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a bounded way to read it."""
         if scope["type"] == "http":
-            receive = self._bounded(scope, receive)
+            receive = bounded_receive(
+                scope, receive, max_bytes=self._max_bytes, timeout_seconds=self._timeout_seconds
+            )
         await self._app(scope, receive, send)
 
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        declared = int(Headers(scope=scope).get("content-length", "0"))  # the server has checked it
-        deadline = time.monotonic() + self._timeout_seconds
-        size = 0
-        complete = False
 
-        async def receive_bounded() -> Message:
-            nonlocal size, complete
-            if complete:  # what follows is the end of the connection, which has no deadline
-                return await receive()
-            if declared > self._max_bytes:
-                raise self._too_large()
-            try:
-                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                    message = await receive()
-            except TimeoutError:
-                raise self._too_slow() from None
-            size += len(message.get("body", b""))
-            if size > self._max_bytes:
-                raise self._too_large()
-            complete = not message.get("more_body", False)
-            return message
+def declared_size(scope: Scope) -> int | None:
+    """How large the request says that its body is; `None` if it does not."""
+    declared = Headers(scope=scope).get("content-length")
+    if declared is None:
+        return None
+    is_number = declared.isdecimal() and len(declared) <= _MAX_DIGITS
+    return int(declared) if is_number else sys.maxsize
 
-        return receive_bounded
 
-    def _too_large(self) -> BodyRefusedError:
-        detail = f"the body exceeds {self._max_bytes} bytes; send less"
-        return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+def bounded_receive(
+    scope: Scope, receive: Receive, *, max_bytes: int, timeout_seconds: float
+) -> Receive:
+    """A way to receive the body, from now on for so many seconds, and at most so many bytes of it.
 
-    def _too_slow(self) -> BodyRefusedError:
-        detail = f"the body took more than {self._timeout_seconds:g} s to arrive; send it at once"
-        return BodyRefusedError(HTTPStatus.REQUEST_TIMEOUT, detail)
+    Beyond that it raises `BodyRefusedError`. A body whose declared size is too large is refused
+    before any of it is read.
+    """
+    is_too_large = (declared_size(scope) or 0) > max_bytes
+    deadline = time.monotonic() + timeout_seconds
+    size = 0
+    complete = False
+
+    async def receive_bounded() -> Message:
+        nonlocal size, complete
+        if complete:  # what follows is the end of the connection, which has no deadline
+            return await receive()
+        if is_too_large:
+            raise _too_large(max_bytes)
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                message = await receive()
+        except TimeoutError:
+            raise _too_slow(timeout_seconds) from None
+        size += len(message.get("body", b""))
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        complete = not message.get("more_body", False)
+        return message
+
+    return receive_bounded
+
+
+def _too_large(max_bytes: int) -> BodyRefusedError:
+    detail = f"the body exceeds {max_bytes} bytes; send less"
+    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def _too_slow(timeout_seconds: float) -> BodyRefusedError:
+    detail = f"the body took more than {timeout_seconds:g} s to arrive; send it at once"
+    return BodyRefusedError(HTTPStatus.REQUEST_TIMEOUT, detail)
