@@ -195,7 +195,7 @@ async def run(exports: int, count: int) -> None:
                 **service_environment(broker, PREFIX),
                 "PURPOSEWATCH_DATABASE_URL": server.url(name),
             }
-            async with ServiceProcess("purposewatch_reporter", environment) as reporter:
+            async with ServiceProcess("purposewatch_reporter", environment, fresh=True) as reporter:
                 await reporter.wait_ready()
                 watched = Watched(producer, database, reporter.port, tokens)
                 seen, _, _ = await watched.phase(exports=False)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import httpx
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from tests.harness.preloaded import ForkedProcess
 
 PREFIX = "PURPOSEWATCH_"
 _READY_SECONDS = 40.0
@@ -48,7 +50,7 @@ class Process:
         self._env = {**inherited, **(env or {})}
         # closed by `__aexit__`
         self._output = log.open("w+b") if log else tempfile.TemporaryFile()  # noqa: SIM115
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def logs(self) -> str:
@@ -58,11 +60,13 @@ class Process:
 
     def start(self) -> None:
         """Start it, or start it again after it has ended."""
-        self._process = subprocess.Popen(
-            tied_to_caller(self._command),
-            env=self._env,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
+        self._process = self._launch(self._env, self._output)
+
+    def _launch(
+        self, env: Mapping[str, str], output: IO[bytes]
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        return subprocess.Popen(
+            tied_to_caller(self._command), env=env, stdout=output, stderr=subprocess.STDOUT
         )
 
     async def wait_ended(self) -> int:
@@ -76,7 +80,7 @@ class Process:
     async def terminate(self) -> int:
         """SIGTERM, and return the exit status; SIGKILL when it doesn't obey."""
         await end_process(self._running, patience=_STOP_SECONDS)
-        return self._running.returncode
+        return self._running.wait()
 
     def kill(self) -> None:
         """SIGKILL it, as a crash would."""
@@ -102,7 +106,7 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> subprocess.Popen[bytes] | ForkedProcess:
         assert self._process is not None, "it hasn't been started"
         return self._process
 

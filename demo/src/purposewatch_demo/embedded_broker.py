@@ -19,7 +19,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -252,7 +252,20 @@ async def cluster_at(bootstrap_servers: str) -> str | None:
     return str(cluster["cluster_id"])
 
 
-async def end_process(process: subprocess.Popen[bytes], *, patience: float) -> None:
+class Endable(Protocol):
+    """What `end_process` needs of a process; `subprocess.Popen` has it."""
+
+    def terminate(self) -> None:
+        """SIGTERM, unless it has ended."""
+
+    def kill(self) -> None:
+        """SIGKILL, unless it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its status, or raise `subprocess.TimeoutExpired`."""
+
+
+async def end_process(process: Endable, *, patience: float) -> None:
     """SIGTERM, at most `patience` seconds of waiting, then SIGKILL; returns when it has ended."""
     process.terminate()
     try:

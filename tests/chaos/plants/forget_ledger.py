@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
+from purposewatch_reporter.__main__ import main
 from purposewatch_reporter.ledger import identity
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.ledger.writer import LedgerWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 def plant() -> None:
-    """Violate the guarantee that an offset which is already recorded changes nothing.
-
-    Must run before the modules are imported that take `position_id` with them.
-    """
+    """Violate the guarantee that an offset which is already recorded changes nothing."""
     record = PartitionLedger.record_verdict  # fails here, and not silently, if it gets another name
     position_id = identity.position_id
     life = secrets.token_bytes(8)
@@ -41,16 +41,13 @@ def plant() -> None:
         return dict.fromkeys(partitions, 0)
 
     PartitionLedger.record_verdict = record_always  # type: ignore[method-assign]
-    identity.position_id = id_of_this_life
-
-    from purposewatch_reporter.ledger.writer import LedgerWriter  # noqa: PLC0415 - see above
-
+    for name, module in sys.modules.items():
+        if name.startswith("purposewatch_reporter.") and "position_id" in vars(module):
+            vars(module)["position_id"] = id_of_this_life
     assert LedgerWriter.positions is not None
     LedgerWriter.positions = from_the_beginning  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
     plant()
-    from purposewatch_reporter.__main__ import main
-
     main()
