@@ -230,10 +230,11 @@ class _Run:
     async def _ask_the_reporters(self) -> None:
         """Check that each reporter says that the ledger is reconciled."""
         settled = datetime.now(UTC)
+        names = self._world.setting.reporters
+        urls = [f"{self._world.services[name].base_url}/api/v1/ledger" for name in names]
         async with httpx.AsyncClient(timeout=10) as client:
-            for name in self._world.setting.reporters:
-                url = f"{self._world.services[name].base_url}/api/v1/ledger"
-                said = await _statement_after(settled, client, url)
+            statements = [_statement_after(settled, client, url) for url in urls]
+            for name, said in zip(names, await asyncio.gather(*statements), strict=True):
                 if said != "True":
                     self._result.differences.note("the ledger is not reconciled", f"{name}: {said}")
 
