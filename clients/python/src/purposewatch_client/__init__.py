@@ -21,16 +21,29 @@ from purposewatch_client.errors import (
     SettingsError,
 )
 from purposewatch_client.fields import AccessFields, EventFields, Fields
+from purposewatch_client.observed import observe
+from purposewatch_client.sending import sending
 from purposewatch_client.settings import ClientSettings
 from purposewatch_client.sink import MemorySink, Sink
 from purposewatch_client.stats import Health, Stats
+from purposewatch_client.tags import (
+    Category,
+    DataSubject,
+    categories_in,
+    categories_of,
+    categories_sent,
+    tag,
+)
+from purposewatch_client.unresolved import Unresolved, unresolved_counts
 
 __all__ = [
     "Access",
     "AccessFields",
+    "Category",
     "Client",
     "ClientError",
     "ClientSettings",
+    "DataSubject",
     "DecisionError",
     "EventError",
     "EventFields",
@@ -41,7 +54,11 @@ __all__ = [
     "SettingsError",
     "Sink",
     "Stats",
+    "Unresolved",
     "access",
+    "categories_in",
+    "categories_of",
+    "categories_sent",
     "close",
     "configure",
     "current_access",
@@ -49,6 +66,10 @@ __all__ = [
     "defaults",
     "flush",
     "get_client",
+    "observe",
     "record",
+    "sending",
+    "tag",
+    "unresolved_counts",
     "using",
 ]

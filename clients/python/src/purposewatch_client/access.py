@@ -50,6 +50,17 @@ class Access:
         self.event_id: str | None = None
         """The id of the event, once it is recorded."""
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What is stated so far, without the categories that were added."""
+        return self._fields
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories so far, each once."""
+        stated = _listed(self._fields.get("categories"))
+        return tuple(dict.fromkeys((*stated, *self._categories)))
+
     def add(self, *categories: str) -> None:
         """Add categories that were accessed; each counts once."""
         self._categories += categories

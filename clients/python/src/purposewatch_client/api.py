@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Unpack
 
 from purposewatch_client.access import Access
@@ -15,9 +16,11 @@ from purposewatch_client.sink import Sink
 from purposewatch_client.spool_sink import SpoolSink
 from purposewatch_client.stats import Stats
 
-__all__ = ["access", "close", "configure", "flush", "get_client", "record", "using"]
+__all__ = ["access", "capturing", "close", "configure", "flush", "get_client", "record", "using"]
 
 _log = logging.getLogger("purposewatch_client")
+_captures: list[Sink] = []
+"""The last one takes the events of all clients."""
 _clients: list[Client] = []
 """The last one is in use. A list changes in one step: no lock can be held across a fork."""
 
@@ -61,6 +64,25 @@ def using(client: Client) -> Iterator[Client]:
         _clients.remove(client)
 
 
+@contextmanager
+def capturing(sink: Sink) -> Iterator[None]:
+    """Let this sink take every event of the process for the duration of a block: for tests.
+
+    That includes the events of clients that are configured within the block, which otherwise would
+    spool and send; when it ends, they discard. A wrong field raises `EventError` meanwhile.
+    """
+    before = _clients[:]
+    within = [Client(replace(each.settings, on_error="raise"), sink) for each in before]
+    _captures.append(sink)
+    _clients[:] = within
+    try:
+        yield
+    finally:
+        _captures.remove(sink)
+        unchanged = _clients == within
+        _clients[:] = before if unchanged else [Client(_clients[-1].settings, _Discard())]
+
+
 def record(**fields: Unpack[EventFields]) -> str | None:
     """Record one event; see `Client.record`."""
     return get_client().record_fields(fields)
@@ -93,6 +115,8 @@ def close(timeout: float | None = None) -> bool:
 
 def _build(settings: SettingsFields, sink: Sink | None) -> Client:
     values = from_environment(settings)
+    if _captures:
+        return Client(replace(values, on_error="raise"), _captures[-1])
     if sink is None:
         if not values.ingest_url:
             message = f"name the `ingest_url`, or set {PREFIX}INGEST_URL"

@@ -16,6 +16,7 @@ __all__ = [
     "check_subject",
     "check_traceparent",
     "checked_data",
+    "is_traceparent",
 ]
 
 MAX_CATEGORIES = 64
@@ -73,6 +74,11 @@ def check_traceparent(traceparent: Any) -> None:
     """Check a W3C Trace Context `traceparent`."""
     rule = "must be a W3C Trace Context `traceparent`, its ids not all zero"
     _match("traceparent", traceparent, _TRACEPARENT, rule)
+
+
+def is_traceparent(text: str) -> bool:
+    """Whether a text is a W3C Trace Context `traceparent`."""
+    return _TRACEPARENT.fullmatch(text) is not None
 
 
 def checked_data(fields: Mapping[str, Any]) -> dict[str, Any]:
