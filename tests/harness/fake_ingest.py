@@ -38,6 +38,15 @@ def problem(status: int, label: str, *errors: tuple[int, str], **headers: str) -
     return Reply(status, {name.replace("_", "-"): text for name, text in headers.items()}, body)
 
 
+class _QuietServer(ThreadingHTTPServer):
+    """Clients that are killed or lose their patience are no error."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class FakeIngest:
     """A context manager; within it the server answers at `url`."""
 
@@ -58,8 +67,7 @@ class FakeIngest:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}

@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from purposewatch_client.sender.backoff import Backoff
 from purposewatch_client.sender.delivery import Delivery, PendingBatch
@@ -39,6 +39,16 @@ class _Work:
     pending: PendingBatch
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """Somebody who waits until the records up to a position are settled."""
+
+    target: tuple[int, int]
+    patient: bool
+    """Whether a failure does not end the wait."""
+    done: threading.Event = field(default_factory=threading.Event)
+
+
 class Sender:
     """Sends this process's segments, and those that ended processes left.
 
@@ -70,7 +80,7 @@ class Sender:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._waiters: list[tuple[tuple[int, int], threading.Event]] = []
+        self._waiters: list[_Waiter] = []
         self._work: _Work | None = None
         self._adopted: Segment | None = None
         self._adopt_at = 0.0
@@ -102,12 +112,11 @@ class Sender:
         deadline = time.monotonic() + timeout
         if not self._start():
             return self._flush_here(target, deadline)
-        settled = threading.Event()
-        waiter = (target, settled)
+        waiter = _Waiter(target, patient)
         self._waiters.append(waiter)
         self._signals.put(None)
         if self.progress < target:
-            settled.wait(max(0.0, deadline - time.monotonic()))
+            waiter.done.wait(max(0.0, deadline - time.monotonic()))
         with suppress(ValueError):
             self._waiters.remove(waiter)
         return self.progress >= target
@@ -170,6 +179,9 @@ class Sender:
             return None
         retry = self._delivery.deliver(work.pending, timeout)
         if retry is not None:
+            for waiter in tuple(self._waiters):
+                if not waiter.patient:
+                    waiter.done.set()
             return self._backoff.fail(retry.after_seconds), retry.after_seconds is not None
         self._backoff.succeed()
         self._settle(work.segment, work.batch)
@@ -234,9 +246,9 @@ class Sender:
 
     def _advance(self, progress: tuple[int, int]) -> None:
         self.progress = progress
-        for target, settled in tuple(self._waiters):
-            if progress >= target:
-                settled.set()
+        for waiter in tuple(self._waiters):
+            if progress >= waiter.target:
+                waiter.done.set()
 
     def _has_own(self) -> bool:
         segments = self._writer.segments
@@ -277,9 +289,11 @@ class Sender:
                 return
 
     def abandon(self) -> None:
-        """Close the files that a forked process inherited: they are its parent's."""
-        inherited = [*self._writer.detach(), *filter(None, [self._adopted])]
-        for segment in inherited:
+        """Close the files that a forked process inherited: they are its parent's.
+
+        Takes no lock: a thread of the parent's may have held it, which the child does not have.
+        """
+        for segment in (*self._writer.segments, *filter(None, [self._adopted])):
             with suppress(OSError):
                 segment.release()
 
