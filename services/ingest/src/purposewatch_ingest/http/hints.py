@@ -1,7 +1,6 @@
 """Hints about accepted events: what they should have stated."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from pydantic import BaseModel, Field
 
@@ -9,7 +8,6 @@ from purposewatch_ingest.admission import AdmittedEvent
 from purposewatch_ingest.decisions import Decisions, Hints
 from purposewatch_ingest.http.request_shares import RequestShares
 from purposewatch_ingest.ingest import Ingest
-from purposewatch_policy import FlowTerms
 
 MAX_HINTS = 100
 _MAX_NEW_CATEGORIES = 200
@@ -39,7 +37,8 @@ class HintFinder:
         Almost every flow was decided before. Of others, some are decided here.
         """
         decisions = self._ingest.decisions()
-        found = [decisions.hints.cached(*_flow_of(event)) for event in admitted]
+        cached = decisions.hints.cached
+        found = [cached(event.flow.terms, event.time, event.flow.text) for event in admitted]
         if None in found:
             await self._decide(decisions, admitted, found, publisher)
         if not any(found):
@@ -66,9 +65,6 @@ class HintFinder:
                 if left < 0:
                     return
                 async with self._shares.turn(publisher):
-                    found[index] = decisions.hints.judge(*_flow_of(event))
-
-
-def _flow_of(event: AdmittedEvent) -> tuple[FlowTerms, datetime, str]:
-    """What a decision about the event depends on, and its key in caches."""
-    return event.flow.terms, event.time, event.flow.text
+                    found[index] = decisions.hints.judge(
+                        event.flow.terms, event.time, event.flow.text
+                    )
