@@ -16,7 +16,8 @@ from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.decisions import DecisionsEndpoint
+from purposewatch_ingest.http.authzen import AuthzenEndpoint
+from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
 from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
@@ -202,6 +203,7 @@ def api(
         yield
 
     authenticator = Authenticator(ingest.register, metric_set, clock=lambda: 0.0)
+    deciding = Deciding(request_limits, request_shares)
     return build_api(
         EventsEndpoint(
             ingest,
@@ -210,7 +212,15 @@ def api(
             request_limits,
             request_shares,
         ),
-        DecisionsEndpoint(ingest, authenticator, request_limits, request_shares),
+        DecisionsEndpoint(ingest, authenticator, request_limits, request_shares, deciding),
+        AuthzenEndpoint(
+            ingest,
+            authenticator,
+            request_limits,
+            request_shares,
+            deciding,
+            public_url="https://ingest.example.com",
+        ),
         VocabularyEndpoint(ingest, authenticator),
         routes=[],
         lifespan=lifespan,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from purposewatch_contract.codec import DecodedFlow, Flow
-from purposewatch_ingest.decisions import Decisions
+from purposewatch_ingest.decisions import Answer, Decisions
 from purposewatch_ingest.http import hints as hints_module
 from tests.unit.ingest.conftest import BATCHED, STRUCTURED, FakeProducer, problem
 
@@ -152,7 +152,7 @@ async def test_other_requests_run_while_a_decision_is_explained(
     started, published = threading.Event(), threading.Event()
     answer = decisions.answer
 
-    def slow_answer(flow: DecodedFlow, at: datetime, language: str) -> bytes:
+    def slow_answer(flow: DecodedFlow, at: datetime, language: str) -> Answer:
         started.set()
         assert published.wait(5)
         return answer(flow, at, language)
@@ -227,7 +227,7 @@ def test_an_answer_depends_on_the_version_in_force(decisions: Decisions) -> None
     answer = decisions.answer(flow, after, "en")
     assert decisions.cached_answer(flow, after, "en") == answer
     assert decisions.cached_answer(flow, before, "en") is None
-    assert b"policy_not_in_force" in decisions.answer(flow, before, "en")
+    assert b"policy_not_in_force" in decisions.answer(flow, before, "en").content
 
 
 def _terms() -> Flow:

@@ -51,7 +51,7 @@ def test_decision_on_the_page_is_the_answer() -> None:
     [shown] = json.loads(text)["decisions"]
     flow = DecodedFlow(msgspec.json.decode(asked, type=Flow), "")
     decisions = Decisions(load_policies(ROOT / "policies"))
-    answer = json.loads(decisions.answer(flow, datetime(2026, 3, 2, tzinfo=UTC), "en"))
+    answer = json.loads(decisions.answer(flow, datetime(2026, 3, 2, tzinfo=UTC), "en").content)
     DecisionAnswers.model_validate({"decisions": [shown]})
     assert shown == {"index": 0, **answer, "policy_digest": "0f3c…"}
 

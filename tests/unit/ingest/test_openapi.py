@@ -65,19 +65,17 @@ def document_of(mode: str) -> dict[str, Any]:
     """
     document = copy.deepcopy(APP.openapi())
     publishing = document["paths"]["/v1/events"]["post"]
-    if mode == BATCHED:  # many events are decided like one
-        del document["paths"]["/v1/decisions"]
-    for operations in document["paths"].values():
+    _narrow_to_paths(document["paths"], mode)
+    for path, operations in document["paths"].items():
         if "post" in operations:
-            _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
+            if not path.startswith("/access/"):
+                _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
             _narrow_to_plain_content(operations["post"]["parameters"])
     headers = {
         header["name"].removeprefix("ce-"): header
         for header in publishing["parameters"]
         if header["name"].startswith("ce-")
     }
-    if mode != STRUCTURED:
-        del document["paths"]["/v1/vocabulary/{controller}"]
     schemas = document["components"]["schemas"]
     event, asked = schemas["SubmittedEvent"], schemas["AskedEvent"]
     if mode == BINARY:
@@ -92,13 +90,39 @@ def document_of(mode: str) -> dict[str, Any]:
     _narrow_attributes({name: header["schema"] for name, header in headers.items()})
     _narrow_to_vocabulary(schemas["SubmittedData"])
     _narrow_to_vocabulary(schemas["AskedData"])
+    _narrow_evaluations(schemas["EvaluationRequest"]["properties"], schemas["AskedData"])
     return document
+
+
+def _narrow_evaluations(entities: dict[str, Any], data: dict[str, Any]) -> None:
+    fields = data["properties"]
+    categories = fields["data_categories"]["items"]
+    entities["subject"]["properties"]["type"] = fields["role"]
+    entities["action"]["properties"]["name"] = fields["operation"]
+    resource = entities["resource"]["properties"]
+    resource["id"] = categories
+    # one that is named twice is refused, which no schema can say of two places
+    resource["properties"]["properties"]["data_categories"]["maxItems"] = 0
+    context = entities["context"]["properties"]
+    context |= {name: fields[name] for name in context.keys() & fields.keys()}
+    context["time"]["format"] = EARLIER
 
 
 def _narrow_to_plain_content(parameters: list[dict[str, Any]]) -> None:
     """What is sent here is not compressed."""
     [encoding] = (each for each in parameters if each["name"] == "Content-Encoding")
     encoding["schema"] = {"enum": ["identity"]}
+
+
+def _narrow_to_paths(paths: dict[str, Any], mode: str) -> None:
+    """Leave each address to one mode, if its answers do not depend on the mode."""
+    if mode != STRUCTURED:
+        del paths["/v1/vocabulary/{controller}"]
+    if mode == BATCHED:  # many events are decided like one
+        del paths["/v1/decisions"]
+    if mode != BINARY:  # evaluations have its content type
+        for path in [each for each in paths if each.startswith("/access/")]:
+            del paths[path]
 
 
 def _narrow_attributes(schemas: dict[str, Any]) -> None:

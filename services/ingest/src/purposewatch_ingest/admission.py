@@ -192,6 +192,15 @@ class AdmissionBatch:
         """Check the event in this JSON text as `admit` does, but let it leave out its subject."""
         try:
             document = parse_json(text)
+        except RefusedError as error:
+            return RefusedEvent(publisher.name, error)
+        return self.check_parsed(document, publisher, suggest=suggest)
+
+    def check_parsed(
+        self, document: object, publisher: Publisher, *, suggest: bool = True
+    ) -> DecodedSubmission | RefusedEvent:
+        """Check an event as parsed from JSON likewise. Changes it; do not reuse it."""
+        try:
             data = document.get("data") if isinstance(document, dict) else None
             if isinstance(data, dict):
                 data.setdefault("subject_id", _NOBODY)

@@ -16,7 +16,8 @@ from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
 from purposewatch_ingest.http.api import build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.decisions import DecisionsEndpoint
+from purposewatch_ingest.http.authzen import AuthzenEndpoint
+from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
 from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
@@ -108,9 +109,18 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     authenticator = Authenticator(ingest.register, metric_set)
     producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
+    deciding = Deciding(limits, shares)
     app = build_api(
         EventsEndpoint(ingest, producers, authenticator, limits, shares),
-        DecisionsEndpoint(ingest, authenticator, limits, shares),
+        DecisionsEndpoint(ingest, authenticator, limits, shares, deciding),
+        AuthzenEndpoint(
+            ingest,
+            authenticator,
+            limits,
+            shares,
+            deciding,
+            public_url=settings.ingest_public_url,
+        ),
         VocabularyEndpoint(ingest, authenticator),
         routes=[
             *health_routes(

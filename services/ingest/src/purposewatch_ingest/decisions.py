@@ -4,7 +4,7 @@ No clock, no I/O, and no rule of its own: the policy engine decides and explains
 """
 
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,15 @@ from purposewatch_policy import (
 OFTEN_UNSTATED = (Dimension.SOURCE, Dimension.LOCATION, Dimension.RETENTION)
 """What an event can leave out, although a statement may require it."""
 
+
+class Answer(NamedTuple):
+    """A decision with its reasons."""
+
+    is_permitted: bool
+    content: bytes
+    """`purposewatch_policy.explanation_as_json` of it, encoded."""
+
+
 Hints: TypeAlias = tuple[tuple[str, str], ...]
 """JSON pointers to the fields to add, each with a sentence that says why."""
 
@@ -37,13 +46,13 @@ class Decisions:
         self.policies = policies
         self.hints: DecisionCache[Hints] = DecisionCache(policies, hints_of)
         """What an event lacks to be permitted: see `hints_of`."""
-        self._answers: TextCache[bytes] = TextCache()
+        self._answers: TextCache[Answer] = TextCache()
 
-    def cached_answer(self, flow: DecodedFlow, at: datetime, language: str) -> bytes | None:
+    def cached_answer(self, flow: DecodedFlow, at: datetime, language: str) -> Answer | None:
         """Return what `answer` returns, if that is cached."""
         return self._answers.get(self._key(flow, at, language))
 
-    def answer(self, flow: DecodedFlow, at: datetime, language: str) -> bytes:
+    def answer(self, flow: DecodedFlow, at: datetime, language: str) -> Answer:
         """Return the decision about a flow and its reasons as a JSON object.
 
         The flow's controller must be among the policies'. It takes milliseconds for each data
@@ -52,9 +61,10 @@ class Decisions:
         explained = explain(
             Flow.model_construct(**msgspec.structs.asdict(flow.terms)), at, self.policies, language
         )
-        answer = msgspec.json.encode(explanation_as_json(explained))
+        content = msgspec.json.encode(explanation_as_json(explained))
+        answer = Answer(explained.decision.outcome is Outcome.PERMITTED, content)
         if explained.decision.policy_version is not None:
-            self._answers.put(self._key(flow, at, language), answer, cost=len(answer))
+            self._answers.put(self._key(flow, at, language), answer, cost=len(content))
         return answer
 
     def _key(self, flow: DecodedFlow, at: datetime, language: str) -> str:

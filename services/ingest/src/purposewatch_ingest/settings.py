@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -23,6 +24,10 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
 
     ingest_http_host: str = Field(default="127.0.0.1", description="Events, probes and metrics.")
     ingest_http_port: int = Field(default=8600, ge=0, le=65_535)
+    ingest_public_url: str | None = Field(
+        default=None,
+        description="`https://<host>`, under which others reach ingest; for AuthZEN's metadata.",
+    )
     publishers_file: Path = Field(description="The register: see docs/publishing-events.md.")
     pseudonym_key: SecretStr = Field(
         description="At least 32 random bytes, in hex or base64. Its holder can tell whose "
@@ -72,6 +77,17 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
     ingest_decide_timeout_seconds: float = Field(
         default=10.0, gt=0, description="For the decisions of one request; then it gets a 503."
     )
+
+    @field_validator("ingest_public_url")
+    @classmethod
+    def _public_url_is_an_origin(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname or url != f"https://{parts.netloc}":
+            message = "must be `https://<host>` or `https://<host>:<port>`, with nothing behind it"
+            raise ValueError(message)
+        return url
 
     @field_validator("pseudonym_key")
     @classmethod

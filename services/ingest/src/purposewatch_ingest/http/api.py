@@ -9,16 +9,31 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
+from purposewatch_ingest.http.authzen import (
+    EVALUATION_PATH,
+    EVALUATIONS_PATH,
+    AuthzenEndpoint,
+)
 from purposewatch_ingest.http.decision_answers import DECISIONS_EXAMPLE, Decisions
 from purposewatch_ingest.http.decisions import DecisionsEndpoint
 from purposewatch_ingest.http.description import (
+    ACCEPT_LANGUAGE_HEADER,
     ACCEPTED,
+    ENCODING_HEADER,
     asking,
     controller_parameter,
     describe,
     language_header,
     problems,
     publishing,
+)
+from purposewatch_ingest.http.evaluation_schemas import (
+    EVALUATION_EXAMPLE,
+    EVALUATIONS_EXAMPLE,
+    METADATA_EXAMPLE,
+    Evaluation,
+    Evaluations,
+    evaluating,
 )
 from purposewatch_ingest.http.events import EventsEndpoint
 from purposewatch_ingest.http.problems import (
@@ -32,6 +47,7 @@ from purposewatch_runtime.http import documentation_routes
 from purposewatch_runtime.metrics import MetricSet
 from purposewatch_runtime.service import RequestTiming
 
+_EVALUATION_HEADERS = (ENCODING_HEADER, ACCEPT_LANGUAGE_HEADER)
 _TITLE = "Purposewatch ingest"
 _SUMMARY = "Publish what a platform service does with personal data."
 _DECIDE = """Answers what the events would be decided if they were published, with the reasons and
@@ -52,6 +68,7 @@ class Lifespan(Protocol):
 def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     events: EventsEndpoint,
     decisions: DecisionsEndpoint,
+    authzen: AuthzenEndpoint,
     vocabulary: VocabularyEndpoint,
     *,
     routes: Sequence[BaseRoute],
@@ -75,6 +92,7 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     app.add_exception_handler(HTTPException, answer_http_exception)
     _add_publishing(app, events)
     _add_deciding(app, decisions)
+    _add_authzen(app, authzen)
     _add_vocabulary(app, vocabulary)
     describe(app)
     return app
@@ -137,6 +155,60 @@ def _add_deciding(app: FastAPI, decisions: DecisionsEndpoint) -> None:
             ),
         },
     )(decisions.decide_events)
+
+
+def _add_authzen(app: FastAPI, authzen: AuthzenEndpoint) -> None:
+    refusals = problems(
+        ProblemKind.NOT_JSON,
+        ProblemKind.INCOMPLETE,
+        ProblemKind.INVALID_EVALUATION,
+        ProblemKind.UNAUTHORIZED,
+        ProblemKind.FORBIDDEN,
+        ProblemKind.METHOD_NOT_ALLOWED,
+        ProblemKind.BODY_TIMEOUT,
+        ProblemKind.TOO_LARGE,
+        ProblemKind.UNSUPPORTED_MEDIA_TYPE,
+        ProblemKind.INTERNAL,
+        ProblemKind.BUSY,
+    )
+    app.post(
+        EVALUATION_PATH,
+        summary="Evaluate an access (OpenID AuthZEN)",
+        openapi_extra=evaluating(_EVALUATION_HEADERS),
+        responses={
+            200: {
+                "description": "The decision.",
+                "model": Evaluation,
+                "content": {"application/json": {"example": EVALUATION_EXAMPLE}},
+            },
+            **refusals,
+        },
+    )(authzen.evaluate)
+    app.post(
+        EVALUATIONS_PATH,
+        summary="Evaluate several accesses (OpenID AuthZEN)",
+        description="Without `evaluations` it is handled as a single evaluation.",
+        openapi_extra=evaluating(_EVALUATION_HEADERS, authzen.max_evaluations),
+        responses={
+            200: {
+                "description": "The decisions, in the order of the requests.",
+                "model": Evaluations,
+                "content": {"application/json": {"example": EVALUATIONS_EXAMPLE}},
+            },
+            **refusals,
+        },
+    )(authzen.evaluate_several)
+    app.get(
+        "/.well-known/authzen-configuration",
+        summary="Where to evaluate accesses (OpenID AuthZEN)",
+        responses={
+            200: {
+                "description": "The endpoints of this policy decision point.",
+                "content": {"application/json": {"example": METADATA_EXAMPLE}},
+            },
+            **problems(ProblemKind.NOT_FOUND, ProblemKind.METHOD_NOT_ALLOWED),
+        },
+    )(authzen.show_metadata)
 
 
 def _add_vocabulary(app: FastAPI, vocabulary: VocabularyEndpoint) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 
 from starlette.requests import Request
@@ -24,7 +24,7 @@ from purposewatch_ingest.content_modes import (
     content_mode,
     events_in_request,
 )
-from purposewatch_ingest.decisions import Decisions
+from purposewatch_ingest.decisions import Answer, Decisions
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.problems import (
     ProblemError,
@@ -59,8 +59,8 @@ class Deciding:
         decisions: Decisions,
         publisher: Publisher,
         language: str,
-    ) -> list[bytes]:
-        """Return what `Decisions.answer` says of each flow.
+    ) -> AsyncGenerator[Answer, None]:
+        """Yield what `Decisions.answer` says of each flow.
 
         Raises a problem if they have too many data categories or take too long together.
         """
@@ -72,7 +72,6 @@ class Deciding:
             )
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
         ends = time.monotonic() + self._limits.decide_timeout_seconds
-        answers = []
         for flow, at in asked:
             answer = decisions.cached_answer(flow, at, language)
             if answer is None:
@@ -80,8 +79,7 @@ class Deciding:
                     raise _took_too_long(self._limits.decide_timeout_seconds)
                 async with self._shares.worker(publisher.name):
                     answer = await asyncio.to_thread(decisions.answer, flow, at, language)
-            answers.append(answer)
-        return answers
+            yield answer
 
 
 class DecisionsEndpoint:
@@ -96,13 +94,14 @@ class DecisionsEndpoint:
         authenticator: Authenticator,
         limits: RequestLimits,
         shares: RequestShares,
+        deciding: Deciding,
     ) -> None:
         self._ingest = ingest
         self._authenticator = authenticator
         self._limits = limits
         self._shares = shares
         self._bodies = RequestBodies(limits, shares)
-        self._deciding = Deciding(limits, shares)
+        self._deciding = deciding
 
     @property
     def max_batch_events(self) -> int:
@@ -124,9 +123,10 @@ class DecisionsEndpoint:
             texts = self._texts(request, mode, body, _envelope(publisher, batch.now))
             events = await self._check_in_slices(texts, batch, publisher)
             asked = [(event.flow, event.time) for event in events]
-            answers = await self._deciding.answers(asked, decisions, publisher, language)
+            answers = self._deciding.answers(asked, decisions, publisher, language)
+            contents = [answer.content[1:] async for answer in answers]
         content = b",".join(
-            b'{"index":%d,%b' % (index, answer[1:]) for index, answer in enumerate(answers)
+            b'{"index":%d,%b' % (index, content) for index, content in enumerate(contents)
         )
         return Response(
             b'{"decisions":[' + content + b"]}",

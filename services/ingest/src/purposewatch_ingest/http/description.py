@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from purposewatch_contract import ErrorClass, SubmittedData, SubmittedEvent, read_example
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
+from purposewatch_ingest.http.evaluation_schemas import describe_evaluations
 from purposewatch_ingest.http.hints import EventHint
 from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
@@ -31,6 +32,7 @@ _DETAILS = {
     ProblemKind.CORRUPT: "the content is not one complete `gzip` stream; compress it again, or "
     "send it without `Content-Encoding`",
     ProblemKind.INCOMPLETE: "the connection ended before the content did",
+    ProblemKind.INVALID_EVALUATION: "the request was refused: `/action` must be an object; add it",
     ProblemKind.INVALID_QUERY: "`limit` must be a whole number from 1 to 50",
     ProblemKind.UNAUTHORIZED: "send a registered key as `Authorization: Bearer <key>`",
     ProblemKind.FORBIDDEN: "the event was refused: /source is not the publisher's own",
@@ -157,7 +159,7 @@ def publishing(max_batch_events: int) -> dict[str, Any]:
             *_attribute_headers(example),
             _TRACEPARENT_HEADER,
             _PREFER_HEADER,
-            _ENCODING_HEADER,
+            ENCODING_HEADER,
         ],
         "requestBody": {
             "required": True,
@@ -179,7 +181,7 @@ def asking(max_batch_events: int) -> dict[str, Any]:
     batch = {"type": "array", "items": event, "maxItems": max_batch_events}
     return {
         "security": [{"bearer": []}],
-        "parameters": [_ACCEPT_LANGUAGE_HEADER, _ENCODING_HEADER],
+        "parameters": [ACCEPT_LANGUAGE_HEADER, ENCODING_HEADER],
         "requestBody": {
             "required": True,
             "content": {
@@ -196,7 +198,7 @@ def language_header() -> dict[str, Any]:
     return {"required": True, "schema": {"type": "string", "enum": list(TAGS)}}
 
 
-_ACCEPT_LANGUAGE_HEADER = {
+ACCEPT_LANGUAGE_HEADER = {
     "name": "Accept-Language",
     "in": "header",
     "required": False,
@@ -226,7 +228,7 @@ _PREFER_HEADER = {
 }
 
 
-_ENCODING_HEADER = {
+ENCODING_HEADER = {
     "name": "Content-Encoding",
     "in": "header",
     "required": False,
@@ -290,6 +292,7 @@ def describe(app: FastAPI) -> None:
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     _describe_asked(schemas)
+    describe_evaluations(schemas)
     app.openapi_schema = document
 
 

@@ -27,6 +27,7 @@ class ProblemKind(Enum):
     NOT_JSON = ("not-json", 400, "The content is not JSON")
     CORRUPT = ("corrupt", 400, "The compressed content is damaged")
     INCOMPLETE = ("incomplete", 400, "The content did not arrive completely")
+    INVALID_EVALUATION = ("invalid-evaluation", 400, "The content is not a valid evaluation")
     INVALID_QUERY = ("invalid-query", 400, "A parameter of the query is not valid")
     UNAUTHORIZED = ("unauthorized", 401, "No valid API key")
     FORBIDDEN = ("forbidden", 403, "The publisher may not publish this")
