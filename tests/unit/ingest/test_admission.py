@@ -379,3 +379,30 @@ def test_canonical_event_is_in_the_notation_of_the_fast_codec(
     result = admit(event(extra if full else {}), origin=origin, traceparent=trace)
     decoded = fast_path_of(FastEventCodec()).decode(result.value)
     assert (decoded.origin, decoded.traceparent) == (origin, trace)
+
+
+def test_publisher_uses_only_the_sources_that_it_has(admit: Admit, event: MakeEvent) -> None:
+    """Those listed and all below them; the error names them."""
+    some = Publisher("crm", frozenset({"wework-labs"}), sources=("/crm/newsletter", "/crm/shop"))
+    for source in ("/crm/newsletter", "/crm/newsletter/weekly", "/crm/shop"):
+        admit(event(source=source), publisher=some)
+    for source in ("/crm", "/crm/newsletters", "/crm/other", "/billing"):
+        with pytest.raises(RefusedError) as raised:
+            admit(event(source=source), publisher=some)
+        assert raised.value.error_class is ErrorClass.FORBIDDEN
+        assert "`/crm/newsletter`, `/crm/shop`" in str(raised.value)
+
+
+def test_publisher_states_only_the_facts_that_it_may(admit: Admit, event: MakeEvent) -> None:
+    """Whether it says that they hold or not; the error names the fact, which the vocabulary has."""
+    facts = {"facts": {"consent.marketing": False}}
+    allowed = Publisher("crm", frozenset({"wework-labs"}), facts=frozenset({"consent.marketing"}))
+    admit(event(facts), publisher=allowed)
+    other = Publisher("crm", frozenset({"wework-labs"}), facts=frozenset({"loan.overdue"}))
+    admit(event(), publisher=other)
+    for _ in range(2):  # also with a flow that is cached
+        with pytest.raises(RefusedError) as raised:
+            admit(event(facts), publisher=other)
+        assert raised.value.error_class is ErrorClass.FORBIDDEN
+        [fault] = raised.value.errors
+        assert fault.field == "/data/facts/consent.marketing"

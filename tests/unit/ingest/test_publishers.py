@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_ingest.publishers import load_register
+from purposewatch_ingest.publishers import Publisher, RateLimits
+from purposewatch_ingest.register_file import load_register
 from purposewatch_policy import InvalidSourceError
 
 DIGESTS = [sha256(key).hexdigest() for key in (b"one", b"two", b"three")]
@@ -51,9 +52,52 @@ publishers:
     assert register.owner_of("/unknown/crm") is None
 
 
+def test_rights_and_limits_are_read(tmp_path: Path) -> None:
+    """Absent, they restrict nothing; the burst is ten seconds of the rate unless stated."""
+    text = """
+publishers:
+  crm:
+    controllers: [x]
+    sources: [/crm/newsletter, /crm/newsletter/weekly]
+    facts: [consent.marketing]
+    limits: {events_per_second: 50, events_per_day: 1000000}
+    paused: it sends test data
+  billing:
+    controllers: [x]
+    limits: {events_per_second: 5, burst: 7}
+  free: {controllers: [x]}
+"""
+    register = load_register(write(tmp_path, text))
+    crm = register.owner_of("/crm")
+    assert crm == Publisher(
+        "crm",
+        frozenset({"x"}),
+        sources=("/crm/newsletter", "/crm/newsletter/weekly"),
+        facts=frozenset({"consent.marketing"}),
+        limits=RateLimits(events_per_second=50, burst=500, events_per_day=1_000_000),
+        paused="it sends test data",
+    )
+    billing, free = register.owner_of("/billing"), register.owner_of("/free")
+    assert billing is not None
+    assert RateLimits(events_per_second=5, burst=7) == billing.limits
+    assert Publisher("free", frozenset({"x"})) == free
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("publishers: {crm: {controllers: [a], sources: [/billing]}}", "not `/crm` or a path"),
+        ("publishers: {crm: {controllers: [a], sources: [/crmx]}}", "not `/crm` or a path"),
+        ("publishers: {crm: {controllers: [a], sources: [/crm/a/]}}", "not `/crm` or a path"),
+        ("publishers: {crm: {controllers: [a], facts: []}}", "`facts` is empty"),
+        ("publishers: {crm: {controllers: [a], facts: ['x y']}}", "not a fact's name"),
+        ("publishers: {crm: {controllers: [a], limits: {}}}", "`limits` is empty"),
+        ("publishers: {crm: {controllers: [a], limits: {burst: 5}}}", "needs `events_per_second`"),
+        (
+            "publishers: {crm: {controllers: [a], limits: {events_per_second: 0}}}",
+            "whole number from 1",
+        ),
+        ("publishers: {crm: {controllers: [a], paused: ' '}}", "`paused` is empty"),
         ("", "must be a mapping"),
         ("publisher: {}", "publishers.yaml:1: unknown field `publisher`; did you mean"),
         ("publishers:", "lacks `publishers`"),

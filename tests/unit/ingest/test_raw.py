@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from purposewatch_contract import CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_ingest import raw
 from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.publishers import Publisher
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_runtime.kafka import (
     DeadLetterLimit,
@@ -110,6 +111,36 @@ async def test_binary_mode_gives_the_same_event(
         ]
     )
     assert len({outgoing.value for outgoing in producer.records}) == 1
+
+
+class TestPaused:
+    """Records of a paused publisher."""
+
+    @pytest.fixture
+    def publisher(self) -> Publisher:
+        """A paused publisher."""
+        return Publisher("crm", frozenset({"wework-labs"}), paused="it sends test data")
+
+    async def test_become_dead_letters_and_stop_nothing(
+        self,
+        handler: RawTopicHandler,
+        producer: FakeProducer,
+        event: MakeEvent,
+        ingest: Ingest,
+    ) -> None:
+        """However many there are, other publishers' records are handled; all can be replayed."""
+        paused = json.dumps(event()).encode()
+        other = json.dumps(event(source="/quiet")).encode()
+        await handler.handle([*[record(paused, n) for n in range(20)], record(other, 20)])
+        *letters, accepted = producer.records
+        assert accepted.topic == "data-access.events"
+        for outgoing in letters:
+            letter = DeadLetter.model_validate_json(outgoing.value)
+            assert (letter.error_class, letter.value) == (ErrorClass.PAUSED, paused)
+            assert letter.reason.endswith("it sends test data")
+        labels = {"publisher": "crm", "transport": "kafka", "error_class": "paused"}
+        name = "purposewatch_ingest_events_refused_total"
+        assert ingest.metric_set.registry.get_sample_value(name, labels) == 20
 
 
 @pytest.mark.parametrize(

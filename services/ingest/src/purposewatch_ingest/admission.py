@@ -5,7 +5,7 @@ request, or of one batch of records, under one set of rules and at one time.
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -157,7 +157,9 @@ class AdmissionBatch:
         """
         try:
             event = self._admission.submissions.decode(text)
-            publisher = publisher or self._publisher_of(event.source)
+            if publisher is None:
+                publisher = self._publisher_of(event.source)
+                _ensure_active(publisher)
             digested = self._check(event, publisher, suggest=suggest)
         except RefusedError as error:
             return RefusedEvent(publisher.name if publisher else UNREGISTERED, error)
@@ -219,9 +221,9 @@ class AdmissionBatch:
 
     def _check(self, event: DecodedSubmission, publisher: Publisher, *, suggest: bool) -> str:
         """Check what the contract alone can't tell; return the flow's part of the digested text."""
-        own = f"/{publisher.name}"
-        if event.source != own and not event.source.startswith(own + "/"):
-            detail = f"is not the publisher's own; make it `{own}` or a path below it"
+        if not publisher.may_use(event.source):
+            own = "`, `".join(publisher.own_sources)
+            detail = f"is not the publisher's own; make it `{own}` or a path below"
             raise RefusedError(ErrorClass.FORBIDDEN, FieldError("/source", detail))
         vocabulary = self._rules.vocabularies.get(event.flow.terms.controller)
         if vocabulary is None or event.flow.terms.controller not in publisher.controllers:
@@ -238,6 +240,8 @@ class AdmissionBatch:
             if event.time < _EARLIEST:
                 detail = "is before 1970; check the publisher's clock"
             raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))
+        if publisher.facts is not None:
+            _ensure_facts(event.flow.terms.facts, publisher.facts)
         return known.digested
 
     def _look_up_terms(
@@ -253,6 +257,21 @@ class AdmissionBatch:
         known = _KnownFlow(vocabulary, _digested(flow.terms))
         self._admission.flows.put(flow.text, known, cost=len(known.digested))
         return known
+
+
+def _ensure_active(publisher: Publisher) -> None:
+    """Refuse the records of a paused publisher; over HTTP its requests are refused before."""
+    if publisher.paused is not None:
+        detail = f"names a publisher that is paused: {publisher.paused}"
+        raise RefusedError(ErrorClass.PAUSED, FieldError("/source", detail))
+
+
+def _ensure_facts(stated: Iterable[str], allowed: Container[str]) -> None:
+    """Refuse facts that the publisher may not state; all of them are known to the vocabulary."""
+    detail = "is a fact that the publisher may not state; have it added to the register"
+    refused = [FieldError(f"/data/facts/{fact}", detail) for fact in stated if fact not in allowed]
+    if refused:
+        raise RefusedError(ErrorClass.FORBIDDEN, *refused[:MAX_ERRORS])
 
 
 def _refused_controller(

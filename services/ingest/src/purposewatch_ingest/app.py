@@ -23,8 +23,10 @@ from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestS
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
-from purposewatch_ingest.publishers import PublisherRegister, load_register
+from purposewatch_ingest.publishers import PublisherRegister
+from purposewatch_ingest.rate_limits import LimitReason
 from purposewatch_ingest.raw import RawTopicHandler
+from purposewatch_ingest.register_file import load_register
 from purposewatch_ingest.settings import IngestSettings, decode_key
 from purposewatch_policy import load_policies
 from purposewatch_runtime import metrics as m
@@ -162,7 +164,9 @@ def _watch_register(
 
     def show_publishers(loaded: PublisherRegister) -> None:
         metric_set.start_at_zero(m.INGEST_ACCEPTED, product(loaded.names, get_args(Transport)))
-        metric_set.start_at_zero(m.INGEST_REQUESTS_REFUSED, product(loaded.names, RefusalReason))
+        metric_set.start_at_zero(
+            m.INGEST_REQUESTS_REFUSED, product(loaded.names, [*RefusalReason, *LimitReason])
+        )
 
     register = FileReloader(
         settings.publishers_file,

@@ -1,32 +1,28 @@
-"""The register of publishers: who may publish, with which keys, for which controllers.
+"""The register of publishers: who may publish, how they prove who they are, and their rights.
 
 It holds only SHA-256 digests of the keys. A key is 256 random bits, so that a plain digest can't
 be turned back by guessing, and looking a digest up tells an attacker nothing about others.
 """
 
-import re
 import secrets
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from types import MappingProxyType
 
-from purposewatch_contract import PUBLISHER_PATTERN
-from purposewatch_policy import CONTROLLER_PATTERN, InvalidSourceError
-from purposewatch_policy.yaml_reader import (
-    Fields,
-    MappingNode,
-    ScalarNode,
-    SourceError,
-    as_mapping,
-    read_mapping,
-)
-
-_DIGEST = r"[0-9a-f]{64}"
 _KEY_BYTES = 32
 _MAX_KEY_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How many events a publisher may send over HTTP; `None` is without limit."""
+
+    events_per_second: int | None = None
+    burst: int = 0
+    """Events at once, after a pause."""
+    events_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,22 @@ class Publisher:
     name: str
     controllers: frozenset[str]
     """The controllers that it may publish events of."""
+    sources: tuple[str, ...] | None = None
+    """Its own sources that it may use, each with all paths below it; `None` for all its own."""
+    facts: frozenset[str] | None = None
+    """The facts that it may state; `None` for all."""
+    limits: RateLimits | None = None
+    paused: str | None = None
+    """Why nothing is accepted from it for now."""
+
+    @property
+    def own_sources(self) -> tuple[str, ...]:
+        """The sources that its events may have, each with all paths below it."""
+        return self.sources if self.sources is not None else (f"/{self.name}",)
+
+    def may_use(self, source: str) -> bool:
+        """Whether its events may have this source."""
+        return any(source == own or source.startswith(own + "/") for own in self.own_sources)
 
 
 class PublisherRegister:
@@ -65,66 +77,6 @@ class PublisherRegister:
     def owner_of(self, source: str) -> Publisher | None:
         """The publisher whose name a CloudEvents `source` begins with."""
         return self._by_name.get(source.split("/", 2)[1])
-
-
-def load_register(path: Path) -> PublisherRegister:
-    """Read the register's file. Raises `InvalidSourceError` with every fault of it."""
-    errors: list[SourceError] = []
-    root = read_mapping(path, errors)
-    entries = []
-    if root is not None:
-        fields = Fields(root, ("publishers",), "the register", errors)
-        publishers = fields.mapping("publishers", required=True)
-        holders: dict[str, str] = {}
-        for name, node in publishers.entries.items() if publishers else ():
-            at = publishers.key_at[name] if publishers else root.at
-            if not re.fullmatch(PUBLISHER_PATTERN, name):
-                errors.append(
-                    at.error(f"`{name}` is not a publisher's name; write one such as `crm`")
-                )
-            details = as_mapping(node, f"`{name}`", errors)
-            if details is not None:
-                entries.append(_read_publisher(name, details, holders, errors))
-    if errors:
-        raise InvalidSourceError(errors)
-    return PublisherRegister(entries)
-
-
-def _read_publisher(
-    name: str, node: MappingNode, holders: dict[str, str], errors: list[SourceError]
-) -> tuple[Publisher, list[str]]:
-    fields = Fields(node, ("key_sha256", "controllers"), "a publisher", errors)
-    digests = _matching(fields.names("key_sha256"), _DIGEST, _DIGEST_ADVICE, errors)
-    for digest in digests:
-        if holders.setdefault(digest, name) != name:
-            message = f"`{name}` and `{holders[digest]}` have a key in common; give each its own"
-            errors.append(fields.location("key_sha256").error(message))
-    controllers = _matching(
-        fields.names("controllers", required=True),
-        CONTROLLER_PATTERN,
-        "is not a controller's name; write one such as `wework-labs`",
-        errors,
-    )
-    return Publisher(name, frozenset(controllers)), digests
-
-
-_DIGEST_ADVICE = (
-    "is not a SHA-256 digest in hex; `python -m purposewatch_ingest.publishers new-key` makes a "
-    "key and its digest"
-)
-
-
-def _matching(
-    nodes: tuple[ScalarNode, ...] | None, pattern: str, advice: str, errors: list[SourceError]
-) -> list[str]:
-    """The texts; a faulty one is reported without being shown, it may be a key in clear."""
-    texts = []
-    for node in nodes or ():
-        if re.fullmatch(pattern, node.text):
-            texts.append(node.text)
-        else:
-            errors.append(node.at.error(f"an item {advice}"))
-    return texts
 
 
 def main(arguments: list[str]) -> int:

@@ -60,7 +60,7 @@ class RawTopicHandler:
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],
-            [isinstance(result, RefusedEvent) for result in results],
+            [_is_bad(result) for result in results],
         )
         if stop is not None:
             raise StopConsumingError(stop)
@@ -125,6 +125,11 @@ def admit_record(record: Record, batch: AdmissionBatch) -> AdmittedEvent | Refus
     except Exception as error:  # noqa: BLE001 - dead-letter the record, whatever the defect
         detail = f"ingest failed on this record ({type(error).__name__}); report it as a defect"
         return RefusedEvent(UNREGISTERED, RefusedError(ErrorClass.INTERNAL, FieldError("", detail)))
+
+
+def _is_bad(result: AdmittedEvent | RefusedEvent) -> bool:
+    """Whether something is wrong with the record itself, which counts towards the limit."""
+    return isinstance(result, RefusedEvent) and result.error.error_class is not ErrorClass.PAUSED
 
 
 def _dead_letter(record: Record, error: RefusedError, now: datetime) -> DeadLetter:

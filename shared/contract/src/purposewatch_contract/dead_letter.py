@@ -24,6 +24,8 @@ class ErrorClass(StrEnum):
     UNKNOWN_CONTROLLER = "unknown_controller"
     UNKNOWN_PUBLISHER = "unknown_publisher"
     FORBIDDEN = "forbidden"
+    PAUSED = "paused"
+    """Its publisher was paused; it can be replayed once that is over."""
     IMPLAUSIBLE_TIME = "implausible_time"
     TOO_LARGE = "too_large"
     INTERNAL = "internal"

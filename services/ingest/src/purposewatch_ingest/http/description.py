@@ -6,6 +6,7 @@ of binary mode and all refusals are described here.
 
 import copy
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
@@ -43,19 +44,39 @@ _DETAILS = {
     ProblemKind.UNSUPPORTED_MEDIA_TYPE: f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with "
     "`ce-` headers",
     ProblemKind.INVALID_EVENT: "the event was refused: /data/role is missing; add it",
+    ProblemKind.RATE_LIMITED: "the publisher has sent as many events as its rate allows; keep the "
+    "events and send them again later",
+    ProblemKind.QUOTA_EXCEEDED: "the publisher has sent as many events today as its quota allows; "
+    "keep the events and send them again later",
+    ProblemKind.PAUSED: "the publisher is paused: it sends test data; keep the events and send "
+    "them again later",
     ProblemKind.INTERNAL: "nothing was accepted for certain; send the same events again, with the "
     "same ids",
     ProblemKind.BUSY: "ingest handles as many requests as it can; send the same events again later",
     ProblemKind.KAFKA_UNAVAILABLE: "Kafka did not acknowledge the events; send them again with the "
     "same ids",
 }
+_RETRY_AFTER = {
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "Seconds to wait.",
+}
+_LIMIT_HEADERS: Mapping[str, Any] = {
+    "RateLimit-Policy": {
+        "schema": {"type": "string"},
+        "description": "The publisher's limits, if it has any: events (`q`) in seconds (`w`).",
+        "example": '"rate";q=1000;qu="events";w=10, "day";q=1000000;qu="events";w=86400',
+    },
+    "RateLimit": {
+        "schema": {"type": "string"},
+        "description": "What is left of them (`r`), and in how many seconds all is (`t`).",
+        "example": '"rate";r=899;t=2, "day";r=412731;t=31337',
+    },
+}
 _HEADERS: Mapping[int, tuple[str, dict[str, Any]]] = {
     401: ("WWW-Authenticate", {"schema": {"type": "string"}}),
     405: ("Allow", {"schema": {"type": "string"}, "description": "The methods that there are."}),
-    503: (
-        "Retry-After",
-        {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds to wait."},
-    ),
+    429: ("Retry-After", _RETRY_AFTER),
+    503: ("Retry-After", _RETRY_AFTER),
 }
 _MISSING = FieldProblem(
     index=0,
@@ -82,7 +103,8 @@ ACCEPTED: Mapping[str, Any] = {
         "Preference-Applied": {
             "schema": {"type": "string"},
             "description": "`handling=lenient` if that was preferred.",
-        }
+        },
+        **_LIMIT_HEADERS,
     },
     "content": {
         "application/json": {
@@ -132,6 +154,8 @@ def _response(status: int, kinds: Sequence[ProblemKind]) -> dict[str, Any]:
     if status in _HEADERS:
         name, header = _HEADERS[status]
         response["headers"] = {name: {"required": True, **header}}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        response["headers"].update(_LIMIT_HEADERS)
     return response
 
 

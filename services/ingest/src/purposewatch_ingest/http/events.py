@@ -38,6 +38,7 @@ from purposewatch_ingest.http.problems import (
     answering_defects,
     refusal_problem,
 )
+from purposewatch_ingest.http.publisher_limiter import PublisherLimiter
 from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
 from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
 from purposewatch_ingest.ingest import Ingest
@@ -93,6 +94,7 @@ class EventsEndpoint:
         self._shares = shares
         self._bodies = RequestBodies(limits, shares)
         self._hints = HintFinder(ingest, shares)
+        self._limiter = PublisherLimiter(ingest)
 
     @property
     def max_batch_events(self) -> int:
@@ -103,6 +105,7 @@ class EventsEndpoint:
     async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
         publisher = await self._authenticator.publisher_of(request)
+        self._limiter.ensure_allowed(publisher)
         mode = content_mode(request.headers.get("content-type", ""))
         binary = mode is ContentMode.BINARY
         if mode is None or (binary and "ce-specversion" not in request.headers):
@@ -110,7 +113,7 @@ class EventsEndpoint:
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
         async with self._bodies.receive(request, publisher.name) as body:
             result = await self._admit(request, mode, body, publisher)
-            await self._publish(result.admitted)
+            await self._publish(result.admitted, publisher)
             accepted = len(result.admitted)
             self._ingest.count_accepted([publisher.name] * accepted, "http")
             hints = await self._hints.find(result.admitted, result.refused, publisher.name)
@@ -120,7 +123,8 @@ class EventsEndpoint:
             answer = partial_success(accepted, result.refused)
         if hints:
             answer["hints"] = [hint.model_dump() for hint in hints]
-        return JSONResponse(answer, status_code=202, headers=APPLIED if lenient else None)
+        headers = {**self._limiter.headers(publisher), **(APPLIED if lenient else {})}
+        return JSONResponse(answer, status_code=202, headers=headers)
 
     async def _admit(
         self, request: Request, mode: ContentMode, body: bytes, publisher: Publisher
@@ -139,6 +143,7 @@ class EventsEndpoint:
             most = self._limits.max_batch_events
             detail = f"the batch has {len(texts)} events; send at most {most} in one request"
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
+        self._limiter.charge(publisher, len(texts))
         traceparent = traceparent_of(request.headers.items())
         results = await self._admit_in_slices(texts, traceparent, publisher)
         refused = {
@@ -175,7 +180,7 @@ class EventsEndpoint:
                 results[index] = admit(texts[index], suggest=True)
         return results
 
-    async def _publish(self, admitted: list[AdmittedEvent]) -> None:
+    async def _publish(self, admitted: list[AdmittedEvent], publisher: Publisher) -> None:
         try:
             async with asyncio.timeout(self._limits.acknowledge_timeout_seconds):
                 # a few events each from many requests share a batch; many from one make their own
@@ -186,6 +191,7 @@ class EventsEndpoint:
                 )
         except Exception as error:  # noqa: BLE001 - whatever it is, the events are not acknowledged
             # Some of the events may have arrived; sending the same ids again is harmless.
+            self._limiter.give_back(publisher, len(admitted))
             _log.warning(
                 "events not acknowledged", events=len(admitted), error=type(error).__name__
             )

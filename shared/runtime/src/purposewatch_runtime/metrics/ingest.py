@@ -33,7 +33,8 @@ INGEST_REQUESTS = GaugeSpec(
 INGEST_REQUESTS_REFUSED = CounterSpec(
     "purposewatch_ingest_requests_refused",
     "Requests answered 503 because their publisher was over its share (`queue_full`, `share`) or "
-    "ingest was full (`capacity`).",
+    "ingest was full (`capacity`), or 429 because the publisher has reached its rate (`rate`) or "
+    "quota (`quota`) or is paused (`paused`).",
     ("ingest",),
     ("publisher", "reason"),
     unit="count",
