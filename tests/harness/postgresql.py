@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,8 +44,9 @@ class PostgreSQL:
     PostgreSQL refuses to run as root, so root starts it as another user.
     """
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, settings: Mapping[str, str] | None = None) -> None:
         self._programs = programs
+        self._settings = settings or {}
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-postgresql-"))
         self._user: str | None = None
         if os.geteuid() == 0:
@@ -91,6 +93,7 @@ class PostgreSQL:
                     str(self._programs / "postgres"),
                     *("-D", "data", "-h", "127.0.0.1", "-p", str(self.port)),
                     *("-k", str(self._directory)),
+                    *(f"-c{name}={value}" for name, value in self._settings.items()),
                 ],
                 cwd=self._directory,
                 user=self._user,
@@ -149,6 +152,14 @@ def _unprivileged_user() -> str:
 
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in _UNPRIVILEGED if name in known)
+
+
+def require_pgaudit() -> Path:
+    """The programs' directory of a PostgreSQL with pgaudit; without one skip or fail, likewise."""
+    programs = require_postgresql()
+    if not (programs.parent / "lib" / "pgaudit.so").exists():
+        skip_without("pgaudit is not installed", "PURPOSEWATCH_REQUIRE_PGAUDIT")
+    return programs
 
 
 def require_postgresql() -> Path:

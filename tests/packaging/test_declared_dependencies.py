@@ -29,7 +29,11 @@ _NAMED_OTHERWISE = {
 SHARED = {"purposewatch_policy", "purposewatch_contract", "purposewatch_runtime"}
 
 
+_LATER = {"compression"}
+"""Modules of the standard library of later Pythons; earlier ones take a backport."""
+
 _NAMESPACES = {
+    "backports.zstd": "backports-zstd",
     "google.protobuf": "protobuf",
     "google.rpc": "googleapis-common-protos",
     "opentelemetry.proto": "opentelemetry-proto",
@@ -52,8 +56,9 @@ def imported(directory: Path) -> set[str]:
             if isinstance(node, ast.Import):
                 names |= {importable(alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names.add(importable(node.module))
-    return names - sys.stdlib_module_names
+                module = f"{node.module}.{node.names[0].name}"
+                names.add(importable(module))
+    return names - sys.stdlib_module_names - _LATER
 
 
 def normalised(name: str) -> str:

@@ -12,6 +12,8 @@ from purposewatch_client import SettingsError
 from purposewatch_connect.mapping import lint_mapping, load_mapping
 from purposewatch_connect.otlp.app import build_app as build_otlp
 from purposewatch_connect.otlp.settings import OtlpSettings
+from purposewatch_connect.pgaudit.app import build_app as build_pgaudit
+from purposewatch_connect.pgaudit.settings import PgauditSettings
 from purposewatch_connect.settings import ConnectSettings
 from purposewatch_policy import InvalidSourceError
 from purposewatch_policy.vocabulary import load_vocabularies
@@ -90,6 +92,21 @@ def otlp(mapping: MappingOption = None) -> None:
         lambda: build_otlp(settings),
         host=settings.connect_otlp_http_host,
         port=settings.connect_otlp_http_port,
+    )
+
+
+@app.command(epilog="Example: purposewatch-connect pgaudit --mapping mapping.yaml")
+def pgaudit(mapping: MappingOption = None) -> None:
+    """Follow the log of a PostgreSQL server that has pgaudit.
+
+    Everything else is read from the environment: see docs/settings.md.
+    """
+    settings = _load(PgauditSettings, mapping)
+    _serve(
+        settings,
+        lambda: build_pgaudit(settings),
+        host=settings.connect_pgaudit_http_host,
+        port=settings.connect_pgaudit_http_port,
     )
 
 

@@ -1,0 +1,1 @@
+"""PostgreSQL with pgaudit: lines of its log become data-access events."""

@@ -1,0 +1,73 @@
+"""Separates a statement from the values in it, so that equal statements are analysed once.
+
+INVARIANT: a template holds no literal of the statement.
+"""
+
+import re
+from dataclasses import dataclass
+
+_TOKENS = re.compile(
+    r"""
+      (?P<skip> --[^\n]* | /\*.*?\*/ | \s+ )
+    | (?P<identifier> "(?:[^"]|"")*" )
+    | (?P<dollar> \$(?P<tag>[A-Za-z_]\w*|)\$ (?P<body>.*?) \$(?P=tag)\$ )
+    | (?P<escaped> [eE]'(?:[^'\\]|\\.|'')*' )
+    | (?P<string> (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*' )
+    | (?P<parameter> \$\d+ )
+    | (?P<word> [^\W\d][\w$]* )
+    | (?P<number> (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)? )
+    | (?P<operator> :: | := | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_TYPES = frozenset({"date", "time", "timestamp", "timestamptz", "timetz", "interval"})
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A statement with `:l1` for its first literal and `:p1` for its parameter `$1`."""
+
+    text: str
+    literals: tuple[str, ...]
+
+    def value_of(self, slot: str, parameters: tuple[str | None, ...]) -> str | None:
+        """Return the value of a slot such as `l1` or `p1`; `None` if it is null or unknown."""
+        values = self.literals if slot[0] == "l" else parameters
+        number = int(slot[1:])
+        return values[number - 1] if 0 < number <= len(values) else None
+
+
+def template_of(statement: str) -> Template:
+    """Return the template of a statement in PostgreSQL's grammar."""
+    parts: list[str] = []
+    literals: list[str] = []
+    before = ""
+    for token in _TOKENS.finditer(statement):
+        kind, text = token.lastgroup or "", token.group()
+        if kind in ("tag", "body"):  # groups within a dollar-quoted text
+            kind = "dollar"
+        if kind == "skip":
+            parts.append(" ")
+            continue
+        if kind == "parameter":
+            parts.append(f":p{text[1:]}")
+        elif kind in ("dollar", "escaped", "string", "number"):
+            if before in _TYPES and kind != "number":
+                parts.append("'1'")  # what a date or an interval says identifies nobody
+            else:
+                literals.append(_value(kind, text, token))
+                parts.append(f":l{len(literals)}")
+        else:
+            parts.append(text)
+        before = text.lower() if kind == "word" else ""
+    return Template("".join(parts).strip(), tuple(literals))
+
+
+def _value(kind: str, text: str, token: re.Match[str]) -> str:
+    if kind == "dollar":
+        return token["body"]
+    if kind == "number":
+        return text
+    body = text[text.index("'") + 1 : -1].replace("''", "'")
+    return _ESCAPE.sub(r"\1", body) if kind == "escaped" else body
