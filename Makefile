@@ -24,6 +24,9 @@ CHAOS_OPTIONS := $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECOND
 RELEASED = $(shell cat VERSION)
 LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD)
 
+# What is imported hundreds of times is compiled once, also where the environment forbids it.
+unexport PYTHONDONTWRITEBYTECODE
+
 # On a terminal pip shows each package and its progress bar; elsewhere there is one line a step.
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 

@@ -1,9 +1,12 @@
 """Runs tiers of tests, each in a pytest of its own, and sums up: `python -m tests [TIER ...]`.
 
-Whatever a tier starts (services, brokers, databases) ends with its pytest. Every tier runs even if
-one before it failed; the exit status is 1 if any failed. Options after `--` go to each pytest.
+The sum says how long each tier took and how busy the machine's processors were: a tier that leaves
+them idle waits for something. Whatever a tier starts (services, brokers, databases) ends with its
+pytest. Every tier runs even if one before it failed; the exit status is 1 if any failed. Options
+after `--` go to each pytest.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,10 +25,11 @@ _TIERS: dict[str, tuple[str, ...]] = {
     "integration": _TWO_PROCESSES,
     "deploy": (),
     "e2e": (),
-    "chaos": (),
+    "chaos": _TWO_PROCESSES,
 }
 """Options of pytest for each tier, in the order in which they run."""
 _NO_TESTS_SELECTED = 5
+_STAT = Path("/proc/stat")
 
 
 def main(arguments: list[str]) -> int:
@@ -38,17 +42,19 @@ def main(arguments: list[str]) -> int:
     total: Counter[str] = Counter()
     failed = False
     begun = time.monotonic()
+    at_first = _processors()
     for tier in tiers:
         print(f"\n{tier}", flush=True)
-        started = time.monotonic()
+        started, before = time.monotonic(), _processors()
         status, outcomes = _run(tier, options)
         failed |= status not in {0, _NO_TESTS_SELECTED}
         total += outcomes
         lines.append(
-            f"{tier:12} {_clock(started)}  {_in_words(outcomes)}"
+            f"{tier:12} {_clock(started)}  {_busy(before)}  {_in_words(outcomes)}"
             + (f"  exit status {status}" if status else "")
         )
-    print("\ntime per tier", *lines, f"{'all':12} {_clock(begun)}  {_in_words(total)}", sep="\n")
+    lines.append(f"{'all':12} {_clock(begun)}  {_busy(at_first)}  {_in_words(total)}")
+    print(f"\ntime per tier, and how busy {os.cpu_count()} processors were", *lines, sep="\n")
     return int(failed)
 
 
@@ -73,6 +79,20 @@ def _outcomes(report: Path) -> Counter[str]:
         outcomes["skipped"] += numbers["skipped"]
         outcomes["passed"] += int(suite.get("tests", 0)) - sum(numbers.values())
     return outcomes
+
+
+def _processors() -> tuple[int, int]:
+    """How long the machine's processors have worked, and how long they have been there."""
+    if not _STAT.exists():
+        return 0, 0
+    times = [int(each) for each in _STAT.read_text().splitlines()[0].split()[1:9]]
+    idle = times[3] + times[4]  # the second: idle while a disk is waited for
+    return sum(times) - idle, sum(times)
+
+
+def _busy(before: tuple[int, int]) -> str:
+    worked, there = (now - then for now, then in zip(_processors(), before, strict=True))
+    return f"{worked / there:4.0%} busy" if there else " ?   busy"
 
 
 def _clock(since: float) -> str:

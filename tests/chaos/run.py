@@ -46,8 +46,6 @@ PLANTS = {
 _SETTLE_SECONDS = 180.0
 _FINISH_SECONDS = 90.0
 _LOOK_SECONDS = 1.0
-_STATEMENT_SECONDS = 15.0
-"""For one more comparison of the ledger with Kafka. A failed one takes five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,8 @@ class Options:
     quiet_seconds: float = 30.0
     """How long nothing may move, after the end, before what is missing counts as lost. Longer
     than the longest pause between two attempts of a service."""
+    statement_seconds: float = 15.0
+    """For one more comparison of the ledger with Kafka. A failed one takes five seconds."""
 
 
 @dataclass(slots=True)
@@ -233,7 +233,8 @@ class _Run:
         names = self._world.setting.reporters
         urls = [f"{self._world.services[name].base_url}/api/v1/ledger" for name in names]
         async with httpx.AsyncClient(timeout=10) as client:
-            statements = [_statement_after(settled, client, url) for url in urls]
+            give_up = time.monotonic() + self._options.statement_seconds
+            statements = [_statement_after(settled, client, url, give_up) for url in urls]
             for name, said in zip(names, await asyncio.gather(*statements), strict=True):
                 if said != "True":
                     self._result.differences.note("the ledger is not reconciled", f"{name}: {said}")
@@ -271,12 +272,13 @@ def _versions(audited: Audited) -> str:
     return f"decided: {counted}"
 
 
-async def _statement_after(moment: datetime, client: httpx.AsyncClient, url: str) -> str:
+async def _statement_after(
+    moment: datetime, client: httpx.AsyncClient, url: str, give_up: float
+) -> str:
     """Whether a reporter finds the ledger reconciled by a comparison made after that moment.
 
-    `None` if it is still undecided, or has made no comparison, at the timeout.
+    `None` if it is still undecided, or has made no comparison, when it is time to give up.
     """
-    give_up = time.monotonic() + _STATEMENT_SECONDS
     while True:
         try:
             ledger = (await client.get(url)).json()

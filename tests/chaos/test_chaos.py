@@ -44,7 +44,14 @@ async def test_nothing_is_lost_and_nothing_counted_twice() -> None:
 )
 async def test_a_planted_fault_is_found(plant: str, seconds: float, guarantee: str) -> None:
     """A service that violates a guarantee fails the run, and the report names the guarantee."""
-    options = Options(seed=_SEED, seconds=seconds, scenario="kills", plant=plant, quiet_seconds=8)
+    options = Options(
+        seed=_SEED,
+        seconds=seconds,
+        scenario="kills",
+        plant=plant,
+        quiet_seconds=8,
+        statement_seconds=1,
+    )
 
     result = await _run(options)
     shutil.rmtree(result.kept or "nowhere", ignore_errors=True)

@@ -54,7 +54,8 @@ class PostgreSQL:
             shutil.chown(self._directory, self._user)
         self.port = take_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "--auth=trust", "--username=purposewatch", "--encoding=UTF8", "data")
+        who = ("--auth=trust", "--username=purposewatch")
+        self._run("initdb", "--no-sync", *who, "--encoding=UTF8", "data")
 
     def __enter__(self) -> Self:
         return self

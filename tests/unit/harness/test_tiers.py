@@ -11,7 +11,7 @@ from tests import __main__ as tiers
 def test_every_tier_runs_and_a_failure_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A tier that fails holds up none of the others; the closing lines name it."""
+    """A tier that fails holds up none of the others; the closing lines name it and the load."""
     asked: list[tuple[str, list[str]]] = []
 
     def run(tier: str, options: list[str]) -> tuple[int, Counter[str]]:
@@ -19,15 +19,17 @@ def test_every_tier_runs_and_a_failure_is_the_exit_status(
         failed = int(tier == "unit")
         return failed, Counter(passed=7, failed=failed)
 
+    processors = iter([(0, 0), (0, 0), (75, 100), (75, 100), (85, 200), (85, 200)])
     monkeypatch.setattr(tiers, "_run", run)
+    monkeypatch.setattr(tiers, "_processors", lambda: next(processors, (0, 0)))
 
     assert tiers.main(["unit", "cases", "--", "-k", "words"]) == 1
     assert asked == [("unit", ["-k", "words"]), ("cases", ["-k", "words"])]
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[-3:] == [
-        "unit 0:00 1 failed, 7 passed exit status 1",
-        "cases 0:00 7 passed",
-        "all 0:00 1 failed, 14 passed",
+        "unit 0:00 75% busy 1 failed, 7 passed exit status 1",
+        "cases 0:00 10% busy 7 passed",
+        "all 0:00 42% busy 1 failed, 14 passed",
     ]
     assert tiers.main(["cases"]) == 0
 
