@@ -50,8 +50,11 @@ class SuiteReport:
             verdict = (row.kind or row.outcome).ljust(width)
             lines.append(f"{verdict}  {described(row.flow)}  ({counts}{reasons})")
         outcomes = Counter(row.outcome for row in rows)
-        parts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
-        return [*lines, f"{_number(len(rows), 'distinct flow')}: {parts}"]
+        parts = [
+            _number(number, outcome) if outcome == "violation" else f"{number} {outcome}"
+            for outcome, number in sorted(outcomes.items())
+        ]
+        return [*lines, f"{_number(len(rows), 'distinct flow')}: {', '.join(parts)}"]
 
     def write(self, path: Path) -> None:
         """Write the same as JSON."""

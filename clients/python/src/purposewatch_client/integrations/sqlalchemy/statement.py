@@ -114,22 +114,23 @@ def _inserted(access: Access, statement: Insert, compiled: Any, tags: Tags) -> A
     )
 
 
-def _written(statement: Any, compiled: Any) -> Iterator[str]:
-    """Yield the keys of the columns that INSERT or UPDATE sets."""
-    known = statement.table.columns
-    for column in statement._values or ():  # noqa: SLF001 - see the module
-        yield getattr(column, "key", column)
-    for several in statement._multi_values or ():  # noqa: SLF001
-        for row in several:
-            for column in row:
-                yield getattr(column, "key", column)
-    for name in getattr(statement, "_select_names", None) or ():
-        yield name
-    for name in compiled.column_keys or ():
-        if name in known:
-            yield name
-    for column in (*compiled.insert_prefetch, *compiled.update_prefetch):
-        yield column.key
+def _written(statement: Any, compiled: Any) -> list[str]:
+    """Return the keys of the columns that INSERT or UPDATE sets, in the order of the table."""
+    set_columns = [
+        *(statement._values or ()),  # noqa: SLF001 - see the module
+        *(column for row in _rows(statement) for column in row),
+        *(getattr(statement, "_select_names", None) or ()),
+        *(compiled.column_keys or ()),
+        *compiled.insert_prefetch,
+        *compiled.update_prefetch,
+    ]
+    keys = {getattr(each, "key", each) for each in set_columns}
+    return [column.key for column in statement.table.columns if column.key in keys]
+
+
+def _rows(statement: Any) -> Iterator[Mapping[Any, Any]]:
+    for several in statement._multi_values or ():  # noqa: SLF001 - see the module
+        yield from several
 
 
 def _selected(statement: Any) -> Iterator[Any]:
