@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test coverage lint format unit cases integration e2e chaos packaging \
+.PHONY: help install install-dev demo example test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
@@ -44,6 +44,9 @@ install-dev: $(VENV)/dev.stamp  ## Create the environment for development and te
 
 demo: install  ## Run everything on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
 	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
+
+example: install  ## Run the example service with the pipeline behind it; ONCE=1 ends after the verdicts
+	@$(BIN)/python examples/members_portal/run.py $(if $(ONCE),--once)
 
 test: lint docs-site  ## Everything: lint, site, and each tier of tests, with the time that it took
 	$(BIN)/python -m tests
