@@ -52,6 +52,22 @@ def make_event(number: int = 0, **data: Any) -> dict[str, Any]:
     }
 
 
+POLICY = """
+controller: wework-labs
+version: "1"
+in_force_from: 2026-01-01T00:00:00Z
+sections: {members: {en: Members}}
+statements:
+  - id: members.service
+    clause: members.1
+    effect: permit
+    roles: [member]
+    data_categories: [user]
+    operations: [use]
+    purposes: [service]
+"""
+
+
 def register(*keys: str) -> str:
     """A register of publishers with one publisher."""
     digests = ", ".join(sha256(key.encode()).hexdigest() for key in keys)
@@ -60,11 +76,11 @@ def register(*keys: str) -> str:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A directory with a register and a small vocabulary."""
+    """A directory with a register, a small vocabulary and a policy."""
     (tmp_path / "publishers.yaml").write_text(register(KEY))
     home = tmp_path / "policies" / "wework-labs"
     home.mkdir(parents=True)
-    (home / "policy.yaml").write_text("{}")
+    (home / "policy.yaml").write_text(POLICY)
     (home / "vocabulary.yaml").write_text(
         "roles: {member: }\noperations: {use: }\npurposes: {service: }\ndata_categories: {user: }\n"
     )
