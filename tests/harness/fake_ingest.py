@@ -116,7 +116,8 @@ class FakeIngest:
         reply = self.answer(events)
         time.sleep(reply.delay)
         if reply.status == 202:
-            self.accepted += events
+            refused = {error["index"] for error in (reply.body or {}).get("errors", ())}
+            self.accepted += [each for at, each in enumerate(events) if at not in refused]
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         request.send_response(reply.status)
         for name, value in reply.headers.items():

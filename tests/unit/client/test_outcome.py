@@ -17,7 +17,7 @@ from purposewatch_client.sender.outcome import (
     Uncompressed,
     interpret,
 )
-from tests.harness.fake_ingest import problem
+from tests.harness.fake_ingest import Reply, problem
 
 
 def outcome(reply: Any, *, events: int = 3, compressed: bool = False) -> Outcome:
@@ -30,6 +30,24 @@ def outcome(reply: Any, *, events: int = 3, compressed: bool = False) -> Outcome
 def test_accepted() -> None:
     """Any 2xx."""
     assert interpret(Answer(202), events=1, compressed=True) == Accepted()
+
+
+def test_accepted_in_part() -> None:
+    """With the class of each error, and hints, each once."""
+    body = {
+        "accepted": 2,
+        "refused": 1,
+        "errors": [
+            {"index": 1, "field": "/data/role", "detail": "no", "error_class": "unknown_term"},
+            {"index": 1, "field": "/time", "detail": "no", "error_class": "implausible_time"},
+        ],
+        "hints": [
+            {"index": index, "field": "/data/source", "detail": "add it"} for index in (0, 2)
+        ],
+    }
+    assert outcome(Reply(202, {}, body)) == Accepted(
+        {1: Fault("unknown_term", ("/data/role no", "/time no"))}, ("/data/source add it",)
+    )
 
 
 def test_named_events_are_refused_with_their_advice() -> None:

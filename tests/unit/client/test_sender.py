@@ -168,6 +168,34 @@ def test_an_ingest_that_takes_no_compression(ingest: FakeIngest, make_client: Ma
     assert sum("content-encoding" in each for each in ingest.requests) == 1
 
 
+def test_an_ingest_that_accepts_a_batch_in_part(
+    ingest: FakeIngest,
+    make_client: MakeClient,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Needs one request, and its hints are passed on once."""
+
+    def answer(events: list[dict[str, Any]]) -> Reply:
+        assert ingest.requests[-1]["prefer"] == "handling=lenient"
+        error = {"field": "/data/role", "detail": "is unknown", "error_class": "unknown_term"}
+        hint = {"index": 1, "field": "/data/location", "detail": "add it"}
+        wrong = [at for at, event in enumerate(events) if event["data"]["subject_id"] == "3"]
+        return Reply(body={"errors": [{"index": at, **error} for at in wrong], "hints": [hint]})
+
+    ingest.answer = answer
+    client = make_client(batch_max_events=5)
+    with caplog.at_level(logging.INFO):
+        for number in range(10):
+            record(client, number)
+        assert client.flush(5)
+    assert ingest.subjects == {str(number): 1 for number in range(10) if number != 3}
+    assert client.stats().refused == {"unknown_term": 1}
+    assert client.stats().sent == 9
+    assert '"subject_id":"3"' in (tmp_path / "spool" / "refused.jsonl").read_text("utf-8")
+    assert caplog.messages.count("ingest advises: /data/location add it") == 1
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [

@@ -1,5 +1,6 @@
 """The client: events in, into a sink that delivers them."""
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any, Self, Unpack
 
 from purposewatch_client.access import Access
 from purposewatch_client.context import current_defaults
+from purposewatch_client.decisions import decide
 from purposewatch_client.errors import EventError, NotRecordedError
 from purposewatch_client.event import EventEncoder
 from purposewatch_client.fields import AccessFields, EventFields
@@ -45,9 +47,7 @@ class Client:
     def record_fields(self, fields: Mapping[str, Any]) -> str | None:
         """As `record`, with the fields in a mapping."""
         try:
-            event_id, event = self._encoder.encode(
-                {**self._defaults, **current_defaults(), **fields}
-            )
+            event_id, event = self._encode(fields)
         except EventError as error:
             self._invalid += 1
             if self.settings.on_error == "raise":
@@ -66,6 +66,23 @@ class Client:
         """An access with this client; see `Access`."""
         return Access(self.record_fields, fields)
 
+    def event(self, **fields: Unpack[EventFields]) -> dict[str, Any]:
+        """The event that `record` would record, as a CloudEvent. Raises `EventError`."""
+        event: dict[str, Any] = json.loads(self._encode(fields)[1])
+        return event
+
+    def decide(
+        self, *events: Mapping[str, Any], language: str = "en", timeout: float = 10.0
+    ) -> list[dict[str, Any]]:
+        """Ask ingest what verdicts these events would get; nothing is published or recorded.
+
+        Events are made with `event`; one without a `subject_id` is taken as well. There is one
+        decision for each, with `outcome`, `kind`, and the reasons for each category: see the page
+        on publishing events. Raises `DecisionError`, also if ingest does not answer in time: this
+        call waits for the network, so it does not belong in front of every access.
+        """
+        return decide(self.settings, events, language=language, timeout=timeout)
+
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything that this process recorded is delivered; whether it is."""
         return self.sink.flush(timeout)
@@ -83,6 +100,9 @@ class Client:
         return assess(
             self.stats(), max_age_seconds=max_age_seconds, max_bytes=self.settings.spool_max_bytes
         )
+
+    def _encode(self, fields: Mapping[str, Any]) -> tuple[str, bytes]:
+        return self._encoder.encode({**self._defaults, **current_defaults(), **fields})
 
     def _log_invalid(self, error: EventError) -> None:
         """One line a minute for each fault, since a wrong call is made again and again."""

@@ -31,7 +31,6 @@ class EventEncoder:
     """Turns fields into an encoded event. May be used by several threads at once."""
 
     def __init__(self, source: str) -> None:
-        form.check_source(source)
         self._source = source
         self._new_id = IdGenerator()
         self._flows: dict[object, tuple[str, str]] = {}

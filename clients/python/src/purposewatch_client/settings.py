@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit
 
-from purposewatch_client.errors import SettingsError
+from purposewatch_client.errors import EventError, SettingsError
+from purposewatch_client.form import check_source
 
 __all__ = [
     "ClientSettings",
@@ -78,6 +79,12 @@ class ClientSettings:
             _require(getattr(self, name) > 0, name, "more than 0")
         for name in _NOT_NEGATIVE:
             _require(getattr(self, name) >= 0, name, "0 or more")
+        try:
+            check_source(self.source)
+        except EventError as error:
+            raise SettingsError(str(error)) from None
+        room = self.segment_bytes <= self.spool_max_bytes // 2
+        _require(room, "segment_bytes", "at most half of `spool_max_bytes`")
         url = urlsplit(self.ingest_url)
         rule = "an address such as `https://ingest.example`, without a query"
         usable = url.scheme in {"http", "https"} and url.hostname and not url.query

@@ -3,7 +3,7 @@
 import gzip
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from purposewatch_client.log_limiter import LogLimiter
@@ -71,9 +71,11 @@ class Delivery:
         while batch.parts:
             events = batch.parts[-1]
             match self._post(events, timeout):
-                case Accepted():
-                    self.counts.sent += len(events)
+                case Accepted(faults, hints):
+                    self.counts.sent += len(events) - len(faults)
                     batch.parts.pop()
+                    self._refuse(events, faults)
+                    self._pass_on(hints)
                 case Uncompressed():
                     _log.info("ingest accepts no compressed requests; sending uncompressed")
                     self._compress = False
@@ -98,7 +100,7 @@ class Delivery:
 
     def _post(self, events: list[bytes], timeout: float | None) -> Outcome:
         body = b"[" + b",".join(events) + b"]"
-        headers = {"Content-Type": _BATCHED}
+        headers = {"Content-Type": _BATCHED, "Prefer": "handling=lenient"}
         compressed = self._compress and len(body) >= _MIN_COMPRESSED
         if compressed:
             body = gzip.compress(body, _COMPRESSION_LEVEL, mtime=0)
@@ -109,7 +111,14 @@ class Delivery:
             return Retry("unavailable", str(error))
         return interpret(answer, events=len(events), compressed=compressed)
 
+    def _pass_on(self, hints: Iterable[str]) -> None:
+        for hint in hints:
+            if self._limiter.admit(hint, self._clock()) is not None:
+                _log.info("ingest advises: %s", hint)
+
     def _refuse(self, events: list[bytes], faults: Mapping[int, Fault]) -> None:
+        if not faults:
+            return
         for index, fault in faults.items():
             self.counts.refused[fault.reason] = self.counts.refused.get(fault.reason, 0) + 1
             try:

@@ -18,7 +18,7 @@ __all__ = [
     "interpret",
 ]
 
-_LABEL = re.compile(r"[a-z][a-z-]{0,39}")
+_LABEL = re.compile(r"[a-z][a-z_-]{0,39}")
 _TYPE_PREFIX = "urn:purposewatch:problem:"
 _MAX_ADVICE = 16
 _MAX_ERRORS = 100
@@ -41,14 +41,19 @@ class Fault:
     """Why one event is refused."""
 
     reason: str
-    """The problem's name, such as `invalid-event`."""
+    """Ingest's class of the error, such as `unknown_term`, or else the problem's name."""
     advice: tuple[str, ...]
     """Ingest's own: each a field and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Every event of the request is acknowledged."""
+    """The events are acknowledged, except those that have faults."""
+
+    faults: Mapping[int, Fault] = field(default_factory=dict)
+    """By the event's index."""
+    hints: tuple[str, ...] = ()
+    """What ingest advises about events that it accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,9 @@ Outcome = Accepted | Refused | Halve | Uncompressed | Retry
 def interpret(answer: Answer, *, events: int, compressed: bool) -> Outcome:
     """The outcome of a request with so many events."""
     status = answer.status
+    problem = _object(answer.body)
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Accepted()
-    problem = _problem(answer.body)
+        return Accepted(_faults(problem, "refused", events), _hints(problem))
     detail = _detail(problem, status)
     fault = Fault(_label(problem, status), (detail,))
     faults = _faults(problem, fault.reason, events)
@@ -127,12 +132,12 @@ def _retry_after(answer: Answer) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None  # noqa: PLR2004
 
 
-def _problem(body: bytes) -> dict[str, object]:
+def _object(body: bytes) -> dict[str, object]:
     try:
-        problem = json.loads(body)
+        decoded = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return problem if isinstance(problem, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _label(problem: dict[str, object], status: int) -> str:
@@ -144,15 +149,30 @@ def _detail(problem: dict[str, object], status: int) -> str:
     return str(problem.get("detail") or f"HTTP status {status}")[:500]
 
 
-def _faults(problem: dict[str, object], reason: str, events: int) -> dict[int, Fault]:
-    """What the problem's `errors` say about each event that they name."""
-    advice: dict[int, list[str]] = {}
-    errors = problem.get("errors")
-    for error in errors if isinstance(errors, list) else ():
-        if not isinstance(error, dict):
-            continue
+def _faults(answer: dict[str, object], reason: str, events: int) -> dict[int, Fault]:
+    """What `errors` says about each event that it names."""
+    found: dict[int, Fault] = {}
+    for error in _dicts(answer.get("errors")):
         index = error.get("index")
         if isinstance(index, int) and 0 <= index < events:
-            text = f"{error.get('field', '')} {error.get('detail', '')}".strip()
-            advice.setdefault(index, []).append(text[:500])
-    return {index: Fault(reason, tuple(texts[:_MAX_ADVICE])) for index, texts in advice.items()}
+            known = found.get(index) or Fault(_class(error, reason), ())
+            found[index] = Fault(known.reason, (*known.advice, _advice(error))[:_MAX_ADVICE])
+    return found
+
+
+def _class(error: dict[str, object], reason: str) -> str:
+    name = error.get("error_class")
+    return name if isinstance(name, str) and _LABEL.fullmatch(name) else reason
+
+
+def _hints(answer: dict[str, object]) -> tuple[str, ...]:
+    """Each once: events of one flow have the same."""
+    return tuple(dict.fromkeys(_advice(hint) for hint in _dicts(answer.get("hints"))))
+
+
+def _advice(about: dict[str, object]) -> str:
+    return f"{about.get('field', '')} {about.get('detail', '')}".strip()[:500]
+
+
+def _dicts(listed: object) -> list[dict[str, object]]:
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
