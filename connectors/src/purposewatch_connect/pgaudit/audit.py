@@ -17,6 +17,7 @@ from purposewatch_connect.mapping import (
 from purposewatch_connect.pgaudit.entries import LogEntry
 from purposewatch_connect.sql import (
     NO_CATALOGUE,
+    NO_STATEMENT,
     Catalogue,
     ReadStatement,
     StatementReader,
@@ -71,11 +72,13 @@ class AuditReader:
             return (), (self._gap(GapKind.UNREADABLE_RECORD, entry, identity),)
         if line.kind not in _ACCESSES or line.command in _NOT_RUN:
             return (), ()
+        statements = self._statements.setdefault(entry.database, StatementReader())
         try:
-            statements = self._statements.setdefault(entry.database, StatementReader())
             read = statements.read(line.statement, database.catalogue, (entry.user, "public"))
         except UnparsedStatementError:
-            return (), (self._gap(GapKind.UNPARSED_STATEMENT, entry, identity, line.command),)
+            if not line.object_name:
+                return (), (self._gap(GapKind.UNPARSED_STATEMENT, entry, identity, line.command),)
+            read = NO_STATEMENT
         services, purpose = named_services(entry, database.role_comments)
         return tuple(
             Observation(

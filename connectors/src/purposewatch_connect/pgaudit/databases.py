@@ -21,8 +21,9 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 GROUP BY n.nspname, c.relname, c.relkind, c.oid
 """
 _ROLES = """
-SELECT rolname::text AS name, shobj_description(oid, 'pg_authid') AS comment
-FROM pg_roles WHERE shobj_description(oid, 'pg_authid') IS NOT NULL
+SELECT r.rolname::text AS name, d.description AS comment
+FROM pg_roles r
+JOIN pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_authid'::regclass
 """
 _TIMEOUT_SECONDS = 30.0
 

@@ -177,13 +177,14 @@ class PrefixFormat:
             )
         except (ValueError, OverflowError):
             raise UnreadableEntryError from None
+        application = fields.get("application") or ""
         return LogEntry(
             fields["session"],
             int(fields["line"]),
             time,
             fields["user"],
             fields["database"],
-            fields.get("application") or "",
+            "" if application == "[unknown]" else application,
             fields["audit"],
         )
 

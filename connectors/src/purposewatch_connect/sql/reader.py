@@ -59,6 +59,10 @@ class ReadStatement:
         return found
 
 
+NO_STATEMENT = ReadStatement(Template("", ()), ())
+"""A statement of which nothing is known."""
+
+
 class StatementReader:
     """Reads statements of PostgreSQL; equal ones but for their values are analysed once."""
 
@@ -85,7 +89,7 @@ class StatementReader:
         if uses == ():
             uses = self._analyse(template.text, catalogue, tuple(search_path))
             self._uses.put(key, uses, cost=4 * len(template.text))
-        if uses is None:
+        if uses is None or not template.text:
             raise UnparsedStatementError
         return ReadStatement(template, uses)
 

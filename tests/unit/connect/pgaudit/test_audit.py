@@ -82,6 +82,8 @@ def test_a_relation_that_the_statement_does_not_name_is_used_as_a_whole() -> Non
     """For example by a rule or a trigger."""
     (seen,) = read("SESSION,3,1,WRITE,INSERT,TABLE,public.log,insert into users values (1),<none>")
     assert (seen.dataset, seen.columns) == ("portal.public.log", None)
+    (seen,) = read("SESSION,2,5,READ,SELECT,TABLE,public.users,,7")  # in a function of SQL
+    assert (seen.dataset, seen.columns) == ("portal.public.users", None)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,7 @@ def test_a_relation_that_the_statement_does_not_name_is_used_as_a_whole() -> Non
             "SESSION,1,1,READ,SELECT,,,<previously logged>,<previously logged>",
             ("unparsed_statement", "portal/SELECT"),
         ),
+        ("SESSION,2,5,READ,SELECT,,,,7", ("unparsed_statement", "portal/SELECT")),
         ("SESSION,1", ("unreadable_record", "portal")),
         ('SESSION,1,"', ("unreadable_record", "portal")),
     ],

@@ -177,7 +177,8 @@ def test_statement_uses(
 
 
 @pytest.mark.parametrize(
-    "statement", ["selekt 1", "select ' from users", "lock table users", "x" * 200_000]
+    "statement",
+    ["selekt 1", "", "-- users", "select ' from users", "lock table users", "x" * 200_001],
 )
 def test_what_cannot_be_parsed_is_said_without_quoting_it(
     statement: str,
