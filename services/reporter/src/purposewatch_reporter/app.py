@@ -29,6 +29,7 @@ from purposewatch_reporter.api.access import ApiAccess, bearer_scheme
 from purposewatch_reporter.api.conflicts import conflicts_routes
 from purposewatch_reporter.api.counts import counts_routes
 from purposewatch_reporter.api.dead_letters import dead_letters_routes
+from purposewatch_reporter.api.event_status import event_status_routes
 from purposewatch_reporter.api.findings import findings_routes
 from purposewatch_reporter.api.hosts import AllowedHosts
 from purposewatch_reporter.api.ledger import ledger_routes
@@ -169,6 +170,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         ledger_routes(reconciler),
         dead_letters_routes(requests, dead_letters_topic=topic_name(prefix, DEAD_LETTERS)),
         conflicts_routes(requests),
+        event_status_routes(requests, events_topic=topic_name(prefix, EVENTS)),
         outbox_routes(requests, channels=channels, clock=_now),
         findings_routes(requests),
         silences_routes(requests, _now),
@@ -203,7 +205,11 @@ def _protect(app: FastAPI, settings: ReporterSettings) -> None:
         max_bytes=settings.reporter_max_body_bytes,
         timeout_seconds=settings.reporter_body_timeout_seconds,
     )
-    app.add_middleware(ApiAccess, token=settings.reporter_api_token)
+    app.add_middleware(
+        ApiAccess,
+        token=settings.reporter_api_token,
+        event_status_token=settings.reporter_event_status_token,
+    )
     if settings.reporter_api_token is None:
         app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
 

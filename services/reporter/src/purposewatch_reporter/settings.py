@@ -60,6 +60,11 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
         min_length=16,
         description="Bearer token of the API; required unless the host is a loopback address.",
     )
+    reporter_event_status_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Bearer token for `event-status` alone, which ingest sends.",
+    )
     reporter_allowed_hosts: str | None = Field(
         default=None,
         description="Further names that clients may use without a token, separated by commas.",

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from purposewatch_reporter.api.event_status import EVENT_STATUS_PATH
 from purposewatch_reporter.api.problems import ProblemError, render
 from purposewatch_runtime.log_limiter import LogLimiter
 from purposewatch_runtime.logs import get_logger
@@ -28,9 +29,17 @@ class ApiAccess:
     dependency of a route would be too late: FastAPI reads and parses the body first.
     """
 
-    def __init__(self, app: ASGIApp, *, token: SecretStr | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: SecretStr | None,
+        event_status_token: SecretStr | None = None,
+    ) -> None:
+        """Take the token of everything, and one that is good for the status of events alone."""
         self._app = app
-        self._expected = None if token is None else token.get_secret_value().encode()
+        self._expected = None if token is None else _bytes_of(token)
+        self._event_status = None if event_status_token is None else _bytes_of(event_status_token)
         self._limiter = LogLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,18 +53,22 @@ class ApiAccess:
                 MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
             await send(message)
 
-        allowed = self._allows(Headers(scope=scope).get("authorization", ""))
+        allowed = self._allows(scope["path"], Headers(scope=scope).get("authorization", ""))
         if not allowed:
             self._log_refusal(scope)
         app = self._app if allowed else _UNAUTHORIZED
         await app(scope, receive, send_uncached)
 
-    def _allows(self, authorization: str) -> bool:
+    def _allows(self, path: str, authorization: str) -> bool:
         if self._expected is None:
             return True
         scheme, _, token = authorization.partition(" ")
-        is_bearer = scheme.lower() == "bearer"
-        return is_bearer and hmac.compare_digest(token.strip().encode(), self._expected)
+        expected = [self._expected]
+        if path == EVENT_STATUS_PATH and self._event_status is not None:
+            expected.append(self._event_status)
+        given = token.strip().encode()
+        matches = [hmac.compare_digest(given, each) for each in expected]
+        return scheme.lower() == "bearer" and any(matches)
 
     def _log_refusal(self, scope: Scope) -> None:
         """Log the address, never what was sent."""
@@ -63,6 +76,10 @@ class ApiAccess:
         suppressed = self._limiter.admit(address, time.monotonic())
         if suppressed is not None:
             _log.warning("API token refused", address=address, suppressed=suppressed)
+
+
+def _bytes_of(token: SecretStr) -> bytes:
+    return token.get_secret_value().encode()
 
 
 _UNAUTHORIZED = render(

@@ -76,6 +76,7 @@ _EXAMPLES = {
     "controller": "wework-labs",
     "publisher": "crm",
     "event_id": "6f0e2c1a-newsletter-1",
+    "source": "/crm/newsletter",
     "role": "member",
     "category": "user.contact.email",
     "purpose": "marketing.advertising",

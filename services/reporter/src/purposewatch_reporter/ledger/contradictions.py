@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
-from purposewatch_reporter.ledger.identity import id_hash, position_id
+from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict
-from purposewatch_reporter.store.event_ids import FirstUse, load_uses
+from purposewatch_reporter.store.event_ids import FirstUse, id_hash, load_uses
 from purposewatch_reporter.store.tables import dead_letters, violations
 
 _LOOKUP_SIZE = 1_000
@@ -39,7 +39,10 @@ async def find_contradictions(
         return []
     recorded = set(map(id, new))
     repeats = {number: item for number, item in enumerate(items) if id(item) not in recorded}
-    names = {number: id_hash(item.verdict) for number, item in repeats.items()}
+    names = {
+        number: id_hash(item.verdict.event_source, item.verdict.event_id)
+        for number, item in repeats.items()
+    }
     positions = {number: position_id(i.verdict, i.log_epoch) for number, i in repeats.items()}
     uses = await load_uses(connection, sorted(set(names.values())))
     violating = await _load_violations(connection, sorted(set(positions.values())))

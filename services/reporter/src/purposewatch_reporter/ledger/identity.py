@@ -7,16 +7,7 @@ from dataclasses import dataclass
 from purposewatch_contract import Position
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_reporter.ledger.read import ReadVerdict
-from purposewatch_reporter.store.event_ids import HASH_SIZE, FirstUse, Uses
-
-_NO_HASH = hashlib.blake2b(digest_size=HASH_SIZE)
-
-
-def id_hash(verdict: DecodedVerdict) -> bytes:
-    """128 bits for an event's id, which is unique within its source."""
-    hashed = _NO_HASH.copy()  # quicker than to make one
-    hashed.update(f"{verdict.event_source}\0{verdict.event_id}".encode())
-    return hashed.digest()
+from purposewatch_reporter.store.event_ids import FirstUse, Uses, id_hash
 
 
 def position_id(position: Position | DecodedVerdict, log_epoch: int = 0) -> str:
@@ -51,7 +42,7 @@ def uses_of(verdicts: Sequence[ReadVerdict]) -> Uses:
     """What each verdict uses of which id, in order."""
     stated = [read.verdict for read in verdicts]
     return Uses(
-        names=[id_hash(one) for one in stated],
+        names=[id_hash(one.event_source, one.event_id) for one in stated],
         digests=bytes.fromhex("".join([one.content_digest for one in stated])),
         positions=[(one.partition, one.offset) for one in stated],
     )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from purposewatch_contract import DeadLetter, ErrorClass, Position
 from purposewatch_contract.codec import DecodedVerdict, FastVerdictCodec
 from purposewatch_reporter.ledger.fingerprint import whole_digest
+from purposewatch_reporter.store.event_ids import id_hash
 from purposewatch_runtime.kafka import Record, RejectedRecord, written_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +54,8 @@ class DeadLettered:
     """What the whole record is recognised by; `None` when it is not kept."""
     raw_origin: Position | None = None
     """The raw record that it comes from, as far as that can still be read."""
+    event_hash: bytes | None = None
+    """`id_hash` of the event that it is about, as far as the record names one."""
     log_epoch: int = 0
     """The log epoch of the ledger that the origin belongs to."""
     written_time: datetime | None = None
@@ -61,6 +64,11 @@ class DeadLettered:
 
 class _Origin(msgspec.Struct):
     origin: str
+
+
+class _Named(msgspec.Struct):
+    id: str
+    source: str
 
 
 class _UnreadableError(Exception):
@@ -141,6 +149,7 @@ def read_dead_letter(
             kept=Position(topic=record.topic, partition=record.partition, offset=record.offset),
             digest=_digest(letter),
             raw_origin=_raw_origin(letter, raw_topic),
+            event_hash=_event_hash(letter),
             written_time=written_at(record),
         )
     except _UnreadableError as error:
@@ -163,6 +172,18 @@ def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
     except ValueError:
         return None  # no canonical event
     return raw_position(origin, raw_topic)
+
+
+def _event_hash(letter: DeadLetter) -> bytes | None:
+    """The hash of the id that the record states, in structured or in binary mode."""
+    headers = {header.name: header.value or b"" for header in letter.headers}
+    try:
+        if "ce_id" in headers:
+            return id_hash(headers["ce_source"].decode(), headers["ce_id"].decode())
+        named = msgspec.json.decode(letter.value or b"", type=_Named)
+    except (KeyError, ValueError, RecursionError):
+        return None  # it names none
+    return id_hash(named.source, named.id)
 
 
 def raw_position(origin: str, raw_topic: str) -> Position | None:

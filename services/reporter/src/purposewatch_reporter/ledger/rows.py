@@ -124,6 +124,7 @@ def dead_letter_row(letter: DeadLettered, now: datetime) -> dict[str, Any]:
         "policy_version": letter.policy_version,
         "kept_partition": letter.kept.partition if letter.kept else None,
         "kept_offset": letter.kept.offset if letter.kept else None,
+        "event_hash": letter.event_hash,
     }
 
 

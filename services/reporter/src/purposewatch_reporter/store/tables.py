@@ -286,6 +286,8 @@ dead_letters = Table(
     Column("policy_version", String),
     Column("kept_partition", Integer),
     Column("kept_offset", BigInteger),
+    Column("event_hash", LargeBinary(16)),
+    Index("ix_dead_letters_event_hash", "event_hash"),
     Index("ix_dead_letters_time", "failed_time", "id"),
     Index("ix_dead_letters_error_class", "error_class", "failed_time", "id"),
 )
