@@ -5,6 +5,7 @@ metric. It is not an error of the application, which goes on.
 """
 
 import logging
+import os
 import threading
 from collections import Counter
 from enum import StrEnum
@@ -22,11 +23,23 @@ class Unresolved(StrEnum):
     CATEGORIES = "categories"
     """A request to a mapped host says nothing of its content; send it within `sending`."""
     INCOMPLETE = "incomplete"
-    """No purpose, role or controller; set them with `defaults`, or by route."""
+    """No purpose, role or controller, or a wrong one: set them with `defaults`, or by route."""
+    DEFECT = "defect"
+    """The integration failed; the log has the traceback at level DEBUG. Report it."""
 
 
 _counts: Counter[tuple[str, str]] = Counter()
 _lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked process, where its owner does not exist."""
+    global _lock  # noqa: PLW0603 - the process has one
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def count_unresolved(integration: str, reason: Unresolved, what: str, number: int = 1) -> None:
@@ -37,7 +50,7 @@ def count_unresolved(integration: str, reason: Unresolved, what: str, number: in
         _counts[key] += number
     if first:
         _log.warning(
-            "access not resolved: %s could not tell the %s of %s; further ones are counted",
+            "access not resolved: %s, %s: %s; further ones are counted",
             integration,
             reason.value,
             what,

@@ -145,6 +145,19 @@ def test_an_access_within_a_request_has_its_purpose_actor_and_trace(
     assert purposewatch.current_defaults() == {}
 
 
+@pytest.mark.parametrize("middleware", [asgi, wsgi])
+def test_an_actor_that_cannot_be_found_fails_no_request(
+    middleware: Any, configured: None, captured: Captured
+) -> None:
+    """The event has no actor then, and the defect is counted."""
+    served = middleware.PurposewatchMiddleware(
+        None, routes={"/": PURPOSE}, actor=lambda request: request["nothing"]
+    )
+    found = served._defaults({"path": "/", "PATH_INFO": "/", "headers": []})
+    assert found == {"purpose": PURPOSE}
+    assert [reason for _, reason in purposewatch.unresolved_counts()] == ["defect"]
+
+
 def test_the_first_route_that_matches_counts() -> None:
     """With and without method, parameters, and everything below."""
     routes = Routes(

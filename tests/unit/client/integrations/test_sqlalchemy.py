@@ -38,8 +38,9 @@ from sqlalchemy.orm import (
 )
 
 import purposewatch_client as purposewatch
-from purposewatch_client import Category, DataSubject
+from purposewatch_client import Category, ClientSettings, DataSubject
 from purposewatch_client.integrations.sqlalchemy import audit
+from purposewatch_client.integrations.sqlalchemy.statement import Access
 from purposewatch_client.testing import Captured
 
 EMAIL, NAME, ROOM = "user.contact.email", "user.name", "user.office.bookings"
@@ -277,6 +278,7 @@ def test_what_cannot_be_resolved_is_counted_and_the_query_goes_on(
     with Session(engine) as session:
         assert session.execute(text("SELECT email FROM members")).all() == [("a@b",), ("c@d",)]
         session.execute(text("SELECT 1")).all()
+        session.execute(text("pragma table_info('members')")).all()
         session.connection().exec_driver_sql("select name from MEMBERS").all()
         session.execute(select(Member).from_statement(text("SELECT * FROM members"))).all()
         assert purposewatch.unresolved_counts() == {("sqlalchemy", "statement"): 3}
@@ -290,6 +292,45 @@ def test_what_cannot_be_resolved_is_counted_and_the_query_goes_on(
         ("sqlalchemy", "subject"): 2,
         ("sqlalchemy", "incomplete"): 1,
     }
+
+
+def test_subjects_beyond_the_limit_are_counted(
+    configured: None, captured: Captured, seen: Callable[[], list[Seen]]
+) -> None:
+    """One statement must not fill the spool."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    audit(engine, Base, max_subjects=2)
+    with Session(engine) as session, purposewatch.defaults(purpose="essential.service.records"):
+        session.execute(select(Member.email).where(Member.id.in_(range(5)))).all()
+    assert [subject for _, subject, _ in seen()] == ["0", "1"]
+    assert purposewatch.unresolved_counts() == {("sqlalchemy", "subject"): 3}
+    engine.dispose()
+
+
+def test_a_defect_of_the_integration_is_counted_and_the_query_goes_on(
+    engine: Engine, captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is audited must not depend on the audit."""
+    monkeypatch.setattr(Access, "subjects", lambda self, context: 1 / 0)
+    with Session(engine) as session:
+        assert session.get_one(Member, 1).email == "a@b"
+    assert captured.events == []
+    assert purposewatch.unresolved_counts() == {("sqlalchemy", "defect"): 1}
+
+
+def test_what_a_client_that_logs_errors_lacks_is_counted_as_well(
+    engine: Engine, captured: Captured
+) -> None:
+    """As in production, where a wrong field raises nothing."""
+    settings = ClientSettings(source="/tests")
+    with (
+        purposewatch.using(purposewatch.Client(settings, captured)),
+        Session(engine) as session,
+    ):
+        session.get_one(Member, 1)
+    assert captured.events == []
+    assert purposewatch.unresolved_counts() == {("sqlalchemy", "incomplete"): 1}
 
 
 def test_within_an_access_about_the_same_subject_the_columns_are_part_of_it(

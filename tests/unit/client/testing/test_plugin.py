@@ -185,6 +185,45 @@ def test_of_another_kind():
     result.stdout.fnmatch_lines(["*(2 tests, 2 events; allowed: agreed in the review of March)"])
 
 
+def test_what_integrations_could_not_resolve_is_listed(run: Run, pytester: pytest.Pytester) -> None:
+    """What nobody reports has no verdict, so a green suite would say too much."""
+    result = run(
+        """
+from purposewatch_client.unresolved import Unresolved, count_unresolved
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_raw_sql(number):
+    count_unresolved("sqlalchemy", Unresolved.STATEMENT, "raw SQL", number)
+""",
+        POLICY,
+        "--purposewatch-report=flows.json",
+    )
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["unresolved: sqlalchemy, statement: 3 accesses in 2 tests"])
+    [unresolved] = json.loads((pytester.path / "flows.json").read_text())["unresolved"]
+    assert (unresolved["reason"], unresolved["accesses"]) == ("statement", 3)
+
+
+def test_a_client_that_a_fixture_configures_is_captured_too(run: Run) -> None:
+    """In the test that needs the fixture first, and in those that share it."""
+    result = run(
+        """
+@pytest.fixture(scope="module")
+def service():
+    purposewatch.configure(source="/other", controller="wework-labs", ingest_url="http://[::1]:9")
+
+def test_first(service, captured):
+    use()
+    assert captured.events[0]["source"] == "/other"
+
+def test_second(service, captured):
+    use()
+    assert captured.events[0]["source"] == "/other"
+"""
+    )
+    result.assert_outcomes(passed=3)
+
+
 def test_strict_fails_what_is_allowed(run: Run) -> None:
     """To see what is behind the markers."""
     run(ALLOWED, POLICY, "--purposewatch-strict").assert_outcomes(passed=1, failed=1)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import purposewatch_client as purposewatch
 from purposewatch_client.fields import Fields
 from purposewatch_client.form import is_traceparent
+from purposewatch_client.integrations.recording import never_failing
 from purposewatch_client.integrations.routes import Routes
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -44,9 +45,10 @@ class PurposewatchMiddleware:
     def _defaults(self, scope: Scope) -> Fields:
         path = str(scope["path"]).removeprefix(scope.get("root_path", "")) or "/"
         found = self._routes.defaults_for(scope.get("method", "GET"), path)
-        actor = self._actor(scope) if callable(self._actor) else self._actor
-        if actor is not None:
-            found.setdefault("actor", actor)
+        with never_failing("asgi", "the actor of a request"):
+            actor = self._actor(scope) if callable(self._actor) else self._actor
+            if actor is not None:
+                found.setdefault("actor", actor)
         for name, value in scope["headers"]:
             if name == b"traceparent":
                 text = value.decode("latin-1")

@@ -1,13 +1,34 @@
 """Records what an integration saw, with what the context says about it."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import purposewatch_client as purposewatch
 from purposewatch_client.unresolved import Unresolved, count_unresolved
 
+_log = logging.getLogger("purposewatch_client")
+
 _OF_ONE_EVENT = frozenset({"categories", "id", "time", "facts", "recipient", "operation"})
 """Fields of an open access that do not hold for other accesses within its block."""
+
+_REQUIRED = ("controller", "role", "purpose")
+
+
+@contextmanager
+def never_failing(integration: str, what: str) -> Iterator[None]:
+    """Count a defect of an integration, instead of failing the query or request that it observes.
+
+    `NotRecordedError` passes: the application chose that a full spool stops it.
+    """
+    try:
+        yield
+    except purposewatch.NotRecordedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what is audited goes on, whatever happens
+        count_unresolved(integration, Unresolved.DEFECT, f"{what} ({type(error).__name__})")
+        _log.debug("defect of an integration", exc_info=True)
 
 
 def record_resolved(
@@ -27,6 +48,7 @@ def record_resolved(
     access = purposewatch.current_access()
     of_access: Mapping[str, Any] = access.fields if access is not None else {}
     known = {
+        **purposewatch.get_client().settings.defaults,
         **purposewatch.current_defaults(),
         **{name: value for name, value in of_access.items() if name not in _OF_ONE_EVENT},
         **{name: value for name, value in fields.items() if value is not None},
@@ -36,6 +58,9 @@ def record_resolved(
         return
     if access is not None and _is_part(known, operation, access.fields):
         access.add(*categories)
+        return
+    if missing := [name for name in _REQUIRED if known.get(name) is None]:
+        count_unresolved(integration, Unresolved.INCOMPLETE, f"{what} (no {', '.join(missing)})")
         return
     try:
         purposewatch.record(**{**known, "operation": operation, "categories": list(categories)})

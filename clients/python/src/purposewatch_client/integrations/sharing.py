@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from purposewatch_client.integrations.recording import record_resolved
+from purposewatch_client.integrations.recording import never_failing, record_resolved
 from purposewatch_client.sending import current_sending
 from purposewatch_client.tags import categories_in, categories_of
 from purposewatch_client.unresolved import Unresolved, count_unresolved
@@ -42,8 +42,12 @@ def record_share(integration: str, recipients: Recipients, request: Request) -> 
     """Record what a request shares, if its host is mapped."""
     host = urlsplit(request.url).hostname or ""
     recipient = recipients.recipient_of(host)
-    if recipient is None:
-        return
+    if recipient is not None:
+        with never_failing(integration, f"a request to `{host}`"):
+            _record(integration, host, recipient, request)
+
+
+def _record(integration: str, host: str, recipient: str, request: Request) -> None:
     stated = current_sending()
     if stated is None:
         if request.body != b"" or urlsplit(request.url).query:
@@ -54,7 +58,8 @@ def record_share(integration: str, recipients: Recipients, request: Request) -> 
         categories.update(dict.fromkeys(_sent(model, request)))
     if categories:
         fields = {"operation": "share", **stated.fields, "recipient": recipient}
-        record_resolved(integration, f"`{host}`", categories=tuple(categories), **fields)
+        what = f"a request to `{host}`"
+        record_resolved(integration, what, categories=tuple(categories), **fields)
 
 
 def _sent(model: type, request: Request) -> tuple[str, ...]:

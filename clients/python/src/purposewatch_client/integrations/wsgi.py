@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import purposewatch_client as purposewatch
 from purposewatch_client.form import is_traceparent
+from purposewatch_client.integrations.recording import never_failing
 from purposewatch_client.integrations.routes import Routes
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ class PurposewatchMiddleware:
         found = self._routes.defaults_for(
             environ.get("REQUEST_METHOD", "GET"), environ.get("PATH_INFO") or "/"
         )
-        actor = self._actor(environ) if callable(self._actor) else self._actor
-        if actor is not None:
-            found.setdefault("actor", actor)
+        with never_failing("wsgi", "the actor of a request"):
+            actor = self._actor(environ) if callable(self._actor) else self._actor
+            if actor is not None:
+                found.setdefault("actor", actor)
         traceparent = environ.get("HTTP_TRACEPARENT", "")
         if is_traceparent(traceparent):
             found["traceparent"] = traceparent

@@ -20,11 +20,18 @@ class _Row:
     events: int = 0
 
 
+@dataclass(slots=True)
+class _Unresolved:
+    tests: dict[str, None] = field(default_factory=dict)
+    number: int = 0
+
+
 class SuiteReport:
     """Adds up the flows of all tests, in whatever process they ran."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
+        self._unresolved: dict[tuple[str, str], _Unresolved] = {}
 
     def add(self, test: str, flows: Iterable[ExercisedFlow]) -> None:
         """Add the flows of one test."""
@@ -37,8 +44,23 @@ class SuiteReport:
             if each["allowed"]:
                 row.allowed[each["allowed"]] = None
 
+    def add_unresolved(self, test: str, counts: Iterable[tuple[str, str, int]]) -> None:
+        """Add what integrations saw in one test and could not turn into an event."""
+        for integration, reason, number in counts:
+            found = self._unresolved.setdefault((integration, reason), _Unresolved())
+            found.tests[test] = None
+            found.number += number
+
     def lines(self) -> list[str]:
-        """Return a line for each flow, and a summary; nothing without flows."""
+        """Return a line for each flow, a summary, and what is unresolved; nothing if none is."""
+        unresolved = [
+            f"unresolved: {integration}, {reason}: {_number(found.number, 'access', 'es')} "
+            f"in {_counted(found.tests, 'test')}"
+            for (integration, reason), found in sorted(self._unresolved.items())
+        ]
+        return [*self._flow_lines(), *unresolved]
+
+    def _flow_lines(self) -> list[str]:
         if not self._rows:
             return []
         rows = self._sorted()
@@ -69,7 +91,17 @@ class SuiteReport:
             }
             for row in self._sorted()
         ]
-        path.write_text(json.dumps({"flows": flows}, indent=2) + "\n", encoding="utf-8")
+        unresolved = [
+            {
+                "integration": integration,
+                "reason": reason,
+                "accesses": found.number,
+                "tests": sorted(found.tests),
+            }
+            for (integration, reason), found in sorted(self._unresolved.items())
+        ]
+        report = {"flows": flows, "unresolved": unresolved}
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     def _sorted(self) -> list[_Row]:
         """Return what is not permitted first, then in the order of the text."""
@@ -83,5 +115,5 @@ def _counted(things: Mapping[str, None], noun: str) -> str:
     return _number(len(things), noun)
 
 
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _number(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"

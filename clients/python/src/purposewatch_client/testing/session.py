@@ -10,9 +10,11 @@ from purposewatch_client.testing.capture import Captured, capture
 from purposewatch_client.testing.flow import ExercisedFlow
 from purposewatch_client.testing.judge import Judge, Judged
 from purposewatch_client.testing.report import SuiteReport
+from purposewatch_client.unresolved import unresolved_counts
 from purposewatch_policy import InvalidSourceError, Kind
 
-_ATTRIBUTE = "purposewatch_flows"
+_FLOWS = "purposewatch_flows"
+_UNRESOLVED = "purposewatch_unresolved"
 _ALLOWED = (*Kind, "unknown")
 
 
@@ -32,11 +34,13 @@ class Session:
         self.captured = Captured()
         """The events of the test that runs."""
         self._decided = 0
+        self._before: dict[tuple[str, str], int] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
         """Capture from before the test's fixtures are set up until they are torn down."""
         self._decided = 0
+        self._before = unresolved_counts()
         with capture(self._config.rootpath) as self.captured:
             return (yield)
 
@@ -95,12 +99,22 @@ class Session:
         """Put the test's flows into its last report, which xdist carries to the controller."""
         report = yield
         if report.when == "teardown":
-            setattr(report, _ATTRIBUTE, item.stash.get(_flows, []))
+            setattr(report, _FLOWS, item.stash.get(_flows, []))
+            setattr(report, _UNRESOLVED, self._unresolved())
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up the flows of all tests."""
-        self._report.add(report.nodeid, getattr(report, _ATTRIBUTE, []))
+        self._report.add(report.nodeid, getattr(report, _FLOWS, []))
+        self._report.add_unresolved(report.nodeid, getattr(report, _UNRESOLVED, []))
+
+    def _unresolved(self) -> list[tuple[str, str, int]]:
+        """Return what could not be resolved since the test began."""
+        return [
+            (*key, number - self._before.get(key, 0))
+            for key, number in unresolved_counts().items()
+            if number > self._before.get(key, 0)
+        ]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the flows that the suite exercised."""

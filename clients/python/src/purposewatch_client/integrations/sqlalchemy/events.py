@@ -6,34 +6,38 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, TextClause, event
 
-from purposewatch_client.integrations.recording import record_resolved
+from purposewatch_client.integrations.recording import never_failing, record_resolved
 from purposewatch_client.integrations.sqlalchemy.statement import Access, accesses
 from purposewatch_client.integrations.sqlalchemy.tables import TaggedTables
 from purposewatch_client.unresolved import Unresolved, count_unresolved
 
 _INTEGRATION = "sqlalchemy"
-MAX_SUBJECTS = 1000
-"""Events of one statement. Subjects beyond that are counted as unresolved."""
+_NO_ACCESS = re.compile(
+    r"\s*(alter|analyze|comment|create|describe|drop|explain|pragma|show|vacuum)\b", re.IGNORECASE
+)
+"""Raw SQL about a table itself, as SQLAlchemy executes it to inspect the schema."""
 
 
-def audit(engine: Any, source: Any) -> None:
+def audit(engine: Any, source: Any, *, max_subjects: int = 1000) -> None:
     """Record what an engine's statements do with the tagged tables of `source`.
 
     `engine` may be asynchronous. `source` is the declarative base, its registry, or a `MetaData`.
     SELECT is `use` of the selected columns, INSERT and UPDATE are `store` of those that are set
     (and `use` of those in RETURNING), DELETE is `erase` of all. There is one event for each
     subject: those whose tagged column the statement compares with a value or sets, or else that of
-    the context. Raw SQL that names a tagged table is counted as unresolved.
+    the context. Raw SQL that names a tagged table is counted as unresolved, and so are the subjects
+    of one statement beyond `max_subjects`.
     """
-    hooks = _Hooks(TaggedTables(source))
+    hooks = _Hooks(TaggedTables(source), max_subjects)
     synchronous: Engine = getattr(engine, "sync_engine", engine)
     event.listen(synchronous, "after_execute", hooks.after_execute)
     event.listen(synchronous, "after_cursor_execute", hooks.after_cursor_execute)
 
 
 class _Hooks:
-    def __init__(self, tables: TaggedTables) -> None:
+    def __init__(self, tables: TaggedTables, max_subjects: int) -> None:
         self._tables = tables
+        self._max_subjects = max_subjects
         self._known: WeakKeyDictionary[Any, tuple[Access, ...]] = WeakKeyDictionary()
 
     def after_execute(
@@ -50,12 +54,13 @@ class _Hooks:
         compiled = getattr(context, "compiled", None)
         if compiled is None or isinstance(compiled.statement, TextClause):
             return
-        found = self._known.get(compiled)
-        if found is None:
-            # the same compiled statement serves all executions, so this is done once for each
-            found = self._known[compiled] = accesses(compiled, self._tables.tags)
-        for access in found:
-            _record(access, context)
+        with never_failing(_INTEGRATION, "a statement"):
+            found = self._known.get(compiled)
+            if found is None:
+                # the same compiled statement serves all executions, so this is done once for each
+                found = self._known[compiled] = accesses(compiled, self._tables.tags)
+            for access in found:
+                self._record(access, context)
 
     def after_cursor_execute(
         self,
@@ -68,33 +73,33 @@ class _Hooks:
     ) -> None:
         """Count raw SQL about tagged tables."""
         compiled = getattr(context, "compiled", None)
-        raw = compiled is None or _is_text(compiled.statement)
-        if raw and not getattr(context, "isddl", False):
+        if compiled is not None and not _is_text(compiled.statement):
+            return
+        if _NO_ACCESS.match(statement):
+            return
+        with never_failing(_INTEGRATION, "raw SQL"):
             for table in self._tables.tags:
                 if re.search(rf"\b{re.escape(table.name)}\b", statement, re.IGNORECASE):
-                    count_unresolved(
-                        _INTEGRATION, Unresolved.STATEMENT, f"raw SQL about `{table.name}`"
-                    )
+                    what = f"raw SQL about `{table.name}`"
+                    count_unresolved(_INTEGRATION, Unresolved.STATEMENT, what)
+
+    def _record(self, access: Access, context: Any) -> None:
+        subjects = list(dict.fromkeys(access.subjects(context)))
+        what = f"a statement that does `{access.operation}`"
+        for subject in subjects[: self._max_subjects] or (None,):
+            record_resolved(
+                _INTEGRATION,
+                what,
+                operation=access.operation,
+                categories=access.categories,
+                subject=subject,
+                role=access.role,
+            )
+        if (more := len(subjects) - self._max_subjects) > 0:
+            count_unresolved(_INTEGRATION, Unresolved.SUBJECT, what, more)
 
 
 def _is_text(statement: Any) -> bool:
     return isinstance(statement, TextClause) or isinstance(
         getattr(statement, "element", None), TextClause
     )
-
-
-def _record(access: Access, context: Any) -> None:
-    subjects = list(dict.fromkeys(access.subjects(context)))
-    what = f"a statement that does `{access.operation}`"
-    for subject in subjects[:MAX_SUBJECTS] or (None,):
-        record_resolved(
-            _INTEGRATION,
-            what,
-            operation=access.operation,
-            categories=access.categories,
-            subject=subject,
-            role=access.role,
-        )
-    if len(subjects) > MAX_SUBJECTS:
-        more = len(subjects) - MAX_SUBJECTS
-        count_unresolved(_INTEGRATION, Unresolved.SUBJECT, what, more)
