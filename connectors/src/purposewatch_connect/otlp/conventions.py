@@ -4,11 +4,19 @@ Stable conventions for databases, HTTP, messaging and object storage are read, a
 they had before.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from purposewatch_connect.mapping import Action, Terms
+from purposewatch_connect.sql import (
+    NO_CATALOGUE,
+    SYSTEM_SCHEMAS,
+    StatementReader,
+    UnparsedStatementError,
+    numbered_slot,
+)
 from purposewatch_policy import MAX_FACTS, MAX_RETENTION_DAYS
 
 PREFIX = "purposewatch."
@@ -23,6 +31,18 @@ _WRITES = (
     *("copy", "upload"),
 )
 _MAX_DIGITS = 5
+_QUERY_PARAMETER = "db.query.parameter."
+_INDEX = re.compile(r"[0-9]{1,4}")
+_POSTGRES = "postgres"
+_DIALECTS = {
+    **dict.fromkeys(("postgresql", "cockroachdb"), _POSTGRES),
+    **dict.fromkeys(("mysql", "mariadb"), "mysql"),
+    **dict.fromkeys(("microsoft.sql_server", "mssql"), "tsql"),
+    **dict.fromkeys(("oracle.db", "oracle"), "oracle"),
+    **{name: name for name in ("sqlite", "snowflake", "trino", "clickhouse", "redshift")},
+    "other_sql": "",
+}
+"""The grammar of each database system whose statements are parsed."""
 _DELETES = ("delete", "remove", "del", "drop", "truncate")
 
 
@@ -36,6 +56,8 @@ class Use:
     host: str | None = None
     subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label: str | None = None
+    is_unparsed: bool = False
+    """Whether there is a statement that can't be parsed, and nothing else says what was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +108,80 @@ def _is_retention(days: str) -> bool:
     return is_number and int(days) <= MAX_RETENTION_DAYS
 
 
-def uses_of(attributes: Mapping[str, str], *, is_client: bool) -> Iterator[Use]:
-    """What the record used, by the semantic conventions. Nothing if it is about something else."""
-    if "db.system.name" in attributes or "db.system" in attributes:
-        yield from _database(attributes)
-    elif "messaging.destination.name" in attributes:
-        yield _message(attributes)
-    elif "aws.s3.bucket" in attributes:
-        yield _object(attributes)
-    elif is_client and ("http.request.method" in attributes or "http.method" in attributes):
-        yield Use(Action.SEND, host=_host(attributes))
+class UseReader:
+    """Reads what a record used, by the semantic conventions."""
+
+    def __init__(self) -> None:
+        self._statements: dict[str, StatementReader] = {}
+
+    def uses(self, attributes: Mapping[str, str], *, is_client: bool) -> list[Use]:
+        """Return what the record used; nothing if it is about something else."""
+        if "db.system.name" in attributes or "db.system" in attributes:
+            return self._database(attributes)
+        if "messaging.destination.name" in attributes:
+            return [_message(attributes)]
+        if "aws.s3.bucket" in attributes:
+            return [_object(attributes)]
+        if is_client and ("http.request.method" in attributes or "http.method" in attributes):
+            return [Use(Action.SEND, host=_host(attributes))]
+        return []
+
+    def _database(self, attributes: Mapping[str, str]) -> list[Use]:
+        system = _first(attributes, "db.system.name", "db.system")
+        # `db.namespace` of PostgreSQL and SQL Server is `database|schema`.
+        namespace = _first(attributes, "db.namespace", "db.name").replace("|", ".")
+        collection = _first(
+            attributes, "db.collection.name", "db.sql.table", "db.mongodb.collection"
+        )
+        text = _first(attributes, "db.query.text", "db.statement")
+        found = None
+        if text and system in _DIALECTS:
+            found = self._statement(text, _DIALECTS[system], namespace, attributes)
+        if found is not None:
+            return found
+        name = ".".join(filter(None, (namespace, collection))) or system
+        if text and not collection:
+            return [Use(dataset=name, is_unparsed=True)]
+        action = _action(_first(attributes, "db.operation.name", "db.operation"))
+        return [Use(action, dataset=name)]
+
+    def _statement(
+        self, text: str, dialect: str, namespace: str, attributes: Mapping[str, str]
+    ) -> list[Use] | None:
+        """What a statement uses; `None` if it can't be parsed."""
+        database, _, schema = namespace.partition(".")
+        if dialect == _POSTGRES:
+            schema = schema or "public"
+        reader = self._statements.setdefault(dialect, StatementReader(dialect))
+        try:
+            read = reader.read(text, NO_CATALOGUE, (schema,) if schema else ())
+        except UnparsedStatementError:
+            return None
+        parameters = _parameters(attributes)
+        return [
+            Use(
+                use.action,
+                use.table if use.table.startswith(f"{database}.") else f"{database}.{use.table}",
+                use.columns,
+                subjects=read.subjects(use, parameters),
+            )
+            for use in read.uses
+            if not use.table.startswith(SYSTEM_SCHEMAS)
+        ]
+
+
+def _parameters(attributes: Mapping[str, str]) -> dict[str, str | None]:
+    """The values of `db.query.parameter.<name>`; a number counts from 0."""
+    found: dict[str, str | None] = {}
+    for name, value in attributes.items():
+        if name.startswith(_QUERY_PARAMETER):
+            key = name.removeprefix(_QUERY_PARAMETER)
+            found[numbered_slot(int(key) + 1) if _INDEX.fullmatch(key) else key] = value
+    return found
 
 
 def _first(attributes: Mapping[str, str], *names: str) -> str:
     return next((attributes[name] for name in names if attributes.get(name)), "")
-
-
-def _database(attributes: Mapping[str, str]) -> Iterator[Use]:
-    system = _first(attributes, "db.system.name", "db.system")
-    # `db.namespace` of PostgreSQL and SQL Server is `database|schema`.
-    namespace = _first(attributes, "db.namespace", "db.name").replace("|", ".")
-    collection = _first(attributes, "db.collection.name", "db.sql.table", "db.mongodb.collection")
-    action = _action(_first(attributes, "db.operation.name", "db.operation"))
-    if collection or not _first(attributes, "db.query.text", "db.statement"):
-        name = ".".join(filter(None, (namespace, collection)))
-        yield Use(action, dataset=name or system)
 
 
 def _action(operation: str) -> Action:

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from purposewatch_connect.mapping import Gap, GapKind, Observation, make_gap
 from purposewatch_connect.otlp.attributes import texts_of
-from purposewatch_connect.otlp.conventions import Use, statement_of, states, uses_of
+from purposewatch_connect.otlp.conventions import Use, UseReader, statement_of, states
 from purposewatch_contract import is_traceparent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +51,7 @@ class OtlpReader:
         that a plain digest of it could be found out by trying.
         """
         self._secret = secret
+        self._uses = UseReader()
 
     def spans(self, request: ExportTraceServiceRequest, now: datetime) -> Iterator[ReadRecord]:
         """What each span of the request says."""
@@ -59,7 +60,7 @@ class OtlpReader:
                 for span in scope.spans:
                     attributes = texts_of(resource.resource.attributes, span.attributes)
                     is_client = span.kind == Span.SPAN_KIND_CLIENT
-                    uses = list(uses_of(attributes, is_client=is_client))
+                    uses = self._uses.uses(attributes, is_client=is_client)
                     if uses or states(attributes):
                         yield _read(attributes, uses, self._origin_of_span(span), now)
                     else:
@@ -71,7 +72,7 @@ class OtlpReader:
             for scope in resource.scope_logs:
                 for record in scope.log_records:
                     attributes = texts_of(resource.resource.attributes, record.attributes)
-                    uses = list(uses_of(attributes, is_client=False))
+                    uses = self._uses.uses(attributes, is_client=False)
                     if uses or states(attributes):
                         yield _read(attributes, uses, self._origin_of_log(attributes, record), now)
                     else:
@@ -116,6 +117,12 @@ def _read(
         gap = make_gap(
             GapKind.UNREADABLE_RECORD, service, identity=origin.identity, time=origin.time or now
         )
+        return ReadRecord(gaps=(gap,), is_stated=states(attributes))
+    if statement.categories:  # one access, whatever was used for it
+        uses = uses[:1]
+    elif any(use.is_unparsed for use in uses):
+        name = next(use.dataset or "" for use in uses if use.is_unparsed)
+        gap = make_gap(GapKind.UNPARSED_STATEMENT, name, identity=origin.identity, time=origin.time)
         return ReadRecord(gaps=(gap,), is_stated=states(attributes))
     observations = (
         Observation(

@@ -18,18 +18,19 @@ from purposewatch_connect.pgaudit.entries import LogEntry
 from purposewatch_connect.sql import (
     NO_CATALOGUE,
     NO_STATEMENT,
+    SYSTEM_SCHEMAS,
     Catalogue,
     ReadStatement,
     StatementReader,
     TableUse,
     UnparsedStatementError,
+    numbered,
 )
 
 _MIN_FIELDS = 9
 _ACCESSES = frozenset({"READ", "WRITE"})
 _NOT_RUN = frozenset({"PREPARE", "DEALLOCATE", "DECLARE CURSOR"})
 """Commands that touch no rows; what they prepare is logged when it runs."""
-_SYSTEM = ("pg_catalog.", "information_schema.", "pg_toast.")
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?::([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*))?")
 _IN_COMMENT = re.compile(rf"purposewatch:\s*{_NAMED.pattern}")
 
@@ -51,7 +52,7 @@ class _AuditLine:
     object_type: str
     object_name: str
     statement: str
-    parameters: tuple[str | None, ...]
+    parameters: Mapping[str, str | None]
 
 
 class AuditReader:
@@ -111,15 +112,15 @@ def _parse(audit: str) -> _AuditLine | None:
     return _AuditLine(kind, command, object_type, object_name, statement, _parameters(parameters))
 
 
-def _parameters(text: str) -> tuple[str | None, ...]:
+def _parameters(text: str) -> dict[str, str | None]:
     """The values of `$1` and so on. An empty one may be null."""
     if text in ("<none>", "<not logged>"):
-        return ()
+        return {}
     try:
         values = next(csv.reader(io.StringIO(text, newline=""), strict=True), [])
     except csv.Error:
-        return ()
-    return tuple(value or None for value in values)
+        return {}
+    return numbered(value or None for value in values)
 
 
 def _uses(line: _AuditLine, read: ReadStatement, catalogue: Catalogue) -> Iterator[TableUse]:
@@ -128,11 +129,11 @@ def _uses(line: _AuditLine, read: ReadStatement, catalogue: Catalogue) -> Iterat
     With `pgaudit.log_relation` there is a line for each relation of the statement: for a view and
     for the tables behind it, and for the target of a write and for what it reads.
     """
-    found = [use for use in read.uses if not use.table.startswith(_SYSTEM)]
+    found = [use for use in read.uses if not use.table.startswith(SYSTEM_SCHEMAS)]
     if not line.object_name:
         yield from found
         return
-    if line.object_name in catalogue.views or line.object_name.startswith(_SYSTEM):
+    if line.object_name in catalogue.views or line.object_name.startswith(SYSTEM_SCHEMAS):
         return
     own = [use for use in found if use.table == line.object_name]
     if not any(use.table == line.object_name for use in read.uses):

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+SYSTEM_SCHEMAS = ("pg_catalog.", "information_schema.", "pg_toast.")
+"""What the names of PostgreSQL's own tables begin with; they hold no data of the application's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:

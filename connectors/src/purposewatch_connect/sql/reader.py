@@ -2,8 +2,9 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import sqlglot
 from sqlglot.errors import SqlglotError
@@ -24,10 +25,14 @@ _PREFIX = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ARRAY_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|([^,{}"]+)')
+_NO_PARAMETERS: Mapping[str, str | None] = MappingProxyType({})
+
 _log = get_logger(__name__)
 
 
-def _values(template: Template, slot: Slot, parameters: tuple[str | None, ...]) -> list[str | None]:
+def _values(
+    template: Template, slot: Slot, parameters: Mapping[str, str | None]
+) -> list[str | None]:
     if not slot.endswith("[]"):
         return [template.value_of(slot, parameters)]
     array = template.value_of(slot.removesuffix("[]"), parameters)
@@ -47,9 +52,12 @@ class ReadStatement:
     uses: tuple[TableUse, ...]
 
     def subjects(
-        self, use: TableUse, parameters: tuple[str | None, ...] = ()
+        self, use: TableUse, parameters: Mapping[str, str | None] = _NO_PARAMETERS
     ) -> dict[str, tuple[str, ...]]:
-        """Return the values that each column of a use is limited to, as far as they are known."""
+        """Return the values that each column of a use is limited to, as far as they are known.
+
+        `parameters` are by slot (`numbered`) or by the name that the statement gives them.
+        """
         found = {}
         for column, slots in use.slots.items():
             values = [value for slot in slots for value in _values(self.template, slot, parameters)]

@@ -4,6 +4,7 @@ INVARIANT: a template holds no literal of the statement.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _TOKENS = re.compile(
@@ -24,18 +25,32 @@ _TYPES = frozenset({"date", "time", "timestamp", "timestamptz", "timetz", "inter
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
+_LITERAL, _PARAMETER = "pw_l", "pw_p"
+"""What slots begin with; a placeholder that the statement itself names has its own name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A statement with `:l1` for its first literal and `:p1` for its parameter `$1`."""
+    """A statement with `:pw_l1` for its first literal and `:pw_p1` for its parameter `$1`."""
 
     text: str
     literals: tuple[str, ...]
 
-    def value_of(self, slot: str, parameters: tuple[str | None, ...]) -> str | None:
-        """Return the value of a slot such as `l1` or `p1`; `None` if it is null or unknown."""
-        values = self.literals if slot[0] == "l" else parameters
-        number = int(slot[1:])
-        return values[number - 1] if 0 < number <= len(values) else None
+    def value_of(self, slot: str, parameters: Mapping[str, str | None]) -> str | None:
+        """Return the value of a slot such as `pw_l1`; `None` if it is null or unknown."""
+        if slot.startswith(_LITERAL):
+            return self.literals[int(slot.removeprefix(_LITERAL)) - 1]
+        return parameters.get(slot)
+
+
+def numbered(values: Iterable[str | None]) -> dict[str, str | None]:
+    """Return the values of `$1` and so on by slot."""
+    return {numbered_slot(number): value for number, value in enumerate(values, 1)}
+
+
+def numbered_slot(number: int) -> str:
+    """Return the slot of `$<number>`."""
+    return f"{_PARAMETER}{number}"
 
 
 def template_of(statement: str) -> Template:
@@ -51,13 +66,13 @@ def template_of(statement: str) -> Template:
             parts.append(" ")
             continue
         if kind == "parameter":
-            parts.append(f":p{text[1:]}")
+            parts.append(f":{_PARAMETER}{text[1:]}")
         elif kind in ("dollar", "escaped", "string", "number"):
             if before in _TYPES and kind != "number":
                 parts.append("'1'")  # what a date or an interval says identifies nobody
             else:
                 literals.append(_value(kind, text, token))
-                parts.append(f":l{len(literals)}")
+                parts.append(f":{_LITERAL}{len(literals)}")
         else:
             parts.append(text)
         before = text.lower() if kind == "word" else ""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purposewatch_connect.sql import Catalogue, StatementReader, UnparsedStatementError
+from purposewatch_connect.sql import Catalogue, StatementReader, UnparsedStatementError, numbered
 from purposewatch_connect.sql.template import template_of
 
 CATALOGUE = Catalogue(
@@ -25,7 +25,7 @@ CATALOGUE = Catalogue(
 )
 ALL_USERS = "id email phone"
 DELETE = "delete from users where id = "
-PARAMETERS = ("11", "22", None, "{1,2}")
+PARAMETERS = numbered(("11", "22", None, "{1,2}")) | {"name": "n"}
 
 CASES = {
     "select email from users where id = 7 and phone in ('1', $1) limit 10": [
@@ -49,6 +49,11 @@ CASES = {
     "select email from users where id = $$7$$ and email <> E'a\\'b' -- id = 8\n": [
         ("public.users", "read", "email id", {"id": ("7",)}),
     ],
+    "select email from users where id = :name": [
+        ("public.users", "read", "email id", {"id": ("n",)}),
+    ],
+    "select email from users where id = ?": [("public.users", "read", "email id", {})],
+    "select email from users where id = %s": [("public.users", "read", "email id", {})],
     "select count(*) from users": [],
     "select 1 from users": [],
     "select count(*) from users where email ilike '%@x'": [("public.users", "read", "email", {})],
@@ -234,4 +239,4 @@ def test_templates_hold_no_literal(text: str, number: int, quoting: str) -> None
     template = template_of(f"{quoting} = '{quoted}' and b = {number}")
 
     assert template.literals == (text, str(number))
-    assert template.text == f"{quoting} = :l1 and b = :l2"
+    assert template.text == f"{quoting} = :pw_l1 and b = :pw_l2"
