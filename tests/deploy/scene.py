@@ -72,6 +72,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         ingest = await stack.enter_async_context(
             httpx.AsyncClient(base_url=stage.services["ingest"].url, trust_env=False, timeout=30)
         )
+        await _report_gap(ingest, stage)
         producer = build_producer(stage.kafka, client_id="test")
         await producer.start()
         stack.push_async_callback(producer.stop)
@@ -89,6 +90,17 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         ports["alertmanager"] = alertmanager.port
         prometheus = await stack.enter_async_context(Prometheus(watching, ports))
         yield Scene(prometheus, alertmanager, stage, producer, ingest)
+
+
+async def _report_gap(ingest: httpx.AsyncClient, stage: Stage) -> None:
+    publisher, key = next(iter(stage.keys.items()))
+    gap = {"id": f"{publisher}-1", "kind": "unmapped_dataset", "name": "crm.public.cards"}
+    answer = await ingest.post(
+        "/v1/gaps",
+        json=[{**gap, "time": datetime.now(UTC).isoformat()}],
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    answer.raise_for_status()
 
 
 async def _end(feeder: Feeder, feeding: "asyncio.Task[None]") -> None:

@@ -28,8 +28,18 @@ def test_alertmanager_takes_the_configuration() -> None:
 def test_on_call_is_told(severity: str, to: str) -> None:
     """Only what cannot wait wakes somebody."""
     for name, rule in ALERTS.items():
-        if rule["labels"]["severity"] == severity:
+        if rule["labels"]["severity"] == severity and rule["labels"]["audience"] == "oncall":
             assert receiver(alertname=name, **rule["labels"]) == to
+
+
+def test_new_gaps_reach_the_compliance_team() -> None:
+    """What nobody judges is theirs to have mapped."""
+    for_compliance = {
+        n: r["labels"] for n, r in ALERTS.items() if r["labels"]["audience"] != "oncall"
+    }
+    assert for_compliance.keys() == {"PurposewatchNewGap"}
+    for name, labels in for_compliance.items():
+        assert receiver(alertname=name, **labels) == "compliance"
 
 
 @pytest.mark.parametrize("severity", ["low", "medium", "high", "critical"])

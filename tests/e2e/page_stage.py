@@ -21,8 +21,10 @@ from purposewatch_contract import (
     DEAD_LETTERS,
     EVENT_TYPE,
     EVENTS,
+    GAPS,
     VERDICTS,
     CanonicalEvent,
+    read_example,
     topic_name,
 )
 from purposewatch_demo.embedded_broker import EmbeddedBroker
@@ -163,7 +165,9 @@ async def running_page(directory: Path, *, events: int) -> AsyncIterator[Running
             reporter_totp_key="e2e0" * 16,
         )
         settings = kafka_settings(broker, PREFIX)
-        await TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id="test").start()
+        await TopicProvisioner(
+            settings, (EVENTS, VERDICTS, DEAD_LETTERS, GAPS), client_id="test"
+        ).start()
         producer = AcknowledgedProducer(settings, client_id="test")
         await producer.start()
         try:
@@ -185,6 +189,8 @@ async def running_page(directory: Path, *, events: int) -> AsyncIterator[Running
                 )
                 made = list(desk_events(events, until=datetime.now(UTC)))
                 await desk.publish(made)
+                gap = json.dumps(read_example("gap")).encode()
+                await producer.publish([OutgoingRecord(topic_name(PREFIX, GAPS), gap)])
                 await until_json(
                     reporter,
                     "/api/v1/ledger",

@@ -35,6 +35,7 @@ PAGES = (
     "/policies",
     "/account",
     "/exports",
+    "/gaps",
     "/violations?since=never",
     "/vocabulary?q=licence+plate",
     "/policies/wework-labs/2018-05-25",

@@ -19,6 +19,7 @@ _FOUND = "purposewatch_recorded_violations_total"
 _VIOLATION = 'outcome="violation"'
 _UNKNOWN = 'outcome="unknown"'
 _LIST = "${compliance_page}/violations"
+_GAPS = "purposewatch_gaps_total"
 
 
 def _by(label: str, place: str = "${__field.labels.%s}") -> tuple[str, str]:
@@ -42,7 +43,7 @@ def build() -> dashboard.Dashboard:
         ],
     )
     link = dashboard.DashboardLink("Compliance page").url(_LIST).target_blank(target_blank=True)
-    return _found(_now(made.link(link)))
+    return _not_audited(_found(_now(made.link(link))))
 
 
 def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
@@ -182,3 +183,34 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "of series; the compliance page has them all.",
         )
     )
+
+
+def _not_audited(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    made = made.with_row(dashboard.Row("Not audited"))
+    for panel in (
+        graph(
+            "Gaps over time",
+            {"{{kind}}": or_zero(counted(_GAPS, "kind", window=RATE), "kind")},
+            unit="short",
+            stacked=True,
+            description="What publishers of all controllers saw and could not state as events, in "
+            "each step of the graph. Nobody has judged it: it is neither permitted nor a "
+            "violation. If a kind rises, open the page of gaps, which names the datasets and "
+            "services, and have them mapped.",
+        ),
+        bars(
+            "Gaps by publisher",
+            or_zero(f"topk(15, {counted(_GAPS, 'publisher, kind')})", "publisher, kind"),
+            legend="{{publisher}} {{kind}}",
+            unit="short",
+            width=12,
+            link=(
+                "Gaps of this publisher",
+                "${compliance_page}/gaps?publisher=${__field.labels.publisher}",
+            ),
+            description="Which publisher has which gaps in the selected time range; each bar links "
+            "to them. `dropped` are events that a publisher discarded: ask its team why.",
+        ),
+    ):
+        made = made.with_panel(panel)
+    return made

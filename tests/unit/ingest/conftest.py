@@ -19,6 +19,7 @@ from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen import AuthzenEndpoint
 from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
 from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
+from purposewatch_ingest.http.gaps import GapsEndpoint
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
@@ -220,6 +221,14 @@ def api(
             request_shares,
             deciding,
             public_url="https://ingest.example.com",
+        ),
+        GapsEndpoint(
+            ingest,
+            producer,  # type: ignore[arg-type]
+            authenticator,
+            request_limits,
+            request_shares,
+            topic="data-access.gaps",
         ),
         VocabularyEndpoint(ingest, authenticator),
         routes=[],

@@ -68,7 +68,7 @@ def document_of(mode: str) -> dict[str, Any]:
     _narrow_to_paths(document["paths"], mode)
     for path, operations in document["paths"].items():
         if "post" in operations:
-            if not path.startswith("/access/"):
+            if not path.startswith(("/access/", "/v1/gaps")):
                 _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
             _narrow_to_plain_content(operations["post"]["parameters"])
     headers = {
@@ -88,6 +88,9 @@ def document_of(mode: str) -> dict[str, Any]:
     _narrow_attributes(event["properties"])
     _narrow_attributes(asked["properties"])
     _narrow_attributes({name: header["schema"] for name, header in headers.items()})
+    gap = schemas["SubmittedGap"]["properties"]
+    gap["time"]["format"] = EARLIER
+    gap["controller"] = {"enum": [CONTROLLER, None]}
     _narrow_to_vocabulary(schemas["SubmittedData"])
     _narrow_to_vocabulary(schemas["AskedData"])
     _narrow_evaluations(schemas["EvaluationRequest"]["properties"], schemas["AskedData"])
@@ -118,6 +121,7 @@ def _narrow_to_paths(paths: dict[str, Any], mode: str) -> None:
     """Leave each address to one mode, if its answers do not depend on the mode."""
     if mode != STRUCTURED:
         del paths["/v1/vocabulary/{controller}"]
+        del paths["/v1/gaps"]
     if mode == BATCHED:  # many events are decided like one
         del paths["/v1/decisions"]
     if mode != BINARY:  # evaluations have its content type

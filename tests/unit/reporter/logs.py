@@ -18,7 +18,7 @@ from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 TOPICS = LedgerTopics(
-    *(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters"))
+    *(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters", "gaps"))
 )
 
 

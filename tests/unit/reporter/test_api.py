@@ -414,7 +414,15 @@ async def test_recorded_times_answer_to_their_names_in_0_1(
 async def test_a_token_is_asked_for_when_set(database: Database) -> None:
     """By every resource of the API; probes, metrics and the documentation are open."""
     async with client_of(database, reporter_api_token=TOKEN) as api:
-        for resource in ("violations", "counts", "ledger", "dead-letters", "conflicts", "outbox"):
+        for resource in (
+            "violations",
+            "counts",
+            "ledger",
+            "dead-letters",
+            "conflicts",
+            "outbox",
+            "gaps",
+        ):
             for headers in (
                 {},
                 {"Authorization": "Bearer wrong"},

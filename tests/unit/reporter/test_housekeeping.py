@@ -40,6 +40,7 @@ async def forget(database: Database, days: float) -> None:
         event_id_days=30,
         outbox_days=7,
         finding_days=400,
+        gap_days=400,
         channels=("hook",),
         clock=lambda: NOW + timedelta(days=days),
     ).prune()

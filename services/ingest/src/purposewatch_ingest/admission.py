@@ -231,15 +231,7 @@ class AdmissionBatch:
         known = self._admission.flows.get(event.flow.text)
         if known is None or known.vocabulary is not vocabulary:
             known = self._look_up_terms(event.flow, vocabulary, suggest=suggest)
-        if not _EARLIEST <= event.time <= self.now + self._rules.max_future:
-            seconds = self._rules.max_future.total_seconds()
-            detail = (
-                f"is more than {seconds:.0f} seconds ahead of the clock of ingest; check the "
-                "publisher's clock and the time's zone"
-            )
-            if event.time < _EARLIEST:
-                detail = "is before 1970; check the publisher's clock"
-            raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))
+        check_time(event.time, self.now, self._rules.max_future)
         if publisher.facts is not None:
             _ensure_facts(event.flow.terms.facts, publisher.facts)
         return known.digested
@@ -257,6 +249,19 @@ class AdmissionBatch:
         known = _KnownFlow(vocabulary, _digested(flow.terms))
         self._admission.flows.put(flow.text, known, cost=len(known.digested))
         return known
+
+
+def check_time(time: datetime, now: datetime, max_future: timedelta) -> None:
+    """Raise `RefusedError` for a time that no working clock can have given."""
+    if _EARLIEST <= time <= now + max_future:
+        return
+    detail = (
+        f"is more than {max_future.total_seconds():.0f} seconds ahead of the clock of ingest; "
+        "check the publisher's clock and the time's zone"
+    )
+    if time < _EARLIEST:
+        detail = "is before 1970; check the publisher's clock"
+    raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))
 
 
 def _ensure_active(publisher: Publisher) -> None:

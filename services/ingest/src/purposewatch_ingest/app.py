@@ -10,7 +10,7 @@ from typing import get_args
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, ErrorClass, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, GAPS, RAW, ErrorClass, topic_name
 from purposewatch_ingest.admission import Pseudonymiser
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
@@ -19,6 +19,7 @@ from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen import AuthzenEndpoint
 from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
 from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
+from purposewatch_ingest.http.gaps import GapsEndpoint
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
@@ -81,7 +82,9 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, ingest, producer)
-    provisioner = TopicProvisioner(settings, (RAW, EVENTS, DEAD_LETTERS), client_id=_CLIENT_ID)
+    provisioner = TopicProvisioner(
+        settings, (RAW, EVENTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
+    )
     supervisor = Supervisor(
         [
             EventLoopWatch(metric_set),
@@ -122,6 +125,14 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
             shares,
             deciding,
             public_url=settings.ingest_public_url,
+        ),
+        GapsEndpoint(
+            ingest,
+            producer,
+            authenticator,
+            limits,
+            shares,
+            topic=topic_name(settings.topic_prefix, GAPS),
         ),
         VocabularyEndpoint(ingest, authenticator),
         routes=[

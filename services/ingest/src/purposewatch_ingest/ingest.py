@@ -16,6 +16,7 @@ from purposewatch_ingest.admission import (
 )
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.publishers import PublisherRegister
+from purposewatch_ingest.rate_limits import PublisherUsage
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import OutgoingRecord
@@ -38,6 +39,7 @@ class Ingest:
     events_partitions: int
     metric_set: m.MetricSet
     admission: Admission = field(default_factory=Admission)
+    usage: PublisherUsage = field(default_factory=PublisherUsage)
 
     def vocabularies(self) -> Mapping[str, Vocabulary]:
         """Each controller's vocabulary, as the policies have it."""

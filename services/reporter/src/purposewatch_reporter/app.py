@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from purposewatch_contract import (
     DEAD_LETTERS,
     EVENTS,
+    GAPS,
     RAW,
     VERDICTS,
     ErrorClass,
@@ -31,6 +32,7 @@ from purposewatch_reporter.api.counts import counts_routes
 from purposewatch_reporter.api.dead_letters import dead_letters_routes
 from purposewatch_reporter.api.event_status import event_status_routes
 from purposewatch_reporter.api.findings import findings_routes
+from purposewatch_reporter.api.gaps import gaps_routes
 from purposewatch_reporter.api.hosts import AllowedHosts
 from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
@@ -38,6 +40,7 @@ from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
+from purposewatch_reporter.gaps.watch import GapWatch
 from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.periodic import Periodic
@@ -62,6 +65,7 @@ _VERSION = version("purposewatch-reporter")
 _HOUSEKEEPING_SECONDS = 600.0
 _EPISODES_SECONDS = 1.0
 _CHANNELS_SECONDS = 5.0
+_GAPS_SECONDS = 10.0
 
 
 def _now() -> datetime:
@@ -96,6 +100,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         event_id_days=settings.reporter_event_id_days,
         outbox_days=settings.reporter_outbox_days,
         finding_days=settings.reporter_finding_days,
+        gap_days=settings.reporter_gap_days,
         channels=channels,
         clock=_now,
     )
@@ -115,19 +120,25 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     # A group each: in one group, every change in either topic would reassign both.
     verdicts = consumer(VERDICTS, batch_handlers.verdicts, "reporter")
     dead_letters = consumer(DEAD_LETTERS, batch_handlers.dead_letters, "reporter.dead-letters")
+    gaps = consumer(GAPS, batch_handlers.gaps, "reporter.gaps")
     parts: list[Component] = [
         EventLoopWatch(metric_set),
         database,
-        TopicProvisioner(settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID),
+        TopicProvisioner(
+            settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
+        ),
         *ledger.before,
         Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
+        Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
         verdicts,
         dead_letters,
+        gaps,
         ledger.epochs(
             {
                 ledger.topics.verdicts: verdicts.resume_again,
                 ledger.topics.dead_letters: dead_letters.resume_again,
+                ledger.topics.gaps: gaps.resume_again,
             }
         ),
     ]
@@ -173,6 +184,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         event_status_routes(requests, events_topic=topic_name(prefix, EVENTS)),
         outbox_routes(requests, channels=channels, clock=_now),
         findings_routes(requests),
+        gaps_routes(requests, _now),
         silences_routes(requests, _now),
     ):
         api.include_router(routes)
@@ -185,13 +197,14 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
                 "database": database.check,
                 "verdicts": verdicts.ready,
                 "dead letters": dead_letters.ready,
+                "gaps": gaps.ready,
                 "ledger": reconciler.check,
             },
             registry=metric_set.registry,
         )
     )
     app.router.routes.extend(
-        asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters])
+        asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters, gaps])
     )
     app.router.routes.extend(documentation_routes(app.title, assets="/static-offline-docs"))
     app.router.routes.extend(web_routes(web))

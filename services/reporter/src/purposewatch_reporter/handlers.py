@@ -21,7 +21,7 @@ _log = get_logger(__name__)
 
 
 class Handlers:
-    """The handlers of the two topics. Metrics move only after the transaction has ended."""
+    """The handlers of the topics. Metrics move only after the transaction has ended."""
 
     def __init__(self, ledger_writer: LedgerWriter, metric_set: m.MetricSet) -> None:
         self._writer = ledger_writer
@@ -42,6 +42,10 @@ class Handlers:
         """Record a batch of dead letters."""
         self._show(await self._writer.record_dead_letters(records))
 
+    async def gaps(self, records: Sequence[Record]) -> None:
+        """Record a batch of gaps."""
+        self._show(await self._writer.record_gaps(records))
+
     def _show(self, receipt: Receipt) -> None:
         counter = self._metrics.counter
         recorded: Counter[tuple[str, ...]] = Counter()
@@ -59,6 +63,8 @@ class Handlers:
         counter(m.RECORDED_DUPLICATES).labels("different").inc(receipt.conflicts)
         for error_class, count in receipt.dead_letters.items():
             counter(m.RECORDED_DEAD_LETTERS).labels(error_class).inc(count)
+        for (kind, publisher), count in receipt.gaps.items():
+            counter(m.GAPS).labels(kind, publisher).inc(count)
         if suspects := receipt.dead_letters[ErrorClass.SUSPECT]:
             _log.error("records that no service can have written", records=suspects)
 

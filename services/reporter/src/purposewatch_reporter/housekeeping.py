@@ -15,13 +15,17 @@ from purposewatch_reporter.findings.prune import (
 )
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import prune_ids
+from purposewatch_reporter.store.gaps import prune_gap_days, prune_gap_ids, prune_gaps
 
 Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
 """Forgets some of what is older than a time; the number forgotten."""
 
 
 class Housekeeping:
-    """Prunes recorded ids, delivered alerts and quiet findings by age, in small transactions."""
+    """Prunes recorded ids, delivered alerts, quiet findings and gaps by age.
+
+    In small transactions.
+    """
 
     def __init__(  # noqa: PLR0913 - composition happens once, in app.py
         self,
@@ -30,12 +34,13 @@ class Housekeeping:
         event_id_days: float,
         outbox_days: float,
         finding_days: float,
+        gap_days: float,
         channels: Sequence[str],
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        ids, outbox, findings = (
-            timedelta(days=days) for days in (event_id_days, outbox_days, finding_days)
+        ids, outbox, findings, gaps = (
+            timedelta(days=days) for days in (event_id_days, outbox_days, finding_days, gap_days)
         )
         self._tasks: Sequence[tuple[Forget, timedelta]] = (
             (prune_ids, ids),
@@ -44,6 +49,9 @@ class Housekeeping:
             (prune_findings, findings),
             (prune_notices, findings),
             (prune_silences, findings),
+            (prune_gap_ids, ids),
+            (prune_gap_days, gaps),
+            (prune_gaps, gaps),
         )
         self._clock = clock
 

@@ -123,6 +123,15 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
     reporter_finding_days: float = Field(
         default=400, gt=0, description="How long a quiet finding is remembered."
     )
+    reporter_gap_names: int = Field(
+        default=500,
+        ge=1,
+        le=100_000,
+        description="Distinct names of gaps, per publisher and kind; further ones are `(other)`.",
+    )
+    reporter_gap_days: float = Field(
+        default=400, gt=0, description="How long daily counts of gaps and unused names are kept."
+    )
     reporter_quiet_minutes: float = Field(
         default=60, gt=0, description="A finding is over when it has been quiet for so long."
     )

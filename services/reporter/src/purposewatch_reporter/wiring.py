@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, GAPS, RAW, VERDICTS, topic_name
 from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.monitor import EpochMonitor
@@ -16,6 +16,7 @@ from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.gaps import GapLimits
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.service import Component
 
@@ -50,7 +51,10 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
 ) -> LedgerComponents:
     """Put them together; nothing connects before start. `rebuilds`: see `LedgerWriter`."""
     topics = LedgerTopics(
-        *(topic_name(settings.topic_prefix, name) for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS))
+        *(
+            topic_name(settings.topic_prefix, name)
+            for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS)
+        )
     )
     observer = LogObserver(settings, client_id=client_id)
     detector = EpochDetector(database, observer, topics, clock=clock)
@@ -63,6 +67,9 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         report_suspects=raise_suspect_notices,
         partitions=settings.topic_partitions,
         ids_kept=timedelta(days=settings.reporter_event_id_days),
+        gap_limits=GapLimits(
+            settings.reporter_gap_names, timedelta(days=settings.reporter_gap_days)
+        ),
         rebuilds=rebuilds,
         logs=detector,
         clock=clock,

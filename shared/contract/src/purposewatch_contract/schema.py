@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from purposewatch_contract.dead_letter import DeadLetter
 from purposewatch_contract.dead_letter_action import Disposition
 from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_contract.gap import Gap
 from purposewatch_contract.verdict import Verdict
 
 MESSAGES: Mapping[str, type[BaseModel]] = {
@@ -22,6 +23,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "verdict": Verdict,
     "dead-letter": DeadLetter,
     "disposition": Disposition,
+    "gap": Gap,
 }
 
 SCHEMA_DIR = Path(__file__).parent / "schemas"

@@ -8,13 +8,14 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-TopicName = Literal["raw", "events", "verdicts", "dead-letters", "dispositions"]
+TopicName = Literal["raw", "events", "verdicts", "dead-letters", "dispositions", "gaps"]
 
 RAW: TopicName = "raw"
 EVENTS: TopicName = "events"
 VERDICTS: TopicName = "verdicts"
 DEAD_LETTERS: TopicName = "dead-letters"
 DISPOSITIONS: TopicName = "dispositions"
+GAPS: TopicName = "gaps"
 
 
 class Topic(BaseModel):
@@ -27,7 +28,7 @@ class Topic(BaseModel):
     consumers: tuple[str, ...]
     key: str
     schema_: str
-    personal_data: Literal["identified", "pseudonymous"]
+    personal_data: Literal["identified", "pseudonymous", "none"]
     config: Mapping[str, str]
 
 

@@ -19,6 +19,7 @@ from purposewatch_ingest.http.decisions import DecisionsEndpoint
 from purposewatch_ingest.http.description import (
     ACCEPT_LANGUAGE_HEADER,
     ACCEPTED,
+    ACCEPTED_GAPS,
     ENCODING_HEADER,
     asking,
     controller_parameter,
@@ -26,6 +27,7 @@ from purposewatch_ingest.http.description import (
     language_header,
     problems,
     publishing,
+    reporting_gaps,
 )
 from purposewatch_ingest.http.evaluation_schemas import (
     EVALUATION_EXAMPLE,
@@ -36,6 +38,7 @@ from purposewatch_ingest.http.evaluation_schemas import (
     evaluating,
 )
 from purposewatch_ingest.http.events import EventsEndpoint
+from purposewatch_ingest.http.gaps import GapsEndpoint
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
@@ -56,6 +59,10 @@ Without `ce-` headers, `application/json` is the data of one event that happens 
 _PUBLISH = """Answers 202 once Kafka has acknowledged every event. One event that is refused
 refuses the whole request, unless it has the header `Prefer: handling=lenient`. After a 503, or no
 answer at all, send the same events again with the same ids: a repeat is recorded once."""
+_REPORT_GAPS = """For what you saw and could not state as an event: a dataset without a mapping, a
+service without a purpose, a subject that can't be resolved, events that you had to drop. Name
+things, never values. Answers 202 once Kafka has acknowledged every gap, all or nothing. After a
+503, or no answer at all, send the same gaps again with the same ids: a repeat is counted once."""
 
 
 class Lifespan(Protocol):
@@ -69,6 +76,7 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     events: EventsEndpoint,
     decisions: DecisionsEndpoint,
     authzen: AuthzenEndpoint,
+    gaps: GapsEndpoint,
     vocabulary: VocabularyEndpoint,
     *,
     routes: Sequence[BaseRoute],
@@ -93,6 +101,7 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     _add_publishing(app, events)
     _add_deciding(app, decisions)
     _add_authzen(app, authzen)
+    _add_gaps(app, gaps)
     _add_vocabulary(app, vocabulary)
     describe(app)
     return app
@@ -241,3 +250,34 @@ def _add_vocabulary(app: FastAPI, vocabulary: VocabularyEndpoint) -> None:
             ProblemKind.METHOD_NOT_ALLOWED,
         ),
     )(vocabulary.search)
+
+
+def _add_gaps(app: FastAPI, gaps: GapsEndpoint) -> None:
+    app.post(
+        "/v1/gaps",
+        status_code=202,
+        summary="Report what you could not state as events",
+        description=_REPORT_GAPS,
+        openapi_extra=reporting_gaps(gaps.max_batch),
+        responses={
+            202: dict(ACCEPTED_GAPS),
+            **problems(
+                ProblemKind.NOT_JSON,
+                ProblemKind.CORRUPT,
+                ProblemKind.INCOMPLETE,
+                ProblemKind.UNAUTHORIZED,
+                ProblemKind.FORBIDDEN,
+                ProblemKind.METHOD_NOT_ALLOWED,
+                ProblemKind.BODY_TIMEOUT,
+                ProblemKind.TOO_LARGE,
+                ProblemKind.UNSUPPORTED_MEDIA_TYPE,
+                ProblemKind.INVALID_GAP,
+                ProblemKind.RATE_LIMITED,
+                ProblemKind.QUOTA_EXCEEDED,
+                ProblemKind.PAUSED,
+                ProblemKind.INTERNAL,
+                ProblemKind.BUSY,
+                ProblemKind.KAFKA_UNAVAILABLE,
+            ),
+        },
+    )(gaps.publish_gaps)

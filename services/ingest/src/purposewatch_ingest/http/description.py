@@ -12,9 +12,16 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from purposewatch_contract import ErrorClass, SubmittedData, SubmittedEvent, read_example
+from purposewatch_contract import (
+    ErrorClass,
+    SubmittedData,
+    SubmittedEvent,
+    SubmittedGap,
+    read_example,
+)
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
 from purposewatch_ingest.http.evaluation_schemas import describe_evaluations
+from purposewatch_ingest.http.gaps import AcceptedGaps
 from purposewatch_ingest.http.hints import EventHint
 from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
@@ -44,6 +51,7 @@ _DETAILS = {
     ProblemKind.UNSUPPORTED_MEDIA_TYPE: f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with "
     "`ce-` headers",
     ProblemKind.INVALID_EVENT: "the event was refused: /data/role is missing; add it",
+    ProblemKind.INVALID_GAP: "the gap was refused: /kind is missing; add it",
     ProblemKind.RATE_LIMITED: "the publisher has sent as many events as its rate allows; keep the "
     "events and send them again later",
     ProblemKind.QUOTA_EXCEEDED: "the publisher has sent as many events today as its quota allows; "
@@ -126,6 +134,12 @@ ACCEPTED: Mapping[str, Any] = {
         }
     },
 }
+ACCEPTED_GAPS: Mapping[str, Any] = {
+    "description": "Every gap is acknowledged.",
+    "model": AcceptedGaps,
+    "headers": _LIMIT_HEADERS,
+    "content": {"application/json": {"example": {"accepted": 1}}},
+}
 
 
 def problems(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
@@ -168,6 +182,9 @@ def _example(kind: ProblemKind) -> Problem:
     )
     if kind is ProblemKind.INVALID_EVENT:
         return problem.model_copy(update={"errors": [_MISSING]})
+    if kind is ProblemKind.INVALID_GAP:
+        missing = _MISSING.model_copy(update={"field": "/kind"})
+        return problem.model_copy(update={"errors": [missing]})
     return problem
 
 
@@ -212,6 +229,29 @@ def asking(max_batch_events: int) -> dict[str, Any]:
                 STRUCTURED: {"schema": event, "example": example},
                 BATCHED: {"schema": batch, "example": [example]},
                 BINARY: {"schema": data, "example": example["data"]},
+            },
+        },
+    }
+
+
+def reporting_gaps(max_batch: int) -> dict[str, Any]:
+    """What requests with gaps hold."""
+    gap = {"$ref": _REF.format(model="SubmittedGap")}
+    example = {
+        name: value
+        for name, value in read_example("gap").items()
+        if name in SubmittedGap.model_fields
+    }
+    return {
+        "security": [{"bearer": []}],
+        "parameters": [ENCODING_HEADER],
+        "requestBody": {
+            "required": True,
+            "content": {
+                BINARY: {
+                    "schema": {"type": "array", "items": gap, "maxItems": max_batch},
+                    "example": [example],
+                }
             },
         },
     }
@@ -311,7 +351,7 @@ def describe(app: FastAPI) -> None:
     components = document.setdefault("components", {})
     components["securitySchemes"] = {"bearer": _BEARER}
     schemas: dict[str, dict[str, Any]] = components.setdefault("schemas", {})
-    for model in (SubmittedEvent, SubmittedData, Problem):
+    for model in (SubmittedEvent, SubmittedData, SubmittedGap, Problem):
         schema = model.model_json_schema(ref_template=_REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -37,6 +37,7 @@ class ProblemKind(Enum):
     TOO_LARGE = ("too-large", 413, "The content is too large")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The content type is not accepted")
     INVALID_EVENT = ("invalid-event", 422, "The content is not a valid event")
+    INVALID_GAP = ("invalid-gap", 422, "The content is not a valid gap")
     RATE_LIMITED = ("rate-limited", 429, "The publisher sends too many events")
     QUOTA_EXCEEDED = ("quota-exceeded", 429, "The publisher's quota of today is used up")
     PAUSED = ("paused", 429, "The publisher is paused")
@@ -51,10 +52,10 @@ class ProblemKind(Enum):
 
 
 class FieldProblem(BaseModel):
-    """One fault of one event."""
+    """One fault of one event or gap."""
 
-    index: int = Field(description="Which event of the batch, from 0; 0 for a single event.")
-    field: str = Field(description="JSON pointer into the event; empty for the whole event.")
+    index: int = Field(description="Which event or gap of the batch, from 0; 0 for a single one.")
+    field: str = Field(description="JSON pointer into the event or gap; empty for all of it.")
     detail: str
     error_class: str = Field(
         description="The kind of fault, as in dead letters.", examples=[ErrorClass.UNKNOWN_TERM]
@@ -108,9 +109,13 @@ class ProblemError(Exception):
 
 
 def refusal_problem(
-    refusals: Mapping[int, RefusedError], total: int, *, done: str = "accepted"
+    refusals: Mapping[int, RefusedError],
+    total: int,
+    *,
+    done: str = "accepted",
+    noun: Literal["event", "gap"] = "event",
 ) -> ProblemError:
-    """The problem of a request some of whose events, by index, are refused.
+    """The problem of a request some of whose events or gaps, by index, are refused.
 
     `done` is what would have been done with them.
     """
@@ -120,11 +125,11 @@ def refusal_problem(
     elif classes <= {ErrorClass.NOT_JSON, ErrorClass.EMPTY}:
         kind = ProblemKind.NOT_JSON
     else:
-        kind = ProblemKind.INVALID_EVENT
+        kind = ProblemKind.INVALID_GAP if noun == "gap" else ProblemKind.INVALID_EVENT
     errors = field_problems(refusals)
-    detail = f"{len(refusals)} of {total} events refused, so none was {done}; correct and resend"
+    detail = f"{len(refusals)} of {total} {noun}s refused, so none was {done}; correct and resend"
     if total == 1:
-        detail = f"the event was refused: {errors[0].field} {errors[0].detail}".replace("  ", " ")
+        detail = f"the {noun} was refused: {errors[0].field} {errors[0].detail}".replace("  ", " ")
     return ProblemError(kind, detail, errors=errors)
 
 

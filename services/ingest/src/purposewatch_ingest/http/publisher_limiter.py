@@ -10,7 +10,7 @@ from typing import Final
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_ingest.rate_limits import LimitReason, PublisherUsage
+from purposewatch_ingest.rate_limits import LimitReason
 from purposewatch_runtime import metrics as m
 
 _KINDS: Final = {
@@ -30,7 +30,7 @@ class PublisherLimiter:
 
     def __init__(self, ingest: Ingest) -> None:
         self._clock = ingest.clock
-        self._usage = PublisherUsage()
+        self._usage = ingest.usage
         self._refused = ingest.metric_set.counter(m.INGEST_REQUESTS_REFUSED)
 
     def ensure_allowed(self, publisher: Publisher) -> None:

@@ -75,6 +75,7 @@ _EXAMPLES = {
     "until": "2026-03-02T12:00:00Z",
     "controller": "wework-labs",
     "publisher": "crm",
+    "name": "crm.public.loyalty_cards",
     "event_id": "6f0e2c1a-newsletter-1",
     "source": "/crm/newsletter",
     "role": "member",

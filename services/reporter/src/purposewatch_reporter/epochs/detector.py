@@ -96,10 +96,11 @@ class LedgerTopics:
     events: str
     verdicts: str
     dead_letters: str
+    gaps: str
 
     def all(self) -> tuple[str, ...]:
         """Every one of them."""
-        return (self.raw, self.events, self.verdicts, self.dead_letters)
+        return (self.raw, self.events, self.verdicts, self.dead_letters, self.gaps)
 
 
 @dataclass(frozen=True, slots=True)

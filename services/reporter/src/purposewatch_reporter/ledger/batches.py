@@ -72,6 +72,8 @@ class Receipt:
     duplicates: int = 0
     conflicts: int = 0
     dead_letters: Counter[str] = field(default_factory=Counter)
+    gaps: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By kind and publisher."""
 
 
 class Batch(Protocol):
@@ -108,7 +110,7 @@ class VerdictBatch:
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """See `Batch`."""
         topic, now, context = self.records[0].topic, self.now, self.context
-        before = await _lock_positions(connection, self.records)
+        before = await lock_positions_of(connection, self.records)
         after = advance(before, self.records, facts)
         partitions = {item.verdict.partition for item in self.good}
         session = await LedgerSession.lock(connection, context.events_topic, partitions, facts)
@@ -144,10 +146,10 @@ class VerdictBatch:
             new,
             ids_kept_since=now - context.ids_kept,
         )
-        unreadable = await _insert_own(connection, [*self.bad, *suspects], before, now, context)
+        unreadable = await insert_own(connection, [*self.bad, *suspects], before, now, context)
         remarks = [suspect(item, _CONTRADICTION, now) for item in contradictions]
         remarks += [suspect(item, _NO_RAW_RECORD, now) for item in raw.impossible]
-        remarked = await _insert_own(connection, remarks, before, now, context)
+        remarked = await insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
         groups = group_by_flow(identified.new)
         await _count(connection, groups)
@@ -184,7 +186,7 @@ class DeadLetterBatch:
         if facts.missing:
             return None
         context, now = self.context, self.now
-        before = await _lock_positions(connection, self.records)
+        before = await lock_positions_of(connection, self.records)
         after = advance(before, self.records, facts)
         of_events = [item for item in self.letters if item.origin.topic == context.events_topic]
         partitions = {item.origin.partition for item in of_events}
@@ -229,8 +231,8 @@ class DeadLetterBatch:
                 unreadable.append(suspect(item, _NO_RAW_LETTER, now))
             else:
                 remarks.append(suspect(item, _NO_RAW_RECORD, now))
-        stored = [*stored, *await _insert_own(connection, unreadable, before, now, context)]
-        remarked = await _insert_own(connection, remarks, before, now, context)
+        stored = [*stored, *await insert_own(connection, unreadable, before, now, context)]
+        remarked = await insert_own(connection, remarks, before, now, context)
         return Receipt(
             repeats=len(self.letters) - len(stored),
             dead_letters=Counter(row["error_class"] for row in (*stored, *remarked)),
@@ -251,9 +253,10 @@ class DeadLetterBatch:
         )
 
 
-async def _lock_positions(
+async def lock_positions_of(
     connection: AsyncConnection, records: Sequence[Record]
 ) -> dict[int, ReadPosition]:
+    """The positions of the records' partitions, locked until this transaction ends."""
     partitions = {record.partition for record in records}
     return await lock_positions(connection, records[0].topic, partitions)
 
@@ -269,7 +272,7 @@ def _is_about_raw(item: ReadVerdict | DeadLettered) -> bool:
     return isinstance(item, DeadLettered) and item.origin == item.raw_origin
 
 
-async def _insert_own(
+async def insert_own(
     connection: AsyncConnection,
     letters: Sequence[DeadLettered],
     positions: Mapping[int, ReadPosition],

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from pydantic import ValidationError
 
-from purposewatch_contract import DeadLetter, ErrorClass, Position
+from purposewatch_contract import DeadLetter, ErrorClass, Gap, Position
 from purposewatch_contract.codec import DecodedVerdict, FastVerdictCodec
 from purposewatch_reporter.ledger.fingerprint import whole_digest
 from purposewatch_reporter.store.event_ids import id_hash
@@ -118,6 +118,17 @@ class VerdictRecords:
             else:
                 good.append(ReadVerdict(verdict, record))
         return good, bad
+
+
+def read_gap(record: Record, *, now: datetime) -> Gap | DeadLettered:
+    """The gap in a record of the gaps topic, or why there is none in it."""
+    try:
+        gap = Gap.model_validate_json(_value_of(record))
+        return gap.model_copy(update={"time": _in_utc(gap.time)})
+    except ValidationError as error:
+        return _unreadable(record, _unreadable_by(error), now)
+    except _UnreadableError as error:
+        return _unreadable(record, error, now)
 
 
 def _checked(verdict: DecodedVerdict, topic: str, partition: int) -> DecodedVerdict:

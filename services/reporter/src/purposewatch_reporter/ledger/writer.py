@@ -14,6 +14,7 @@ from purposewatch_reporter.ledger.batches import (
     ReportSuspects,
     VerdictBatch,
 )
+from purposewatch_reporter.ledger.gap_batch import GapBatch
 from purposewatch_reporter.ledger.lookups import LogFacts, TopicPartition
 from purposewatch_reporter.ledger.raw_session import RawLedgerSession
 from purposewatch_reporter.ledger.read import VerdictRecords, read_dead_letter
@@ -23,6 +24,7 @@ from purposewatch_reporter.ledger.violations import (
     ViolationStore,
 )
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.gaps import DEFAULT_LIMITS, GapLimits
 from purposewatch_reporter.store.positions import load_next_offsets
 from purposewatch_runtime.kafka import Record
 
@@ -41,7 +43,7 @@ class Logs(Protocol):
 
 
 class LedgerWriter:
-    """Writes verdicts and dead letters into the ledger.
+    """Writes verdicts, dead letters and gaps into the ledger.
 
     INVARIANT: ledger, positions, counts, violations, ids and alerts of a batch are committed
     together or not at all, and an offset that the ledger has already changes nothing else. So a
@@ -61,6 +63,7 @@ class LedgerWriter:
         partitions: int,
         raw_topic: str = "",
         ids_kept: timedelta = timedelta(days=30),
+        gap_limits: GapLimits = DEFAULT_LIMITS,
         check_seconds: float = 3.0,
         rebuilds: bool = False,
     ) -> None:
@@ -79,6 +82,7 @@ class LedgerWriter:
             ids_kept,
             rebuilds,
         )
+        self._gap_limits = gap_limits
         self._check_seconds = check_seconds
         self._verdicts = VerdictRecords(events_topic)
 
@@ -112,6 +116,10 @@ class LedgerWriter:
             read_dead_letter(one, now=now, events_topic=events, raw_topic=raw) for one in records
         ]
         return await self._record(DeadLetterBatch(records, letters, now, self._context))
+
+    async def record_gaps(self, records: Sequence[Record]) -> Receipt:
+        """Record a batch of the gaps topic."""
+        return await self._record(GapBatch(records, self._clock(), self._context, self._gap_limits))
 
     async def _record(self, batch: Batch) -> Receipt:
         """Plan the batch; make the look-ups that it needs, and plan again; commit.

@@ -26,7 +26,7 @@ STATEMENT_DECISIONS = CounterSpec(
 )
 RECORDED_REDELIVERIES = CounterSpec(
     "purposewatch_recorded_redeliveries",
-    "Verdicts or dead letters of a position that was recorded before. They change nothing.",
+    "Verdicts, dead letters or gaps of a position that was recorded before. They change nothing.",
     ("reporter",),
     unit="records",
 )
@@ -183,6 +183,20 @@ FINDINGS = GaugeSpec(
     ("state", "severity"),
     unit="count",
 )
+GAPS = CounterSpec(
+    "purposewatch_gaps",
+    "Accesses that publishers saw and could not state as events, by why.",
+    ("reporter",),
+    ("kind", "publisher"),
+    unit="count",
+)
+GAP_NAMES = GaugeSpec(
+    "purposewatch_gap_names",
+    "Distinct names (of datasets, services, terms) that the publisher's gaps have.",
+    ("reporter",),
+    ("kind", "publisher"),
+    unit="count",
+)
 
 REPORTER: tuple[MetricSpec, ...] = (
     RECORDED_VERDICTS,
@@ -211,4 +225,6 @@ REPORTER: tuple[MetricSpec, ...] = (
     ALERT_DELIVERIES,
     ALERT_CHANNEL_FAILING_SECONDS,
     FINDINGS,
+    GAPS,
+    GAP_NAMES,
 )

@@ -46,7 +46,7 @@ def _given(context: RequestContext) -> dict[str, str]:
     return {name: value for name, value in context.request.query_params.items() if value.strip()}
 
 
-def _is_tidy(context: RequestContext) -> bool:
+def is_tidy(context: RequestContext) -> bool:
     """Whether the address has no empty fields, or has to stay for the sake of what is ignored."""
     return bool(context.ignored) or all(context.request.query_params.values())
 
@@ -55,7 +55,7 @@ async def show_violations(context: RequestContext) -> Response:
     """Violations one by one."""
     asked = read_query(context, ListQuery)
     keep = None if asked.order is Order.NEWEST else str(asked.order)
-    if not _is_tidy(context):
+    if not is_tidy(context):
         return context.redirect(asked.address("/violations", order=keep))
     async with context.app.database.reading() as connection:
         page = await read_page(connection, asked)
@@ -76,7 +76,7 @@ async def show_findings(context: RequestContext) -> Response:
     """Violations in groups of the same flow."""
     asked = read_query(context, FindingQuery)
     keep = None if asked.order is FindingOrder.LATEST else str(asked.order)
-    if not _is_tidy(context):
+    if not is_tidy(context):
         return context.redirect(asked.address("/findings", order=keep))
     async with context.app.database.reading() as connection:
         page = await read_findings(connection, asked)

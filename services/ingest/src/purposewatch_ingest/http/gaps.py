@@ -1,0 +1,136 @@
+"""`POST /v1/gaps`: what a publisher could not state as events; 202 once Kafka has acknowledged it.
+
+Authenticated and limited as events are.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from purposewatch_contract import Gap
+from purposewatch_contract.submission import RefusedError
+from purposewatch_ingest.content_modes import BINARY, ContentMode, content_mode
+from purposewatch_ingest.gaps import admit_gap, gaps_in
+from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.problems import (
+    ProblemError,
+    ProblemKind,
+    answering_defects,
+    refusal_problem,
+)
+from purposewatch_ingest.http.publisher_limiter import PublisherLimiter
+from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
+from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
+from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.publishers import Publisher
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.logs import get_logger
+
+_SLICE = 50
+"""So many gaps are admitted before other requests have the event loop."""
+
+_log = get_logger(__name__)
+
+
+class AcceptedGaps(BaseModel):
+    """That every gap of the request is acknowledged."""
+
+    accepted: int
+
+
+class GapsEndpoint:
+    """Handles requests with gaps.
+
+    INVARIANT: 202 is answered only after every gap of the request is acknowledged. One gap that is
+    refused refuses the whole request, before anything is published.
+    """
+
+    def __init__(  # noqa: PLR0913 - composition happens once, in `app.py`
+        self,
+        ingest: Ingest,
+        producer: AcknowledgedProducer,
+        authenticator: Authenticator,
+        limits: RequestLimits,
+        shares: RequestShares,
+        *,
+        topic: str,
+    ) -> None:
+        self._ingest = ingest
+        self._producer = producer
+        self._authenticator = authenticator
+        self._limits = limits
+        self._shares = shares
+        self._limiter = PublisherLimiter(ingest)
+        self._bodies = RequestBodies(limits, shares)
+        self._topic = topic
+
+    @property
+    def max_batch(self) -> int:
+        """How many gaps one request may hold: as many as events."""
+        return self._limits.max_batch_events
+
+    @answering_defects
+    async def publish_gaps(self, request: Request) -> Response:
+        """Handle one request."""
+        publisher = await self._authenticator.publisher_of(request)
+        self._limiter.ensure_allowed(publisher)
+        # the media type of binary mode is that of plain JSON
+        if content_mode(request.headers.get("content-type", "")) is not ContentMode.BINARY:
+            detail = f"send a JSON array of gaps as `{BINARY}`"
+            raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
+        async with self._bodies.receive(request, publisher.name) as body:
+            gaps = await self._admit(body, publisher)
+            await self._publish(gaps, publisher)
+        headers = dict(self._limiter.headers(publisher))
+        return JSONResponse({"accepted": len(gaps)}, status_code=202, headers=headers)
+
+    async def _admit(self, body: bytes, publisher: Publisher) -> list[Gap]:
+        """Admit every gap of the request, or raise the problem of those that are refused."""
+        try:
+            documents = gaps_in(body)
+        except RefusedError as error:
+            raise refusal_problem({0: error}, 1, noun="gap") from None
+        if len(documents) > self.max_batch:
+            detail = f"the batch has {len(documents)} gaps; send at most {self.max_batch} at once"
+            raise ProblemError(ProblemKind.TOO_LARGE, detail)
+        self._limiter.charge(publisher, len(documents))
+        now, max_future = self._ingest.clock(), self._ingest.max_future
+        admitted: list[Gap] = []
+        refused: dict[int, RefusedError] = {}
+        for start in range(0, len(documents), _SLICE):
+            async with self._shares.turn(publisher.name):
+                for index, document in enumerate(documents[start : start + _SLICE], start):
+                    try:
+                        admitted.append(
+                            admit_gap(document, publisher, now=now, max_future=max_future)
+                        )
+                    except RefusedError as error:
+                        refused[index] = error
+        if refused:
+            raise refusal_problem(refused, len(documents), noun="gap")
+        return admitted
+
+    async def _publish(self, gaps: Sequence[Gap], publisher: Publisher) -> None:
+        # INVARIANT: the key is the publisher, so that all its gaps are in one partition, and one
+        # reporter at a time counts the names that it has.
+        records = [
+            OutgoingRecord(
+                self._topic, gap.model_dump_json(exclude_none=True).encode(), gap.publisher.encode()
+            )
+            for gap in gaps
+        ]
+        try:
+            async with asyncio.timeout(self._limits.acknowledge_timeout_seconds):
+                await self._producer.publish(records)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the gaps are not acknowledged
+            self._limiter.give_back(publisher, len(gaps))
+            # Some of the gaps may have arrived; sending the same ids again is harmless.
+            _log.warning("gaps not acknowledged", gaps=len(gaps), error=type(error).__name__)
+            raise ProblemError(
+                ProblemKind.KAFKA_UNAVAILABLE,
+                "Kafka did not acknowledge the gaps; send them again with the same ids",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            ) from None
