@@ -25,6 +25,7 @@ from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_ingest.tokens import TokenVerifier
 from purposewatch_policy import Effect, Policy, PolicySet, Statement
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime.kafka import OutgoingRecord
@@ -190,12 +191,19 @@ def request_limits() -> RequestLimits:
 
 
 @pytest.fixture
-def api(
+def tokens() -> TokenVerifier | None:
+    """Who verifies tokens; by default no identity provider is configured."""
+    return None
+
+
+@pytest.fixture
+def api(  # noqa: PLR0917 - pytest passes fixtures by name
     ingest: Ingest,
     producer: FakeProducer,
     metric_set: MetricSet,
     request_limits: RequestLimits,
     request_shares: RequestShares,
+    tokens: TokenVerifier | None,
 ) -> FastAPI:
     """The application without Kafka and without background parts."""
 
@@ -203,7 +211,7 @@ def api(
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
 
-    authenticator = Authenticator(ingest.register, metric_set, clock=lambda: 0.0)
+    authenticator = Authenticator(ingest.register, metric_set, tokens=tokens, clock=lambda: 0.0)
     deciding = Deciding(request_limits, request_shares)
     return build_api(
         EventsEndpoint(

@@ -20,6 +20,13 @@ publishers:
 """
 
 
+SHARED_SUBJECT = """
+publishers:
+  a: {controllers: [x], token_subjects: [s]}
+  b: {controllers: [x], token_subjects: [s]}
+"""
+
+
 def write(directory: Path, text: str) -> Path:
     """A register's file."""
     path = directory / "publishers.yaml"
@@ -112,6 +119,11 @@ publishers:
             "anchors and aliases are not supported",
         ),
         (SHARED_KEY, "key in common"),
+        (SHARED_SUBJECT, "key in common"),
+        (
+            "publishers: {crm: {controllers: [a], token_subjects: ['']}}",
+            "not a token's subject",
+        ),
     ],
 )
 def test_faults_are_pointed_at(tmp_path: Path, text: str, message: str) -> None:

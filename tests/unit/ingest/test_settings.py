@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -41,3 +42,31 @@ def test_pseudonym_key_is_required_and_hidden(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PURPOSEWATCH_PUBLISHERS_FILE", "p.yaml")
     settings = IngestSettings()
     assert KEY.hex() not in repr(settings)
+
+
+SETTINGS = {"publishers_file": Path("p.yaml"), "pseudonym_key": KEY.hex()}
+OIDC = {"ingest_oidc_issuer": "https://login.example", "ingest_oidc_audience": "ingest"}
+
+
+def test_identity_provider_is_off_unless_set() -> None:
+    """Then no token is accepted."""
+    assert IngestSettings.model_validate(SETTINGS).token_policy() is None
+    policy = IngestSettings.model_validate(SETTINGS | OIDC).token_policy()
+    assert policy is not None
+    assert policy.algorithms == ("RS256", "ES256")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ingest_oidc_issuer": "http://login.example"}, "https"),
+        ({"ingest_oidc_jwks_url": "file:///keys"}, "https"),
+        ({"ingest_oidc_audience": None}, "OIDC_AUDIENCE"),
+        ({"ingest_oidc_algorithms": "RS256,HS256"}, "must be some of"),
+        ({"ingest_oidc_algorithms": "none"}, "must be some of"),
+    ],
+)
+def test_unsafe_identity_provider_is_an_error(changed: dict[str, Any], message: str) -> None:
+    """Keys that can be changed on the way, tokens for anybody, and shared secrets."""
+    with pytest.raises(ValidationError, match=message):
+        IngestSettings.model_validate(SETTINGS | OIDC | changed)

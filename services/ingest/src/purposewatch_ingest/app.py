@@ -29,6 +29,8 @@ from purposewatch_ingest.rate_limits import LimitReason
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.register_file import load_register
 from purposewatch_ingest.settings import IngestSettings, decode_key
+from purposewatch_ingest.signing_keys import SigningKeys
+from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
 from purposewatch_policy import load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
@@ -111,7 +113,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         max_decided_categories=settings.ingest_max_decided_categories,
         decide_timeout_seconds=settings.ingest_decide_timeout_seconds,
     )
-    authenticator = Authenticator(ingest.register, metric_set)
+    authenticator = Authenticator(ingest.register, metric_set, tokens=_token_verifier(settings))
     producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
     deciding = Deciding(limits, shares)
@@ -152,6 +154,14 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
         version=own_version,
     )
     return app, supervisor
+
+
+def _token_verifier(settings: IngestSettings) -> TokenVerifier | None:
+    policy = settings.token_policy()
+    if policy is None:
+        return None
+    source = KeySetSource(policy.issuer, settings.ingest_oidc_jwks_url)
+    return TokenVerifier(policy, SigningKeys(source))
 
 
 def _share_limits(settings: IngestSettings) -> RequestShareLimits:

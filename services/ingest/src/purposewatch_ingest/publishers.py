@@ -39,6 +39,8 @@ class Publisher:
     limits: RateLimits | None = None
     paused: str | None = None
     """Why nothing is accepted from it for now."""
+    token_subjects: frozenset[str] = frozenset()
+    """What the identity provider's tokens call it."""
 
     @property
     def own_sources(self) -> tuple[str, ...]:
@@ -57,11 +59,14 @@ class PublisherRegister:
         """Take each publisher with the SHA-256 digests (hex) of its keys."""
         by_name: dict[str, Publisher] = {}
         by_digest: dict[str, Publisher] = {}
+        by_token: dict[str, Publisher] = {}
         for publisher, digests in publishers:
             by_name[publisher.name] = publisher
             by_digest.update(dict.fromkeys(digests, publisher))
+            by_token.update(dict.fromkeys(publisher.token_subjects, publisher))
         self._by_name = MappingProxyType(by_name)
         self._by_digest = MappingProxyType(by_digest)
+        self._by_token = MappingProxyType(by_token)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,6 +78,10 @@ class PublisherRegister:
         if not key or len(key) > _MAX_KEY_LENGTH:
             return None
         return self._by_digest.get(sha256(key.encode()).hexdigest())
+
+    def owner_of_token(self, subject: str) -> Publisher | None:
+        """The publisher that a verified token is of."""
+        return self._by_token.get(subject)
 
     def owner_of(self, source: str) -> Publisher | None:
         """The publisher whose name a CloudEvents `source` begins with."""

@@ -15,8 +15,12 @@ from purposewatch_policy.yaml_reader import (
     read_mapping,
 )
 
-_FIELDS = ("key_sha256", "controllers", "sources", "facts", "limits", "paused")
+_FIELDS = (
+    *("key_sha256", "token_subjects", "controllers", "sources", "facts"),
+    *("limits", "paused"),
+)
 _DIGEST = r"[0-9a-f]{64}"
+_SUBJECT = r"[^\x00-\x1f\x7f]{1,255}"
 _MOST = 10**9
 _BURST_SECONDS = 10
 """Unless stated, the burst is what the rate gives in this time."""
@@ -30,7 +34,7 @@ def load_register(path: Path) -> PublisherRegister:
     if root is not None:
         fields = Fields(root, ("publishers",), "the register", errors)
         publishers = fields.mapping("publishers", required=True)
-        holders: dict[str, str] = {}
+        holders: dict[tuple[str, str], str] = {}
         for name, node in publishers.entries.items() if publishers else ():
             at = publishers.key_at[name] if publishers else root.at
             if not re.fullmatch(PUBLISHER_PATTERN, name):
@@ -46,14 +50,22 @@ def load_register(path: Path) -> PublisherRegister:
 
 
 def _read_publisher(
-    name: str, node: MappingNode, holders: dict[str, str], errors: list[SourceError]
+    name: str, node: MappingNode, holders: dict[tuple[str, str], str], errors: list[SourceError]
 ) -> tuple[Publisher, list[str]]:
     fields = Fields(node, _FIELDS, "a publisher", errors)
     digests = _matching(fields.names("key_sha256"), _DIGEST, _DIGEST_ADVICE, errors)
-    for digest in digests:
-        if holders.setdefault(digest, name) != name:
-            message = f"`{name}` and `{holders[digest]}` have a key in common; give each its own"
-            errors.append(fields.location("key_sha256").error(message))
+    subjects = _matching(
+        fields.names("token_subjects"),
+        _SUBJECT,
+        "is not a token's subject of 1 to 255 characters",
+        errors,
+    )
+    for field, credentials in (("key_sha256", digests), ("token_subjects", subjects)):
+        for credential in credentials:
+            if holders.setdefault((field, credential), name) != name:
+                other = holders[field, credential]
+                message = f"`{name}` and `{other}` have a key in common; give each its own"
+                errors.append(fields.location(field).error(message))
     controllers = _matching(
         fields.names("controllers", required=True),
         CONTROLLER_PATTERN,
@@ -66,6 +78,7 @@ def _read_publisher(
         sources=_read_sources(name, fields, errors),
         facts=_read_facts(fields, errors),
         limits=_read_limits(fields, errors),
+        token_subjects=frozenset(subjects),
         paused=fields.text("paused", required=True) if fields.states("paused") else None,
     )
     return publisher, digests

@@ -2,11 +2,12 @@
 
 import base64
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from purposewatch_ingest.tokens import ALGORITHMS, TokenPolicy, is_safe_url
 from purposewatch_runtime.settings import (
     DeadLetterSettings,
     HttpSettings,
@@ -88,6 +89,60 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
             message = "must be `https://<host>` or `https://<host>:<port>`, with nothing behind it"
             raise ValueError(message)
         return url
+
+    ingest_oidc_issuer: str | None = Field(
+        default=None, description="The identity provider whose tokens are accepted."
+    )
+    ingest_oidc_audience: str | None = Field(
+        default=None, min_length=1, description="What tokens must be for; required with an issuer."
+    )
+    ingest_oidc_jwks_url: str | None = Field(
+        default=None, description="The provider's keys; by default its metadata says where."
+    )
+    ingest_oidc_subject_claim: str = Field(
+        default="sub", min_length=1, description="The claim that the register knows publishers by."
+    )
+    ingest_oidc_algorithms: str = Field(
+        default="RS256,ES256", description="Signatures that are accepted, separated by commas."
+    )
+    ingest_oidc_leeway_seconds: float = Field(
+        default=30.0, ge=0, le=300, description="How far the provider's clock may be off."
+    )
+
+    @field_validator("ingest_oidc_issuer", "ingest_oidc_jwks_url")
+    @classmethod
+    def _address_is_safe(cls, address: str | None) -> str | None:
+        if address is not None and not is_safe_url(address):
+            message = "must be an address with https (http only for this machine)"
+            raise ValueError(message)
+        return address
+
+    @field_validator("ingest_oidc_algorithms")
+    @classmethod
+    def _algorithms_are_known(cls, algorithms: str) -> str:
+        if not set(algorithms.split(",")) <= set(ALGORITHMS):
+            message = f"must be some of {', '.join(ALGORITHMS)}, separated by commas"
+            raise ValueError(message)
+        return algorithms
+
+    @model_validator(mode="after")
+    def _issuer_has_audience(self) -> Self:
+        if self.ingest_oidc_issuer and not self.ingest_oidc_audience:
+            message = "an issuer needs an audience; set PURPOSEWATCH_INGEST_OIDC_AUDIENCE"
+            raise ValueError(message)
+        return self
+
+    def token_policy(self) -> TokenPolicy | None:
+        """Which tokens are accepted; `None` if there is no identity provider."""
+        if self.ingest_oidc_issuer is None or self.ingest_oidc_audience is None:
+            return None
+        return TokenPolicy(
+            issuer=self.ingest_oidc_issuer,
+            audience=self.ingest_oidc_audience,
+            algorithms=tuple(self.ingest_oidc_algorithms.split(",")),
+            leeway_seconds=self.ingest_oidc_leeway_seconds,
+            subject_claim=self.ingest_oidc_subject_claim,
+        )
 
     @field_validator("pseudonym_key")
     @classmethod

@@ -121,6 +121,7 @@ def _add_publishing(app: FastAPI, events: EventsEndpoint) -> None:
                 ProblemKind.CORRUPT,
                 ProblemKind.INCOMPLETE,
                 ProblemKind.UNAUTHORIZED,
+                ProblemKind.IDENTITY_UNAVAILABLE,
                 ProblemKind.FORBIDDEN,
                 ProblemKind.METHOD_NOT_ALLOWED,
                 ProblemKind.BODY_TIMEOUT,
@@ -156,6 +157,7 @@ def _add_deciding(app: FastAPI, decisions: DecisionsEndpoint) -> None:
                 ProblemKind.CORRUPT,
                 ProblemKind.INCOMPLETE,
                 ProblemKind.UNAUTHORIZED,
+                ProblemKind.IDENTITY_UNAVAILABLE,
                 ProblemKind.FORBIDDEN,
                 ProblemKind.METHOD_NOT_ALLOWED,
                 ProblemKind.BODY_TIMEOUT,
@@ -175,6 +177,7 @@ def _add_authzen(app: FastAPI, authzen: AuthzenEndpoint) -> None:
         ProblemKind.INCOMPLETE,
         ProblemKind.INVALID_EVALUATION,
         ProblemKind.UNAUTHORIZED,
+        ProblemKind.IDENTITY_UNAVAILABLE,
         ProblemKind.FORBIDDEN,
         ProblemKind.METHOD_NOT_ALLOWED,
         ProblemKind.BODY_TIMEOUT,
@@ -232,7 +235,10 @@ def _add_vocabulary(app: FastAPI, vocabulary: VocabularyEndpoint) -> None:
             "parameters": [controller_parameter()],
         },
         responses=problems(
-            ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND, ProblemKind.METHOD_NOT_ALLOWED
+            ProblemKind.UNAUTHORIZED,
+            ProblemKind.IDENTITY_UNAVAILABLE,
+            ProblemKind.NOT_FOUND,
+            ProblemKind.METHOD_NOT_ALLOWED,
         ),
     )(vocabulary.show)
     app.get(
@@ -246,6 +252,7 @@ def _add_vocabulary(app: FastAPI, vocabulary: VocabularyEndpoint) -> None:
         responses=problems(
             ProblemKind.INVALID_QUERY,
             ProblemKind.UNAUTHORIZED,
+            ProblemKind.IDENTITY_UNAVAILABLE,
             ProblemKind.NOT_FOUND,
             ProblemKind.METHOD_NOT_ALLOWED,
         ),

@@ -33,7 +33,8 @@ _REF = "#/components/schemas/{model}"
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The publisher's key.",
+    "description": "The publisher's key, or a token of the configured identity provider (OpenID "
+    "Connect, client credentials).",
 }
 _DETAILS = {
     ProblemKind.NOT_JSON: "the event was refused: the content is not valid JSON (line 1 column 1)",
@@ -60,6 +61,8 @@ _DETAILS = {
     "them again later",
     ProblemKind.INTERNAL: "nothing was accepted for certain; send the same events again, with the "
     "same ids",
+    ProblemKind.IDENTITY_UNAVAILABLE: "the identity provider does not answer; keep the events and "
+    "send them again later",
     ProblemKind.BUSY: "ingest handles as many requests as it can; send the same events again later",
     ProblemKind.KAFKA_UNAVAILABLE: "Kafka did not acknowledge the events; send them again with the "
     "same ids",

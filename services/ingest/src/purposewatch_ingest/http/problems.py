@@ -29,7 +29,7 @@ class ProblemKind(Enum):
     INCOMPLETE = ("incomplete", 400, "The content did not arrive completely")
     INVALID_EVALUATION = ("invalid-evaluation", 400, "The content is not a valid evaluation")
     INVALID_QUERY = ("invalid-query", 400, "A parameter of the query is not valid")
-    UNAUTHORIZED = ("unauthorized", 401, "No valid API key")
+    UNAUTHORIZED = ("unauthorized", 401, "No valid key, token or certificate")
     FORBIDDEN = ("forbidden", 403, "The publisher may not publish this")
     NOT_FOUND = ("not-found", 404, "The address does not exist")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The method is not for this address")
@@ -42,6 +42,11 @@ class ProblemKind(Enum):
     QUOTA_EXCEEDED = ("quota-exceeded", 429, "The publisher's quota of today is used up")
     PAUSED = ("paused", 429, "The publisher is paused")
     INTERNAL = ("internal", 500, "Ingest has a defect")
+    IDENTITY_UNAVAILABLE = (
+        "identity-provider-unavailable",
+        503,
+        "The identity provider is not available",
+    )
     BUSY = ("busy", 503, "Too many requests at once")
     KAFKA_UNAVAILABLE = ("kafka-unavailable", 503, "Kafka is not available")
 

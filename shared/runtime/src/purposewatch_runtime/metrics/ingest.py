@@ -41,7 +41,7 @@ INGEST_REQUESTS_REFUSED = CounterSpec(
 )
 INGEST_KEYS_REFUSED = CounterSpec(
     "purposewatch_ingest_keys_refused",
-    "Requests without a registered key. Some of them are logged.",
+    "Requests without a registered key or a valid token. Some of them are logged.",
     ("ingest",),
     unit="count",
 )
