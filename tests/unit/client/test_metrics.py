@@ -1,9 +1,11 @@
 """What a client did is shown to Prometheus, and judged for a health check."""
 
+from collections import Counter
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from purposewatch_client import Client, ClientSettings, MemorySink, Stats
+from purposewatch_client import Client, ClientSettings, MemorySink, Stats, unresolved
 from purposewatch_client.metrics import register_metrics
 from purposewatch_client.stats import assess
 
@@ -29,8 +31,9 @@ class Sink(MemorySink):
         return STATS
 
 
-def test_every_count_is_a_metric() -> None:
+def test_every_count_is_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read at the scrape, so recording an event costs nothing more."""
+    monkeypatch.setattr(unresolved, "_counts", Counter({("sqlalchemy", "subject"): 6}))
     client = Client(ClientSettings(source="/portal"), Sink())
     client.record(subject=1)
     registry = CollectorRegistry()
@@ -52,6 +55,8 @@ def test_every_count_is_a_metric() -> None:
         "purposewatch_client_events_queued": "2.0",
         "purposewatch_client_spool_bytes": "700.0",
         "purposewatch_client_spool_oldest_seconds": "12.5",
+        "purposewatch_client_accesses_unresolved_total"
+        '{integration="sqlalchemy",reason="subject"}': "6.0",
     }
 
 

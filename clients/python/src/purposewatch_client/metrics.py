@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from purposewatch_client.client import Client
+from purposewatch_client.unresolved import unresolved_counts
 
 __all__ = ["register_metrics"]
 
@@ -41,6 +42,7 @@ class _ClientCollector(Collector):
         yield _gauge(
             "spool_oldest_seconds", "Age of the oldest unsettled event.", stats.oldest_seconds
         )
+        yield _unresolved()
 
 
 def _counter(name: str, about: str, value: float) -> Metric:
@@ -49,6 +51,15 @@ def _counter(name: str, about: str, value: float) -> Metric:
 
 def _gauge(name: str, about: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{_PREFIX}_{name}", about, value=value)
+
+
+def _unresolved() -> Metric:
+    about = "Accesses that integrations saw and could not turn into an event."
+    labels = ("integration", "reason")
+    family = CounterMetricFamily(f"{_PREFIX}_accesses_unresolved", about, labels=labels)
+    for (integration, reason), value in unresolved_counts().items():
+        family.add_metric((integration, reason), value)
+    return family
 
 
 def _by_reason(name: str, about: str, values: Mapping[str, int]) -> Metric:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -208,6 +209,10 @@ def test_inserts_and_updates_store_what_they_set(
             .values([{"id": 7, "email": "m"}, {"id": 8, "email": "n"}])
         )
         assert seen() == [("store", "7", [EMAIL]), ("store", "8", [EMAIL])]
+        again = sqlite_insert(Member).values(id=4, email="g@h")
+        again = again.on_conflict_do_update(index_elements=["id"], set_={"name": "Dora"})
+        session.execute(again)
+        assert seen() == [("store", "4", [EMAIL, NAME])]
         session.execute(update(Member).where(Member.id == 4).values(name="Di"))
         assert seen() == [("store", "4", [NAME])]
         session.execute(update(Member), [{"id": 5, "name": "x"}, {"id": 6, "name": "y"}])
@@ -350,6 +355,19 @@ def test_within_an_access_about_the_same_subject_the_columns_are_part_of_it(
         ("store", "1", [NAME]),
         ("use", "1", ["user.device", EMAIL, NAME]),
     ]
+
+
+def test_an_access_gets_its_subject_from_the_result(engine: Engine, captured: Captured) -> None:
+    """Where the condition names no subject; the role is that of the table."""
+    with Session(engine) as session, purposewatch.access(operation="use") as access:
+        member = session.scalars(select(Member).where(Member.email == "c@d")).one()
+        access.set(subject=member.id)
+        session.execute(select(Booking.room).where(Booking.member == 1)).all()
+    first, second = captured.events
+    assert (first["data"]["subject_id"], first["data"]["data_categories"]) == ("1", [ROOM])
+    assert (second["data"]["subject_id"], second["data"]["role"]) == ("2", "member")
+    assert second["data"]["data_categories"] == [EMAIL, NAME]
+    assert purposewatch.unresolved_counts() == {}
 
 
 def test_asynchronous_engines_are_audited(

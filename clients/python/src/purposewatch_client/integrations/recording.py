@@ -42,8 +42,9 @@ def record_resolved(
     """Record an access, or add its categories to the open access that it is a part of.
 
     What `fields` leave out comes from the open access, then from the defaults. It is a part of the
-    open access if subject, operation and recipient are the same. Never raises because of what is
-    missing: that is counted as unresolved, since the application's work must go on.
+    open access if operation, recipient, purpose, role and subject are the same, or the subject of
+    both is not known yet. Never raises because of what is missing: that is counted as unresolved,
+    since the application's work must go on.
     """
     access = purposewatch.current_access()
     of_access: Mapping[str, Any] = access.fields if access is not None else {}
@@ -53,11 +54,13 @@ def record_resolved(
         **{name: value for name, value in of_access.items() if name not in _OF_ONE_EVENT},
         **{name: value for name, value in fields.items() if value is not None},
     }
-    if known.get("subject") is None:
-        count_unresolved(integration, Unresolved.SUBJECT, what)
-        return
     if access is not None and _is_part(known, operation, access.fields):
         access.add(*categories)
+        if access.fields.get("role") is None:
+            access.set(role=known.get("role"))  # that of the tagged table
+        return
+    if known.get("subject") is None:
+        count_unresolved(integration, Unresolved.SUBJECT, what)
         return
     if missing := [name for name in _REQUIRED if known.get(name) is None]:
         count_unresolved(integration, Unresolved.INCOMPLETE, f"{what} (no {', '.join(missing)})")
@@ -70,7 +73,7 @@ def record_resolved(
 
 def _is_part(known: Mapping[str, Any], operation: str, access: Mapping[str, Any]) -> bool:
     return (
-        str(known["subject"]) == str(access.get("subject"))
+        str(known.get("subject")) == str(access.get("subject", known.get("subject")))
         and operation == access.get("operation")
         and all(
             known.get(name) == access.get(name, known.get(name))

@@ -2,7 +2,8 @@
 
 Written for SQLAlchemy 2.0 and 2.1. Besides its public interface, this module uses the compiler's
 `compile_state`, `column_keys`, `bind_names` and prefetched columns, and a statement's `_values`,
-`_multi_values` and `_select_names`; `tests/unit/client/test_sqlalchemy.py` fails when they change.
+`_multi_values`, `_select_names`, `_post_values_clause` and `_returning`; the tests of this package
+fail when they change.
 """
 
 import re
@@ -102,7 +103,7 @@ def _located(found: Sequence[Access], subjects: Mapping[str | None, list[str]]) 
 def _inserted(access: Access, statement: Insert, compiled: Any, tags: Tags) -> Access:
     """Take the subject from the values, or from the primary key that the database generated."""
     table: Any = statement.table
-    key = next(key for key in [*_subject_columns(table, tags), None])
+    key = next(iter(_subject_columns(table, tags)), None)
     if key is None:
         return access
     binds = [key] if key in compiled.binds else []
@@ -121,11 +122,21 @@ def _written(statement: Any, compiled: Any) -> list[str]:
         *(column for row in _rows(statement) for column in row),
         *(getattr(statement, "_select_names", None) or ()),
         *(compiled.column_keys or ()),
+        *_on_conflict(statement),
         *compiled.insert_prefetch,
         *compiled.update_prefetch,
     ]
     keys = {getattr(each, "key", each) for each in set_columns}
     return [column.key for column in statement.table.columns if column.key in keys]
+
+
+def _on_conflict(statement: Any) -> Iterator[Any]:
+    """Yield the columns that an INSERT sets in a row that is there already."""
+    clause = getattr(statement, "_post_values_clause", None)
+    if clause is not None:
+        # of PostgreSQL and SQLite; of MySQL
+        yield from dict(getattr(clause, "update_values_to_set", None) or ())
+        yield from getattr(clause, "update", None) or ()
 
 
 def _rows(statement: Any) -> Iterator[Mapping[Any, Any]]:
