@@ -157,6 +157,7 @@ images:  ## Build the images, labelled with version and revision
 	for name in ingest auditor reporter; do \
 	  docker build --file services/$$name/Dockerfile --tag purposewatch-$$name:$(RELEASED) $(LABELS) . || exit 1; \
 	done
+	docker build --file connectors/Dockerfile --tag purposewatch-connect:$(RELEASED) $(LABELS) .
 	docker build --file cli/Dockerfile --tag purposewatch:$(RELEASED) $(LABELS) .
 
 release:  ## Set the version, date the changelog, build the wheels, commit and tag: VERSION=0.3.0

@@ -91,8 +91,8 @@ _METRICS_INTRODUCTION = """\
 # Metrics
 
 Every service serves `/metrics` on its own port: `ingest` on 8600, `auditor` on 8601, `reporter`
-on 8602. [Operating](operating.md) says what to watch, and the [runbooks](runbooks/README.md) what
-to do.
+on 8602; `connect` stands for the [connectors](connectors.md#metrics-and-probes).
+[Operating](operating.md) says what to watch, and the [runbooks](runbooks/README.md) what to do.
 
 Counters and histograms are listed under the names that queries use; a histogram adds `_bucket`,
 `_sum` and `_count` to its name. Label values come from enumerations, the vocabulary or the

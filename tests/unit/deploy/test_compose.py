@@ -14,7 +14,9 @@ from purposewatch_reporter.settings import ReporterSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-DOCKERFILES = sorted([*ROOT.glob("services/*/Dockerfile"), ROOT / "cli/Dockerfile"])
+DOCKERFILES = sorted(
+    [*ROOT.glob("services/*/Dockerfile"), ROOT / "cli/Dockerfile", ROOT / "connectors/Dockerfile"]
+)
 PINNED = re.compile(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 SETTINGS: dict[str, type[BaseSettings]] = {
     "auditor": AuditorSettings,
@@ -75,7 +77,7 @@ def test_own_images_have_the_same_pinned_base() -> None:
         assert "\nARG PYTHON_IMAGE=pinned\n" in text
         assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == [base] + 2 * ["${PYTHON_IMAGE}"]
         bases.add(base)
-    assert len(DOCKERFILES) == 4
+    assert len(DOCKERFILES) == 5
     assert len(bases) == 1
 
 

@@ -1,6 +1,7 @@
 """The pages name every setting as it is, the generated ones are fresh, and no link is dead."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,22 @@ from pydantic_settings import BaseSettings
 
 from docs.generate import operations_pages
 from purposewatch_auditor.settings import AuditorSettings
+from purposewatch_client import ClientSettings
+from purposewatch_connect.otlp.settings import OtlpSettings
+from purposewatch_connect.pgaudit.settings import PgauditSettings
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_runtime.settings import RenamedFrom
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-SERVICES: tuple[type[BaseSettings], ...] = (IngestSettings, AuditorSettings, ReporterSettings)
+SERVICES: tuple[type[BaseSettings], ...] = (
+    IngestSettings,
+    AuditorSettings,
+    ReporterSettings,
+    OtlpSettings,
+    PgauditSettings,
+)
 
 # the compose file's own, for the ports on the host
 OF_COMPOSE = {
@@ -27,6 +37,9 @@ OF_COMPOSE = {
     "PURPOSEWATCH_TRAFFIC_RATE",
 }
 
+
+# of the Python client
+OF_CLIENT = {f"PURPOSEWATCH_CLIENT_{each.name.upper()}" for each in fields(ClientSettings)}
 
 # of the tests: what may not be skipped
 OF_TESTS = {"PURPOSEWATCH_REQUIRE_PROMETHEUS"}
@@ -88,7 +101,7 @@ def test_a_page_names_no_setting_that_there_is_not(page: Path) -> None:
     """A misspelt one would be ignored without a word."""
     named = set(re.findall(r"PURPOSEWATCH_[A-Z][A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
     old = _old_names() if page.name in {"CHANGELOG.md", "settings.md", "upgrading.md"} else set()
-    assert named - _settings().keys() - OF_COMPOSE - OF_TESTS - old == set()
+    assert named - _settings().keys() - OF_COMPOSE - OF_CLIENT - OF_TESTS - old == set()
 
 
 def test_the_settings_page_names_the_old_names() -> None:

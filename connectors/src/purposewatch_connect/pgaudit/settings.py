@@ -20,7 +20,7 @@ class PgauditSettings(ConnectSettings):
         default="csvlog", description="As in PostgreSQL's `log_destination`."
     )
     connect_pgaudit_line_prefix: str = Field(
-        default="%m [%p] %q%u@%d ",
+        default="%m [%p] %q%u@%d %a %c %l ",
         description="PostgreSQL's `log_line_prefix`, for `stderr`.",
     )
     connect_pgaudit_server: str = Field(
