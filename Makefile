@@ -32,7 +32,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo example test coverage lint format unit cases integration e2e chaos packaging \
-        schemas lock docs picture bench bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
+        schemas lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
 help:  ## Show this list
@@ -117,6 +117,9 @@ bench: install-dev  ## Compare the pipeline on Apache Kafka with bare clients: R
 
 bench-fairness: install-dev  ## Measure what a quiet publisher gets while another one floods ingest
 	$(BIN)/python -m bench.pipeline.fairness
+
+bench-client: $(VENV)/bench.stamp  ## Compare what a call of the Python client costs with other libraries
+	$(BIN)/python -m bench.client
 
 bench-memory: $(VENV)/bench.stamp  ## Plot the services' memory over 20 minutes
 	$(BIN)/python -m bench.pipeline.memory

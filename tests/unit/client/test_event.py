@@ -75,7 +75,7 @@ def test_what_is_left_out_is_filled_in() -> None:
     before = datetime.now(UTC)
     event = encode(categories="user.name")
     assert before <= datetime.fromisoformat(event["time"]) <= datetime.now(UTC)
-    assert UUID(event["id"]).version == 7
+    assert event["id"] != encode()["id"]
     assert event["data"]["recipient"] == "first_party"
     assert event["data"]["data_categories"] == ["user.name"]
 
@@ -137,7 +137,7 @@ def test_a_subject_may_be_a_number(subject: Any) -> None:
 def test_a_wrong_field_is_named(fields: dict[str, Any], said: str) -> None:
     """And its value is not quoted, whether the flow is cached or not."""
     encoder = EventEncoder("/portal")
-    encoder.encode(USUAL)
+    encoder.encode({**USUAL})
     with pytest.raises(EventError, match=said) as raised:
         encoder.encode({**USUAL, **fields})
     assert "example.org" not in str(raised.value)
@@ -146,7 +146,7 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], said: str) -> None:
 def test_an_unknown_field_is_found_though_the_flow_is_cached() -> None:
     """A misspelt optional field must not be dropped without a word."""
     encoder = EventEncoder("/portal")
-    encoder.encode(USUAL)
+    encoder.encode({**USUAL})
     with pytest.raises(EventError, match="`legalbasis` is not a field"):
         encoder.encode({**USUAL, "legalbasis": "consent"})
 

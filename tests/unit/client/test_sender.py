@@ -318,16 +318,16 @@ def test_a_full_spool(make_client: MakeClient, when_full: str) -> None:
         when_full=when_full,
         block_timeout_seconds=0.1,
     )
-    assert record(client, 1) is not None
+    assert record(client, 1, id="e-00") is not None
     room = 2 * ((4096 - HEADER_SIZE) // client.stats().spool_bytes)
-    for _ in range(room - 1):
-        assert record(client, 1) is not None
+    for number in range(1, room):
+        assert record(client, 1, id=f"e-{number:02}") is not None
     started = time.monotonic()
     if when_full == "raise":
         with pytest.raises(NotRecordedError, match="the spool has reached 8192 bytes"):
-            record(client, 1)
+            record(client, 1, id="e-99")
     else:
-        assert record(client, 1) is None
+        assert record(client, 1, id="e-99") is None
     assert client.stats().dropped == {"full": 1}
     assert (time.monotonic() - started >= 0.1) == (when_full == "block")
 

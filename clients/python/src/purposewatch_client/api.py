@@ -85,7 +85,7 @@ def capturing(sink: Sink) -> Iterator[None]:
 
 def record(**fields: Unpack[EventFields]) -> str | None:
     """Record one event; see `Client.record`."""
-    return get_client().record_fields(fields)
+    return (_clients[-1] if _clients else get_client()).record_fields(fields)
 
 
 def access(**fields: Unpack[AccessFields]) -> Access:

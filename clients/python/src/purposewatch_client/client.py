@@ -31,7 +31,7 @@ class Client:
         self.settings = settings
         self.sink = sink
         self._encoder = EventEncoder(settings.source)
-        self._defaults = settings.defaults
+        self._merged_defaults: tuple[Mapping[str, Any], dict[str, Any]] = ({}, {})
         self._invalid = 0
         self._limiter = LogLimiter()
 
@@ -47,7 +47,7 @@ class Client:
     def record_fields(self, fields: Mapping[str, Any]) -> str | None:
         """As `record`, with the fields in a mapping."""
         try:
-            event_id, event = self._encode(fields)
+            event_id, event = self._encoder.encode(self._merged(fields))
         except EventError as error:
             self._invalid += 1
             if self.settings.on_error == "raise":
@@ -68,7 +68,7 @@ class Client:
 
     def event(self, **fields: Unpack[EventFields]) -> dict[str, Any]:
         """The event that `record` would record, as a CloudEvent. Raises `EventError`."""
-        event: dict[str, Any] = json.loads(self._encode(fields)[1])
+        event: dict[str, Any] = json.loads(self._encoder.encode(self._merged(fields))[1])
         return event
 
     def decide(
@@ -101,8 +101,14 @@ class Client:
             self.stats(), max_age_seconds=max_age_seconds, max_bytes=self.settings.spool_max_bytes
         )
 
-    def _encode(self, fields: Mapping[str, Any]) -> tuple[str, bytes]:
-        return self._encoder.encode({**self._defaults, **current_defaults(), **fields})
+    def _merged(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """These fields and the defaults that are in force; the last defaults are cached."""
+        context = current_defaults()
+        known, defaults = self._merged_defaults
+        if known is not context:
+            defaults = {**self.settings.defaults, **context}
+            self._merged_defaults = (context, defaults)
+        return {**defaults, **fields}
 
     def _log_invalid(self, error: EventError) -> None:
         """One line a minute for each fault, since a wrong call is made again and again."""

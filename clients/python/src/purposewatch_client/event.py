@@ -1,12 +1,12 @@
 """Encoding events: CloudEvents 1.0 in JSON, as ingest accepts them.
 
 A service does the same few things to ever new subjects. So everything but the subject, the id and
-the time is checked and encoded once, and cached.
+the time is checked and encoded once, and cached. What runs for every event is written for speed.
 """
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -19,12 +19,14 @@ __all__ = ["EventEncoder"]
 
 _TYPE = "purposewatch.data_access.v1"
 _MAX_CACHED_FLOWS = 4096
+_BILLION = 1_000_000_000
 
-_FLOW_FIELDS = (
-    *("actor", "controller", "role", "operation", "purpose", "recipient"),
-    *("data_source", "location", "retention_days", "legal_basis"),
+_FLOW_FIELDS = frozenset(
+    {
+        *("actor", "controller", "role", "operation", "purpose", "recipient", "categories"),
+        *("data_source", "location", "retention_days", "legal_basis", "facts"),
+    }
 )
-_KNOWN = frozenset({*_FLOW_FIELDS, "subject", "categories", "facts", "time", "id", "traceparent"})
 
 
 class EventEncoder:
@@ -36,48 +38,57 @@ class EventEncoder:
         self._flows: dict[object, tuple[str, str]] = {}
         self._second = (0, "")
 
-    def encode(self, fields: Mapping[str, Any]) -> tuple[str, bytes]:
-        """The event's id, and the event in JSON. Raises `EventError`."""
-        head, flow = self._flow(fields)
-        now = time.time_ns()
-        identifier = fields.get("id")
+    def encode(self, fields: dict[str, Any]) -> tuple[str, bytes]:
+        """The event's id, and the event in JSON. Takes the fields over. Raises `EventError`."""
+        pop = fields.pop
+        subject = pop("subject", None)
+        identifier = pop("id", None)
+        moment = pop("time", None)
+        traceparent = pop("traceparent", None)
+
+        if type(fields.get("categories")) is list:
+            fields["categories"] = tuple(fields["categories"])
+        try:
+            flow = self._flows.get((*fields, *fields.values()))
+        except TypeError:  # something is not hashable
+            flow = None
+        head, tail = flow or self._new_flow(fields)
+
         if identifier is None:
-            identifier = self._new_id(now)
+            identifier = self._new_id()
         else:
             form.check_id(identifier)
-        moment = fields.get("time")
-        at = self._format(now) if moment is None else _format_time(moment)
-        traceparent = fields.get("traceparent")
+        at = self._now() if moment is None else _format_time(moment)
         trace = "" if traceparent is None else _trace(traceparent)
-        subject = _subject(fields.get("subject"))
-        event = f'{head}{identifier}","time":"{at}"{trace}{flow}{subject}}}}}'
-        return identifier, event.encode()
+        if (
+            type(subject) is not str
+            or not (subject.isascii() and subject.isprintable() and 0 < len(subject) <= 256)  # noqa: PLR2004
+            or '"' in subject
+            or "\\" in subject
+        ):
+            subject = _escape_subject(subject)
+        return identifier, f'{head}{identifier}","time":"{at}"{trace}{tail}{subject}"}}}}'.encode()
 
-    def _flow(self, fields: Mapping[str, Any]) -> tuple[str, str]:
-        """The texts before the id and between the time and the subject."""
-        get = fields.get
-        categories, facts = get("categories"), get("facts")
+    def _new_flow(self, fields: dict[str, Any]) -> tuple[str, str]:
+        """The texts before the id, and between the time and the subject."""
+        categories, facts = fields.get("categories"), fields.get("facts")
+        if not isinstance(categories, str) and isinstance(categories, Iterable):
+            fields["categories"] = tuple(categories)
+        if isinstance(facts, Mapping):
+            fields["facts"] = _Facts(facts)
+        key = (*fields, *fields.values())
         try:
-            key = (
-                # a text is one category; a list may change
-                categories if isinstance(categories, str) else tuple(categories or ()),
-                tuple(facts.items()) if facts else None,
-                *map(get, _FLOW_FIELDS),
-            )
-            found = self._flows.get(key)
-        except (TypeError, AttributeError):  # not iterable, no mapping, or not hashable
-            key, found = None, None
-        if found is not None and fields.keys() <= _KNOWN:
-            return found
-        flow = self._encode_flow(fields)
-        if key is not None:
-            if len(self._flows) >= _MAX_CACHED_FLOWS:
-                self._flows.clear()
-            self._flows[key] = flow
+            known = self._flows.get(key)
+        except TypeError:
+            return self._encode_flow(fields)  # which says what is wrong
+        flow = known or self._encode_flow(fields)
+        if len(self._flows) >= _MAX_CACHED_FLOWS:
+            self._flows.clear()
+        self._flows[key] = flow
         return flow
 
     def _encode_flow(self, fields: Mapping[str, Any]) -> tuple[str, str]:
-        if unknown := sorted(fields.keys() - _KNOWN):
+        if unknown := sorted(fields.keys() - _FLOW_FIELDS):
             message = f"`{unknown[0]}` is not a field of an event"
             raise EventError(message)
         data = form.checked_data(fields)
@@ -87,16 +98,24 @@ class EventEncoder:
             form.check_actor(source)
         head = f'{{"specversion":"1.0","type":"{_TYPE}","source":"{source}","id":"'
         body = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-        return head, f',"data":{body[:-1]},"subject_id":'
+        return head, f',"data":{body[:-1]},"subject_id":"'
 
-    def _format(self, now: int) -> str:
-        """RFC 3339; the calendar is asked once a second."""
-        second, rest = divmod(now, 1_000_000_000)
+    def _now(self) -> str:
+        """The time in RFC 3339; the calendar is asked once a second."""
+        now = time.time_ns()
+        second = now // _BILLION
         known, text = self._second
         if known != second:
             text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second = (second, text)
-        return f"{text}.{rest // 1000:06d}Z"
+        return f"{text}.{now % _BILLION // 1000:06d}Z"
+
+
+class _Facts(dict[str, Any]):
+    """Facts as a part of a key; nobody changes them."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
 
 
 def _format_time(moment: Any) -> str:
@@ -111,11 +130,9 @@ def _trace(traceparent: Any) -> str:
     return f',"traceparent":"{traceparent}"'
 
 
-def _subject(subject: Any) -> str:
-    """The subject as a JSON string."""
+def _escape_subject(subject: Any) -> str:
+    """The subject as it stands within a JSON string."""
     if isinstance(subject, (int, UUID)) and not isinstance(subject, bool):
         subject = str(subject)
     form.check_subject(subject)
-    if '"' in subject or "\\" in subject:
-        return json.dumps(subject, ensure_ascii=False)
-    return f'"{subject}"'
+    return json.dumps(subject, ensure_ascii=False)[1:-1]

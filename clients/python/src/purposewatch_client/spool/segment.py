@@ -7,17 +7,17 @@ is overwritten in place: up to where the records are settled.
 """
 
 import struct
-import zlib
 from dataclasses import dataclass, field
 from enum import Enum
+from zlib import crc32
 
 __all__ = [
+    "EVENT",
     "HEADER_SIZE",
     "MAX_PAYLOAD",
     "MAX_RECORD",
     "SETTLED_AT",
     "End",
-    "Kind",
     "Record",
     "Scan",
     "encode_cell",
@@ -37,15 +37,14 @@ HEADER_SIZE = SETTLED_AT + _CELL.size
 _MARKER = b"\xffPWR"
 _BODY = struct.Struct(">IBQ")  # length, kind, milliseconds since 1970
 _CRC = struct.Struct(">I")
+_pack_body, _pack_crc = _BODY.pack, _CRC.pack  # for every event, so looked up once
 _PREFIX_SIZE = len(_MARKER) + _CRC.size + _BODY.size
 MAX_PAYLOAD = 64 * 1024
 MAX_RECORD = _PREFIX_SIZE + MAX_PAYLOAD
 
 
-class Kind(int, Enum):
-    """What a record holds."""
-
-    EVENT = 0
+EVENT = 0
+"""The kind of a record that holds an event; there are no others so far."""
 
 
 class End(Enum):
@@ -89,7 +88,7 @@ def new_header() -> bytes:
 def encode_cell(value: int) -> bytes:
     """A number that is overwritten in place, with its checksum."""
     encoded = _CELL_VALUE.pack(value)
-    return encoded + _CRC.pack(zlib.crc32(encoded))
+    return encoded + _CRC.pack(crc32(encoded))
 
 
 def read_settled(header: bytes) -> int | None:
@@ -98,13 +97,13 @@ def read_settled(header: bytes) -> int | None:
         return None
     value: int
     value, checksum = _CELL.unpack_from(header, SETTLED_AT)
-    return value if checksum == zlib.crc32(_CELL_VALUE.pack(value)) else None
+    return value if checksum == crc32(_CELL_VALUE.pack(value)) else None
 
 
-def encode_record(payload: bytes, written_ms: int, kind: int = Kind.EVENT) -> bytes:
+def encode_record(payload: bytes, written_ms: int, kind: int = EVENT) -> bytes:
     """One record."""
-    body = _BODY.pack(len(payload), kind, written_ms) + payload
-    return _MARKER + _CRC.pack(zlib.crc32(body)) + body
+    body = _pack_body(len(payload), kind, written_ms) + payload
+    return _MARKER + _pack_crc(crc32(body)) + body
 
 
 def scan(buffer: bytes, end: End, *, max_records: int, max_bytes: int) -> Scan:
@@ -140,7 +139,7 @@ def _record_at(buffer: bytes, at: int) -> Record | None:
     if length > MAX_PAYLOAD or start + length > len(buffer):
         return None
     (checksum,) = _CRC.unpack_from(buffer, at + len(_MARKER))
-    if checksum != zlib.crc32(memoryview(buffer)[body_at : start + length]):
+    if checksum != crc32(memoryview(buffer)[body_at : start + length]):
         return None
     return Record(kind, written_ms, buffer[start : start + length])
 

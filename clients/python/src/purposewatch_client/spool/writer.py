@@ -40,6 +40,7 @@ class SpoolWriter:
         self._lock = RLock()
         self._rotating = False
         self._failure: tuple[float, NotRecordedError] | None = None
+        self._current: Segment | None = None
         self.segments: deque[Segment] = deque()
         """Those with unsettled records, the oldest first; the last one is written to."""
         self.created = 0
@@ -53,8 +54,24 @@ class SpoolWriter:
             reason = "too_large"
             raise NotRecordedError(reason, f"the event exceeds {MAX_PAYLOAD} bytes")
         record = encode_record(payload, time.time_ns() // 1_000_000)
+        size = len(record)
         with self._lock:
-            self._write(record)
+            segment = self._current
+            if segment is None or (
+                segment.size + size > self._segment_bytes and not self._rotating
+            ):
+                segment = self._rotate()
+            try:
+                written = os.write(segment.fd, record)
+                if written != size:
+                    self._cut(segment, written)
+                    reason = "disk_full"
+                    raise NotRecordedError(reason, "the disk is full")
+                segment.size += size
+                if self._fsync:
+                    os.fdatasync(segment.fd)
+            except OSError as error:
+                raise _not_recorded(error) from error
             self.recorded += 1
 
     def count_dropped(self, reason: str) -> None:
@@ -72,25 +89,8 @@ class SpoolWriter:
         with self._lock:
             segments = list(self.segments)
             self.segments.clear()
+            self._current = None
         return segments
-
-    def _write(self, record: bytes) -> None:
-        segment = self.segments[-1] if self.segments else None
-        if segment is None or (
-            segment.size + len(record) > self._segment_bytes and not self._rotating
-        ):
-            segment = self._rotate()
-        try:
-            written = os.write(segment.fd, record)
-            if written != len(record):
-                self._cut(segment, written)
-                reason = "disk_full"
-                raise NotRecordedError(reason, "the disk is full")
-            segment.size += written
-            if self._fsync:
-                os.fdatasync(segment.fd)
-        except OSError as error:
-            raise _not_recorded(error) from error
 
     def _cut(self, segment: Segment, written: int) -> None:
         """Remove the part of a record for which there was room."""
@@ -119,6 +119,7 @@ class SpoolWriter:
         self.created += 1
         segment.number = self.created
         self.segments.append(segment)
+        self._current = segment
         return segment
 
     def _failed(self, now: float, error: NotRecordedError) -> NotRecordedError:
