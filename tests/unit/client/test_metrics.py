@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from purposewatch_client import Client, ClientSettings, MemorySink, Stats, unresolved
+from purposewatch_client import Client, ClientSettings, MemorySink, Stats
 from purposewatch_client.metrics import register_metrics
 from purposewatch_client.stats import assess
 
@@ -33,7 +33,10 @@ class Sink(MemorySink):
 
 def test_every_count_is_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read at the scrape, so recording an event costs nothing more."""
-    monkeypatch.setattr(unresolved, "_counts", Counter({("sqlalchemy", "subject"): 6}))
+    counts = Counter(
+        {("httpx", "unmapped_dataset", name): 3 for name in ("a.example", "b.example")}
+    )
+    monkeypatch.setattr("purposewatch_client.gap_counter._counts", counts)
     client = Client(ClientSettings(source="/portal"), Sink())
     client.record(subject=1)
     registry = CollectorRegistry()
@@ -55,8 +58,7 @@ def test_every_count_is_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
         "purposewatch_client_events_queued": "2.0",
         "purposewatch_client_spool_bytes": "700.0",
         "purposewatch_client_spool_oldest_seconds": "12.5",
-        "purposewatch_client_accesses_unresolved_total"
-        '{integration="sqlalchemy",reason="subject"}': "6.0",
+        'purposewatch_client_gaps_total{integration="httpx",kind="unmapped_dataset"}': "6.0",
     }
 
 

@@ -21,6 +21,7 @@ from purposewatch_client.errors import (
     SettingsError,
 )
 from purposewatch_client.fields import AccessFields, EventFields, Fields
+from purposewatch_client.gap_counter import GapKind, gap_counts
 from purposewatch_client.observed import observe
 from purposewatch_client.sending import sending
 from purposewatch_client.settings import ClientSettings
@@ -34,7 +35,6 @@ from purposewatch_client.tags import (
     categories_sent,
     tag,
 )
-from purposewatch_client.unresolved import Unresolved, unresolved_counts
 
 __all__ = [
     "Access",
@@ -48,13 +48,13 @@ __all__ = [
     "EventError",
     "EventFields",
     "Fields",
+    "GapKind",
     "Health",
     "MemorySink",
     "NotRecordedError",
     "SettingsError",
     "Sink",
     "Stats",
-    "Unresolved",
     "access",
     "categories_in",
     "categories_of",
@@ -65,11 +65,11 @@ __all__ = [
     "current_defaults",
     "defaults",
     "flush",
+    "gap_counts",
     "get_client",
     "observe",
     "record",
     "sending",
     "tag",
-    "unresolved_counts",
     "using",
 ]

@@ -3,6 +3,7 @@
 Needs the package `prometheus-client`, the extra `prometheus`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry, Metric
@@ -10,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from purposewatch_client.client import Client
-from purposewatch_client.unresolved import unresolved_counts
+from purposewatch_client.gap_counter import gap_counts
 
 __all__ = ["register_metrics"]
 
@@ -42,7 +43,7 @@ class _ClientCollector(Collector):
         yield _gauge(
             "spool_oldest_seconds", "Age of the oldest unsettled event.", stats.oldest_seconds
         )
-        yield _unresolved()
+        yield _gaps()
 
 
 def _counter(name: str, about: str, value: float) -> Metric:
@@ -53,12 +54,15 @@ def _gauge(name: str, about: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{_PREFIX}_{name}", about, value=value)
 
 
-def _unresolved() -> Metric:
-    about = "Accesses that integrations saw and could not turn into an event."
-    labels = ("integration", "reason")
-    family = CounterMetricFamily(f"{_PREFIX}_accesses_unresolved", about, labels=labels)
-    for (integration, reason), value in unresolved_counts().items():
-        family.add_metric((integration, reason), value)
+def _gaps() -> Metric:
+    about = "Accesses that integrations saw and could not state as events."
+    labels = ("integration", "kind")
+    family = CounterMetricFamily(f"{_PREFIX}_gaps", about, labels=labels)
+    counts: Counter[tuple[str, str]] = Counter()
+    for (integration, kind, _), value in gap_counts().items():
+        counts[integration, kind] += value
+    for key, value in counts.items():
+        family.add_metric(key, value)
     return family
 
 

@@ -155,7 +155,7 @@ def test_an_actor_that_cannot_be_found_fails_no_request(
     )
     found = served._defaults({"path": "/", "PATH_INFO": "/", "headers": []})
     assert found == {"purpose": PURPOSE}
-    assert [reason for _, reason in purposewatch.unresolved_counts()] == ["defect"]
+    assert [gap[1:] for gap in purposewatch.gap_counts()] == [("unreadable_record", "actor")]
 
 
 def test_the_first_route_that_matches_counts() -> None:

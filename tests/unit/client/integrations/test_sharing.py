@@ -154,9 +154,11 @@ def test_a_request_of_unknown_content_is_counted(send: Send, url: str, captured:
     with purposewatch.sending(Newsletter):  # nobody's
         assert send("POST", url, json={"email": "a@b"}) == 204
     assert captured.events == []
-    [categories, subject] = sorted(purposewatch.unresolved_counts().items())
-    assert (categories[0][1], categories[1]) == ("categories", 1)
-    assert (subject[0][1], subject[1]) == ("subject", 1)
+    counts = {gap[1:]: number for gap, number in purposewatch.gap_counts().items()}
+    assert counts == {
+        ("unmapped_dataset", "127.0.0.1"): 1,
+        ("unresolved_subject", "127.0.0.1"): 1,
+    }
 
 
 def test_a_streamed_body_counts_as_all_fields(

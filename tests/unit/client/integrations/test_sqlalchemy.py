@@ -272,7 +272,7 @@ def test_columns_of_core_tables_are_tagged_in_their_info(
     [event] = captured.events
     assert event["data"]["subject_id"] == "1"
     assert event["data"]["data_categories"] == ["user.government_id.vehicle_registration"]
-    assert purposewatch.unresolved_counts() == {("sqlalchemy", "subject"): 1}
+    assert purposewatch.gap_counts() == {("sqlalchemy", "unresolved_subject", "guests"): 1}
     engine.dispose()
 
 
@@ -286,16 +286,16 @@ def test_what_cannot_be_resolved_is_counted_and_the_query_goes_on(
         session.execute(text("pragma table_info('members')")).all()
         session.connection().exec_driver_sql("select name from MEMBERS").all()
         session.execute(select(Member).from_statement(text("SELECT * FROM members"))).all()
-        assert purposewatch.unresolved_counts() == {("sqlalchemy", "statement"): 3}
+        assert purposewatch.gap_counts() == {("sqlalchemy", "unparsed_statement", "members"): 3}
         session.execute(select(Member.email)).all()
         session.execute(select(Member.email).where(or_(Member.id == 1, Member.floor == 1))).all()
         with purposewatch.defaults(purpose=None):
             session.execute(select(Member.email).where(Member.id == 1)).all()
     assert captured.events == []
-    assert purposewatch.unresolved_counts() == {
-        ("sqlalchemy", "statement"): 3,
-        ("sqlalchemy", "subject"): 2,
-        ("sqlalchemy", "incomplete"): 1,
+    assert purposewatch.gap_counts() == {
+        ("sqlalchemy", "unparsed_statement", "members"): 3,
+        ("sqlalchemy", "unresolved_subject", "members"): 2,
+        ("sqlalchemy", "unknown_purpose", "members"): 1,
     }
 
 
@@ -309,7 +309,7 @@ def test_subjects_beyond_the_limit_are_counted(
     with Session(engine) as session, purposewatch.defaults(purpose="essential.service.records"):
         session.execute(select(Member.email).where(Member.id.in_(range(5)))).all()
     assert [subject for _, subject, _ in seen()] == ["0", "1"]
-    assert purposewatch.unresolved_counts() == {("sqlalchemy", "subject"): 3}
+    assert purposewatch.gap_counts() == {("sqlalchemy", "unresolved_subject", "members"): 3}
     engine.dispose()
 
 
@@ -321,7 +321,7 @@ def test_a_defect_of_the_integration_is_counted_and_the_query_goes_on(
     with Session(engine) as session:
         assert session.get_one(Member, 1).email == "a@b"
     assert captured.events == []
-    assert purposewatch.unresolved_counts() == {("sqlalchemy", "defect"): 1}
+    assert purposewatch.gap_counts() == {("sqlalchemy", "unreadable_record", "statement"): 1}
 
 
 def test_what_a_client_that_logs_errors_lacks_is_counted_as_well(
@@ -335,7 +335,7 @@ def test_what_a_client_that_logs_errors_lacks_is_counted_as_well(
     ):
         session.get_one(Member, 1)
     assert captured.events == []
-    assert purposewatch.unresolved_counts() == {("sqlalchemy", "incomplete"): 1}
+    assert purposewatch.gap_counts() == {("sqlalchemy", "unknown_controller", "members"): 1}
 
 
 def test_within_an_access_about_the_same_subject_the_columns_are_part_of_it(
@@ -367,7 +367,7 @@ def test_an_access_gets_its_subject_from_the_result(engine: Engine, captured: Ca
     assert (first["data"]["subject_id"], first["data"]["data_categories"]) == ("1", [ROOM])
     assert (second["data"]["subject_id"], second["data"]["role"]) == ("2", "member")
     assert second["data"]["data_categories"] == [EMAIL, NAME]
-    assert purposewatch.unresolved_counts() == {}
+    assert purposewatch.gap_counts() == {}
 
 
 def test_asynchronous_engines_are_audited(

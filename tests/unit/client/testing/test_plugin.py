@@ -185,23 +185,25 @@ def test_of_another_kind():
     result.stdout.fnmatch_lines(["*(2 tests, 2 events; allowed: agreed in the review of March)"])
 
 
-def test_what_integrations_could_not_resolve_is_listed(run: Run, pytester: pytest.Pytester) -> None:
+def test_gaps_are_listed(run: Run, pytester: pytest.Pytester) -> None:
     """What nobody reports has no verdict, so a green suite would say too much."""
     result = run(
         """
-from purposewatch_client.unresolved import Unresolved, count_unresolved
+from purposewatch_client.gap_counter import GapKind, count_gap
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_raw_sql(number):
-    count_unresolved("sqlalchemy", Unresolved.STATEMENT, "raw SQL", number)
+    count_gap("sqlalchemy", GapKind.UNPARSED_STATEMENT, "members", number)
 """,
         POLICY,
         "--purposewatch-report=flows.json",
     )
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["unresolved: sqlalchemy, statement: 3 accesses in 2 tests"])
-    [unresolved] = json.loads((pytester.path / "flows.json").read_text())["unresolved"]
-    assert (unresolved["reason"], unresolved["accesses"]) == ("statement", 3)
+    result.stdout.fnmatch_lines(
+        ["gap: sqlalchemy, unparsed_statement of members: 3 accesses in 2 tests"]
+    )
+    [gap] = json.loads((pytester.path / "flows.json").read_text())["gaps"]
+    assert (gap["kind"], gap["name"], gap["accesses"]) == ("unparsed_statement", "members", 3)
 
 
 def test_a_client_that_a_fixture_configures_is_captured_too(run: Run) -> None:

@@ -45,7 +45,7 @@ class PurposewatchMiddleware:
     def _defaults(self, scope: Scope) -> Fields:
         path = str(scope["path"]).removeprefix(scope.get("root_path", "")) or "/"
         found = self._routes.defaults_for(scope.get("method", "GET"), path)
-        with never_failing("asgi", "the actor of a request"):
+        with never_failing("asgi", "actor"):
             actor = self._actor(scope) if callable(self._actor) else self._actor
             if actor is not None:
                 found.setdefault("actor", actor)

@@ -6,18 +6,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import purposewatch_client as purposewatch
-from purposewatch_client.unresolved import Unresolved, count_unresolved
+from purposewatch_client.gap_counter import GapKind, count_gap
 
 _log = logging.getLogger("purposewatch_client")
 
 _OF_ONE_EVENT = frozenset({"categories", "id", "time", "facts", "recipient", "operation"})
 """Fields of an open access that do not hold for other accesses within its block."""
 
-_REQUIRED = ("controller", "role", "purpose")
+_REQUIRED = {
+    "purpose": GapKind.UNKNOWN_PURPOSE,
+    "role": GapKind.UNKNOWN_ROLE,
+    "controller": GapKind.UNKNOWN_CONTROLLER,
+}
+"""The fields without which there is no event, and the gap that there is then."""
 
 
 @contextmanager
-def never_failing(integration: str, what: str) -> Iterator[None]:
+def never_failing(integration: str, name: str) -> Iterator[None]:
     """Count a defect of an integration, instead of failing the query or request that it observes.
 
     `NotRecordedError` passes: the application chose that a full spool stops it.
@@ -26,14 +31,14 @@ def never_failing(integration: str, what: str) -> Iterator[None]:
         yield
     except purposewatch.NotRecordedError:
         raise
-    except Exception as error:  # noqa: BLE001 - what is audited goes on, whatever happens
-        count_unresolved(integration, Unresolved.DEFECT, f"{what} ({type(error).__name__})")
-        _log.debug("defect of an integration", exc_info=True)
+    except Exception:  # noqa: BLE001 - what is audited goes on, whatever happens
+        count_gap(integration, GapKind.UNREADABLE_RECORD, name)
+        _log.debug("integration failed", exc_info=True)
 
 
 def record_resolved(
     integration: str,
-    what: str,
+    name: str,
     *,
     operation: str,
     categories: Iterable[str],
@@ -43,7 +48,7 @@ def record_resolved(
 
     What `fields` leave out comes from the open access, then from the defaults. It is a part of the
     open access if operation, recipient, purpose, role and subject are the same, or the subject of
-    both is not known yet. Never raises because of what is missing: that is counted as unresolved,
+    both is not known yet. Never raises because of what is missing: that is a gap with this name,
     since the application's work must go on.
     """
     access = purposewatch.current_access()
@@ -51,8 +56,8 @@ def record_resolved(
     known = {
         **purposewatch.get_client().settings.defaults,
         **purposewatch.current_defaults(),
-        **{name: value for name, value in of_access.items() if name not in _OF_ONE_EVENT},
-        **{name: value for name, value in fields.items() if value is not None},
+        **{each: value for each, value in of_access.items() if each not in _OF_ONE_EVENT},
+        **{each: value for each, value in fields.items() if value is not None},
     }
     if access is not None and _is_part(known, operation, access.fields):
         access.add(*categories)
@@ -60,15 +65,17 @@ def record_resolved(
             access.set(role=known.get("role"))  # that of the tagged table
         return
     if known.get("subject") is None:
-        count_unresolved(integration, Unresolved.SUBJECT, what)
+        count_gap(integration, GapKind.UNRESOLVED_SUBJECT, name)
         return
-    if missing := [name for name in _REQUIRED if known.get(name) is None]:
-        count_unresolved(integration, Unresolved.INCOMPLETE, f"{what} (no {', '.join(missing)})")
-        return
+    for field, kind in _REQUIRED.items():
+        if known.get(field) is None:
+            count_gap(integration, kind, name)
+            return
     try:
         purposewatch.record(**{**known, "operation": operation, "categories": list(categories)})
     except purposewatch.EventError as error:
-        count_unresolved(integration, Unresolved.INCOMPLETE, f"{what} ({error})")
+        count_gap(integration, GapKind.UNKNOWN_TERM, name)
+        _log.warning("event not recorded: %s", error)
 
 
 def _is_part(known: Mapping[str, Any], operation: str, access: Mapping[str, Any]) -> bool:

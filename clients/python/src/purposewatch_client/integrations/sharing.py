@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
+from purposewatch_client.gap_counter import GapKind, count_gap
 from purposewatch_client.integrations.recording import never_failing, record_resolved
 from purposewatch_client.sending import current_sending
 from purposewatch_client.tags import categories_in, categories_of
-from purposewatch_client.unresolved import Unresolved, count_unresolved
 
 
 class Recipients:
@@ -43,7 +43,7 @@ def record_share(integration: str, recipients: Recipients, request: Request) -> 
     host = urlsplit(request.url).hostname or ""
     recipient = recipients.recipient_of(host)
     if recipient is not None:
-        with never_failing(integration, f"a request to `{host}`"):
+        with never_failing(integration, host):
             _record(integration, host, recipient, request)
 
 
@@ -51,15 +51,14 @@ def _record(integration: str, host: str, recipient: str, request: Request) -> No
     stated = current_sending()
     if stated is None:
         if request.body != b"" or urlsplit(request.url).query:
-            count_unresolved(integration, Unresolved.CATEGORIES, f"a request to `{host}`")
+            count_gap(integration, GapKind.UNMAPPED_DATASET, host)
         return
     categories = dict.fromkeys(stated.categories)
     for model in stated.models:
         categories.update(dict.fromkeys(_sent(model, request)))
     if categories:
         fields = {"operation": "share", **stated.fields, "recipient": recipient}
-        what = f"a request to `{host}`"
-        record_resolved(integration, what, categories=tuple(categories), **fields)
+        record_resolved(integration, host, categories=tuple(categories), **fields)
 
 
 def _sent(model: type, request: Request) -> tuple[str, ...]:

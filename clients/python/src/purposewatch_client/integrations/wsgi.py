@@ -46,7 +46,7 @@ class PurposewatchMiddleware:
         found = self._routes.defaults_for(
             environ.get("REQUEST_METHOD", "GET"), environ.get("PATH_INFO") or "/"
         )
-        with never_failing("wsgi", "the actor of a request"):
+        with never_failing("wsgi", "actor"):
             actor = self._actor(environ) if callable(self._actor) else self._actor
             if actor is not None:
                 found.setdefault("actor", actor)

@@ -21,7 +21,7 @@ class _Row:
 
 
 @dataclass(slots=True)
-class _Unresolved:
+class _Gaps:
     tests: dict[str, None] = field(default_factory=dict)
     number: int = 0
 
@@ -31,7 +31,7 @@ class SuiteReport:
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
-        self._unresolved: dict[tuple[str, str], _Unresolved] = {}
+        self._gaps: dict[tuple[str, str, str], _Gaps] = {}
 
     def add(self, test: str, flows: Iterable[ExercisedFlow]) -> None:
         """Add the flows of one test."""
@@ -44,21 +44,21 @@ class SuiteReport:
             if each["allowed"]:
                 row.allowed[each["allowed"]] = None
 
-    def add_unresolved(self, test: str, counts: Iterable[tuple[str, str, int]]) -> None:
-        """Add what integrations saw in one test and could not turn into an event."""
-        for integration, reason, number in counts:
-            found = self._unresolved.setdefault((integration, reason), _Unresolved())
+    def add_gaps(self, test: str, counts: Iterable[tuple[str, str, str, int]]) -> None:
+        """Add what integrations saw in one test and could not state as an event."""
+        for integration, kind, name, number in counts:
+            found = self._gaps.setdefault((integration, kind, name), _Gaps())
             found.tests[test] = None
             found.number += number
 
     def lines(self) -> list[str]:
-        """Return a line for each flow, a summary, and what is unresolved; nothing if none is."""
-        unresolved = [
-            f"unresolved: {integration}, {reason}: {_number(found.number, 'access', 'es')} "
+        """Return a line for each flow, a summary, and the gaps; nothing if there is none."""
+        gaps = [
+            f"gap: {integration}, {kind} of {name}: {_number(found.number, 'access', 'es')} "
             f"in {_counted(found.tests, 'test')}"
-            for (integration, reason), found in sorted(self._unresolved.items())
+            for (integration, kind, name), found in sorted(self._gaps.items())
         ]
-        return [*self._flow_lines(), *unresolved]
+        return [*self._flow_lines(), *gaps]
 
     def _flow_lines(self) -> list[str]:
         if not self._rows:
@@ -91,16 +91,17 @@ class SuiteReport:
             }
             for row in self._sorted()
         ]
-        unresolved = [
+        gaps = [
             {
                 "integration": integration,
-                "reason": reason,
+                "kind": kind,
+                "name": name,
                 "accesses": found.number,
                 "tests": sorted(found.tests),
             }
-            for (integration, reason), found in sorted(self._unresolved.items())
+            for (integration, kind, name), found in sorted(self._gaps.items())
         ]
-        report = {"flows": flows, "unresolved": unresolved}
+        report = {"flows": flows, "gaps": gaps}
         path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     def _sorted(self) -> list[_Row]:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from purposewatch_client.gap_counter import gap_counts
 from purposewatch_client.testing.capture import Captured, capture
 from purposewatch_client.testing.flow import ExercisedFlow
 from purposewatch_client.testing.judge import Judge, Judged
 from purposewatch_client.testing.report import SuiteReport
-from purposewatch_client.unresolved import unresolved_counts
 from purposewatch_policy import InvalidSourceError, Kind
 
 _FLOWS = "purposewatch_flows"
-_UNRESOLVED = "purposewatch_unresolved"
+_GAPS = "purposewatch_gaps"
 _ALLOWED = (*Kind, "unknown")
 
 
@@ -34,13 +34,13 @@ class Session:
         self.captured = Captured()
         """The events of the test that runs."""
         self._decided = 0
-        self._before: dict[tuple[str, str], int] = {}
+        self._before: dict[tuple[str, str, str], int] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
         """Capture from before the test's fixtures are set up until they are torn down."""
         self._decided = 0
-        self._before = unresolved_counts()
+        self._before = gap_counts()
         with capture(self._config.rootpath) as self.captured:
             return (yield)
 
@@ -100,19 +100,19 @@ class Session:
         report = yield
         if report.when == "teardown":
             setattr(report, _FLOWS, item.stash.get(_flows, []))
-            setattr(report, _UNRESOLVED, self._unresolved())
+            setattr(report, _GAPS, self._gaps())
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up the flows of all tests."""
         self._report.add(report.nodeid, getattr(report, _FLOWS, []))
-        self._report.add_unresolved(report.nodeid, getattr(report, _UNRESOLVED, []))
+        self._report.add_gaps(report.nodeid, getattr(report, _GAPS, []))
 
-    def _unresolved(self) -> list[tuple[str, str, int]]:
-        """Return what could not be resolved since the test began."""
+    def _gaps(self) -> list[tuple[str, str, str, int]]:
+        """Return the gaps since the test began."""
         return [
             (*key, number - self._before.get(key, 0))
-            for key, number in unresolved_counts().items()
+            for key, number in gap_counts().items()
             if number > self._before.get(key, 0)
         ]
 

@@ -6,10 +6,10 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, TextClause, event
 
+from purposewatch_client.gap_counter import GapKind, count_gap
 from purposewatch_client.integrations.recording import never_failing, record_resolved
 from purposewatch_client.integrations.sqlalchemy.statement import Access, accesses
 from purposewatch_client.integrations.sqlalchemy.tables import TaggedTables
-from purposewatch_client.unresolved import Unresolved, count_unresolved
 
 _INTEGRATION = "sqlalchemy"
 _NO_ACCESS = re.compile(
@@ -25,8 +25,8 @@ def audit(engine: Any, source: Any, *, max_subjects: int = 1000) -> None:
     SELECT is `use` of the selected columns, INSERT and UPDATE are `store` of those that are set
     (and `use` of those in RETURNING), DELETE is `erase` of all. There is one event for each
     subject: those whose tagged column the statement compares with a value or sets, or else that of
-    the context. Raw SQL that names a tagged table is counted as unresolved, and so are the subjects
-    of one statement beyond `max_subjects`.
+    the context. Raw SQL that names a tagged table is a gap, and so are the subjects of one
+    statement beyond `max_subjects`.
     """
     hooks = _Hooks(TaggedTables(source), max_subjects)
     synchronous: Engine = getattr(engine, "sync_engine", engine)
@@ -54,7 +54,7 @@ class _Hooks:
         compiled = getattr(context, "compiled", None)
         if compiled is None or isinstance(compiled.statement, TextClause):
             return
-        with never_failing(_INTEGRATION, "a statement"):
+        with never_failing(_INTEGRATION, "statement"):
             found = self._known.get(compiled)
             if found is None:
                 # the same compiled statement serves all executions, so this is done once for each
@@ -77,26 +77,24 @@ class _Hooks:
             return
         if _NO_ACCESS.match(statement):
             return
-        with never_failing(_INTEGRATION, "raw SQL"):
+        with never_failing(_INTEGRATION, "statement"):
             for table in self._tables.tags:
                 if re.search(rf"\b{re.escape(table.name)}\b", statement, re.IGNORECASE):
-                    what = f"raw SQL about `{table.name}`"
-                    count_unresolved(_INTEGRATION, Unresolved.STATEMENT, what)
+                    count_gap(_INTEGRATION, GapKind.UNPARSED_STATEMENT, table.fullname)
 
     def _record(self, access: Access, context: Any) -> None:
         subjects = list(dict.fromkeys(access.subjects(context)))
-        what = f"a statement that does `{access.operation}`"
         for subject in subjects[: self._max_subjects] or (None,):
             record_resolved(
                 _INTEGRATION,
-                what,
+                access.table,
                 operation=access.operation,
                 categories=access.categories,
                 subject=subject,
                 role=access.role,
             )
         if (more := len(subjects) - self._max_subjects) > 0:
-            count_unresolved(_INTEGRATION, Unresolved.SUBJECT, what, more)
+            count_gap(_INTEGRATION, GapKind.UNRESOLVED_SUBJECT, access.table, more)
 
 
 def _is_text(statement: Any) -> bool:

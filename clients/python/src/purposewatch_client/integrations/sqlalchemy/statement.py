@@ -8,7 +8,7 @@ fail when they change.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Column, CompoundSelect, Exists, ScalarSelect, Select, Table
@@ -35,6 +35,8 @@ class Access:
     role: str | None
     """`None` where no tag names it."""
     categories: tuple[str, ...]
+    table: str
+    """The first of the tables that they are in."""
     binds: tuple[str, ...] = ()
     """Parameters that hold the subjects' identifiers."""
     key_column: int | None = None
@@ -81,12 +83,15 @@ def accesses(compiled: Any, tags: Tags) -> tuple[Access, ...]:
 
 def _group(operation: str, columns: Iterable[tuple[Any, str]], tags: Tags) -> list[Access]:
     """Return one access for each role that the columns' tables are about."""
-    categories: dict[str | None, dict[str, None]] = {}
+    grouped: dict[str | None, Access] = {}
     for table, key in columns:
         found = tags.get(table, {}).get(key)
         if found is not None and found.categories:
-            categories.setdefault(_role(tags[table]), {}).update(dict.fromkeys(found.categories))
-    return [Access(operation, role, tuple(names)) for role, names in categories.items()]
+            role = _role(tags[table])
+            known = grouped.get(role) or Access(operation, role, (), table.fullname)
+            categories = dict.fromkeys((*known.categories, *found.categories))
+            grouped[role] = replace(known, categories=tuple(categories))
+    return list(grouped.values())
 
 
 def _role(columns: Mapping[str, FieldTag]) -> str | None:
@@ -94,10 +99,7 @@ def _role(columns: Mapping[str, FieldTag]) -> str | None:
 
 
 def _located(found: Sequence[Access], subjects: Mapping[str | None, list[str]]) -> list[Access]:
-    return [
-        Access(each.operation, each.role, each.categories, tuple(subjects.get(each.role, ())))
-        for each in found
-    ]
+    return [replace(each, binds=tuple(subjects.get(each.role, ()))) for each in found]
 
 
 def _inserted(access: Access, statement: Insert, compiled: Any, tags: Tags) -> Access:
@@ -110,9 +112,7 @@ def _inserted(access: Access, statement: Insert, compiled: Any, tags: Tags) -> A
     binds += [name for name in compiled.binds if re.fullmatch(rf"{re.escape(key)}_m\d+", str(name))]
     keys = [column.key for column in table.primary_key]
     generated = keys.index(key) if not binds and key in keys else None
-    return Access(
-        access.operation, access.role, access.categories, tuple(binds), key_column=generated
-    )
+    return replace(access, binds=tuple(binds), key_column=generated)
 
 
 def _written(statement: Any, compiled: Any) -> list[str]:
