@@ -14,10 +14,11 @@ from fastapi import FastAPI
 
 from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
 from purposewatch_ingest.decisions import Decisions
-from purposewatch_ingest.http.api import build_api
+from purposewatch_ingest.http.api import Endpoints, build_api
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen import AuthzenEndpoint
 from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
+from purposewatch_ingest.http.event_status import EventStatusEndpoint
 from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
 from purposewatch_ingest.http.gaps import GapsEndpoint
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
@@ -50,6 +51,20 @@ class FakeProducer:
         if self.error is not None:
             raise self.error
         self.records.extend(records)
+
+
+class FakeReporter:
+    """Knows the events that it was told, by source and id, or fails with `error`."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], bytes] = {}
+        self.error: Exception | None = None
+
+    async def status_of(self, source: str, event_id: str) -> bytes | None:
+        """Return the status at once, or raise."""
+        if self.error is not None:
+            raise self.error
+        return self.known.get((source, event_id))
 
 
 @pytest.fixture
@@ -204,6 +219,7 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
     request_limits: RequestLimits,
     request_shares: RequestShares,
     tokens: TokenVerifier | None,
+    reporter: FakeReporter,
 ) -> FastAPI:
     """The application without Kafka and without background parts."""
 
@@ -214,36 +230,45 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
     authenticator = Authenticator(ingest.register, metric_set, tokens=tokens, clock=lambda: 0.0)
     deciding = Deciding(request_limits, request_shares)
     return build_api(
-        EventsEndpoint(
-            ingest,
-            RequestProducers(few=producer, many=producer),  # type: ignore[arg-type]
-            authenticator,
-            request_limits,
-            request_shares,
+        Endpoints(
+            EventsEndpoint(
+                ingest,
+                RequestProducers(few=producer, many=producer),  # type: ignore[arg-type]
+                authenticator,
+                request_limits,
+                request_shares,
+            ),
+            DecisionsEndpoint(ingest, authenticator, request_limits, request_shares, deciding),
+            AuthzenEndpoint(
+                ingest,
+                authenticator,
+                request_limits,
+                request_shares,
+                deciding,
+                public_url="https://ingest.example.com",
+            ),
+            GapsEndpoint(
+                ingest,
+                producer,  # type: ignore[arg-type]
+                authenticator,
+                request_limits,
+                request_shares,
+                topic="data-access.gaps",
+            ),
+            EventStatusEndpoint(authenticator, request_shares, reporter),
+            VocabularyEndpoint(ingest, authenticator),
         ),
-        DecisionsEndpoint(ingest, authenticator, request_limits, request_shares, deciding),
-        AuthzenEndpoint(
-            ingest,
-            authenticator,
-            request_limits,
-            request_shares,
-            deciding,
-            public_url="https://ingest.example.com",
-        ),
-        GapsEndpoint(
-            ingest,
-            producer,  # type: ignore[arg-type]
-            authenticator,
-            request_limits,
-            request_shares,
-            topic="data-access.gaps",
-        ),
-        VocabularyEndpoint(ingest, authenticator),
         routes=[],
         lifespan=lifespan,
         metric_set=metric_set,
         version="0",
     )
+
+
+@pytest.fixture
+def reporter() -> FakeReporter:
+    """The reporter that is asked what became of an event."""
+    return FakeReporter()
 
 
 @pytest.fixture

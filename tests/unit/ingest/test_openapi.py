@@ -1,6 +1,7 @@
 """Ingest answers what its OpenAPI document says, whatever it is sent."""
 
 import copy
+import json
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,9 @@ from fastapi import FastAPI
 
 from purposewatch_contract import SubmittedEvent
 from purposewatch_ingest import app as composition
+from purposewatch_ingest.http.event_status import EVENT_STATUS_EXAMPLE
 from purposewatch_ingest.http.problems import Problem, ProblemKind
+from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_policy.vocabulary import load_vocabularies
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
@@ -38,6 +41,14 @@ class AcknowledgingProducer(AcknowledgedProducer):
         """Acknowledge at once."""
 
 
+class KnowingReporter(ReporterClient):
+    """Stands in for the reporter."""
+
+    async def status_of(self, source: str, event_id: str) -> bytes | None:
+        """Tell the same of every event."""
+        return json.dumps(EVENT_STATUS_EXAMPLE).encode()
+
+
 def application() -> FastAPI:
     """Ingest as it is put together for production, with one publisher and our policies."""
     with TemporaryDirectory() as directory:
@@ -47,9 +58,18 @@ def application() -> FastAPI:
             f"publishers: {{crm: {{key_sha256: [{digest}], controllers: [{CONTROLLER}]}}}}"
         )
         settings = IngestSettings.model_validate(
-            {"pseudonym_key": "ab" * 32, "publishers_file": register, "policies_dir": POLICIES}
+            {
+                "pseudonym_key": "ab" * 32,
+                "publishers_file": register,
+                "policies_dir": POLICIES,
+                "ingest_public_url": "https://ingest.example.com",
+                "ingest_reporter_url": "http://127.0.0.1:1",
+            }
         )
-        with patch.object(composition, "AcknowledgedProducer", AcknowledgingProducer):
+        with (
+            patch.object(composition, "AcknowledgedProducer", AcknowledgingProducer),
+            patch.object(composition, "ReporterClient", KnowingReporter),
+        ):
             app, _ = composition.build_app(settings)
     return app
 
@@ -122,6 +142,7 @@ def _narrow_to_paths(paths: dict[str, Any], mode: str) -> None:
     if mode != STRUCTURED:
         del paths["/v1/vocabulary/{controller}"]
         del paths["/v1/gaps"]
+        del paths["/v1/events/{id}"]
     if mode == BATCHED:  # many events are decided like one
         del paths["/v1/decisions"]
     if mode != BINARY:  # evaluations have its content type

@@ -14,10 +14,11 @@ from purposewatch_contract import DEAD_LETTERS, EVENTS, GAPS, RAW, ErrorClass, t
 from purposewatch_ingest.admission import Pseudonymiser
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
-from purposewatch_ingest.http.api import build_api
+from purposewatch_ingest.http.api import Endpoints, build_api
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen import AuthzenEndpoint
 from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
+from purposewatch_ingest.http.event_status import EventStatusEndpoint
 from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
 from purposewatch_ingest.http.gaps import GapsEndpoint
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
@@ -28,6 +29,7 @@ from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_ingest.rate_limits import LimitReason
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.register_file import load_register
+from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_ingest.settings import IngestSettings, decode_key
 from purposewatch_ingest.signing_keys import SigningKeys
 from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
@@ -87,9 +89,11 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     provisioner = TopicProvisioner(
         settings, (RAW, EVENTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
     )
+    reporter = _reporter_client(settings)
     supervisor = Supervisor(
         [
             EventLoopWatch(metric_set),
+            *([] if reporter is None else [reporter]),
             decisions,
             register,
             provisioner,
@@ -117,26 +121,30 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
     deciding = Deciding(limits, shares)
+    event_status = EventStatusEndpoint(authenticator, shares, reporter)
     app = build_api(
-        EventsEndpoint(ingest, producers, authenticator, limits, shares),
-        DecisionsEndpoint(ingest, authenticator, limits, shares, deciding),
-        AuthzenEndpoint(
-            ingest,
-            authenticator,
-            limits,
-            shares,
-            deciding,
-            public_url=settings.ingest_public_url,
+        Endpoints(
+            EventsEndpoint(ingest, producers, authenticator, limits, shares),
+            DecisionsEndpoint(ingest, authenticator, limits, shares, deciding),
+            AuthzenEndpoint(
+                ingest,
+                authenticator,
+                limits,
+                shares,
+                deciding,
+                public_url=settings.ingest_public_url,
+            ),
+            GapsEndpoint(
+                ingest,
+                producer,
+                authenticator,
+                limits,
+                shares,
+                topic=topic_name(settings.topic_prefix, GAPS),
+            ),
+            event_status,
+            VocabularyEndpoint(ingest, authenticator),
         ),
-        GapsEndpoint(
-            ingest,
-            producer,
-            authenticator,
-            limits,
-            shares,
-            topic=topic_name(settings.topic_prefix, GAPS),
-        ),
-        VocabularyEndpoint(ingest, authenticator),
         routes=[
             *health_routes(
                 live={},
@@ -162,6 +170,16 @@ def _token_verifier(settings: IngestSettings) -> TokenVerifier | None:
         return None
     source = KeySetSource(policy.issuer, settings.ingest_oidc_jwks_url)
     return TokenVerifier(policy, SigningKeys(source))
+
+
+def _reporter_client(settings: IngestSettings) -> ReporterClient | None:
+    if settings.ingest_reporter_url is None:
+        return None
+    return ReporterClient(
+        settings.ingest_reporter_url,
+        settings.reporter_event_status_token,
+        timeout_seconds=settings.ingest_reporter_timeout_seconds,
+    )
 
 
 def _share_limits(settings: IngestSettings) -> RequestShareLimits:

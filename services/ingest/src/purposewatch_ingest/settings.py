@@ -29,6 +29,15 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
         default=None,
         description="`https://<host>`, under which others reach ingest; for AuthZEN's metadata.",
     )
+    ingest_reporter_url: str | None = Field(
+        default=None, description="Where ingest asks what became of an event."
+    )
+    ingest_reporter_timeout_seconds: float = Field(
+        default=2.0, gt=0, description="For the reporter's answer."
+    )
+    reporter_event_status_token: SecretStr | None = Field(
+        default=None, min_length=16, description="The reporter's token for that alone."
+    )
     publishers_file: Path = Field(description="The register: see docs/publishing-events.md.")
     pseudonym_key: SecretStr = Field(
         description="At least 32 random bytes, in hex or base64. Its holder can tell whose "
@@ -143,6 +152,14 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
             leeway_seconds=self.ingest_oidc_leeway_seconds,
             subject_claim=self.ingest_oidc_subject_claim,
         )
+
+    @field_validator("ingest_reporter_url")
+    @classmethod
+    def _reporter_url_is_http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            message = "must be an address that begins with `https://` or `http://`"
+            raise ValueError(message)
+        return url
 
     @field_validator("pseudonym_key")
     @classmethod

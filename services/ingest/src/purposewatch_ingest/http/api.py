@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastapi import FastAPI
@@ -36,6 +37,11 @@ from purposewatch_ingest.http.evaluation_schemas import (
     Evaluation,
     Evaluations,
     evaluating,
+)
+from purposewatch_ingest.http.event_status import (
+    EVENT_STATUS_EXAMPLE,
+    EventStatusEndpoint,
+    event_status_parameters,
 )
 from purposewatch_ingest.http.events import EventsEndpoint
 from purposewatch_ingest.http.gaps import GapsEndpoint
@@ -72,12 +78,20 @@ class Lifespan(Protocol):
         """Enter before the first request, leave after the last."""
 
 
-def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
-    events: EventsEndpoint,
-    decisions: DecisionsEndpoint,
-    authzen: AuthzenEndpoint,
-    gaps: GapsEndpoint,
-    vocabulary: VocabularyEndpoint,
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What handles the requests."""
+
+    events: EventsEndpoint
+    decisions: DecisionsEndpoint
+    authzen: AuthzenEndpoint
+    gaps: GapsEndpoint
+    event_status: EventStatusEndpoint
+    vocabulary: VocabularyEndpoint
+
+
+def build_api(
+    endpoints: Endpoints,
     *,
     routes: Sequence[BaseRoute],
     lifespan: Lifespan,
@@ -98,11 +112,12 @@ def build_api(  # noqa: PLR0913 - composition happens once, in `app.py`
     app.add_middleware(RequestTiming, metric_set=metric_set)
     app.add_exception_handler(ProblemError, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
-    _add_publishing(app, events)
-    _add_deciding(app, decisions)
-    _add_authzen(app, authzen)
-    _add_gaps(app, gaps)
-    _add_vocabulary(app, vocabulary)
+    _add_publishing(app, endpoints.events)
+    _add_deciding(app, endpoints.decisions)
+    _add_authzen(app, endpoints.authzen)
+    _add_gaps(app, endpoints.gaps)
+    _add_event_status(app, endpoints.event_status)
+    _add_vocabulary(app, endpoints.vocabulary)
     describe(app)
     return app
 
@@ -224,6 +239,32 @@ def _add_authzen(app: FastAPI, authzen: AuthzenEndpoint) -> None:
             **problems(ProblemKind.NOT_FOUND, ProblemKind.METHOD_NOT_ALLOWED),
         },
     )(authzen.show_metadata)
+
+
+def _add_event_status(app: FastAPI, event_status: EventStatusEndpoint) -> None:
+    app.get(
+        "/v1/events/{id}",
+        summary="Look up what became of an event",
+        description="Of your own events alone. 404 until its verdict is recorded.",
+        openapi_extra={
+            "security": [{"bearer": []}],
+            "parameters": event_status_parameters(),
+        },
+        responses={
+            200: {
+                "description": "What became of it.",
+                "content": {"application/json": {"example": EVENT_STATUS_EXAMPLE}},
+            },
+            **problems(
+                ProblemKind.UNAUTHORIZED,
+                ProblemKind.FORBIDDEN,
+                ProblemKind.NOT_FOUND,
+                ProblemKind.METHOD_NOT_ALLOWED,
+                ProblemKind.BUSY,
+                ProblemKind.REPORTER_UNAVAILABLE,
+            ),
+        },
+    )(event_status.show)
 
 
 def _add_vocabulary(app: FastAPI, vocabulary: VocabularyEndpoint) -> None:

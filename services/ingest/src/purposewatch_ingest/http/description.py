@@ -64,6 +64,7 @@ _DETAILS = {
     ProblemKind.IDENTITY_UNAVAILABLE: "the identity provider does not answer; keep the events and "
     "send them again later",
     ProblemKind.BUSY: "ingest handles as many requests as it can; send the same events again later",
+    ProblemKind.REPORTER_UNAVAILABLE: "the reporter does not answer; ask again later",
     ProblemKind.KAFKA_UNAVAILABLE: "Kafka did not acknowledge the events; send them again with the "
     "same ids",
 }

@@ -48,6 +48,7 @@ class ProblemKind(Enum):
         "The identity provider is not available",
     )
     BUSY = ("busy", 503, "Too many requests at once")
+    REPORTER_UNAVAILABLE = ("reporter-unavailable", 503, "The reporter is not available")
     KAFKA_UNAVAILABLE = ("kafka-unavailable", 503, "Kafka is not available")
 
     def __init__(self, label: str, status: int, title: str) -> None:
