@@ -1,8 +1,6 @@
 """A real PostgreSQL with pgaudit, and the connector behind it as a process of its own."""
 
 import asyncio
-import gzip
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,15 +11,10 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 import pytest_asyncio
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from purposewatch_connect.pgaudit.entries import CsvFormat, JsonFormat, LogFormat, PrefixFormat
-from purposewatch_runtime.http import HttpLimits
 from tests.harness.environment import POLICIES, variables
-from tests.harness.http_server import serving
+from tests.harness.fake_ingest import FakeIngest
 from tests.harness.ports import take_port
 from tests.harness.postgresql import PostgreSQL, require_pgaudit
 from tests.harness.process import Server
@@ -43,45 +36,26 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO front_desk;
 """
 
 
-class Ingest:
-    """Takes events as ingest does, and keeps each once by its id."""
-
-    def __init__(self) -> None:
-        self.events: dict[str, dict[str, Any]] = {}
-
-    def app(self) -> Starlette:
-        """The route that the client posts to."""
-        return Starlette(routes=[Route("/v1/events", self._take, methods=["POST"])])
-
-    async def _take(self, request: Request) -> JSONResponse:
-        body = await request.body()
-        if request.headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
-        events = json.loads(body)
-        for event in events if isinstance(events, list) else [events]:
-            assert self.events.setdefault(event["id"], event) == event
-        return JSONResponse({"accepted": len(events)}, 202)
-
-    def seen(self) -> set[tuple[str, str, str, str, tuple[str, ...]]]:
-        """Who did what for which purpose with whose data, and which."""
-        return {
-            (
-                event["source"],
-                event["data"]["operation"],
-                event["data"]["purpose"],
-                event["data"]["subject_id"],
-                tuple(event["data"]["data_categories"]),
-            )
-            for event in self.events.values()
-        }
+def seen(ingest: FakeIngest) -> list[tuple[str, str, str, str, tuple[str, ...]]]:
+    """Who did what for which purpose with whose data, and which: each event once, by its id."""
+    events = {event["id"]: event for event in ingest.accepted if "data" in event}
+    return sorted(
+        (
+            event["source"],
+            event["data"]["operation"],
+            event["data"]["purpose"],
+            event["data"]["subject_id"],
+            tuple(event["data"]["data_categories"]),
+        )
+        for event in events.values()
+    )
 
 
 @pytest.fixture
-def ingest() -> Iterator[tuple[Ingest, str]]:
-    """Ingest's stand-in, and its address."""
-    ingest = Ingest()
-    with serving(ingest.app(), HttpLimits()) as server:
-        yield ingest, f"http://127.0.0.1:{server.port}"
+def ingest() -> Iterator[FakeIngest]:
+    """Ingest's stand-in."""
+    with FakeIngest() as ingest:
+        yield ingest
 
 
 @pytest_asyncio.fixture
@@ -140,7 +114,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest_asyncio.fixture
 async def connector(
-    database: PostgreSQL, ingest: tuple[Ingest, str], tmp_path: Path
+    database: PostgreSQL, ingest: FakeIngest, tmp_path: Path
 ) -> AsyncIterator[Server]:
     """The connector, following csvlog."""
     settings = variables(
@@ -150,7 +124,7 @@ async def connector(
         connect_pgaudit_dsn=database.dsn("portal"),
         connect_state_dir=tmp_path,
         policies_dir=POLICIES,
-        client_ingest_url=ingest[1],
+        client_ingest_url=ingest.url,
         client_key="k",
         client_spool=tmp_path / "spool",
         client_linger_seconds=0.05,
@@ -168,10 +142,9 @@ PROVISION = "essential.service.provision"
 
 
 async def test_statements_become_events_once(
-    connector: Server, database: PostgreSQL, ingest: tuple[Ingest, str], tmp_path: Path
+    connector: Server, database: PostgreSQL, ingest: FakeIngest, tmp_path: Path
 ) -> None:
     """Also across a crash of the connector and a rotation of the log."""
-    received, _ = ingest
     await run(
         database,
         ("SELECT mail FROM contacts WHERE member_id = $1", 2),
@@ -182,7 +155,7 @@ async def test_statements_become_events_once(
         application="psql",
         user="front_desk",
     )
-    await until(lambda: len(received.events) == 3)
+    await until(lambda: len(seen(ingest)) == 3)
     connector.kill()
     log = tmp_path / "logs" / "postgresql.csv"
     await run(
@@ -202,21 +175,22 @@ async def test_statements_become_events_once(
     )
     connector.start()
     # The update reads the column that it finds its row by.
-    await until(lambda: len(received.events) >= 7)
+    await until(lambda: len(seen(ingest)) >= 7)
     await asyncio.sleep(0.5)
 
     unique, contacts = "user.unique_id", "user.contact.email"
     everything = (unique, "user.name", contacts, "user.contact.phone_number")
-    assert received.seen() == {
-        (FRONT_DESK, "use", ACCESS_CONTROL, "2", (unique, contacts)),
-        (FRONT_DESK, "use", ACCESS_CONTROL, "every-member", everything),
-        (FRONT_DESK, "use", ACCESS_CONTROL, "1", (contacts, unique)),
-        ("/query-log/portal", "store", PROVISION, "1", ("user.name",)),
-        ("/query-log/portal", "use", PROVISION, "1", (unique,)),
-        ("/query-log/portal", "erase", PROVISION, "1", everything),
-        ("/query-log/portal", "erase", PROVISION, "2", everything),
-    }
-    assert len(received.events) == 7
+    assert seen(ingest) == sorted(
+        [
+            (FRONT_DESK, "use", ACCESS_CONTROL, "2", (unique, contacts)),
+            (FRONT_DESK, "use", ACCESS_CONTROL, "every-member", everything),
+            (FRONT_DESK, "use", ACCESS_CONTROL, "1", (contacts, unique)),
+            ("/query-log/portal", "store", PROVISION, "1", ("user.name",)),
+            ("/query-log/portal", "use", PROVISION, "1", (unique,)),
+            ("/query-log/portal", "erase", PROVISION, "1", everything),
+            ("/query-log/portal", "erase", PROVISION, "2", everything),
+        ]
+    )
     assert SECRET not in connector.logs
     assert '"name": "portal.public.salaries"' in connector.logs
     same_in_every_format(tmp_path / "logs")

@@ -26,7 +26,8 @@ class ClientSpool:
         return cls(client.configure(source=f"/{publisher}", on_error="raise", when_full="raise"))
 
     async def start(self) -> None:
-        """The client starts its sender with the first event."""
+        """Start the client's sender, which also sends what an earlier process left in the spool."""
+        self._client.start()
 
     async def stop(self) -> None:
         """Send what is in the spool, within the client's bound; the rest stays in it."""

@@ -289,6 +289,18 @@ def test_segments_without_an_owner_are_sent(
     assert in_spool(tmp_path) == []
 
 
+def test_a_start_sends_what_is_left(ingest: FakeIngest, make_client: MakeClient) -> None:
+    """A process that has nothing of its own to record does not keep it waiting."""
+    dead = make_client(ingest_url="http://127.0.0.1:1")
+    record(dead, 1)
+    assert not dead.close(0.0)
+
+    alive = make_client()
+    alive.start()
+    ingest.wait_for(1)
+    assert alive.close(5)
+
+
 def test_damage_is_skipped_and_counted(
     ingest: FakeIngest, make_client: MakeClient, tmp_path: Path
 ) -> None:

@@ -132,6 +132,9 @@ class _Discard:
         reason = "unconfigured"
         raise NotRecordedError(reason, "purposewatch is not configured")
 
+    def start(self) -> None:
+        pass
+
     def flush(self, _: float, /) -> bool:
         return True
 

@@ -83,6 +83,13 @@ class Client:
         """
         return decide(self.settings, events, language=language, timeout=timeout)
 
+    def start(self) -> None:
+        """Start sending now rather than with the first event: also what ended processes left.
+
+        For a process that may record nothing for long. Don't call it before a fork.
+        """
+        self.sink.start()
+
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything that this process recorded is delivered; whether it is."""
         return self.sink.flush(timeout)

@@ -15,6 +15,9 @@ class Sink(Protocol):
     def append(self, event: bytes, /) -> None:
         """Take one event, a JSON object. Raises `NotRecordedError` if it can't."""
 
+    def start(self) -> None:
+        """Deliver from now on what is there already; else that begins with the first event."""
+
     def flush(self, timeout: float, /) -> bool:
         """Wait until everything that was taken is delivered; whether it is."""
 
@@ -48,6 +51,9 @@ class MemorySink:
         """See `Sink`."""
         with self._lock:
             self._encoded.append(event)
+
+    def start(self) -> None:
+        """See `Sink`: nothing is there already."""
 
     def flush(self, _: float, /) -> bool:
         """See `Sink`: there is nothing to wait for."""

@@ -66,6 +66,10 @@ class SpoolSink:
             _exit_with_multiprocessing(process.pid)
             process.sender.wake()
 
+    def start(self) -> None:
+        """See `Sink`: starts the sender, which adopts what ended processes left."""
+        self._current().sender.wake()
+
     def flush(self, timeout: float, /) -> bool:
         """See `Sink`."""
         return self._current().sender.flush(timeout)

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: protobuf and JSON, plain or gzip."""
+"""OTLP over HTTP: protobuf and JSON, plain or compressed."""
 
 import asyncio
 import hmac
@@ -68,7 +68,7 @@ class OtlpHttp:
             self._authorise(request)
             async with self._slot():
                 body = await request.body()
-                encoding = request.headers.get("content-encoding", "")
+                encoding = request.headers.get("content-encoding")
                 response = await asyncio.to_thread(
                     self._handle, body, encoding, media_type, kind(), receive
                 )
@@ -105,12 +105,12 @@ class OtlpHttp:
     def _handle(
         self,
         body: bytes,
-        encoding: str,
+        encoding: str | None,
         media_type: str,
         request: M,
         receive: Callable[[M], Message],
     ) -> Message:
-        expanded = expand(body, encoding.lower(), max_bytes=self._max_bytes)
+        expanded = expand(body, encoding, max_bytes=self._max_bytes)
         return receive(decode(expanded, media_type, request))
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import zlib
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -15,6 +14,15 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
+)
+
+from purposewatch_runtime.http import (
+    ACCEPT_ENCODING,
+    CorruptBodyError,
+    ExpansionError,
+    UnknownEncodingError,
+    content_encoding,
+    decompress,
 )
 
 PROTOBUF = "application/x-protobuf"
@@ -33,33 +41,20 @@ class RefusedRequestError(Exception):
         self.status = status
 
 
-def expand(body: bytes, encoding: str, *, max_bytes: int) -> bytes:
+def expand(body: bytes, header: str | None, *, max_bytes: int) -> bytes:
     """Return the body uncompressed. Raises `RefusedRequestError` if it is larger than that."""
-    if encoding in ("", "identity"):
-        expanded = body
-    elif encoding == "gzip":
-        expanded = _gunzip(body, max_bytes)
-    else:
-        raise RefusedRequestError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "use gzip or no `Content-Encoding`"
-        )
-    if len(expanded) > max_bytes:
-        raise RefusedRequestError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the content exceeds {max_bytes} bytes; send smaller batches",
-        )
-    return expanded
-
-
-def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    unzip = zlib.decompressobj(wbits=31)
     try:
-        expanded = unzip.decompress(body, max_bytes + 1)
-    except zlib.error:
-        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, "the content is not gzip") from None
-    if not unzip.eof and len(expanded) <= max_bytes:
-        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, "the content ends too early")
-    return expanded
+        encoding = content_encoding(header)
+        return body if encoding is None else decompress(encoding, body, max_bytes=max_bytes)
+    except UnknownEncodingError:
+        detail = f"use one of {ACCEPT_ENCODING}, or no `Content-Encoding`"
+        raise RefusedRequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail) from None
+    except CorruptBodyError:
+        detail = "the content is not what its `Content-Encoding` says"
+        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail) from None
+    except ExpansionError:
+        detail = f"the content exceeds {max_bytes} bytes; send smaller batches"
+        raise RefusedRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from None
 
 
 def decode(body: bytes, media_type: str, request: M) -> M:
