@@ -22,6 +22,7 @@ BINARY = "application/json"
 MAX_ATTRIBUTES: Final = 32
 
 _STRUCTURED = STRUCTURED.encode()
+_BINARY = BINARY.encode()
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}")
@@ -34,6 +35,15 @@ class ContentMode(Enum):
     STRUCTURED = STRUCTURED
     BATCHED = BATCHED
     BINARY = BINARY
+
+
+def mode_of_request(headers: Mapping[str, str]) -> ContentMode | None:
+    """The mode of an HTTP request; `None` if its content type is not accepted.
+
+    An event may leave its `datacontenttype` out; in binary mode it then has no content type.
+    """
+    has_attributes = "ce-specversion" in headers
+    return content_mode(headers.get("content-type", BINARY if has_attributes else ""))
 
 
 def content_mode(content_type: str) -> ContentMode | None:
@@ -85,7 +95,8 @@ def event_in_record(headers: Sequence[tuple[str, bytes | None]], value: bytes | 
         raise RefusedError(ErrorClass.EMPTY, FieldError("", detail))
     content_type = next(
         (value for name, value in headers if name.lower() == "content-type" and value),
-        _STRUCTURED,  # a plain producer sends no headers
+        # a plain producer sends no headers, and an event may leave its `datacontenttype` out
+        _BINARY if any(name == "ce_specversion" for name, _ in headers) else _STRUCTURED,
     )
     if content_type == _STRUCTURED:
         return value

@@ -21,8 +21,8 @@ from purposewatch_ingest.content_modes import (
     BINARY,
     STRUCTURED,
     ContentMode,
-    content_mode,
     events_in_request,
+    mode_of_request,
 )
 from purposewatch_ingest.decisions import Answer, Decisions
 from purposewatch_ingest.http.authentication import Authenticator
@@ -112,7 +112,7 @@ class DecisionsEndpoint:
     async def decide_events(self, request: Request) -> Response:
         """Handle one request."""
         publisher = await self._authenticator.publisher_of(request)
-        mode = content_mode(request.headers.get("content-type", ""))
+        mode = mode_of_request(request.headers)
         if mode is None:
             detail = f"send `{STRUCTURED}`, `{BATCHED}`, or the data alone as `{BINARY}`"
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)

@@ -21,8 +21,8 @@ from purposewatch_ingest.content_modes import (
     BINARY,
     STRUCTURED,
     ContentMode,
-    content_mode,
     events_in_request,
+    mode_of_request,
     traceparent_of,
 )
 from purposewatch_ingest.http.authentication import Authenticator
@@ -106,7 +106,7 @@ class EventsEndpoint:
         """Handle one request."""
         publisher = await self._authenticator.publisher_of(request)
         self._limiter.ensure_allowed(publisher)
-        mode = content_mode(request.headers.get("content-type", ""))
+        mode = mode_of_request(request.headers)
         binary = mode is ContentMode.BINARY
         if mode is None or (binary and "ce-specversion" not in request.headers):
             detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
