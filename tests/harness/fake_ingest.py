@@ -52,6 +52,8 @@ class FakeIngest:
 
     def __init__(self, port: int = 0) -> None:
         self.accepted: list[dict[str, Any]] = []
+        self.gaps: list[dict[str, Any]] = []
+        """The gaps that it accepted, which are answered by the same function."""
         self.requests: list[dict[str, str]] = []
         """The headers of each request, by lower-case name, with `batch`, the number of events."""
         self.answer: Callable[[list[dict[str, Any]]], Reply] = lambda _: Reply()
@@ -92,6 +94,13 @@ class FakeIngest:
             assert time.monotonic() < until, f"{len(set(self.ids))} of {events} events arrived"
             time.sleep(0.01)
 
+    def wait_for_gaps(self, gaps: int, timeout: float = 10.0) -> None:
+        """Wait until so many gaps were accepted."""
+        until = time.monotonic() + timeout
+        while len(self.gaps) < gaps:
+            assert time.monotonic() < until, f"{len(self.gaps)} of {gaps} gaps arrived"
+            time.sleep(0.01)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -117,7 +126,8 @@ class FakeIngest:
         time.sleep(reply.delay)
         if reply.status == 202:
             refused = {error["index"] for error in (reply.body or {}).get("errors", ())}
-            self.accepted += [each for at, each in enumerate(events) if at not in refused]
+            kept = self.gaps if request.path == "/v1/gaps" else self.accepted
+            kept += [each for at, each in enumerate(events) if at not in refused]
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         request.send_response(reply.status)
         for name, value in reply.headers.items():

@@ -1,4 +1,4 @@
-"""What every connector does with its input: map it, put accesses in the spool, count gaps."""
+"""What every connector does with its input: map it, put accesses and gaps in the spool."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -39,6 +39,9 @@ class Spool(Protocol):
         Raises `SpoolError`, or `InvalidAccessError`.
         """
 
+    def append_gap(self, gap: Gap) -> None:
+        """Return once the gap survives a crash. Raises `SpoolError`."""
+
 
 class SpoolComponent(Spool, Component, Protocol):
     """A spool with a life cycle."""
@@ -75,7 +78,7 @@ class Pipeline:
         self._lock = Lock()
 
     def publish(self, observations: Sequence[Observation], gaps: Iterable[Gap] = ()) -> Published:
-        """Return once every access is in the spool.
+        """Return once every access and every gap is in the spool.
 
         `gaps` are those that the connector found itself. Raises `SpoolError`; then the same
         observations are published again later, and what was published already has the same ids.
@@ -90,6 +93,8 @@ class Pipeline:
                 published += 1
             except InvalidAccessError:
                 found.append(_refused(access))
+        for gap in found:
+            self._spool.append_gap(gap)
         with self._lock:
             self._accesses.inc(published)
             for gap in found:

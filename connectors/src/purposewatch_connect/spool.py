@@ -5,7 +5,7 @@ import re
 from typing import Self
 
 import purposewatch_client as client
-from purposewatch_connect.mapping import Access
+from purposewatch_connect.mapping import Access, Gap, GapKind
 from purposewatch_connect.pipeline import InvalidAccessError, SpoolError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:-]")
@@ -56,6 +56,17 @@ class ClientSpool:
             )
         except client.EventError as error:
             raise InvalidAccessError(str(error)) from None
+        except client.NotRecordedError as error:
+            raise SpoolError(str(error)) from None
+
+    def append_gap(self, gap: Gap) -> None:
+        """See `Spool`."""
+        # Ingest refuses a controller that it does not know as one of the publisher's.
+        controller = None if gap.kind is GapKind.UNKNOWN_CONTROLLER else gap.controller
+        try:
+            self._client.record_gap(
+                gap.kind, gap.name, id=gap.id, time=gap.time, controller=controller
+            )
         except client.NotRecordedError as error:
             raise SpoolError(str(error)) from None
 

@@ -10,7 +10,16 @@ with purposewatch.access(subject=4711, role="member", operation="use", purpose="
 """
 
 from purposewatch_client.access import Access, current_access
-from purposewatch_client.api import access, close, configure, flush, get_client, record, using
+from purposewatch_client.api import (
+    access,
+    close,
+    configure,
+    flush,
+    get_client,
+    record,
+    record_gap,
+    using,
+)
 from purposewatch_client.client import Client
 from purposewatch_client.context import current_defaults, defaults
 from purposewatch_client.errors import (
@@ -20,7 +29,7 @@ from purposewatch_client.errors import (
     NotRecordedError,
     SettingsError,
 )
-from purposewatch_client.fields import AccessFields, EventFields, Fields
+from purposewatch_client.fields import AccessFields, EventFields, Fields, GapDetails
 from purposewatch_client.gap_counter import GapKind, gap_counts
 from purposewatch_client.observed import observe
 from purposewatch_client.sending import sending
@@ -48,6 +57,7 @@ __all__ = [
     "EventError",
     "EventFields",
     "Fields",
+    "GapDetails",
     "GapKind",
     "Health",
     "MemorySink",
@@ -69,6 +79,7 @@ __all__ = [
     "get_client",
     "observe",
     "record",
+    "record_gap",
     "sending",
     "tag",
     "using",

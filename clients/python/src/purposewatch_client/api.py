@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from purposewatch_client.access import Access
 from purposewatch_client.client import Client
 from purposewatch_client.errors import NotRecordedError, SettingsError
-from purposewatch_client.fields import AccessFields, EventFields
+from purposewatch_client.fields import AccessFields, EventFields, GapDetails
 from purposewatch_client.settings import PREFIX, SettingsFields, from_environment
 from purposewatch_client.sink import Sink
 from purposewatch_client.spool_sink import SpoolSink
@@ -88,6 +88,11 @@ def record(**fields: Unpack[EventFields]) -> str | None:
     return (_clients[-1] if _clients else get_client()).record_fields(fields)
 
 
+def record_gap(kind: str, name: str, **details: Unpack[GapDetails]) -> str | None:
+    """Report what could not be stated as an event; see `Client.record_gap`."""
+    return get_client().record_gap(kind, name, **details)
+
+
 def access(**fields: Unpack[AccessFields]) -> Access:
     """What a block or a function does with the data of one subject; see `Access`.
 
@@ -134,6 +139,8 @@ class _Discard:
 
     def start(self) -> None:
         pass
+
+    append_gap = append
 
     def flush(self, _: float, /) -> bool:
         return True

@@ -13,7 +13,8 @@ from purposewatch_client.context import current_defaults
 from purposewatch_client.decisions import decide
 from purposewatch_client.errors import EventError, NotRecordedError
 from purposewatch_client.event import EventEncoder
-from purposewatch_client.fields import AccessFields, EventFields
+from purposewatch_client.fields import AccessFields, EventFields, GapDetails
+from purposewatch_client.gap import encode_gap
 from purposewatch_client.log_limiter import LogLimiter
 from purposewatch_client.settings import ClientSettings
 from purposewatch_client.sink import Sink
@@ -61,6 +62,29 @@ class Client:
                 raise
             return None
         return event_id
+
+    def record_gap(self, kind: str, name: str, **details: Unpack[GapDetails]) -> str | None:
+        """Report something that could not be stated as an event, as durably as an event.
+
+        `kind` says why, such as `unmapped_dataset` or `unknown_purpose`: see the page on publishing
+        events. `name` names the dataset, the service or the term, and never holds a value. Returns
+        the id; None, or an error, as `record`.
+        """
+        try:
+            gap_id, gap = encode_gap(kind, name, **details)
+        except EventError as error:
+            self._invalid += 1
+            if self.settings.on_error == "raise":
+                raise
+            self._log_invalid(error)
+            return None
+        try:
+            self.sink.append_gap(gap)
+        except NotRecordedError:
+            if self.settings.when_full == "raise":
+                raise
+            return None
+        return gap_id
 
     def access(self, **fields: Unpack[AccessFields]) -> Access:
         """An access with this client; see `Access`."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-__all__ = ["AccessFields", "EventFields", "Fields", "Subject"]
+__all__ = ["AccessFields", "EventFields", "Fields", "GapDetails", "Subject"]
 
 Subject = str | int | UUID
 
@@ -73,3 +73,16 @@ class AccessFields(TypedDict, total=False):
     facts: Mapping[str, bool] | Callable[..., Mapping[str, bool] | None] | None
     actor: str | Callable[..., str | None] | None
     traceparent: str | Callable[..., str | None] | None
+
+
+class GapDetails(TypedDict, total=False):
+    """What describes a gap, besides its kind and name."""
+
+    count: int
+    """How many accesses or events it stands for; 1 unless stated."""
+    id: str | None
+    """Made unless stated. State it if the same gap may be reported again: a repeat counts once."""
+    time: datetime | None
+    """When it happened first, with its zone; now unless stated."""
+    controller: str | None
+    """The controller, if it is known."""

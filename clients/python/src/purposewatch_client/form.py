@@ -11,6 +11,7 @@ from purposewatch_client.errors import EventError
 
 __all__ = [
     "check_actor",
+    "check_controller",
     "check_id",
     "check_source",
     "check_subject",
@@ -55,6 +56,11 @@ def check_actor(source: str) -> None:
     _match("actor", source, _SOURCE, rule)
 
 
+def check_controller(controller: Any) -> None:
+    """Check a controller's name."""
+    _match("controller", controller, _CONTROLLER, "must be the controller's name")
+
+
 def check_id(identifier: Any) -> None:
     """Check an event id."""
     rule = (
@@ -85,7 +91,7 @@ def checked_data(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The event's `data` without the subject. Raises `EventError`."""
     get = fields.get
     data: dict[str, Any] = {}
-    _match("controller", get("controller"), _CONTROLLER, "must be the controller's name")
+    check_controller(get("controller"))
     data["controller"] = get("controller")
     for name, required in _TERMS.items():
         value = get(name)

@@ -1,7 +1,7 @@
-"""Counts the gaps that integrations find: accesses that they saw and could not state as events.
+"""Counts and reports the gaps that integrations find: accesses that they could not state as events.
 
-The first of each kind is logged, and the counts are a metric. A gap is no error of the application,
-which goes on.
+The first of each kind is logged, the counts are a metric, and each is sent to ingest. A gap is no
+error of the application, which goes on.
 """
 
 import logging
@@ -11,11 +11,14 @@ import threading
 from collections import Counter
 from enum import StrEnum
 
+from purposewatch_client.api import record_gap
+
 __all__ = ["GapKind", "count_gap", "gap_counts"]
 
 _log = logging.getLogger("purposewatch_client")
 
 _NOT_OF_NAMES = re.compile(r"[^A-Za-z0-9._:/()$#-]")
+_BEGINS_NAME = re.compile(r"[A-Za-z0-9_(]")
 _MAX_NAME = 200
 
 
@@ -55,14 +58,21 @@ if hasattr(os, "register_at_fork"):
 
 
 def count_gap(integration: str, kind: GapKind, name: str, number: int = 1) -> None:
-    """Count accesses that could not be stated. `name` is a table's or a host's, never a value."""
-    name = _NOT_OF_NAMES.sub("_", name)[:_MAX_NAME] or "_"
+    """Count and report accesses that could not be stated.
+
+    `name` is a table's or a host's, never a value. Raises `NotRecordedError` if a full spool is to
+    stop the application.
+    """
+    name = _NOT_OF_NAMES.sub("_", name)[:_MAX_NAME]
+    if not _BEGINS_NAME.match(name):
+        name = f"_{name[: _MAX_NAME - 1]}"
     key = (integration, kind.value, name)
     with _lock:
         first = key not in _counts
         _counts[key] += number
     if first:
         _log.warning("gap: %s, %s of %s; further ones are counted", integration, kind.value, name)
+    record_gap(kind.value, name, count=number)
 
 
 def gap_counts() -> dict[tuple[str, str, str], int]:

@@ -1,4 +1,4 @@
-"""Where encoded events go."""
+"""Where encoded events and gaps go."""
 
 import json
 from threading import Lock
@@ -10,13 +10,16 @@ __all__ = ["MemorySink", "Sink"]
 
 
 class Sink(Protocol):
-    """Takes encoded events."""
+    """Takes encoded events and gaps."""
 
     def append(self, event: bytes, /) -> None:
         """Take one event, a JSON object. Raises `NotRecordedError` if it can't."""
 
     def start(self) -> None:
         """Deliver from now on what is there already; else that begins with the first event."""
+
+    def append_gap(self, gap: bytes, /) -> None:
+        """Take one gap, a JSON object. Raises `NotRecordedError` if it can't."""
 
     def flush(self, timeout: float, /) -> bool:
         """Wait until everything that was taken is delivered; whether it is."""
@@ -34,6 +37,7 @@ class MemorySink:
     def __init__(self) -> None:
         self._lock = Lock()
         self._encoded: list[bytes] = []
+        self._gaps: list[bytes] = []
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -42,10 +46,18 @@ class MemorySink:
             encoded = list(self._encoded)
         return [json.loads(event) for event in encoded]
 
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """The gaps so far, likewise."""
+        with self._lock:
+            encoded = list(self._gaps)
+        return [json.loads(gap) for gap in encoded]
+
     def clear(self) -> None:
-        """Forget all events."""
+        """Forget all events and gaps."""
         with self._lock:
             self._encoded.clear()
+            self._gaps.clear()
 
     def append(self, event: bytes, /) -> None:
         """See `Sink`."""
@@ -54,6 +66,11 @@ class MemorySink:
 
     def start(self) -> None:
         """See `Sink`: nothing is there already."""
+
+    def append_gap(self, gap: bytes, /) -> None:
+        """See `Sink`."""
+        with self._lock:
+            self._gaps.append(gap)
 
     def flush(self, _: float, /) -> bool:
         """See `Sink`: there is nothing to wait for."""

@@ -18,6 +18,7 @@ from purposewatch_client.spool.backlog import read_backlog
 from purposewatch_client.spool.directory import SpoolDirectory
 from purposewatch_client.spool.reader import BatchLimits
 from purposewatch_client.spool.refused import RefusedFile
+from purposewatch_client.spool.segment import GAP
 from purposewatch_client.spool.writer import SpoolWriter
 from purposewatch_client.stats import Stats
 
@@ -63,8 +64,14 @@ class SpoolSink:
         except NotRecordedError as error:
             self._retry(process, event, error)
         if process.sender.idle:
-            _exit_with_multiprocessing(process.pid)
-            process.sender.wake()
+            _wake(process)
+
+    def append_gap(self, gap: bytes, /) -> None:
+        """See `Sink`. It waits for no room, and one that is not recorded is not counted."""
+        process = self._current()
+        process.writer.append(gap, GAP)
+        if process.sender.idle:
+            _wake(process)
 
     def start(self) -> None:
         """See `Sink`: starts the sender, which adopts what ended processes left."""
@@ -88,6 +95,7 @@ class SpoolSink:
             recorded=writer.recorded,
             queued=writer.recorded - sender.settled,
             sent=counts.sent,
+            gaps_sent=counts.gaps_sent,
             refused=dict(counts.refused),
             dropped=dict(writer.dropped),
             failures=dict(counts.failures),
@@ -135,6 +143,8 @@ class SpoolSink:
                 except NotRecordedError as latest:
                     error = latest
         process.writer.count_dropped(error.reason)
+        if process.sender.idle:  # it reports what was dropped
+            _wake(process)
         suppressed = self._limiter.admit(error.reason, time.monotonic())
         if suppressed is not None:
             dropped = sum(process.writer.dropped.values())
@@ -169,6 +179,11 @@ _sinks: "weakref.WeakSet[SpoolSink]" = weakref.WeakSet()
 
 
 _finalized: set[int] = set()
+
+
+def _wake(process: _Process) -> None:
+    _exit_with_multiprocessing(process.pid)
+    process.sender.wake()
 
 
 def _renew_all() -> None:

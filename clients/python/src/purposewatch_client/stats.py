@@ -11,15 +11,17 @@ class Stats:
     """The counts of one process since it started, and what its spool holds now."""
 
     recorded: int = 0
-    """Events that are in the spool, or were."""
+    """Events and gaps that are in the spool, or were."""
     queued: int = 0
     """Of these, those that are neither sent nor refused yet."""
     sent: int = 0
     """Events that ingest acknowledged; those of ended processes included."""
+    gaps_sent: int = 0
+    """Gaps, likewise."""
     invalid: int = 0
     """Calls with a wrong field."""
     refused: Mapping[str, int] = field(default_factory=dict)
-    """Events that ingest refused, by its reason."""
+    """Events and gaps that ingest refused, by its reason."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Events that were not recorded: `full`, `disk_full`, `unwritable`, `too_large`."""
     failures: Mapping[str, int] = field(default_factory=dict)

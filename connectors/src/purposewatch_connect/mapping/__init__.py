@@ -15,19 +15,17 @@ from purposewatch_connect.mapping.model import (
 )
 from purposewatch_connect.mapping.observation import Action, Observation
 from purposewatch_connect.mapping.outcome import (
-    GAP_NAME_PATTERN,
     Access,
     Gap,
-    GapKind,
     Outcome,
     gap_name,
     make_gap,
 )
 from purposewatch_connect.mapping.patterns import PatternTable
 from purposewatch_connect.mapping.read import load_mapping
+from purposewatch_contract import GapKind
 
 __all__ = [
-    "GAP_NAME_PATTERN",
     "MAX_SUBJECTS",
     "NO_TERMS",
     "Access",

@@ -12,11 +12,11 @@ from purposewatch_connect.mapping.observation import Action, Observation
 from purposewatch_connect.mapping.outcome import (
     Access,
     Gap,
-    GapKind,
     Outcome,
     derived_id,
     make_gap,
 )
+from purposewatch_contract import GapKind
 from purposewatch_policy import MAX_DATA_CATEGORIES, TERM_PATTERN, Vocabulary
 from purposewatch_policy.vocabulary import FIRST_PARTY
 

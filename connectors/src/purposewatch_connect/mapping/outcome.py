@@ -4,28 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from hashlib import blake2b
 
-GAP_NAME_PATTERN = r"^[A-Za-z0-9_(][A-Za-z0-9._:/()$#-]{0,199}$"
+from purposewatch_contract import GapKind
+
 _MAX_NAME = 200
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:/()$#-]")
-
-
-class GapKind(StrEnum):
-    """Why an observation, or a part of it, did not become an event."""
-
-    UNMAPPED_DATASET = "unmapped_dataset"
-    UNMAPPED_COLUMN = "unmapped_column"
-    UNMAPPED_HOST = "unmapped_host"
-    UNMAPPED_SERVICE = "unmapped_service"
-    UNKNOWN_CONTROLLER = "unknown_controller"
-    UNKNOWN_ROLE = "unknown_role"
-    UNKNOWN_PURPOSE = "unknown_purpose"
-    UNKNOWN_TERM = "unknown_term"
-    UNRESOLVED_SUBJECT = "unresolved_subject"
-    UNPARSED_STATEMENT = "unparsed_statement"
-    UNREADABLE_RECORD = "unreadable_record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +20,7 @@ class Gap:
     """The same whenever the same input is read."""
     kind: GapKind
     name: str
-    """Of the dataset, column, host or service; matches `GAP_NAME_PATTERN`."""
+    """Of the dataset, column, host or service; matches the contract's `GAP_NAME_PATTERN`."""
     time: datetime
     controller: str | None = None
 

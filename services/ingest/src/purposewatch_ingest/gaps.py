@@ -2,10 +2,11 @@
 
 import contextlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from purposewatch_contract import MAX_GAP_COUNT, ErrorClass, Gap, GapKind, SubmittedGap
 from purposewatch_contract.submission import (
@@ -85,7 +86,7 @@ def _convert(document: dict[str, object]) -> None:
         document["kind"] = GapKind(kind)
 
 
-def _explain(problem: ErrorDetails) -> FieldError:
+def _explain(problem: Mapping[str, Any]) -> FieldError:
     field = str(problem["loc"][0]) if problem["loc"] else ""
     if problem["type"] == "missing":
         return FieldError(f"/{field}", "is missing; add it")

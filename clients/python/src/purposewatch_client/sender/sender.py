@@ -7,11 +7,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from purposewatch_client.errors import NotRecordedError
+from purposewatch_client.gap import DROPPED, encode_gap
 from purposewatch_client.sender.backoff import Backoff
 from purposewatch_client.sender.delivery import Delivery, PendingBatch
 from purposewatch_client.spool.directory import Segment, SpoolDirectory
 from purposewatch_client.spool.reader import Batch, BatchLimits, read_batch, settle
-from purposewatch_client.spool.segment import HEADER_SIZE
+from purposewatch_client.spool.segment import GAP, HEADER_SIZE
 from purposewatch_client.spool.writer import SpoolWriter
 
 __all__ = ["Sender", "SenderSettings"]
@@ -156,6 +158,7 @@ class Sender:
         while not self._stopping:
             self.idle = False
             try:
+                self._report_dropped()
                 delay = self._step()
             except Exception:  # noqa: BLE001 - the thread outlives a fault of the disk
                 _log.exception("sender failed")
@@ -171,6 +174,13 @@ class Sender:
         self.idle = True
         if self._has_own():  # recorded while the thread ended
             self.wake()
+
+    def _report_dropped(self) -> None:
+        """Put a gap into the spool for events that were dropped, as soon as there is room."""
+        for reason, count in self._writer.unreported().items():
+            with suppress(NotRecordedError):
+                self._writer.append(encode_gap(DROPPED, reason, count=count)[1], GAP)
+                self._writer.count_reported(reason, count)
 
     def _step(self, timeout: float | None = None) -> tuple[float, bool] | None:
         """Send one batch. If that failed: how long to wait, and whether ingest asked for it."""
@@ -233,7 +243,7 @@ class Sender:
                 *(batch.damaged, " and an unfinished record at its end" if batch.torn else ""),
             )
         if batch.records:
-            return _Work(segment, batch, PendingBatch([each.payload for each in batch.records]))
+            return _Work(segment, batch, PendingBatch(batch.records))
         if batch.position > segment.settled:
             self._settle(segment, batch)
         return None

@@ -12,7 +12,7 @@ _PREVIOUS = "refused.1.jsonl"
 
 
 class RefusedFile:
-    """A file of JSON lines: `reason`, `advice` and the `event` as it was sent.
+    """A file of JSON lines: `reason`, `advice` and the `event` or `gap` as it was sent.
 
     When it reaches half of the limit it replaces the previous one, so both together stay below the
     limit. Several processes may write to it.
@@ -22,10 +22,12 @@ class RefusedFile:
         self._directory = directory
         self._max_bytes = max_bytes // 2
 
-    def write(self, event: bytes, reason: str, advice: Sequence[str]) -> None:
-        """Add one event. Raises `OSError`."""
+    def write(
+        self, payload: bytes, reason: str, advice: Sequence[str], noun: str = "event"
+    ) -> None:
+        """Add one event or gap. Raises `OSError`."""
         about = json.dumps({"reason": reason, "advice": list(advice)}, ensure_ascii=False)
-        line = about[:-1].encode() + b',"event":' + event + b"}\n"
+        line = f'{about[:-1]},"{noun}":'.encode() + payload + b"}\n"
         if len(line) > self._max_bytes:
             return
         path = self._directory / _NAME

@@ -13,6 +13,7 @@ from zlib import crc32
 
 __all__ = [
     "EVENT",
+    "GAP",
     "HEADER_SIZE",
     "MAX_PAYLOAD",
     "MAX_RECORD",
@@ -44,7 +45,8 @@ MAX_RECORD = _PREFIX_SIZE + MAX_PAYLOAD
 
 
 EVENT = 0
-"""The kind of a record that holds an event; there are no others so far."""
+GAP = 1
+"""The kinds of records, by what they hold."""
 
 
 class End(Enum):

@@ -9,6 +9,7 @@ from threading import RLock
 from purposewatch_client.errors import NotRecordedError
 from purposewatch_client.spool.directory import Segment, SpoolDirectory, SpoolFullError
 from purposewatch_client.spool.segment import (
+    EVENT,
     HEADER_SIZE,
     MAX_PAYLOAD,
     encode_record,
@@ -47,13 +48,15 @@ class SpoolWriter:
         """How many segments there were so far."""
         self.recorded = 0
         self.dropped: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
+        """Of those dropped, how many a gap in the spool stands for."""
 
-    def append(self, payload: bytes) -> None:
+    def append(self, payload: bytes, kind: int = EVENT) -> None:
         """Write one record. Raises `NotRecordedError`; then nothing is written."""
         if len(payload) > MAX_PAYLOAD:
             reason = "too_large"
             raise NotRecordedError(reason, f"the event exceeds {MAX_PAYLOAD} bytes")
-        record = encode_record(payload, time.time_ns() // 1_000_000)
+        record = encode_record(payload, time.time_ns() // 1_000_000, kind)
         size = len(record)
         with self._lock:
             segment = self._current
@@ -78,6 +81,17 @@ class SpoolWriter:
         """Note that an event was dropped."""
         with self._lock:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def unreported(self) -> dict[str, int]:
+        """How many events were dropped, by reason, for which there is no gap yet."""
+        with self._lock:
+            counts = {name: n - self._reported.get(name, 0) for name, n in self.dropped.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def count_reported(self, reason: str, count: int) -> None:
+        """Note that a gap stands for so many dropped events."""
+        with self._lock:
+            self._reported[reason] = self._reported.get(reason, 0) + count
 
     def position(self) -> tuple[int, int]:
         """Where the next record will be written: the number of the segment, and its size."""

@@ -41,6 +41,9 @@ class Captured:
     def start(self) -> None:
         """Return at once: nothing is there already."""
 
+    def append_gap(self, _: bytes, /) -> None:
+        """Gaps are not judged, so they are not kept."""
+
     def flush(self, _: float, /) -> bool:
         """Return at once: there is nothing to wait for."""
         return True
