@@ -47,6 +47,13 @@ def _reporter_token() -> str:
     )
 
 
+def _event_status_token() -> str:
+    return (
+        "# With this, ingest asks the reporter what became of events, and nothing else.\n"
+        f"PURPOSEWATCH_REPORTER_EVENT_STATUS_TOKEN={secrets.token_urlsafe(32)}\n"
+    )
+
+
 def _database_password() -> str:
     password = secrets.token_hex(32)
     return (
@@ -143,6 +150,7 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
         for path, content in (
             (private / "ingest.env", _pseudonym_key),
             (private / "reporter.env", _reporter_token),
+            (private / "event-status.env", _event_status_token),
             (private / "database.env", _database_password),
             (private / "grafana.env", _dashboard_password),
         )

@@ -80,6 +80,7 @@ def prepare(
     for service, port in ports.items():
         name = f"{_PREFIX}{service.upper()}_HTTP"
         environment |= {f"{name}_HOST": "127.0.0.1", f"{name}_PORT": str(port)}
+    environment[f"{_PREFIX}INGEST_REPORTER_URL"] = f"http://127.0.0.1:{ports['reporter']}"
     return Stage(
         directory=directory,
         kafka=_kafka_settings(prefix, embedded),
