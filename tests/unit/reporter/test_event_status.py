@@ -7,9 +7,16 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from purposewatch_ingest.http.event_status import EventStatus
+from purposewatch_ingest.reporter import ReporterClient
+from purposewatch_reporter.app import build_app
 from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
+from purposewatch_runtime.http import HttpLimits
+from tests.harness.http_server import serving
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 from tests.unit.reporter.test_api import TOKEN, client_of
 
@@ -118,3 +125,25 @@ async def test_the_token_for_it_opens_nothing_else(api: httpx.AsyncClient) -> No
     api.headers["Authorization"] = "Bearer something else of enough letters"
     response = await api.get("/api/v1/event-status", params={"source": "/crm", "event_id": "x"})
     assert response.status_code == 401
+
+
+@pytest.mark.usefixtures("api")
+async def test_ingest_asks_it_over_http(database: Database) -> None:
+    """Ingest's own client, with the token for this alone, against the reporter's own server."""
+    settings = ReporterSettings.model_validate(
+        {
+            "database_url": database._url.render_as_string(hide_password=False),
+            "reporter_api_token": TOKEN,
+            "reporter_event_status_token": STATUS_TOKEN,
+        }
+    )
+    app, _ = build_app(settings)
+    with serving(app, HttpLimits()) as server:
+        client = ReporterClient(
+            f"http://127.0.0.1:{server.port}", SecretStr(STATUS_TOKEN), timeout_seconds=5
+        )
+        found = await client.status_of("/crm", "violation")
+        assert found is not None
+        assert EventStatus.model_validate_json(found, strict=True).kind == "undeclared_purpose"
+        assert await client.status_of("/crm", "unheard-of") is None
+        await client.stop()
