@@ -11,7 +11,8 @@ import threading
 from collections import Counter
 from enum import StrEnum
 
-from purposewatch_client.api import record_gap
+from purposewatch_client.api import get_client, record_gap
+from purposewatch_client.context import current_defaults
 
 __all__ = ["GapKind", "count_gap", "gap_counts"]
 
@@ -72,7 +73,8 @@ def count_gap(integration: str, kind: GapKind, name: str, number: int = 1) -> No
         _counts[key] += number
     if first:
         _log.warning("gap: %s, %s of %s; further ones are counted", integration, kind.value, name)
-    record_gap(kind.value, name, count=number)
+    controller = current_defaults().get("controller") or get_client().settings.controller
+    record_gap(kind.value, name, count=number, controller=controller)
 
 
 def gap_counts() -> dict[tuple[str, str, str], int]:

@@ -297,6 +297,13 @@ def test_what_cannot_be_resolved_is_counted_and_the_query_goes_on(
         ("sqlalchemy", "unresolved_subject", "members"): 2,
         ("sqlalchemy", "unknown_purpose", "members"): 1,
     }
+    sent = [(gap["kind"], gap["name"], gap["count"]) for gap in captured.gaps]
+    assert sent == [
+        *[("unparsed_statement", "members", 1)] * 3,
+        *[("unresolved_subject", "members", 1)] * 2,
+        ("unknown_purpose", "members", 1),
+    ]
+    assert {gap["controller"] for gap in captured.gaps} == {"wework-labs"}
 
 
 def test_subjects_beyond_the_limit_are_counted(
@@ -310,6 +317,7 @@ def test_subjects_beyond_the_limit_are_counted(
         session.execute(select(Member.email).where(Member.id.in_(range(5)))).all()
     assert [subject for _, subject, _ in seen()] == ["0", "1"]
     assert purposewatch.gap_counts() == {("sqlalchemy", "unresolved_subject", "members"): 3}
+    assert [gap["count"] for gap in captured.gaps] == [3]
     engine.dispose()
 
 

@@ -19,11 +19,19 @@ class Captured:
         self._root = root
         self._lock = Lock()
         self._recorded: list[tuple[bytes, str | None]] = []
+        self._gaps: list[bytes] = []
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """The events as ingest would get them."""
         return [event for event, _ in self.recorded]
+
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """The gaps as ingest would get them: what could not be stated as an event."""
+        with self._lock:
+            gaps = list(self._gaps)
+        return [json.loads(gap) for gap in gaps]
 
     @property
     def recorded(self) -> list[tuple[dict[str, Any], str | None]]:
@@ -41,8 +49,10 @@ class Captured:
     def start(self) -> None:
         """Return at once: nothing is there already."""
 
-    def append_gap(self, _: bytes, /) -> None:
-        """Gaps are not judged, so they are not kept."""
+    def append_gap(self, gap: bytes, /) -> None:
+        """Take a gap."""
+        with self._lock:
+            self._gaps.append(gap)
 
     def flush(self, _: float, /) -> bool:
         """Return at once: there is nothing to wait for."""
