@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import attrs
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from purposewatch_client import (
@@ -35,6 +35,10 @@ class PydanticMember(BaseModel):
 
     def greeting(self) -> str:
         return f"Dear {self.name}"
+
+    @computed_field
+    def initial(self) -> Annotated[str, Category(NAME)]:
+        return (self.name or "-")[0]
 
     @property
     def domain(self) -> str:
@@ -156,8 +160,9 @@ def test_what_is_sent_is_what_the_serialised_model_holds() -> None:
     """With the options of `model_dump`, by name or alias."""
     member = PydanticMember(id=1, email="a@b", home=Address(city="x"))
     assert categories_sent(member, include={"id", "email"}) == (EMAIL,)
-    assert categories_sent(member, exclude={"email"}, exclude_none=True) == (CITY,)
-    assert categories_sent(member, exclude_unset=True, by_alias=True) == (EMAIL, CITY)
+    assert categories_sent(member, exclude={"email", "initial"}, exclude_none=True) == (CITY,)
+    assert categories_sent(member, exclude_unset=True, by_alias=True) == (EMAIL, CITY, NAME)
+    assert categories_sent(member, include={"initial"}) == (NAME,)
     assert categories_sent(member, include={"id"}) == ()
 
 

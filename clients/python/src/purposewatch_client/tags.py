@@ -214,6 +214,8 @@ def _fields_of_library(model: type) -> Iterator[tuple[str, FieldTag]]:
     if isinstance(pydantic, Mapping):
         for name, field in pydantic.items():
             yield name, tag_of_marks([*field.metadata, *_marks(field.annotation)])
+        for name, field in getattr(model, "model_computed_fields", {}).items():
+            yield name, tag_of_marks(_marks(field.return_type))
     mapper: Any = getattr(model, "__mapper__", None)
     if mapper is not None and hasattr(mapper, "column_attrs"):
         for attribute in mapper.column_attrs:
