@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo example test coverage lint format unit cases integration e2e chaos packaging \
+.PHONY: help install install-dev compile demo example test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
@@ -41,6 +41,9 @@ help:  ## Show this list
 install: $(VENV)/run.stamp  ## Create the environment that runs Purposewatch
 
 install-dev: $(VENV)/dev.stamp  ## Create the environment for development and tests
+
+compile: install-dev  ## Compile the decision engine to native code; needs gcc
+	$(BIN)/python release/compile.py
 
 demo: install  ## Run everything on this machine: SECONDS=20 EVENTS=file.jsonl RATE=500
 	@$(BIN)/purposewatch demo $(DEMO_OPTIONS)
@@ -65,7 +68,7 @@ format: install-dev  ## Format the code with ruff
 
 coverage: install-dev  ## Branch coverage of the unit and cases tiers; build/coverage/index.html
 	rm -f .coverage
-	$(BIN)/python -m tests unit cases -- --cov --cov-append --cov-report=
+	PURPOSEWATCH_ENGINE=interpreted $(BIN)/python -m tests unit cases -- --cov --cov-append --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage html --quiet
 
@@ -108,7 +111,7 @@ compose-check:  ## Check that the compose file is valid
 	$(PYTHON) deploy/generate_secrets.py
 	docker compose config --quiet
 
-bench-core: $(VENV)/bench.stamp  ## Compare the decision core with other policy engines
+bench-core: compile $(VENV)/bench.stamp  ## Compare the compiled decision core with other policy engines
 	$(BIN)/python -m bench.core
 
 bench: install-dev  ## Compare the pipeline on Apache Kafka with bare clients: ROUNDS=5 EVENTS=100000 ONLY=auditor
@@ -172,7 +175,8 @@ release:  ## Set the version, date the changelog, build the wheels, commit and t
 	git tag --annotate v$(VERSION) --message 'Purposewatch $(VERSION)'
 
 clean:  ## Remove the environment and everything built
-	rm -rf $(VENV) build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	  shared/policy/src/purposewatch_policy/_native
 
 $(VENV)/pip.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

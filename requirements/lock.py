@@ -36,6 +36,9 @@ SETS: dict[str, list[str]] = {
 }
 """The distributions of each set, with the extras that are wanted of them."""
 
+COMPILERS = ["mypy", "setuptools"]
+"""What the decision engine is compiled with, beside what it needs itself."""
+
 LIBRARY = "policy"
 """The set without what builds it, since it shows how little the library needs."""
 
@@ -84,6 +87,7 @@ def main() -> None:
         lines = {line for directory in directories for line in _declared(directory)}
         build = set() if name == LIBRARY else set(BUILD)
         _compile(name, lines | build, "dev.txt")
+    _compile("engine", _declared("shared/policy[compiled]") | set(COMPILERS), "dev.txt")
     _compile("docs", set(groups["docs"]), "dev.txt")
     engines = (ROOT / "requirements" / "bench.in").read_text(encoding="utf-8").splitlines()
     _compile("bench", set(engines), "dev.txt")

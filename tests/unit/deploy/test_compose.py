@@ -75,10 +75,23 @@ def test_own_images_have_the_same_pinned_base() -> None:
         [base] = re.findall(r"^FROM (\S+) AS pinned$", text, re.MULTILINE)
         assert PINNED.fullmatch(base)
         assert "\nARG PYTHON_IMAGE=pinned\n" in text
-        assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == [base] + 2 * ["${PYTHON_IMAGE}"]
+        stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+        assert set(stages) == {base, "${PYTHON_IMAGE}"} | ({"build"} & set(stages))
+        assert stages[-1] == "${PYTHON_IMAGE}"
         bases.add(base)
     assert len(DOCKERFILES) == 5
     assert len(bases) == 1
+
+
+@pytest.mark.parametrize("directory", ["services/ingest", "services/auditor", "cli"])
+def test_images_that_decide_have_the_compiled_engine(directory: str) -> None:
+    """The compilers are in a stage of which only the result is copied."""
+    text = (ROOT / directory / "Dockerfile").read_text(encoding="utf-8")
+    *_, compiling, final = re.split(r"^FROM ", text, flags=re.MULTILINE)
+    assert compiling.startswith("build AS compiled\n")
+    assert "requirements/engine.txt" in compiling
+    assert "release/compile.py" in compiling
+    assert re.findall(r"--from=(\S+) (\S+)", final) == [("compiled", "/opt/purposewatch")]
 
 
 def test_dependency_bot_renews_every_digest() -> None:

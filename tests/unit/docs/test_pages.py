@@ -43,6 +43,8 @@ OF_CLIENT = {f"PURPOSEWATCH_CLIENT_{each.name.upper()}" for each in fields(Clien
 
 # of the tests: what may not be skipped
 OF_TESTS = {"PURPOSEWATCH_REQUIRE_PROMETHEUS"}
+# of the decision engine, which reads no settings
+OF_ENGINE = {"PURPOSEWATCH_ENGINE"}
 
 
 def _settings() -> dict[str, str]:
@@ -101,7 +103,7 @@ def test_a_page_names_no_setting_that_there_is_not(page: Path) -> None:
     """A misspelt one would be ignored without a word."""
     named = set(re.findall(r"PURPOSEWATCH_[A-Z][A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
     old = _old_names() if page.name in {"CHANGELOG.md", "settings.md", "upgrading.md"} else set()
-    assert named - _settings().keys() - OF_COMPOSE - OF_CLIENT - OF_TESTS - old == set()
+    assert named - _settings().keys() - OF_COMPOSE - OF_CLIENT - OF_TESTS - OF_ENGINE - old == set()
 
 
 def test_the_settings_page_names_the_old_names() -> None:

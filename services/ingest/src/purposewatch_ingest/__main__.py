@@ -2,11 +2,13 @@
 
 from purposewatch_ingest.app import build_app
 from purposewatch_ingest.settings import IngestSettings
-from purposewatch_policy import InvalidSourceError
+from purposewatch_policy import ENGINE, InvalidSourceError
 from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.service import run
 from purposewatch_runtime.settings import load_settings
+
+_log = get_logger(__name__)
 
 
 def main() -> None:
@@ -16,8 +18,9 @@ def main() -> None:
     try:
         app, supervisor = build_app(settings)
     except InvalidSourceError as error:
-        get_logger(__name__).critical("declared files are faulty", error=str(error))
+        _log.critical("declared files are faulty", error=str(error))
         raise SystemExit(1) from None
+    _log.info("policies loaded", engine=ENGINE)
     run(
         app,
         supervisor,

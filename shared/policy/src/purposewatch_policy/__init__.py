@@ -5,6 +5,7 @@ needs; beside it are the public packages `vocabulary`, `yaml_reader`, `files`, `
 `flow_space`, `lint`, `diff` and `cases`. Nothing else is meant to be imported from outside.
 """
 
+import purposewatch_policy.native  # noqa: F401 - before any module that may be compiled
 from purposewatch_policy.advice import Advice
 from purposewatch_policy.bounded_cache import BoundedCache
 from purposewatch_policy.cached_decider import CachedDecider, DecisionCache
@@ -41,6 +42,7 @@ from purposewatch_policy.flow import (
     Term,
 )
 from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
+from purposewatch_policy.native import ENGINE
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies, find_remedies
 from purposewatch_policy.term_usage import TermUsage, UsedTerms
@@ -49,6 +51,7 @@ from purposewatch_policy.yaml_reader import InvalidSourceError
 
 __all__ = [
     "CONTROLLER_PATTERN",
+    "ENGINE",
     "MAX_DATA_CATEGORIES",
     "MAX_FACTS",
     "MAX_RETENTION_DAYS",

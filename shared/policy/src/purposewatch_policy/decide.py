@@ -6,6 +6,7 @@ and no I/O. A valid flow never makes it raise: what cannot be judged is decided 
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import (
@@ -32,10 +33,10 @@ from purposewatch_policy.vocabulary import (
 _KIND_ORDER = {kind: order for order, kind in enumerate(Kind)}
 
 # Looking up a member of an enum costs as much as an intersection of sets.
-_PERMITTED = Outcome.PERMITTED
-_VIOLATION = Outcome.VIOLATION
-_CLEAR = Grade.CLEAR
-_VAGUE = Grade.VAGUE
+_PERMITTED: Final = Outcome.PERMITTED
+_VIOLATION: Final = Outcome.VIOLATION
+_CLEAR: Final = Grade.CLEAR
+_VAGUE: Final = Grade.VAGUE
 
 
 def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
@@ -113,7 +114,8 @@ def _permitted(
         statement.id,
         statement.clause,
         (),
-        english.event(flow, category, compiled.phrases[flow.operation]) + sets.permissions[index],
+        english.event(flow, category, compiled.phrases[flow.operation])
+        + english.permission(sets.words[index]),
     )
 
 

@@ -1,111 +1,69 @@
 """What is decided about an event: the outcome, its kind, and the reasons.
 
-These are plain dataclasses because several of them are made for each event. The verdict message
-embeds them unchanged.
+The verdict message embeds them unchanged. Several are made for each event, so making one is to cost
+little: they are plain classes, which can be compiled, and become dataclasses below. They are
+immutable by convention: enforcing it costs five times as much as the rest of making an instance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeVar, dataclass_transform
+from typing import TypeVar
+
+from purposewatch_policy.kinds import (
+    DIMENSION_FIELDS,
+    FLOW_FIELDS,
+    PROHIBITING,
+    Dimension,
+    Grade,
+    Kind,
+    Outcome,
+)
+
+__all__ = [
+    "DIMENSION_FIELDS",
+    "FLOW_FIELDS",
+    "PROHIBITING",
+    "CategoryDecision",
+    "Decision",
+    "Dimension",
+    "FailedDimension",
+    "Grade",
+    "Kind",
+    "Outcome",
+]
 
 _T = TypeVar("_T")
 
+try:
+    from mypy_extensions import mypyc_attr
+except ImportError:  # only the compiler needs it
 
-@dataclass_transform(frozen_default=True)
-def _frozen(cls: type[_T]) -> type[_T]:
-    """Make a dataclass that only the type checker treats as frozen.
+    def mypyc_attr(*_: str, **__: object) -> Callable[[_T], _T]:
+        """Do nothing."""
+        return lambda cls: cls
 
-    Enforcing it at run time costs five times as much as the rest of making an instance.
+
+def _make_dataclass(cls: type, **fields: str) -> None:
+    """Make a class a dataclass with the fields that it declares.
+
+    A compiled class keeps neither annotations nor slots; what reads, writes and copies dataclasses
+    goes by them. How it keeps its attributes would be taken for their defaults.
     """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
+    attributes = {name: cls.__dict__[name] for name in fields}
+    for name in fields:
+        type.__delattr__(cls, name)
+    type.__setattr__(cls, "__annotations__", fields)
+    type.__setattr__(cls, "__slots__", tuple(fields))
+    dataclass(init=False, unsafe_hash=True)(cls)
+    for name, attribute in attributes.items():
+        type.__setattr__(cls, name, attribute)
 
 
-class Outcome(StrEnum):
-    """What was decided. An event's outcome is the worst of its data categories'."""
-
-    PERMITTED = "permitted"
-    UNKNOWN = "unknown"
-    VIOLATION = "violation"
-
-
-class Kind(StrEnum):
-    """Why a flow is a violation, in order of precedence: the first that applies is the kind."""
-
-    POLICY_NOT_IN_FORCE = "policy_not_in_force"
-    PROHIBITED = "prohibited"
-    PROHIBITED_IN_PART = "prohibited_in_part"
-    UNDECLARED_ROLE = "undeclared_role"
-    UNDECLARED_THIRD_PARTY_SHARING = "undeclared_third_party_sharing"
-    UNDECLARED_CATEGORY = "undeclared_category"
-    UNDECLARED_PURPOSE = "undeclared_purpose"
-    UNDECLARED_OPERATION = "undeclared_operation"
-    UNDECLARED_SOURCE = "undeclared_source"
-    UNDECLARED_LOCATION = "undeclared_location"
-    EXCESSIVE_RETENTION = "excessive_retention"
-    LEGAL_BASIS_MISMATCH = "legal_basis_mismatch"
-    CONDITION_NOT_MET = "condition_not_met"
-
-
-PROHIBITING = (Kind.PROHIBITED, Kind.PROHIBITED_IN_PART)
-"""The kinds whose statement is a prohibition."""
-
-
-class Grade(StrEnum):
-    """How well the policy discloses the flow to the people it concerns.
-
-    `clear`: a permitting statement names the very terms. `vague`: only ancestors of them.
-    `omitted`: the policy does not mention it. `incorrect`: the policy prohibits it, or a part of
-    it. `ambiguous`: the policy both permits and prohibits it, or a part of it.
-    """
-
-    CLEAR = "clear"
-    VAGUE = "vague"
-    OMITTED = "omitted"
-    INCORRECT = "incorrect"
-    AMBIGUOUS = "ambiguous"
-
-
-class Dimension(StrEnum):
-    """What a statement is tested on, in order of significance."""
-
-    ROLE = "role"
-    DATA_CATEGORY = "data_category"
-    PURPOSE = "purpose"
-    RECIPIENT = "recipient"
-    OPERATION = "operation"
-    SOURCE = "source"
-    LOCATION = "location"
-    RETENTION = "retention"
-    LEGAL_BASIS = "legal_basis"
-    FACTS = "facts"
-
-
-DIMENSION_FIELDS: Mapping[Dimension, str] = {
-    Dimension.ROLE: "roles",
-    Dimension.DATA_CATEGORY: "data_categories",
-    Dimension.PURPOSE: "purposes",
-    Dimension.RECIPIENT: "recipients",
-    Dimension.OPERATION: "operations",
-    Dimension.SOURCE: "sources",
-    Dimension.LOCATION: "locations",
-    Dimension.RETENTION: "retention_days",
-    Dimension.LEGAL_BASIS: "legal_bases",
-    Dimension.FACTS: "facts",
-}
-"""What a statement and a vocabulary call a dimension; a statement splits the facts in two."""
-
-FLOW_FIELDS: Mapping[Dimension, str] = {
-    **{each: str(each) for each in Dimension},
-    Dimension.DATA_CATEGORY: "data_categories",
-    Dimension.RETENTION: "retention_days",
-}
-"""What a flow, which is the `data` of an event, calls a dimension."""
-
-
-@_frozen
+@mypyc_attr(allow_interpreted_subclasses=True)
 class FailedDimension:
     """One dimension in which the nearest statement, or a prohibition, does not cover the flow."""
+
+    __slots__ = ("actual", "dimension", "expected")
 
     dimension: Dimension
     expected: tuple[str, ...]
@@ -113,10 +71,40 @@ class FailedDimension:
     actual: str | None
     """What the event states; `None` when it states nothing."""
 
+    def __init__(
+        self,
+        dimension: Dimension,
+        expected: tuple[str, ...],
+        actual: str | None,
+    ) -> None:
+        self.dimension = dimension
+        self.expected = expected
+        self.actual = actual
 
-@_frozen
+
+_make_dataclass(
+    FailedDimension,
+    dimension="Dimension",
+    expected="tuple[str, ...]",
+    actual="str | None",
+)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CategoryDecision:
     """The decision about one data category of an event."""
+
+    __slots__ = (
+        "clause",
+        "data_category",
+        "distance",
+        "failed",
+        "grade",
+        "kind",
+        "outcome",
+        "sentence",
+        "statement",
+    )
 
     data_category: str
     outcome: Outcome
@@ -135,15 +123,53 @@ class CategoryDecision:
     sentence: str
     """The reason, in one plain English sentence."""
 
+    def __init__(  # noqa: PLR0913, PLR0917 - a field each
+        self,
+        data_category: str,
+        outcome: Outcome,
+        kind: Kind | None,
+        grade: Grade | None,
+        distance: int | None,
+        statement: str | None,
+        clause: str | None,
+        failed: tuple[FailedDimension, ...],
+        sentence: str,
+    ) -> None:
+        self.data_category = data_category
+        self.outcome = outcome
+        self.kind = kind
+        self.grade = grade
+        self.distance = distance
+        self.statement = statement
+        self.clause = clause
+        self.failed = failed
+        self.sentence = sentence
+
     @property
     def is_nearest_miss(self) -> bool:
         """Whether the statement is the nearest miss, instead of the one that decides."""
         return bool(self.failed) and self.kind is not Kind.PROHIBITED_IN_PART
 
 
-@_frozen
+_make_dataclass(
+    CategoryDecision,
+    data_category="str",
+    outcome="Outcome",
+    kind="Kind | None",
+    grade="Grade | None",
+    distance="int | None",
+    statement="str | None",
+    clause="str | None",
+    failed="tuple[FailedDimension, ...]",
+    sentence="str",
+)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Decision:
     """The decision about one event, with what is needed to reproduce it."""
+
+    __slots__ = ("categories", "kind", "outcome", "policy_digest", "policy_version")
 
     outcome: Outcome
     kind: Kind | None
@@ -152,3 +178,27 @@ class Decision:
     """SHA-256 (hex) of the policy version together with its vocabulary."""
     categories: tuple[CategoryDecision, ...]
     """One per data category, in the event's order."""
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        kind: Kind | None,
+        policy_version: str | None,
+        policy_digest: str | None,
+        categories: tuple[CategoryDecision, ...],
+    ) -> None:
+        self.outcome = outcome
+        self.kind = kind
+        self.policy_version = policy_version
+        self.policy_digest = policy_digest
+        self.categories = categories
+
+
+_make_dataclass(
+    Decision,
+    outcome="Outcome",
+    kind="Kind | None",
+    policy_version="str | None",
+    policy_digest="str | None",
+    categories="tuple[CategoryDecision, ...]",
+)

@@ -1,12 +1,14 @@
 """Compares what a statement names in a dimension with what a flow states."""
 
+from typing import Final
+
 from purposewatch_policy.decision import Dimension, FailedDimension
 from purposewatch_policy.model import Statement
 from purposewatch_policy.vocabulary import FlowTerms, stated_term
 
 # Looking up a member of an enum costs as much as an intersection of sets.
-_RETENTION = Dimension.RETENTION
-_FACTS = Dimension.FACTS
+_RETENTION: Final = Dimension.RETENTION
+_FACTS: Final = Dimension.FACTS
 
 
 def failed_dimension(

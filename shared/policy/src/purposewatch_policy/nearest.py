@@ -4,9 +4,13 @@ No choice iterates over statements: the cost is a few integer operations for eac
 whatever the length of the policy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Final
 
-_PLANES = 4  # counts up to 15 failed dimensions; there are 10
+Sets = tuple[int, ...]
+"""Some sets of statements."""
+
+_PLANES: Final = 4  # counts up to 15 failed dimensions; there are 10
 
 
 def first(statements: int) -> int:
@@ -14,9 +18,7 @@ def first(statements: int) -> int:
     return (statements ^ (statements - 1)).bit_length() - 1
 
 
-def nearest_miss(
-    candidates: int, covering: Sequence[int], paths: Sequence[Sequence[int]] = ()
-) -> int:
+def nearest_miss(candidates: int, covering: Sets, paths: tuple[Sets, ...] = ()) -> int:
     """Return the candidate that fails the fewest dimensions; the set must not be empty.
 
     `covering` has for each dimension the statements that cover the flow in it, in the order of
@@ -35,7 +37,7 @@ def nearest_miss(
     return _closest(passing_all or _fewest_failures(candidates, dividing), paths)
 
 
-def _fewest_failures(candidates: int, dividing: Sequence[int]) -> int:
+def _fewest_failures(candidates: int, dividing: list[int]) -> int:
     """Return the candidates that are in the most sets; of them those in the earlier sets."""
     planes = [0] * _PLANES  # binary digits of the number of failures, each for all statements
     for passing in dividing:
@@ -53,7 +55,7 @@ def _fewest_failures(candidates: int, dividing: Sequence[int]) -> int:
     return remaining
 
 
-def _closest(statements: int, paths: Sequence[Sequence[int]]) -> int:
+def _closest(statements: int, paths: tuple[Sets, ...]) -> int:
     """Return the first in the earliest set of the first path, then of the second, and so on."""
     if statements & (statements - 1):
         for path in paths:
@@ -64,7 +66,7 @@ def _closest(statements: int, paths: Sequence[Sequence[int]]) -> int:
     return first(statements)
 
 
-def closest_named(covering: int, levels: Sequence[tuple[int, ...]]) -> tuple[int, int]:
+def closest_named(covering: int, levels: tuple[Sets, ...]) -> tuple[int, int]:
     """Return the statement whose terms lie closest above the flow's, and that distance.
 
     `covering` must not be empty, and each of its statements must be in one level of each
@@ -85,11 +87,9 @@ def closest_named(covering: int, levels: Sequence[tuple[int, ...]]) -> tuple[int
     return first(closest), distance
 
 
-def _at_distance(
-    candidates: int, distance: int, levels: Sequence[tuple[int, ...]]
-) -> Iterator[int]:
+def _at_distance(candidates: int, distance: int, levels: tuple[Sets, ...]) -> Iterator[int]:
     """Yield the sets of candidates whose steps add up to a distance."""
-    steps, *others = levels
+    steps, others = levels[0], levels[1:]
     for step, statements in enumerate(steps[: distance + 1]):
         chosen = candidates & statements
         if chosen and others:

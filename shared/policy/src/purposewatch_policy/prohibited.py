@@ -1,5 +1,7 @@
 """Decides what is prohibited, wholly or in part."""
 
+from typing import Final
+
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import (
     CategoryDecision,
@@ -11,12 +13,13 @@ from purposewatch_policy.decision import (
 )
 from purposewatch_policy.failed import failed_dimension
 from purposewatch_policy.languages import english
+from purposewatch_policy.languages.english import StatementWords
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import closest_named, nearest_miss
 from purposewatch_policy.statement_sets import StatementSets
 from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
 
-_DIMENSIONS = tuple(Dimension)
+_DIMENSIONS: Final = tuple(Dimension)
 
 
 def prohibited(
@@ -26,27 +29,27 @@ def prohibited(
     levels = sets.levels(flow, category)
     permit = None
     if permitting := covering & sets.permits:
-        permit = sets.statements[closest_named(permitting, levels)[0]]
+        permit = sets.words[closest_named(permitting, levels)[0]]
     happened = english.event(flow, category, compiled.phrases[flow.operation])
     distance: int | None = None
     if prohibiting := covering & sets.prohibits:
         kind = Kind.PROHIBITED
         index, distance = closest_named(prohibiting, levels)
-        statement = sets.statements[index]
+        words = sets.words[index]
         parts: tuple[FailedDimension, ...] = ()
-        reason = english.prohibition(statement, permit)
+        reason = english.prohibition(words, permit)
     else:
         kind = Kind.PROHIBITED_IN_PART
-        statement, parts = _prohibited_part(flow, compiled, category)
-        reason = english.partial_prohibition(statement, parts, permit)
+        words, parts = _prohibited_part(flow, compiled, category)
+        reason = english.partial_prohibition(words, parts, permit)
     return CategoryDecision(
         data_category=category,
         outcome=Outcome.VIOLATION,
         kind=kind,
         grade=Grade.AMBIGUOUS if permit else Grade.INCORRECT,
         distance=distance,
-        statement=statement.id,
-        clause=statement.clause,
+        statement=words.statement.id,
+        clause=words.statement.clause,
         failed=parts,
         sentence=happened + reason,
     )
@@ -54,7 +57,7 @@ def prohibited(
 
 def _prohibited_part(
     flow: FlowTerms, compiled: CompiledPolicy, category: str
-) -> tuple[Statement, tuple[FailedDimension, ...]]:
+) -> tuple[StatementWords, tuple[FailedDimension, ...]]:
     """Return the prohibition that covers the flow but for the fewest dimensions, and these."""
     prohibiting = compiled.prohibits
     for overlapping in compiled.overlaps.by_dimension(flow, category):
@@ -62,7 +65,7 @@ def _prohibited_part(
     covering = compiled.covering_by_dimension(flow, category)
     index = nearest_miss(prohibiting, covering, compiled.paths(flow))
     statement = compiled.statements[index]
-    return statement, tuple(
+    return compiled.words[index], tuple(
         _part(dimension, statement, flow, category, compiled.vocabulary)
         for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
         if not covered >> index & 1

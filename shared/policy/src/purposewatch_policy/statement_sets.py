@@ -10,9 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
-from purposewatch_policy.languages.english import permission
+from purposewatch_policy.languages.english import StatementWords
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
+
+Beyond = tuple[int, int, int, int, int, int, int, int]
+"""What covers a flow in each dimension after role and data category, in the order of `Dimension`.
+
+Of a fixed length, so that compiled code makes no objects for it."""
 
 _Names = Callable[[Statement], tuple[str, ...] | None]
 
@@ -37,7 +42,6 @@ class StatementSets:
         "location",
         "no_facts",
         "operation",
-        "permissions",
         "permits",
         "prohibits",
         "purpose",
@@ -48,6 +52,7 @@ class StatementSets:
         "recipient_paths",
         "source",
         "statements",
+        "words",
     )
 
     def __init__(self, statements: tuple[Statement, ...], vocabulary: Vocabulary) -> None:
@@ -83,10 +88,10 @@ class StatementSets:
             fact: _set(fact in each.unless for each in statements) for fact in vocabulary.facts
         }
         self.no_facts = _set(not each.when for each in statements)
-        self.permissions = tuple(permission(each) for each in statements)
-        """What explanations say of each permit."""
+        self.words = tuple(StatementWords(each) for each in statements)
+        """What sentences say about each statement."""
 
-    def beyond_category(self, flow: FlowTerms) -> tuple[int, ...]:
+    def beyond_category(self, flow: FlowTerms) -> Beyond:
         """Return what covers the flow in each dimension after role and data category.
 
         Raises `KeyError` for a term outside the vocabulary.

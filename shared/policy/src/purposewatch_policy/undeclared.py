@@ -1,12 +1,11 @@
 """Decides what no statement declares: by what is missing, and what comes nearest."""
 
-from collections.abc import Sequence
+from typing import Final
 
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import (
     CategoryDecision,
     Dimension,
-    FailedDimension,
     Grade,
     Kind,
     Outcome,
@@ -14,10 +13,10 @@ from purposewatch_policy.decision import (
 from purposewatch_policy.failed import failed_dimension
 from purposewatch_policy.languages import english
 from purposewatch_policy.nearest import nearest_miss
-from purposewatch_policy.statement_sets import StatementSets
+from purposewatch_policy.statement_sets import Beyond, StatementSets
 from purposewatch_policy.vocabulary import FlowTerms
 
-_DIMENSIONS = tuple(Dimension)
+_DIMENSIONS: Final = tuple(Dimension)
 
 _KIND_OF_LACK = {
     Dimension.OPERATION: Kind.UNDECLARED_OPERATION,
@@ -30,12 +29,12 @@ _KIND_OF_LACK = {
 """The kind by the first dimension that fails, once the four above it are covered."""
 
 # Looking up a member of an enum costs as much as an intersection of sets.
-_VIOLATION = Outcome.VIOLATION
-_OMITTED = Grade.OMITTED
-_ROLE = Kind.UNDECLARED_ROLE
-_SHARING = Kind.UNDECLARED_THIRD_PARTY_SHARING
-_CATEGORY = Kind.UNDECLARED_CATEGORY
-_PURPOSE = Kind.UNDECLARED_PURPOSE
+_VIOLATION: Final = Outcome.VIOLATION
+_OMITTED: Final = Grade.OMITTED
+_ROLE: Final = Kind.UNDECLARED_ROLE
+_SHARING: Final = Kind.UNDECLARED_THIRD_PARTY_SHARING
+_CATEGORY: Final = Kind.UNDECLARED_CATEGORY
+_PURPOSE: Final = Kind.UNDECLARED_PURPOSE
 
 
 def undeclared(
@@ -43,7 +42,7 @@ def undeclared(
     compiled: CompiledPolicy,
     sets: StatementSets,
     category: str,
-    rest: tuple[int, ...],
+    rest: Beyond,
 ) -> CategoryDecision:
     """Decide a category that no statement covers in every dimension.
 
@@ -58,35 +57,43 @@ def undeclared(
         sets, covering, flow.purpose, outside=flow.recipient in compiled.outside
     )
     happened = english.event(flow, category, compiled.phrases[flow.operation])
-    nearest = None
-    failed: tuple[FailedDimension, ...] = ()
-    if candidates:
-        index = nearest_miss(candidates, covering, sets.paths(flow))
-        nearest = sets.statements[index]
-        bit = 1 << index
-        failed = tuple(
-            [  # a list costs less than a generator
-                failed_dimension(dimension, nearest, flow, category)
-                for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
-                if not covered & bit
-            ]
+    if not candidates:  # then the role is what lacks
+        return CategoryDecision(
+            category,
+            _VIOLATION,
+            _ROLE,
+            _OMITTED,
+            None,
+            None,
+            None,
+            (),
+            happened + english.omission(_ROLE, None, (), flow),
         )
-    kind = kind or _KIND_OF_LACK[failed[0].dimension]
+    index = nearest_miss(candidates, covering, sets.paths(flow))
+    nearest = sets.statements[index]
+    bit = 1 << index
+    lacking = []
+    for number, covered in enumerate(covering):
+        if not covered & bit:
+            lacking.append(failed_dimension(_DIMENSIONS[number], nearest, flow, category))
+    failed = tuple(lacking)
+    if kind is None:
+        kind = _KIND_OF_LACK[failed[0].dimension]
     return CategoryDecision(
         category,
         _VIOLATION,
         kind,
         _OMITTED,
         None,
-        nearest.id if nearest else None,
-        nearest.clause if nearest else None,
+        nearest.id,
+        nearest.clause,
         failed,
-        happened + english.omission(kind, nearest, failed, flow),
+        happened + english.omission(kind, sets.words[index], failed, flow),
     )
 
 
 def _first_lack(
-    sets: StatementSets, covering: Sequence[int], term: str, *, outside: bool
+    sets: StatementSets, covering: tuple[int, ...], term: str, *, outside: bool
 ) -> tuple[Kind | None, int]:
     """Return what is undeclared and the permits among which to look for the nearest miss.
 
@@ -94,7 +101,7 @@ def _first_lack(
     from what the nearest miss lacks. Where only the purpose is undeclared, the permits about a part
     of it come first: those that name something below `term`, the flow's purpose.
     """
-    role, category, purpose, recipient = covering[:4]
+    role, category, purpose, recipient = covering[0], covering[1], covering[2], covering[3]
     for_role = sets.permits & role
     if not for_role:
         return _ROLE, sets.permits

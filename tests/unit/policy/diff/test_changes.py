@@ -150,3 +150,17 @@ def test_a_new_term_changes_nothing_until_a_statement_names_it() -> None:
     named = changed("readers.news", data_categories=("user.contact.email", "user.contact.fax"))
     [change] = changes(STATEMENTS, named, vocabulary)
     assert str(change.region.terms[Dimension.DATA_CATEGORY]) == "user.contact.fax"
+
+
+def test_closest_permit_of_equals_is_the_one_that_a_verdict_would_name() -> None:
+    """The one with the closer purpose comes before the one that is first in the file."""
+    permit = replace(STATEMENTS[0], purposes=("research",))
+    closer = replace(permit, id="readers.lending", purposes=("service.loans",))
+    old = (permit, closer)
+    [gained] = changes(old, (*old, replace(permit, id="readers.service", purposes=("service",))))
+    [lost] = changes((*old, replace(permit, id="readers.service", purposes=("service",))), old)
+    for each in (gained, lost):
+        assert each.example.purpose == "service"
+        assert each.closest is not None
+        assert each.closest.statement.id == "readers.lending"
+        assert each.closest.lacks == (Dimension.PURPOSE,)

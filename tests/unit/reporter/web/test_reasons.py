@@ -13,10 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from purposewatch_cli.policy.explain.report import show
-from purposewatch_policy import Flow, Kind, Outcome, PolicySet, decide, explain
+from purposewatch_policy import CategoryDecision, Flow, Kind, Outcome, PolicySet, decide, explain
 from purposewatch_policy.languages import TAGS
 from purposewatch_reporter.web.declared import DeclaredPolicies
 from purposewatch_reporter.web.language import page_texts
@@ -27,6 +28,7 @@ from tests.unit.policy.random_worlds import draw_world
 from tests.unit.reporter.web.conftest import ROOT
 
 RENDERING = Rendering()
+_CATEGORIES = TypeAdapter(tuple[CategoryDecision, ...])
 
 
 def declaring(policies: PolicySet) -> DeclaredPolicies:
@@ -42,7 +44,7 @@ def verdict_of(flow: Flow, at: datetime, policies: PolicySet) -> dict[str, Any]:
     message = {
         "event_time": at.isoformat(),
         "data": {**flow.model_dump(mode="json"), "subject": "psn:1:0"},
-        "categories": [asdict(each) for each in decided.categories],
+        "categories": _CATEGORIES.dump_python(decided.categories, mode="json"),
     }
     stored: dict[str, Any] = json.loads(json.dumps(message))
     return stored

@@ -136,19 +136,30 @@ def _change(space: FlowSpace, changed: ChangedBox) -> Change:
 
 
 def _closest(space: FlowSpace, flow: Flow, *, gained: bool) -> Closest | None:
-    """Find the closest permit among all, unlike a verdict's nearest miss, which has candidates."""
+    """Find the closest permit among all, unlike a verdict's nearest miss, which has candidates.
+
+    Of equals it is the one that a verdict would name.
+    """
     old, new = space.versions
-    permits = old.permits if gained else new.permits << len(old.statements)
-    if not permits:
+    version, shift = (old, 0) if gained else (new, len(old.statements))
+    if not version.permits:
         return None
     covering = space.covering_by_dimension(flow, flow.data_categories[0])
-    bit = nearest_miss(permits, covering)
+    paths = (
+        version.recipient_paths.get(space.known_term(Dimension.RECIPIENT, flow.recipient, version)),
+        version.purpose_paths.get(space.known_term(Dimension.PURPOSE, flow.purpose, version)),
+    )
+    index = nearest_miss(
+        version.permits,
+        tuple(statements >> shift for statements in covering),
+        tuple(path for path in paths if path),
+    )
     lacks = [
         dimension
         for dimension, statements in zip(Dimension, covering, strict=True)
-        if not statements >> bit & 1
+        if not statements >> shift >> index & 1
     ]
-    return Closest(space.statements[bit], tuple(lacks))
+    return Closest(version.statements[index], tuple(lacks))
 
 
 def _reason(cause: Cause, closest: Closest | None) -> str:

@@ -58,6 +58,14 @@ class FlowSpace:
             covering[axis.dimension] &= axis.masks[axis.position(flow, category)]
         return list(covering.values())
 
+    def known_term(self, dimension: Dimension, term: str, version: CompiledPolicy) -> str:
+        """Return what a version reads a term of some version as: `term` itself if none is known."""
+        known = version.vocabulary.taxonomy(dimension)
+        for axis in self.axes:
+            if axis.dimension is dimension and axis.taxonomy is not None:
+                return next((up for up in axis.taxonomy.lineage(term) if up in known), term)
+        return term
+
     def meet(self, one: Box, other: Box) -> Box | None:
         """Return the flows that are in both, unless there are none."""
         both = tuple(a & b for a, b in zip(one, other, strict=True))

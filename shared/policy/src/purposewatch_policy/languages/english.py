@@ -6,7 +6,7 @@ together from the pieces; `sentence` does the same afterwards, as other language
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from typing import Final
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
@@ -75,16 +75,14 @@ _INSTEAD: Mapping[Dimension, str] = {
 }
 
 _MAX_LISTED = 3
-_MAX_PREPARED = 16_384
-"""What statements name in words: some ten megabytes when full."""
 
 # Looking up a member of an enum costs as much as a lookup in a dictionary.
-_CATEGORY = Dimension.DATA_CATEGORY
-_RECIPIENT = Dimension.RECIPIENT
-_RETENTION = Dimension.RETENTION
-_FACTS = Dimension.FACTS
-_SHARING = Kind.UNDECLARED_THIRD_PARTY_SHARING
-_PURPOSE = Kind.UNDECLARED_PURPOSE
+_CATEGORY: Final = Dimension.DATA_CATEGORY
+_RECIPIENT: Final = Dimension.RECIPIENT
+_RETENTION: Final = Dimension.RETENTION
+_FACTS: Final = Dimension.FACTS
+_SHARING: Final = Kind.UNDECLARED_THIRD_PARTY_SHARING
+_PURPOSE: Final = Kind.UNDECLARED_PURPOSE
 
 
 def operation_phrase(operation: str, operations: Taxonomy) -> str:
@@ -102,25 +100,47 @@ def event(flow: FlowTerms, category: str, phrase: str) -> str:
     return f"`{flow.role}` data in `{category}` {phrase} `{flow.recipient}` for `{flow.purpose}`"
 
 
-def permission(statement: Statement) -> str:
+class StatementWords:
+    """What sentences say about one statement, each piece put together once.
+
+    What it names in a dimension is put into words when a sentence first needs it.
+    """
+
+    __slots__ = ("_named", "cited", "statement")
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self.cited = f"`{statement.id}` ({statement.clause})"
+        self._named: dict[Dimension, str] = {}
+
+    def named(self, failed: FailedDimension) -> str:
+        """Say what it names in a dimension of terms, and what it leaves out of that."""
+        words = self._named.get(failed.dimension)
+        if words is None:
+            words = _names(self.statement, failed.dimension, failed.expected)
+            self._named[failed.dimension] = words
+        return words
+
+
+def permission(words: StatementWords) -> str:
     """Say that a statement permits the flow; follows what happened."""
-    return f"; {_cited(statement)} permits it."
+    return f"; {words.cited} permits it."
 
 
-def prohibition(statement: Statement, permit: Statement | None) -> str:
+def prohibition(words: StatementWords, permit: StatementWords | None) -> str:
     """Say that a statement prohibits the flow, even if another one permits it."""
-    although = f", although {_cited(permit)} permits it" if permit else ""
-    return f"; {_cited(statement)} prohibits it{although}."
+    although = f", although {permit.cited} permits it" if permit else ""
+    return f"; {words.cited} prohibits it{although}."
 
 
 def partial_prohibition(
-    statement: Statement, parts: Sequence[FailedDimension], permit: Statement | None
+    words: StatementWords, parts: Sequence[FailedDimension], permit: StatementWords | None
 ) -> str:
     """Say which part of the flow a statement prohibits, and what could be permitted."""
-    rest = f", and {_cited(permit)} permits the rest" if permit else ""
+    rest = f", and {permit.cited} permits the rest" if permit else ""
     return (
-        f"; {_cited(statement)} prohibits a part of it, "
-        f"{_joined(_parts(statement, parts), 'and')}{rest}. "
+        f"; {words.cited} prohibits a part of it, "
+        f"{_joined(_parts(words, parts), 'and')}{rest}. "
         "Only a more precise event can be permitted."
     )
 
@@ -142,35 +162,41 @@ def unknown_terms(controller: str, terms: Iterable[UnknownTerm]) -> str:
 
 
 def omission(
-    kind: Kind, nearest: Statement | None, failed: Sequence[FailedDimension], flow: FlowTerms
+    kind: Kind, nearest: StatementWords | None, failed: Sequence[FailedDimension], flow: FlowTerms
 ) -> str:
     """Say what the policy does not declare, and what the nearest statement lacks."""
+    lack = _LACKS.get(kind)
     if nearest is None:
-        return f"; {_LACKS[kind]}."
-    if kind not in _LACKS:
+        return f"; {lack}."
+    if lack is None:
         return f"; {_miss(nearest, failed, flow)}."
     terms = _terms_of(nearest, failed, flow)
-    lack = _LACKS[kind]
-    lacking = [each.dimension for each in failed]
     if kind is _PURPOSE:
-        if _RECIPIENT in lacking:
+        if _fails(failed, _RECIPIENT):
             lack = "no statement for this role lets the controller itself process that category"
-    elif kind is _SHARING and _CATEGORY not in lacking and _RECIPIENT not in lacking:
+    elif kind is _SHARING and not (_fails(failed, _CATEGORY) or _fails(failed, _RECIPIENT)):
         lack += " for that purpose"
-    return f"; {lack}. Nearest: {_cited(nearest)}, which {terms}."
+    return f"; {lack}. Nearest: {nearest.cited}, which {terms}."
 
 
-def _miss(nearest: Statement, failed: Sequence[FailedDimension], flow: FlowTerms) -> str:
+def _fails(failed: Sequence[FailedDimension], dimension: Dimension) -> bool:
+    for each in failed:  # noqa: SIM110 - a generator costs more than the rest
+        if each.dimension is dimension:
+            return True
+    return False
+
+
+def _miss(nearest: StatementWords, failed: Sequence[FailedDimension], flow: FlowTerms) -> str:
     """Say in what the nearest statement misses a flow, and first what the event leaves out."""
     left_out = [
         each.dimension for each in failed if each.actual is None and each.dimension is not _FACTS
     ]
     if not left_out:
-        return f"{_cited(nearest)} comes nearest, but it {_terms_of(nearest, failed, flow)}"
+        return f"{nearest.cited} comes nearest, but it {_terms_of(nearest, failed, flow)}"
     nouns = _joined([f"the {each.replace('_', ' ')}" for each in left_out], "and")
     were = "was" if len(left_out) == 1 else "were"
     terms = _terms_of(nearest, failed, flow, marked=False)
-    return f"{nouns} {were} not stated, and {_cited(nearest)}, which comes nearest, {terms}"
+    return f"{nouns} {were} not stated, and {nearest.cited}, which comes nearest, {terms}"
 
 
 def sentence(context: DecisionContext) -> str:
@@ -186,7 +212,8 @@ def sentence(context: DecisionContext) -> str:
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
         return happened + not_in_force(flow.controller, context.at)
     if decided.kind is not None and decided.kind not in PROHIBITING:
-        return happened + omission(decided.kind, context.statement, decided.failed, flow)
+        nearest = None if context.statement is None else StatementWords(context.statement)
+        return happened + omission(decided.kind, nearest, decided.failed, flow)
     if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
@@ -195,11 +222,13 @@ def sentence(context: DecisionContext) -> str:
 
 def _effect(decided: CategoryDecision, statement: Statement, permit: Statement | None) -> str:
     """Say what the deciding statement does."""
+    words = StatementWords(statement)
     if decided.kind is None:
-        return permission(statement)
+        return permission(words)
+    permitting = None if permit is None else StatementWords(permit)
     if decided.kind is Kind.PROHIBITED:
-        return prohibition(statement, permit)
-    return partial_prohibition(statement, decided.failed, permit)
+        return prohibition(words, permitting)
+    return partial_prohibition(words, decided.failed, permitting)
 
 
 def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
@@ -267,7 +296,7 @@ def _days(days: object) -> str:
 
 
 def _terms_of(
-    statement: Statement,
+    words: StatementWords,
     failed: Sequence[FailedDimension],
     flow: FlowTerms,
     *,
@@ -281,40 +310,41 @@ def _terms_of(
     others = []
     for each in failed:
         if each.dimension is _RETENTION:
-            words = retention_words(statement, _TEXTS)
-            others.append(f"allows {words}{_states(each, marked=marked)}")
+            allowed = retention_words(words.statement, _TEXTS)
+            others.append(f"allows {allowed}{_states(each, marked=marked)}")
         elif each.dimension is _FACTS:
             conditions = [
                 f"`{fact}` {'holds' if holds else 'does not hold'}"
-                for fact, holds in statement.unmet(flow.facts)
+                for fact, holds in words.statement.unmet(flow.facts)
             ]
             others.append(f"requires that {_joined(conditions, 'and')}")
         else:
-            named.append(_named(each, statement, marked=marked))
-    return _joined(([f"names {_joined(named, 'and')}"] if named else []) + others, "and")
+            names = words.named(each)
+            named.append(_marked(names, each) if marked else names)
+    if not named:
+        return _joined(others, "and")
+    first = f"names {_joined(named, 'and')}"
+    return _joined([first, *others], "and") if others else first
 
 
-def _parts(prohibition: Statement, parts: Iterable[FailedDimension]) -> list[str]:
+def _parts(words: StatementWords, parts: Iterable[FailedDimension]) -> list[str]:
     """Say what a prohibition names where the flow is more general."""
+    prohibition = words.statement
     return [
         f"{retention_words(prohibition, _TEXTS)} as retention (the event states none)"
-        if each.dimension is Dimension.RETENTION
-        else _named(each, prohibition)
+        if each.dimension is _RETENTION
+        else _marked(_names(prohibition, each.dimension, each.expected), each)
         for each in parts
     ]
 
 
-def _named(failed: FailedDimension, statement: Statement, *, marked: bool = True) -> str:
-    """Say what a statement names in a dimension of terms, and what it leaves out of that."""
-    dimension = failed.dimension
-    named = _names(dimension, failed.expected, statement.excepted(dimension))
-    return f"{named} (the event states none)" if marked and failed.actual is None else named
+def _marked(named: str, failed: FailedDimension) -> str:
+    return f"{named} (the event states none)" if failed.actual is None else named
 
 
-@lru_cache(_MAX_PREPARED)
-def _names(dimension: Dimension, terms: tuple[str, ...], excepted: tuple[str, ...]) -> str:
-    """Say what a statement names, for each statement and dimension once."""
+def _names(statement: Statement, dimension: Dimension, terms: Sequence[str]) -> str:
     named = _alternatives(terms) if terms else "anything"
+    excepted = statement.excepted(dimension)
     without = f" except {_alternatives(excepted)}" if excepted else ""
     return f"{named}{without} as {dimension.replace('_', ' ')}"
 
@@ -324,10 +354,6 @@ def _states(failed: FailedDimension, *, marked: bool) -> str:
     if failed.actual is None and not marked:
         return ""
     return f" (the event states {failed.actual or 'none'})"
-
-
-def _cited(statement: Statement) -> str:
-    return f"`{statement.id}` ({statement.clause})"
 
 
 def _alternatives(terms: Sequence[str]) -> str:

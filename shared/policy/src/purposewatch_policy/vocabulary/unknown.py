@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Protocol
+from typing import Final, Protocol
 
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.vocabulary.model import Taxonomy, Vocabulary
 
-_DATA_CATEGORY = Dimension.DATA_CATEGORY
+_DATA_CATEGORY: Final = Dimension.DATA_CATEGORY
 _FIELDS = {dimension: attrgetter(str(dimension)) for dimension in Dimension}
 """Reads what a flow states, in the dimensions in which it states one term."""
 
