@@ -98,6 +98,22 @@ def test_captures_too(captured):
     )
 
 
+def test_an_event_is_decided_by_the_policy_of_its_time(run: Run) -> None:
+    """The same flow was not permitted before the policy was in force."""
+    result = run(
+        """
+from datetime import UTC, datetime
+
+def test_long_ago():
+    use(time=datetime(2010, 1, 1, tzinfo=UTC))
+""",
+        POLICY,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["policy_not_in_force: use user.contact.email *"])
+    result.stdout.fnmatch_lines(["2 distinct flows: 1 permitted, 1 violation"])
+
+
 def test_an_unknown_term_fails_with_the_nearest_one(run: Run) -> None:
     """The vocabulary is at hand, so no ingest has to be asked."""
     result = run(

@@ -56,33 +56,37 @@ class Judge:
     def __init__(self, directory: Path) -> None:
         """Load the policies. Raises `InvalidSourceError` with every fault of the files."""
         self._policies: PolicySet = load_policies(directory)
-        self._explained: dict[str, Explanation] = {}
+        self._explained: dict[tuple[str, str | None], Explanation] = {}
 
     def judge(self, events: Iterable[tuple[Mapping[str, Any], str | None]]) -> list[Judged]:
         """Decide events, each with the place where it was recorded, and group them by flow."""
-        judged: dict[str, Judged] = {}
+        judged: dict[int, Judged] = {}
         for event, place in events:
             flow = flow_of(event)
-            key = key_of(flow)
-            found = judged.get(key)
-            if found is None:
-                explanation = self._explain(key, flow, event["time"])
-                decision = explanation.decision
-                found = judged[key] = Judged(
+            explanation = self._explain(flow, datetime.fromisoformat(event["time"]))
+            decision = explanation.decision
+            found = judged.setdefault(
+                id(explanation),
+                Judged(
                     flow,
                     decision.outcome.value,
                     decision.kind.value if decision.kind is not None else None,
                     explanation,
                     {},
-                )
+                ),
+            )
             found.events += 1
             if place is not None:
                 found.places[place] = None
         return list(judged.values())
 
-    def _explain(self, key: str, flow: dict[str, Any], time: str) -> Explanation:
-        """Explain a flow; once a session, since a session's events happen under one version."""
+    def _explain(self, flow: dict[str, Any], at: datetime) -> Explanation:
+        """Explain a flow; once for each version of the policy."""
+        version = None
+        if flow["controller"] in self._policies.controllers:
+            compiled = self._policies.in_force(flow["controller"], at)
+            version = compiled.policy.version if compiled is not None else None
+        key = key_of(flow), version
         if key not in self._explained:
-            at = datetime.fromisoformat(time)
             self._explained[key] = explain(Flow.model_validate(flow), at, self._policies)
         return self._explained[key]

@@ -30,15 +30,14 @@ class SuiteReport:
     """Adds up the flows of all tests, in whatever process they ran."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[tuple[str, str], _Row] = {}
         self._gaps: dict[tuple[str, str, str], _Gaps] = {}
 
     def add(self, test: str, flows: Iterable[ExercisedFlow]) -> None:
         """Add the flows of one test."""
         for each in flows:
-            row = self._rows.setdefault(
-                key_of(each["flow"]), _Row(each["flow"], each["outcome"], each["kind"])
-            )
+            key = key_of(each["flow"]), each["kind"] or each["outcome"]
+            row = self._rows.setdefault(key, _Row(each["flow"], each["outcome"], each["kind"]))
             row.tests[test] = None
             row.events += each["events"]
             if each["allowed"]:
