@@ -7,11 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from purposewatch_connect.mapping import Action
-from purposewatch_connect.sql.scopes import Read, Resolver, Slot, slots_of
-
-
-class UnparsedStatementError(Exception):
-    """The statement is in no grammar that is known here. The message quotes none of it."""
+from purposewatch_connect.sql.scopes import Read, Resolver, Slot, UnparsedStatementError, slots_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import sqlglot
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from purposewatch_connect.sql.analysis import TableUse, UnparsedStatementError, uses_of
+from purposewatch_connect.sql.analysis import TableUse, uses_of
 from purposewatch_connect.sql.catalogue import Catalogue
-from purposewatch_connect.sql.scopes import Resolver, Slot
+from purposewatch_connect.sql.scopes import Resolver, Slot, UnparsedStatementError
 from purposewatch_connect.sql.template import Template, template_of
 from purposewatch_policy import BoundedCache
 from purposewatch_runtime.logs import get_logger
 
 _CACHED_BYTES = 32 * 1024 * 1024
 _MAX_STATEMENT = 100_000
+_MAX_DEPTH = 250
+_MAX_TABLES = 100
+"""Analysing takes time that grows with their square. 250 conditions in a row are as deep."""
 _PREFIX = re.compile(
     r"\s*(?:prepare\s+\S+\s*(?:\([^)]*\)\s*)?as"
     r"|declare\s+\S+\s.*?\bcursor\b.*?\bfor"
@@ -108,14 +112,24 @@ class StatementReader:
         resolver = Resolver(catalogue, search_path, self._dialect)
         try:
             parsed = sqlglot.parse(_PREFIX.sub("", text, count=1), dialect=self._dialect)
-            return tuple(
-                use
-                for statement in parsed
-                if statement is not None
-                for use in uses_of(statement, resolver)
-            )
+            statements = [statement for statement in parsed if statement is not None]
+            if any(map(_is_too_complex, statements)):
+                return None
+            return tuple(use for statement in statements for use in uses_of(statement, resolver))
         except (SqlglotError, RecursionError, UnparsedStatementError):
             return None
         except Exception as error:  # noqa: BLE001 - the library fails in many ways on odd input
             _log.warning("statement not analysed", error=type(error).__name__)
             return None
+
+
+def _is_too_complex(statement: exp.Expr) -> bool:
+    tables = 0
+    unseen = [(statement, 1)]
+    while unseen:
+        node, depth = unseen.pop()
+        tables += isinstance(node, exp.Table)
+        if depth > _MAX_DEPTH or tables > _MAX_TABLES:
+            return True
+        unseen += [(child, depth + 1) for child in node.iter_expressions()]
+    return False

@@ -19,9 +19,16 @@ from purposewatch_connect.sql.catalogue import Catalogue
 _MAX_VIEWS = 64
 """Views within views that are replaced by their queries."""
 
+_MAX_WIDTH = 5_000
+"""Columns of a query, with every `*` resolved. Each level of subqueries can multiply them."""
+
 Slot = str
 Column = tuple[str, str]
 """A source's alias and a column of it."""
+
+
+class UnparsedStatementError(Exception):
+    """The statement is not understood, or too large. The message quotes none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Resolver:
         """Return what a query reads. Its tree is changed."""
         query = normalize_identifiers(query, dialect=self.dialect)
         names = self._replace_views(query)
+        self._refuse_too_wide(query)
         known = {name: columns for name in names if (columns := self.columns_of(name)) is not None}
         try:
             query = qualify(
@@ -74,6 +82,25 @@ class Resolver:
         except SqlglotError:
             return [Read(name, name.rpartition(".")[2], None, {}) for name in sorted(names)]
         return list(self._of_scopes(traverse_scope(query)))
+
+    def _refuse_too_wide(self, query: exp.Expr) -> None:
+        """Raise `UnparsedStatementError` for a query that resolving every `*` would blow up."""
+        widths: dict[int, int] = {}
+        for scope in traverse_scope(query):
+            sources = (
+                widths.get(id(source), 1)
+                if isinstance(source, Scope)
+                else len(self.columns_of(self.table_name(source)) or ())
+                for source in scope.sources.values()
+                if isinstance(source, Scope) or _is_table(source)
+            )
+            query = scope.expression
+            selected = query.selects if isinstance(query, exp.Query) else []
+            stars = sum(each.is_star for each in selected)
+            width = len(selected) + stars * sum(sources)
+            if width > _MAX_WIDTH:
+                raise UnparsedStatementError
+            widths[id(scope)] = width
 
     def _assume_columns(self, query: exp.Expr) -> None:
         """Take columns for those of the only table there is, if nothing is known of that one."""

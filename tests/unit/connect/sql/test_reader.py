@@ -200,6 +200,35 @@ def test_what_cannot_be_parsed_is_said_without_quoting_it(
     assert "users" not in "".join(capsys.readouterr())
 
 
+def repeated(statement: str, separator: str, *parts: str) -> str:
+    """The statement with the parts in place of `...`."""
+    return statement.replace("...", separator.join(parts))
+
+
+COSTLY = {
+    "conditions": repeated("select * from users where ...", " or ", *["id = 1"] * 4_000),
+    "terms": repeated("select ... from users", " + ", *["id"] * 4_000),
+    "nesting": "select " + "(" * 900 + "1" + ")" * 900,
+    "tables": repeated("select * from ...", ", ", *(f"users u{n}" for n in range(300))),
+    "columns": repeated(
+        "with q0 as (select * from users), ... select * from q29",
+        ", ",
+        *(
+            "qN as (select * from qM a, qM b)".replace("N", str(n)).replace("M", str(n - 1))
+            for n in range(1, 30)
+        ),
+    ),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("statement", COSTLY.values(), ids=list(COSTLY))
+def test_a_statement_cannot_take_long(statement: str, reader: StatementReader) -> None:
+    """What would take minutes is refused in the time that it takes to read it."""
+    with pytest.raises(UnparsedStatementError):
+        reader.read(statement, CATALOGUE)
+
+
 def test_statements_that_differ_in_values_are_analysed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
