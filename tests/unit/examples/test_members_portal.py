@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 def run(*options: str) -> tuple[int, str]:
     """Run the example's tests; the exit status and the output."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "purposewatch_client.testing.plugin", *options],
+        [sys.executable, "-m", "pytest", "-p", "purposewatch_client_pytest", *options],
         cwd=ROOT / "examples" / "members_portal",
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,

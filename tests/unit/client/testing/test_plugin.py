@@ -40,7 +40,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def start(tests: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(FILE + tests)
-        return pytester.runpytest_inprocess("-p", "purposewatch_client.testing.plugin", *options)
+        return pytester.runpytest_inprocess("-p", "purposewatch_client_pytest", *options)
 
     return start
 
@@ -273,7 +273,7 @@ def test_workers_of_xdist_report_to_one_place(run: Run, pytester: pytest.Pyteste
     """On the terminal and in the file; the policy is named in the configuration."""
     pytester.makeini(f"[pytest]\nxfail_strict = true\npurposewatch_policy = {POLICIES}\n")
     pytester.makepyfile(FILE + ALLOWED)
-    options = ("-p", "xdist", "-p", "purposewatch_client.testing.plugin", "-n2")
+    options = ("-p", "xdist", "-p", "purposewatch_client_pytest", "-n2")
     result = pytester.runpytest_subprocess(*options, "--purposewatch-report=flows.json")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["2 distinct flows: 1 permitted, 1 violation"])
