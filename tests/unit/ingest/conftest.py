@@ -228,7 +228,7 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
         yield
 
     authenticator = Authenticator(ingest.register, metric_set, tokens=tokens, clock=lambda: 0.0)
-    deciding = Deciding(request_limits, request_shares)
+    deciding = Deciding(request_limits, request_shares, metric_set)
     return build_api(
         Endpoints(
             EventsEndpoint(

@@ -13,6 +13,7 @@ import pytest
 from purposewatch_contract.codec import DecodedFlow, Flow
 from purposewatch_ingest.decisions import Answer, Decisions
 from purposewatch_ingest.http import hints as hints_module
+from purposewatch_runtime.metrics import MetricSet
 from tests.unit.ingest.conftest import BATCHED, STRUCTURED, FakeProducer, problem
 
 MakeEvent: TypeAlias = Callable[..., dict[str, Any]]
@@ -67,9 +68,9 @@ async def test_decision_has_the_reasons_and_publishes_nothing(
 
 
 async def test_events_are_decided_in_their_order_in_every_content_mode(
-    client: httpx.AsyncClient, event: MakeEvent
+    client: httpx.AsyncClient, event: MakeEvent, metric_set: MetricSet
 ) -> None:
-    """A subject is not needed; data alone happens now."""
+    """A subject is not needed; data alone happens now. They are counted by outcome."""
     permitted = event(USE | {"subject_id": None})
     attributes = {f"ce-{name}": value for name, value in event().items() if name != "data"}
     answers = [
@@ -78,6 +79,13 @@ async def test_events_are_decided_in_their_order_in_every_content_mode(
         await ask(client, permitted["data"], JSON),
         await ask(client, permitted["data"], JSON, **attributes),
     ]
+    counts = [
+        metric_set.registry.get_sample_value(
+            "purposewatch_ingest_decisions_total", {"publisher": "crm", "outcome": outcome}
+        )
+        for outcome in ("permitted", "violation")
+    ]
+    assert counts == [4, 1]
     outcomes = [
         [(each["index"], each["outcome"]) for each in answer.json()["decisions"]]
         for answer in answers

@@ -207,6 +207,30 @@ def test_every_problem_is_described_with_an_example() -> None:
         assert Problem.model_validate(example, strict=True).status == status
 
 
+def test_examples_of_answers_satisfy_their_schemas() -> None:
+    """Those of success; problems are checked above."""
+    document = APP.openapi()
+    checked = set()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {}).get("application/json", {})
+                examples = [each["value"] for each in content.get("examples", {}).values()]
+                examples += [content["example"]] if "example" in content else []
+                for example in examples:
+                    schema = {**content.get("schema", {}), "components": document["components"]}
+                    jsonschema.validate(example, schema)
+                    checked.add((path, status))
+    assert checked >= {
+        ("/v1/events", "202"),
+        ("/v1/events/{id}", "200"),
+        ("/v1/decisions", "200"),
+        ("/access/v1/evaluation", "200"),
+        ("/access/v1/evaluations", "200"),
+        ("/.well-known/authzen-configuration", "200"),
+    }
+
+
 def test_binary_mode_has_a_header_for_every_attribute() -> None:
     """With the schema that the attribute has in the content, and an example that satisfies it."""
     publishing = APP.openapi()["paths"]["/v1/events"]["post"]

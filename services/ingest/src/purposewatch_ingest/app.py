@@ -33,7 +33,7 @@ from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_ingest.settings import IngestSettings, decode_key
 from purposewatch_ingest.signing_keys import SigningKeys
 from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
-from purposewatch_policy import load_policies
+from purposewatch_policy import Outcome, load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
@@ -120,7 +120,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     authenticator = Authenticator(ingest.register, metric_set, tokens=_token_verifier(settings))
     producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
-    deciding = Deciding(limits, shares)
+    deciding = Deciding(limits, shares, metric_set)
     event_status = EventStatusEndpoint(authenticator, shares, reporter)
     app = build_api(
         Endpoints(
@@ -206,6 +206,7 @@ def _watch_register(
         metric_set.start_at_zero(
             m.INGEST_REQUESTS_REFUSED, product(loaded.names, [*RefusalReason, *LimitReason])
         )
+        metric_set.start_at_zero(m.INGEST_DECISIONS, product(loaded.names, Outcome))
 
     register = FileReloader(
         settings.publishers_file,

@@ -30,7 +30,7 @@ OFTEN_UNSTATED = (Dimension.SOURCE, Dimension.LOCATION, Dimension.RETENTION)
 class Answer(NamedTuple):
     """A decision with its reasons."""
 
-    is_permitted: bool
+    outcome: Outcome
     content: bytes
     """`purposewatch_policy.explanation_as_json` of it, encoded."""
 
@@ -62,7 +62,7 @@ class Decisions:
             Flow.model_construct(**msgspec.structs.asdict(flow.terms)), at, self.policies, language
         )
         content = msgspec.json.encode(explanation_as_json(explained))
-        answer = Answer(explained.decision.outcome is Outcome.PERMITTED, content)
+        answer = Answer(explained.decision.outcome, content)
         if explained.decision.policy_version is not None:
             self._answers.put(self._key(flow, at, language), answer, cost=len(content))
         return answer

@@ -15,17 +15,20 @@ from purposewatch_ingest.http.authzen import (
     EVALUATIONS_PATH,
     AuthzenEndpoint,
 )
-from purposewatch_ingest.http.decision_answers import DECISIONS_EXAMPLE, Decisions
+from purposewatch_ingest.http.decision_answers import (
+    ACCEPT_LANGUAGE_HEADER,
+    DECISIONS_EXAMPLE,
+    Decisions,
+    asking,
+    language_header,
+)
 from purposewatch_ingest.http.decisions import DecisionsEndpoint
 from purposewatch_ingest.http.description import (
-    ACCEPT_LANGUAGE_HEADER,
     ACCEPTED,
     ACCEPTED_GAPS,
     ENCODING_HEADER,
-    asking,
     controller_parameter,
     describe,
-    language_header,
     problems,
     publishing,
     reporting_gaps,
@@ -56,7 +59,7 @@ from purposewatch_runtime.http import documentation_routes
 from purposewatch_runtime.metrics import MetricSet
 from purposewatch_runtime.service import RequestTiming
 
-_EVALUATION_HEADERS = (ENCODING_HEADER, ACCEPT_LANGUAGE_HEADER)
+_QUESTION_HEADERS = (ENCODING_HEADER, ACCEPT_LANGUAGE_HEADER)
 _TITLE = "Purposewatch ingest"
 _SUMMARY = "Publish what a platform service does with personal data."
 _DECIDE = """Answers what the events would be decided if they were published, with the reasons and
@@ -159,7 +162,7 @@ def _add_deciding(app: FastAPI, decisions: DecisionsEndpoint) -> None:
         "/v1/decisions",
         summary="Ask what one event or a batch would be decided",
         description=_DECIDE,
-        openapi_extra=asking(decisions.max_batch_events),
+        openapi_extra=asking(_QUESTION_HEADERS, decisions.max_batch_events),
         responses={
             200: {
                 "description": "The decisions, in the order of the events.",
@@ -204,7 +207,7 @@ def _add_authzen(app: FastAPI, authzen: AuthzenEndpoint) -> None:
     app.post(
         EVALUATION_PATH,
         summary="Evaluate an access (OpenID AuthZEN)",
-        openapi_extra=evaluating(_EVALUATION_HEADERS),
+        openapi_extra=evaluating(_QUESTION_HEADERS),
         responses={
             200: {
                 "description": "The decision.",
@@ -218,7 +221,7 @@ def _add_authzen(app: FastAPI, authzen: AuthzenEndpoint) -> None:
         EVALUATIONS_PATH,
         summary="Evaluate several accesses (OpenID AuthZEN)",
         description="Without `evaluations` it is handled as a single evaluation.",
-        openapi_extra=evaluating(_EVALUATION_HEADERS, authzen.max_evaluations),
+        openapi_extra=evaluating(_QUESTION_HEADERS, authzen.max_evaluations),
         responses={
             200: {
                 "description": "The decisions, in the order of the requests.",

@@ -36,6 +36,7 @@ from purposewatch_ingest.http.request_shares import RequestShares
 from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
+from purposewatch_policy import Outcome
 from purposewatch_policy.languages import preferred_language
 
 EVALUATION_PATH = "/access/v1/evaluation"
@@ -197,7 +198,7 @@ async def _evaluated(asked: _Asked, answers: AsyncGenerator[Answer, None]) -> li
             context = msgspec.json.encode({"error": {"status": status, "message": str(each)}})
         else:
             answer = await anext(answers)
-            decision, context = answer.is_permitted, answer.content
+            decision, context = answer.outcome is Outcome.PERMITTED, answer.content
         text = b"true" if decision else b"false"
         results.append(b'{"decision":%b,"context":%b}' % (text, context))
         if asked.semantic.ends_with(decision=decision):

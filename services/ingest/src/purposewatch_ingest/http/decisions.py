@@ -37,6 +37,7 @@ from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_policy.languages import preferred_language
+from purposewatch_runtime import metrics as m
 
 _SLICE = 10
 """So many events are checked, in about a millisecond, before others have the event loop."""
@@ -49,9 +50,12 @@ class Deciding:
     thread for them, which publishers' requests hold in turns, and what was explained is cached.
     """
 
-    def __init__(self, limits: RequestLimits, shares: RequestShares) -> None:
+    def __init__(
+        self, limits: RequestLimits, shares: RequestShares, metric_set: m.MetricSet
+    ) -> None:
         self._limits = limits
         self._shares = shares
+        self._decided = metric_set.counter(m.INGEST_DECISIONS)
 
     async def answers(
         self,
@@ -79,6 +83,7 @@ class Deciding:
                     raise _took_too_long(self._limits.decide_timeout_seconds)
                 async with self._shares.worker(publisher.name):
                     answer = await asyncio.to_thread(decisions.answer, flow, at, language)
+            self._decided.labels(publisher.name, answer.outcome).inc()
             yield answer
 
 

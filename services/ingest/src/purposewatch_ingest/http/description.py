@@ -4,13 +4,13 @@ The events are read by the contract's codec and not by the framework, so their s
 of binary mode and all refusals are described here.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from purposewatch_contract import (
     ErrorClass,
@@ -20,13 +20,13 @@ from purposewatch_contract import (
     read_example,
 )
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
+from purposewatch_ingest.http.decision_answers import describe_asked
 from purposewatch_ingest.http.evaluation_schemas import describe_evaluations
 from purposewatch_ingest.http.gaps import AcceptedGaps
 from purposewatch_ingest.http.hints import EventHint
 from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
 from purposewatch_policy import CONTROLLER_PATTERN
-from purposewatch_policy.languages import TAGS
 from purposewatch_runtime.http import ContentEncoding
 
 _REF = "#/components/schemas/{model}"
@@ -217,63 +217,6 @@ def publishing(max_batch_events: int) -> dict[str, Any]:
     }
 
 
-def asking(max_batch_events: int) -> dict[str, Any]:
-    """What requests for decisions hold: events that may leave out their subject, or data alone."""
-    event = {"$ref": _REF.format(model="AskedEvent")}
-    data = {"$ref": _REF.format(model="AskedData")}
-    example = copy.deepcopy(read_example("submitted-event"))
-    del example["data"]["subject_id"]
-    batch = {"type": "array", "items": event, "maxItems": max_batch_events}
-    return {
-        "security": [{"bearer": []}],
-        "parameters": [ACCEPT_LANGUAGE_HEADER, ENCODING_HEADER],
-        "requestBody": {
-            "required": True,
-            "content": {
-                STRUCTURED: {"schema": event, "example": example},
-                BATCHED: {"schema": batch, "example": [example]},
-                BINARY: {"schema": data, "example": example["data"]},
-            },
-        },
-    }
-
-
-def reporting_gaps(max_batch: int) -> dict[str, Any]:
-    """What requests with gaps hold."""
-    gap = {"$ref": _REF.format(model="SubmittedGap")}
-    example = {
-        name: value
-        for name, value in read_example("gap").items()
-        if name in SubmittedGap.model_fields
-    }
-    return {
-        "security": [{"bearer": []}],
-        "parameters": [ENCODING_HEADER],
-        "requestBody": {
-            "required": True,
-            "content": {
-                BINARY: {
-                    "schema": {"type": "array", "items": gap, "maxItems": max_batch},
-                    "example": [example],
-                }
-            },
-        },
-    }
-
-
-def language_header() -> dict[str, Any]:
-    """The header that names the language of an answer."""
-    return {"required": True, "schema": {"type": "string", "enum": list(TAGS)}}
-
-
-ACCEPT_LANGUAGE_HEADER = {
-    "name": "Accept-Language",
-    "in": "header",
-    "required": False,
-    "description": "Of labels and sentences; `en` unless stated.",
-    "schema": {"type": "string"},
-    "example": "en",
-}
 _TRACEPARENT_HEADER = {
     "name": "traceparent",
     "in": "header",
@@ -338,6 +281,29 @@ def _text_schema(attribute: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def reporting_gaps(max_batch: int) -> dict[str, Any]:
+    """What requests with gaps hold."""
+    gap = {"$ref": _REF.format(model="SubmittedGap")}
+    example = {
+        name: value
+        for name, value in read_example("gap").items()
+        if name in SubmittedGap.model_fields
+    }
+    return {
+        "security": [{"bearer": []}],
+        "parameters": [ENCODING_HEADER],
+        "requestBody": {
+            "required": True,
+            "content": {
+                BINARY: {
+                    "schema": {"type": "array", "items": gap, "maxItems": max_batch},
+                    "example": [example],
+                }
+            },
+        },
+    }
+
+
 def controller_parameter() -> dict[str, Any]:
     """The path parameter that names a controller."""
     return {
@@ -359,15 +325,20 @@ def describe(app: FastAPI) -> None:
         schema = model.model_json_schema(ref_template=_REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
-    _describe_asked(schemas)
+    describe_asked(schemas)
     describe_evaluations(schemas)
+    _restore_examples(app, document["paths"])
     app.openapi_schema = document
 
 
-def _describe_asked(schemas: dict[str, dict[str, Any]]) -> None:
-    """Add the schemas of events about which is only asked: they need no subject."""
-    data, event = (copy.deepcopy(schemas[each]) for each in ("SubmittedData", "SubmittedEvent"))
-    data["required"].remove("subject_id")
-    event["properties"]["data"] = {"$ref": _REF.format(model="AskedData")}
-    schemas["AskedData"] = data | {"title": "AskedData"}
-    schemas["AskedEvent"] = event | {"title": "AskedEvent"}
+def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
+    """Show the examples of answers as their routes state them: FastAPI leaves nulls out."""
+    for route in app.routes:
+        if not isinstance(route, APIRoute):
+            continue
+        for method in route.methods or ():
+            described = paths[route.path][method.lower()]["responses"]
+            for status, response in route.responses.items():
+                for media_type, content in response.get("content", {}).items():
+                    shown = described[str(status)]["content"][media_type]
+                    shown.update((name, content[name]) for name in content if "example" in name)

@@ -40,6 +40,7 @@ from purposewatch_runtime.metrics.declared import DECLARED, OBJECTIVE_SECONDS, O
 from purposewatch_runtime.metrics.ingest import (
     INGEST_ACCEPTED,
     INGEST_BODY_BYTES,
+    INGEST_DECISIONS,
     INGEST_KEYS_REFUSED,
     INGEST_PUBLISHERS_RELOAD_FAILED,
     INGEST_REFUSED,
@@ -117,6 +118,7 @@ __all__ = [
     "HTTP_REQUEST_SECONDS",
     "INGEST_ACCEPTED",
     "INGEST_BODY_BYTES",
+    "INGEST_DECISIONS",
     "INGEST_KEYS_REFUSED",
     "INGEST_PUBLISHERS_RELOAD_FAILED",
     "INGEST_REFUSED",

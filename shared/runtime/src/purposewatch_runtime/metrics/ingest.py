@@ -39,6 +39,13 @@ INGEST_REQUESTS_REFUSED = CounterSpec(
     ("publisher", "reason"),
     unit="count",
 )
+INGEST_DECISIONS = CounterSpec(
+    "purposewatch_ingest_decisions",
+    "Events that publishers asked about before publishing them, by what was decided.",
+    ("ingest",),
+    ("publisher", "outcome"),
+    unit="events",
+)
 INGEST_KEYS_REFUSED = CounterSpec(
     "purposewatch_ingest_keys_refused",
     "Requests without a registered key or a valid token. Some of them are logged.",
@@ -58,6 +65,7 @@ INGEST: tuple[MetricSpec, ...] = (
     INGEST_BODY_BYTES,
     INGEST_REQUESTS,
     INGEST_REQUESTS_REFUSED,
+    INGEST_DECISIONS,
     INGEST_KEYS_REFUSED,
     INGEST_PUBLISHERS_RELOAD_FAILED,
 )
