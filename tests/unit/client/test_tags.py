@@ -75,6 +75,11 @@ class Row(Base):
     name: Mapped[str | None] = mapped_column(info={"purposewatch": NAME})
 
 
+class Person(BaseModel):
+    name: Annotated[str, Category(NAME)]
+    manager: "Person | None" = None
+
+
 MODELS = [PydanticMember, DataclassMember, AttrsMember]
 
 
@@ -214,6 +219,37 @@ def test_methods_and_properties_are_observed_by_what_they_read() -> None:
         access = Access()
         use(observe(member, access))
         assert access.found == expected
+
+
+def test_an_observed_instance_stands_for_the_instance() -> None:
+    """As a key, and where it is iterated, which reads all fields."""
+    member, access = DataclassMember(1, "a@b"), Access()
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(observe(member, access))
+    seen = observe(PydanticMember(id=1, email="a@b"), access)
+    assert access.found == []
+    assert ("email", "a@b") in list(seen)
+    assert access.found == [EMAIL, NAME, CITY]
+    assert seen == observe(PydanticMember(id=1, email="a@b"), access)
+
+
+def test_what_a_mapping_holds_counts_as_a_whole() -> None:
+    """As in a list."""
+
+    @dataclass
+    class Company:
+        staff: dict[str, DataclassMember]
+
+    access = Access()
+    assert observe(Company({"ann": DataclassMember(1, "a@b")}), access).staff["ann"].id == 1
+    assert access.found == [EMAIL, NAME, CITY]
+
+
+def test_a_model_that_contains_itself_ends() -> None:
+    """And an instance that can't be serialised is refused."""
+    assert categories_of(Person) == (NAME,)
+    with pytest.raises(TypeError, match="has no `model_dump`"):
+        categories_sent(DataclassMember(1, "a@b"))
 
 
 def test_tagged_instances_in_a_list_count_as_a_whole_and_stay_the_same_list() -> None:

@@ -158,6 +158,17 @@ def test_an_actor_that_cannot_be_found_fails_no_request(
     assert [gap[1:] for gap in purposewatch.gap_counts()] == [("unreadable_record", "actor")]
 
 
+async def test_what_is_no_request_passes_through() -> None:
+    """A server's start and end have no path."""
+    seen: list[str] = []
+
+    async def app(scope: asgi.Scope, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    await asgi.PurposewatchMiddleware(app, routes=ROUTES)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    assert seen == ["lifespan"]
+
+
 def test_the_first_route_that_matches_counts() -> None:
     """With and without method, parameters, and everything below."""
     routes = Routes(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    and_,
     create_engine,
     delete,
     exists,
@@ -140,6 +141,10 @@ SELECTS = [
         select(Booking.id, select(Member.email).where(Member.id == 1).scalar_subquery()).where(
             Booking.member == 1
         ),
+        [("use", "1", [EMAIL])],
+    ),
+    (
+        select(Member.email).where(and_(Member.floor > 0, and_(Member.id == 1).self_group())),
         [("use", "1", [EMAIL])],
     ),
     (select(Member.__table__.c.email).where(Member.__table__.c.id == 1), [("use", "1", [EMAIL])]),
@@ -344,6 +349,36 @@ def test_what_a_client_that_logs_errors_lacks_is_counted_as_well(
         session.get_one(Member, 1)
     assert captured.events == []
     assert purposewatch.gap_counts() == {("sqlalchemy", "unknown_controller", "members"): 1}
+
+
+def test_a_purpose_that_is_no_term_is_a_gap(engine: Engine, captured: Captured) -> None:
+    """Ingest would refuse the event."""
+    with purposewatch.defaults(purpose="Marketing!"), Session(engine) as session:
+        session.get_one(Member, 1)
+    assert captured.events == []
+    assert purposewatch.gap_counts() == {("sqlalchemy", "unknown_term", "members"): 1}
+
+
+def test_a_full_spool_stops_the_query_if_the_application_chose_that(engine: Engine) -> None:
+    """Then nothing happens that is not recorded."""
+
+    class Full(purposewatch.MemorySink):
+        def append(self, event: bytes, /) -> None:
+            raise purposewatch.NotRecordedError("full", "the spool is full")  # noqa: EM101
+
+    settings = ClientSettings(source="/tests", controller="wework-labs", when_full="raise")
+    with (
+        purposewatch.using(purposewatch.Client(settings, Full())),
+        Session(engine) as session,
+        pytest.raises(purposewatch.NotRecordedError),
+    ):
+        session.get_one(Member, 1)
+
+
+def test_what_holds_no_tables_is_refused() -> None:
+    """Otherwise nothing would ever be recorded."""
+    with pytest.raises(TypeError, match="name a declarative base, a registry or a `MetaData`"):
+        audit(create_engine("sqlite://"), Member.__table__)
 
 
 def test_within_an_access_about_the_same_subject_the_columns_are_part_of_it(
