@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from purposewatch_runtime.http.tls_protocol import TlsConfig
 from purposewatch_runtime.http.uvicorn_protocol import BoundedConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import ssl
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
@@ -25,8 +27,15 @@ _PATIENCE = 10.0
 class RunningServer:
     """A server in a thread of its own; nothing that the application starts is started."""
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
-        self.config = BoundedConfig(app, limits, lifespan="off", loop="uvloop")
+    def __init__(
+        self, app: ASGIApp, limits: HttpLimits, tls: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
+        options: dict[str, Any] = {"lifespan": "off", "loop": "uvloop"}
+        self.config = (
+            BoundedConfig(app, limits, **options)
+            if tls is None
+            else TlsConfig(app, limits, context=tls, **options)
+        )
         self.server = uvicorn.Server(self.config)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self.listener.getsockname()[1]
@@ -49,9 +58,11 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp, limits: HttpLimits) -> Iterator[RunningServer]:
+def serving(
+    app: ASGIApp, limits: HttpLimits, tls: Callable[[], ssl.SSLContext] | None = None
+) -> Iterator[RunningServer]:
     """Serve the application until the block ends."""
-    running = RunningServer(app, limits)
+    running = RunningServer(app, limits, tls)
     options: dict[str, Any] = {"sockets": [running.listener]}
     thread = threading.Thread(target=running.server.run, kwargs=options)
     thread.start()

@@ -59,6 +59,22 @@ publishers:
     assert register.owner_of("/unknown/crm") is None
 
 
+def test_publishers_are_found_by_certificate(tmp_path: Path) -> None:
+    """By any of the names in it, unless these are of several publishers."""
+    text = """
+publishers:
+  crm: {controllers: [x], certificate_names: ["CN:crm", "URI:spiffe://example/crm"]}
+  billing: {controllers: [x], certificate_names: ["DNS:billing.example"]}
+"""
+    register = load_register(write(tmp_path, text))
+    crm = register.owner_of("/crm")
+    assert crm is not None
+    assert crm is register.owner_of_certificate({"CN:crm", "DNS:elsewhere.example"})
+    assert crm is register.owner_of_certificate({"CN:x", "URI:spiffe://example/crm"})
+    for names in (set(), {"DNS:crm"}, {"CN:CRM"}, {"CN:crm", "DNS:billing.example"}):
+        assert register.owner_of_certificate(names) is None
+
+
 def test_rights_and_limits_are_read(tmp_path: Path) -> None:
     """Absent, they restrict nothing; the burst is ten seconds of the rate unless stated."""
     text = """
@@ -120,6 +136,7 @@ publishers:
         ),
         (SHARED_KEY, "key in common"),
         (SHARED_SUBJECT, "key in common"),
+        ("publishers: {crm: {controllers: [a], certificate_names: [crm]}}", "a certificate's name"),
         (
             "publishers: {crm: {controllers: [a], token_subjects: ['']}}",
             "not a token's subject",

@@ -1,9 +1,9 @@
 """Run ingest: `python -m purposewatch_ingest`."""
 
-from purposewatch_ingest.app import build_app
+from purposewatch_ingest.app import build_app, watch_tls
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_policy import ENGINE, InvalidSourceError
-from purposewatch_runtime.http import HttpLimits
+from purposewatch_runtime.http import HttpLimits, TlsError
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.service import run
 from purposewatch_runtime.settings import load_settings
@@ -16,7 +16,11 @@ def main() -> None:
     settings = load_settings(IngestSettings)
     configure_logs(settings, service="ingest")
     try:
-        app, supervisor = build_app(settings)
+        tls = watch_tls(settings)
+        app, supervisor = build_app(settings, tls)
+    except TlsError as error:
+        _log.critical("cannot serve TLS", error=str(error))
+        raise SystemExit(1) from None
     except InvalidSourceError as error:
         _log.critical("declared files are faulty", error=str(error))
         raise SystemExit(1) from None
@@ -28,6 +32,7 @@ def main() -> None:
         port=settings.ingest_http_port,
         limits=HttpLimits.from_settings(settings, enforces_retry_after=True),
         trusted_proxies=settings.trusted_proxies,
+        tls=None if tls is None else lambda: tls.current,
     )
 
 

@@ -1,5 +1,6 @@
 """Composition of ingest: settings in, application out. Nothing connects before start."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,7 @@ from purposewatch_ingest.signing_keys import SigningKeys
 from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
 from purposewatch_policy import Outcome, load_policies
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.http import server_context
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
     BatchConsumer,
@@ -43,13 +45,38 @@ from purposewatch_runtime.kafka import (
     TopicProvisioner,
     asyncapi_routes,
 )
-from purposewatch_runtime.service import EventLoopWatch, FileReloader, Supervisor, health_routes
+from purposewatch_runtime.service import (
+    Component,
+    EventLoopWatch,
+    FileReloader,
+    Supervisor,
+    health_routes,
+)
 
 _CLIENT_ID = "purposewatch-ingest"
 
 
-def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
-    """Put the service together.
+def watch_tls(settings: IngestSettings) -> FileReloader[ssl.SSLContext] | None:
+    """What TLS is served with, loaded again when the certificate changes.
+
+    Raises `TlsError`.
+    """
+    files = settings.tls_files()
+    if files is None:
+        return None
+    return FileReloader(
+        files.certfile,
+        lambda _: server_context(files),
+        interval=settings.policies_reload_seconds,
+        on_result=lambda _: None,
+        name="certificate",
+    )
+
+
+def build_app(
+    settings: IngestSettings, *components: Component | None
+) -> tuple[FastAPI, Supervisor]:
+    """Put the service together, with further components of the process.
 
     Raises `InvalidSourceError` when the declared policies or the register of publishers are faulty.
     """
@@ -92,6 +119,7 @@ def build_app(settings: IngestSettings) -> tuple[FastAPI, Supervisor]:
     reporter = _reporter_client(settings)
     supervisor = Supervisor(
         [
+            *filter(None, components),
             EventLoopWatch(metric_set),
             *([] if reporter is None else [reporter]),
             decisions,

@@ -41,6 +41,8 @@ class Publisher:
     """Why nothing is accepted from it for now."""
     token_subjects: frozenset[str] = frozenset()
     """What the identity provider's tokens call it."""
+    certificate_names: frozenset[str] = frozenset()
+    """Names in its client certificate: `CN:…`, `DNS:…` or `URI:…`; any one of them will do."""
 
     @property
     def own_sources(self) -> tuple[str, ...]:
@@ -60,13 +62,16 @@ class PublisherRegister:
         by_name: dict[str, Publisher] = {}
         by_digest: dict[str, Publisher] = {}
         by_token: dict[str, Publisher] = {}
+        by_certificate: dict[str, Publisher] = {}
         for publisher, digests in publishers:
             by_name[publisher.name] = publisher
             by_digest.update(dict.fromkeys(digests, publisher))
             by_token.update(dict.fromkeys(publisher.token_subjects, publisher))
+            by_certificate.update(dict.fromkeys(publisher.certificate_names, publisher))
         self._by_name = MappingProxyType(by_name)
         self._by_digest = MappingProxyType(by_digest)
         self._by_token = MappingProxyType(by_token)
+        self._by_certificate = MappingProxyType(by_certificate)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,6 +87,15 @@ class PublisherRegister:
     def owner_of_token(self, subject: str) -> Publisher | None:
         """The publisher that a verified token is of."""
         return self._by_token.get(subject)
+
+    def owner_of_certificate(self, names: Iterable[str]) -> Publisher | None:
+        """The publisher that a verified certificate is of; none if its names are of several."""
+        owners = {
+            self._by_certificate[name].name: self._by_certificate[name]
+            for name in names
+            if name in self._by_certificate
+        }
+        return next(iter(owners.values())) if len(owners) == 1 else None
 
     def owner_of(self, source: str) -> Publisher | None:
         """The publisher whose name a CloudEvents `source` begins with."""

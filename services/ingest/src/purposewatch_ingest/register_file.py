@@ -16,11 +16,12 @@ from purposewatch_policy.yaml_reader import (
 )
 
 _FIELDS = (
-    *("key_sha256", "token_subjects", "controllers", "sources", "facts"),
-    *("limits", "paused"),
+    *("key_sha256", "token_subjects", "certificate_names"),
+    *("controllers", "sources", "facts", "limits", "paused"),
 )
 _DIGEST = r"[0-9a-f]{64}"
 _SUBJECT = r"[^\x00-\x1f\x7f]{1,255}"
+_CERTIFICATE_NAME = r"(CN|DNS|URI):[^\x00-\x1f\x7f]{1,255}"
 _MOST = 10**9
 _BURST_SECONDS = 10
 """Unless stated, the burst is what the rate gives in this time."""
@@ -60,7 +61,17 @@ def _read_publisher(
         "is not a token's subject of 1 to 255 characters",
         errors,
     )
-    for field, credentials in (("key_sha256", digests), ("token_subjects", subjects)):
+    names = _matching(
+        fields.names("certificate_names"),
+        _CERTIFICATE_NAME,
+        "is not a certificate's name such as `CN:crm`, `DNS:crm.example` or `URI:spiffe://…`",
+        errors,
+    )
+    for field, credentials in (
+        ("key_sha256", digests),
+        ("token_subjects", subjects),
+        ("certificate_names", names),
+    ):
         for credential in credentials:
             if holders.setdefault((field, credential), name) != name:
                 other = holders[field, credential]
@@ -79,6 +90,7 @@ def _read_publisher(
         facts=_read_facts(fields, errors),
         limits=_read_limits(fields, errors),
         token_subjects=frozenset(subjects),
+        certificate_names=frozenset(names),
         paused=fields.text("paused", required=True) if fields.states("paused") else None,
     )
     return publisher, digests

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from purposewatch_ingest.tokens import ALGORITHMS, TokenPolicy, is_safe_url
+from purposewatch_runtime.http import TlsFiles
 from purposewatch_runtime.settings import (
     DeadLetterSettings,
     HttpSettings,
@@ -37,6 +38,15 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
     )
     reporter_event_status_token: SecretStr | None = Field(
         default=None, min_length=16, description="The reporter's token for that alone."
+    )
+    ingest_tls_certfile: Path | None = Field(
+        default=None, description="Serve TLS with this certificate; reloaded when it changes."
+    )
+    ingest_tls_keyfile: Path | None = Field(
+        default=None, description="Its key, if it is not in the same file."
+    )
+    ingest_tls_client_cafile: Path | None = Field(
+        default=None, description="Authorities of the client certificates that are accepted."
     )
     publishers_file: Path = Field(description="The register: see docs/publishing-events.md.")
     pseudonym_key: SecretStr = Field(
@@ -140,6 +150,23 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
             message = "an issuer needs an audience; set PURPOSEWATCH_INGEST_OIDC_AUDIENCE"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _tls_has_certificate(self) -> Self:
+        if (
+            self.ingest_tls_keyfile or self.ingest_tls_client_cafile
+        ) and not self.ingest_tls_certfile:
+            message = "TLS needs a certificate; set PURPOSEWATCH_INGEST_TLS_CERTFILE"
+            raise ValueError(message)
+        return self
+
+    def tls_files(self) -> TlsFiles | None:
+        """The files that TLS is served with; `None` to serve plain HTTP."""
+        if self.ingest_tls_certfile is None:
+            return None
+        return TlsFiles(
+            self.ingest_tls_certfile, self.ingest_tls_keyfile, self.ingest_tls_client_cafile
+        )
 
     def token_policy(self) -> TokenPolicy | None:
         """Which tokens are accepted; `None` if there is no identity provider."""

@@ -10,10 +10,12 @@ from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_ingest.signing_keys import PAUSE_SECONDS, KeysUnavailableError
 from purposewatch_ingest.tokens import TokenRefusedError, TokenVerifier, is_token
 from purposewatch_runtime import metrics as m
+from purposewatch_runtime.http import client_names
 from purposewatch_runtime.log_limiter import LogLimiter
 from purposewatch_runtime.logs import get_logger
 
 _NOT_REGISTERED = "send a registered key as `Authorization: Bearer <key>`"
+_UNKNOWN_CERTIFICATE = "the client certificate is of no registered publisher; have it registered"
 
 _log = get_logger(__name__)
 
@@ -54,14 +56,16 @@ class Authenticator:
                 headers={"Retry-After": str(round(PAUSE_SECONDS))},
             ) from None
         if publisher is None:
-            self._report(request, "no registered credential")
-            raise _unauthorized(_NOT_REGISTERED)
+            by_certificate = "authorization" not in request.headers and client_names(request.scope)
+            reason = "certificate not registered" if by_certificate else "key not registered"
+            self._report(request, reason)
+            raise _unauthorized(_UNKNOWN_CERTIFICATE if by_certificate else _NOT_REGISTERED)
         return publisher
 
     async def _find(self, request: Request) -> Publisher | None:
         register = self._register()
         if "authorization" not in request.headers:
-            return None
+            return register.owner_of_certificate(client_names(request.scope))
         scheme, _, credential = request.headers["authorization"].partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer":

@@ -34,7 +34,7 @@ _BEARER = {
     "type": "http",
     "scheme": "bearer",
     "description": "The publisher's key, or a token of the configured identity provider (OpenID "
-    "Connect, client credentials).",
+    "Connect, client credentials). Over TLS, a registered client certificate stands for both.",
 }
 _DETAILS = {
     ProblemKind.NOT_JSON: "the event was refused: the content is not valid JSON (line 1 column 1)",

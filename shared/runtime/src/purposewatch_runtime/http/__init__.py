@@ -18,6 +18,7 @@ from purposewatch_runtime.http.content_encoding import (
 from purposewatch_runtime.http.documentation import documentation_routes
 from purposewatch_runtime.http.limits import HttpLimits
 from purposewatch_runtime.http.security_headers import PAGE_HEADERS, content_security_policy
+from purposewatch_runtime.http.tls import TlsError, TlsFiles, client_names, server_context
 
 __all__ = [
     "ACCEPT_ENCODING",
@@ -28,11 +29,15 @@ __all__ = [
     "CorruptBodyError",
     "ExpansionError",
     "HttpLimits",
+    "TlsError",
+    "TlsFiles",
     "UnknownEncodingError",
     "bounded_receive",
+    "client_names",
     "content_encoding",
     "content_security_policy",
     "declared_size",
     "decompress",
     "documentation_routes",
+    "server_context",
 ]

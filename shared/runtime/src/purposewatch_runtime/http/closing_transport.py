@@ -14,7 +14,8 @@ class ClosingTransport(asyncio.Transport):
     Closing a socket that has unread data resets the connection, and a reset can destroy a response
     that the client has not read yet. So when `is_receiving()`, `close` ends the sending side first,
     and what still arrives is given to `discard`: for a second, and up to 16 MiB. Any other `close`
-    waits at most `send_timeout` seconds for the client to read what was sent.
+    waits at most `send_timeout` seconds for the client to read what was sent. TLS can't end one
+    side only: its own closing does the same, in the time that the connection was given for it.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class ClosingTransport(asyncio.Transport):
         if self.is_closing():
             return
         self._is_closed = True
-        if self._is_receiving():
+        if self._is_receiving() and self._transport.can_write_eof():
             self._transport.write_eof()
             self._transport.resume_reading()
             self._loop.call_later(LINGER_SECONDS, self._transport.abort)

@@ -30,6 +30,11 @@ class OpenConnections(Generic[C]):
         self._count = dict.fromkeys(Place, 0)
         self._waiting: dict[Place, dict[C, None]] = {place: {} for place in Place}
 
+    @property
+    def count(self) -> int:
+        """How many connections hold a place."""
+        return len(self._places)
+
     def admit(self, connection: C) -> tuple[Place | None, C | None]:
         """Give the new connection a place, if there is one, and name the one that ends for it."""
         for place in Place:

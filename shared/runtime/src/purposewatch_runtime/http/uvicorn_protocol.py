@@ -47,11 +47,12 @@ class BoundedConfig(uvicorn.Config):
         limits: HttpLimits,
         *,
         trusted_proxies: str | None = None,
+        protocol: "type[BoundedProtocol] | None" = None,
         **options: Any,
     ) -> None:
         super().__init__(
             HttpEdge(app),
-            http=BoundedProtocol,
+            http=protocol or BoundedProtocol,
             ws="none",
             access_log=False,
             server_header=False,
@@ -175,24 +176,9 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place; a connection without one ends at once."""
-        closing = ClosingTransport(
-            transport,
-            self.loop,
-            send_timeout=self._limits.send_timeout,
-            is_receiving=self._strict.is_receiving,
-        )
-        super().connection_made(closing)
-        place, evicted = self._bounds.open_connections.admit(self)
-        if evicted is not None or place is not Place.ORDINARY:
-            self._bounds.warn_full(self.loop.time())
-        if evicted is not None:
-            evicted.transport.abort()
-        if place is None:
-            closing.abort()
-            return
-        if place is Place.RESERVE:
-            self.app = ProbesOnly(self.app)
-        self._expect_headers()
+        self._begin_http(transport)
+        if self._take_place():
+            self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
@@ -244,6 +230,29 @@ class BoundedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not valid HTTP, and close."""
         self._refuse(HTTPStatus.BAD_REQUEST, "invalid-http", msg)
+
+    def _begin_http(self, transport: asyncio.Transport) -> None:
+        closing = ClosingTransport(
+            transport,
+            self.loop,
+            send_timeout=self._limits.send_timeout,
+            is_receiving=self._strict.is_receiving,
+        )
+        super().connection_made(closing)
+
+    def _take_place(self) -> bool:
+        """Whether there is a place; without one the connection is aborted."""
+        place, evicted = self._bounds.open_connections.admit(self)
+        if evicted is not None or place is not Place.ORDINARY:
+            self._bounds.warn_full(self.loop.time())
+        if evicted is not None:
+            evicted.transport.abort()
+        if place is None:
+            self.transport.abort()
+            return False
+        if place is Place.RESERVE:
+            self.app = ProbesOnly(self.app)
+        return True
 
     def _expect_headers(self) -> None:
         self._headers_due = self.loop.call_later(self._limits.header_timeout, self._headers_late)

@@ -48,7 +48,7 @@ INGEST_DECISIONS = CounterSpec(
 )
 INGEST_KEYS_REFUSED = CounterSpec(
     "purposewatch_ingest_keys_refused",
-    "Requests without a registered key or a valid token. Some of them are logged.",
+    "Requests without a registered key or certificate or a valid token. Some are logged.",
     ("ingest",),
     unit="count",
 )

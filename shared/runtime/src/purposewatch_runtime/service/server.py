@@ -4,12 +4,16 @@ import errno
 import gc
 import signal
 import socket
+import ssl
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from purposewatch_runtime.http.limits import FileLimitError, HttpLimits, ensure_file_limit
+from purposewatch_runtime.http.tls_protocol import TlsConfig
 from purposewatch_runtime.http.uvicorn_protocol import BoundedConfig
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service.supervisor import Supervisor
@@ -39,8 +43,9 @@ def run(  # noqa: PLR0913 - what a service is served with
     port: int,
     limits: HttpLimits,
     trusted_proxies: str | None = None,
+    tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; with `tls`, which is asked for each connection, only TLS.
 
     Exits with status 1 after a `FatalError` or when the process may not open enough files for the
     limits, and with 3 when nothing can listen at the port.
@@ -59,12 +64,15 @@ def run(  # noqa: PLR0913 - what a service is served with
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     _tune_garbage_collector()
-    config = BoundedConfig(
-        app,
-        limits,
-        trusted_proxies=trusted_proxies,
-        loop="asyncio" if sys.platform == "win32" else "uvloop",
-        timeout_graceful_shutdown=20,
+    options: dict[str, Any] = {
+        "trusted_proxies": trusted_proxies,
+        "loop": "asyncio" if sys.platform == "win32" else "uvloop",
+        "timeout_graceful_shutdown": 20,
+    }
+    config = (
+        BoundedConfig(app, limits, **options)
+        if tls is None
+        else TlsConfig(app, limits, context=tls, **options)
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listener])

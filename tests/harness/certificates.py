@@ -1,0 +1,74 @@
+"""A certificate authority for tests."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from purposewatch_runtime.http import TlsFiles, server_context
+
+_HASH = hashes.SHA256()
+
+
+class Authority:
+    """Issues certificates with their keys, as PEM files."""
+
+    def __init__(self, directory: Path, name: str = "ca") -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        certificate = (
+            self._builder(self._subject, self._key)
+            .add_extension(constraints, critical=True)
+            .sign(self._key, _HASH)
+        )
+        self.cafile = directory / f"{name}.pem"
+        self.cafile.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+    def issue(self, name: str, *alternative: x509.GeneralName) -> Path:
+        """A file with a certificate of this common name and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = self._builder(subject, key)
+        if alternative:
+            names = x509.SubjectAlternativeName(alternative)
+            builder = builder.add_extension(names, critical=False)
+        path = self._directory / f"{name}.pem"
+        path.write_bytes(
+            builder.sign(self._key, _HASH).public_bytes(Encoding.PEM)
+            + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )
+        return path
+
+    def server(self, name: str = "localhost") -> ssl.SSLContext:
+        """What a server of this name serves, which knows this authority's clients."""
+        return server_context(
+            TlsFiles(self.issue(name, x509.DNSName(name)), client_cafile=self.cafile)
+        )
+
+    def client(self, certificate: Path | None = None) -> ssl.SSLContext:
+        """What a client trusts, and presents."""
+        context = ssl.create_default_context(cafile=self.cafile)
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+        return context
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+        )
