@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from bench.core.engines.compared import BY_HAND, CORE, NAIVE, OTHERS, REMEMBERING
+from bench.core.engines.engine import check_translatable
 from bench.core.events import draw_sample
 from bench.core.measure import (
     DisagreementError,
@@ -26,14 +27,15 @@ from bench.core.measure import (
 )
 from bench.core.report import print_comparison, print_scaling
 from bench.core.scaling import slowdown, time_sizes
-from purposewatch_policy import PolicySet, load_policies
+from purposewatch_policy import ENGINE, PolicySet, load_policies
 from purposewatch_policy.cases import load_cases
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTROLLER = "wework-labs"
 
 TARGETS = {
-    "core_vs_fastest_engine": ("at least", 10.0),
+    "core_vs_fastest_engine": ("at least", 5.0),
+    "core_vs_fastest_engine_permitted": ("at least", 10.0),
     "slowdown_60_to_10000": ("at most", 1.5),
     "p99_vs_median": ("at most", 10.0),
 }
@@ -50,6 +52,7 @@ def main() -> int:
 
     rng = Random(options.seed)  # noqa: S311 - reproducible events, not secrets
     policies = load_policies(ROOT / "policies")
+    check_translatable(policies.versions(CONTROLLER)[-1].statements)
     cases = load_cases(ROOT / "policies" / CONTROLLER / "cases.yaml").cases
     sample = draw_sample(rng, policies, CONTROLLER, cases, each=options.events)
     load_before = os.getloadavg()[0]
@@ -88,10 +91,12 @@ def main() -> int:
         "slowdown_60_to_10000": max(slowdown(sizes).values()),
         "p99_vs_median": max(tails, *(size.p99 / size.p50 for size in sizes)),
     }
+    print(f"The core runs {ENGINE}.\n")
     print_comparison(timings, len(sample.mixed))
     print_scaling(sizes)
     _print_targets(ratios, fastest)
     machine = {
+        "engine": ENGINE,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
@@ -137,7 +142,7 @@ def _print_targets(ratios: dict[str, float], fastest: Timing) -> None:
     for name, (bound, target) in TARGETS.items():
         met = ratios[name] >= target if bound == "at least" else ratios[name] <= target
         verdict = "met" if met else "MISSED"
-        print(f"{name:24} {ratios[name]:6.2f}   target: {bound} {target:g}   {verdict}")
+        print(f"{name:32} {ratios[name]:6.2f}   target: {bound} {target:g}   {verdict}")
 
 
 if __name__ == "__main__":

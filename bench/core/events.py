@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
+from purposewatch_contract.codec import Flow as DecodedTerms
 from purposewatch_policy import Effect, Flow, Outcome, PolicySet, Statement, decide
 from purposewatch_policy.cases import Case
 from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
@@ -24,11 +25,11 @@ class Sample:
     """Flows of one controller at one moment, by what the core decides about them."""
 
     at: datetime
-    permitted: tuple[Flow, ...]
-    violating: tuple[Flow, ...]
+    permitted: tuple[DecodedTerms, ...]
+    violating: tuple[DecodedTerms, ...]
 
     @property
-    def mixed(self) -> tuple[Flow, ...]:
+    def mixed(self) -> tuple[DecodedTerms, ...]:
         """All of them, permitted and violating by turns."""
         pairs = zip(self.permitted, self.violating, strict=True)
         return tuple(flow for pair in pairs for flow in pair)
@@ -70,11 +71,16 @@ def draw_sample(
 
 def _shuffled(
     rng: Random, found: Mapping[tuple[Outcome, int], Mapping[str, Flow]], outcome: Outcome
-) -> tuple[Flow, ...]:
+) -> tuple[DecodedTerms, ...]:
     flows = [
         flow for (group, _), drawn in found.items() if group is outcome for flow in drawn.values()
     ]
-    return tuple(rng.sample(flows, len(flows)))
+    return tuple(_decoded(flow) for flow in rng.sample(flows, len(flows)))
+
+
+def _decoded(flow: Flow) -> DecodedTerms:
+    """Return a flow as the auditor decodes it."""
+    return DecodedTerms(**{name: getattr(flow, name) for name in DecodedTerms.__struct_fields__})
 
 
 def _any(rng: Random, controller: str, statement: Statement, vocabulary: Vocabulary) -> Flow:

@@ -5,6 +5,7 @@ for less. No engine here waits for anything or keeps threads of its own busy.
 """
 
 import gc
+import json
 import statistics
 import time
 import tracemalloc
@@ -12,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.core.engines.engine import Engine
-from purposewatch_policy import Flow, PolicySet
+from bench.core.engines.engine import Engine, as_document
+from purposewatch_policy import PolicySet
+from purposewatch_policy.vocabulary import FlowTerms
 
 _T = TypeVar("_T")
 
@@ -50,19 +52,19 @@ def load(engine: type[Engine], policies: PolicySet, controller: str) -> tuple[En
     return loaded, time.process_time() - started
 
 
-def check_agreement(engine: Engine, flows: Sequence[Flow], expected: Sequence[bool]) -> None:
+def check_agreement(engine: Engine, flows: Sequence[FlowTerms], expected: Sequence[bool]) -> None:
     """Raise `DisagreementError` at the first flow that the engine decides otherwise."""
     for flow, permitted in zip(flows, expected, strict=True):
         if engine.permits(engine.prepare(flow)) is not permitted:
             core = "permits" if permitted else "does not permit"
-            message = f"{engine.name} disagrees: the core {core} {flow.model_dump_json()}"
+            message = f"{engine.name} disagrees: the core {core} {json.dumps(as_document(flow))}"
             raise DisagreementError(message)
 
 
 def time_engines(
     engines: Sequence[tuple[Engine, float]],
-    permitted: Sequence[Flow],
-    violating: Sequence[Flow],
+    permitted: Sequence[FlowTerms],
+    violating: Sequence[FlowTerms],
     rounds: int,
 ) -> list[Timing]:
     """Time every engine on the same flows, one round of each after the other.
@@ -133,7 +135,7 @@ def allocated(make: Callable[[], object]) -> float:
     return size / 2**20
 
 
-def _decider(engine: Engine) -> Callable[[Flow], bool]:
+def _decider(engine: Engine) -> Callable[[FlowTerms], bool]:
     prepare, permits = engine.prepare, engine.permits
     return lambda flow: permits(prepare(flow))
 

@@ -7,8 +7,8 @@ from typing import cast
 import cedarpy
 
 from bench.core.engines.engine import NO_LIMIT, UNSTATED
-from purposewatch_policy import Effect, Flow, PolicySet, Statement
-from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy import Effect, PolicySet, Statement
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 
 _TYPES = {
     "roles": "Role",
@@ -37,7 +37,7 @@ class Cedar:
         entities = json.dumps(list(_entities(compiled.vocabulary)))
         self._entities = cedarpy.Entities.from_json_str(entities)
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """One request for each category."""
         kept = flow.retention_days
         context = {

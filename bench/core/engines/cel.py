@@ -7,8 +7,8 @@ from typing import cast
 from cel_expr_python import cel
 
 from bench.core.engines.engine import as_document, covered_terms, legal_bases_covered
-from purposewatch_policy import CompiledPolicy, Effect, Flow, PolicySet, Statement
-from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy import CompiledPolicy, Effect, PolicySet, Statement
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 
 _TEXT = cel.Type.STRING
 _VARIABLES = {
@@ -41,7 +41,7 @@ class Cel:
         ]
         self._program = env.compile(f"data_categories.all(category, {_any(by_role)})")
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """The flow's terms as variables."""
         return self._activation(as_document(flow))
 
@@ -77,7 +77,7 @@ class CelByHand:
                     compiled_once[source] = env.compile(source)
                 self._programs[role, category] = compiled_once[source]
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """The flow's programs, and its terms as variables."""
         programs = [self._programs[flow.role, category] for category in flow.data_categories]
         return programs, self._activation(as_document(flow))

@@ -1,13 +1,13 @@
 """The compiled core of Purposewatch."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
-from pydantic import AwareDatetime, TypeAdapter
-
-from purposewatch_policy import CachedDecider, Flow, Outcome, PolicySet, decide
+from purposewatch_policy import CachedDecider, Outcome, PolicySet, decide
+from purposewatch_policy.vocabulary import FlowTerms
 
 _PERMITTED = Outcome.PERMITTED
+_NO_SENTENCE = "the core gives no reason in words: what it takes can't be compared"
 
 
 class Core:
@@ -20,13 +20,16 @@ class Core:
         self._policies = policies
         self._at = moment_of(policies, controller)
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """The flow as it is."""
         return flow
 
     def permits(self, prepared: object) -> bool:
-        """Decide."""
-        decision = decide(cast("Flow", prepared), self._at, self._policies)
+        """Decide, and read the reason of each category."""
+        decision = decide(cast("FlowTerms", prepared), self._at, self._policies)
+        for each in decision.categories:
+            if not each.sentence:
+                raise ValueError(_NO_SENTENCE)
         return decision.outcome is _PERMITTED
 
 
@@ -43,21 +46,15 @@ class CoreThatRemembers:
         self._decider = CachedDecider(policies)
         self._at = moment_of(policies, controller)
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """The flow as it is."""
         return flow
 
     def permits(self, prepared: object) -> bool:
         """Decide."""
-        return self._decider.decide(cast("Flow", prepared), self._at).outcome is _PERMITTED
+        return self._decider.decide(cast("FlowTerms", prepared), self._at).outcome is _PERMITTED
 
 
 def moment_of(policies: PolicySet, controller: str) -> datetime:
-    """Return when the last version begins, as events state their time after validation.
-
-    Such a moment has a zone of its own type, and compares more slowly than one of the standard
-    library's.
-    """
-    begins = policies.versions(controller)[-1].begins.astimezone(UTC)
-    moment: datetime = TypeAdapter(AwareDatetime).validate_json(f'"{begins.isoformat()}"')
-    return moment
+    """Return when the last version begins, as the auditor's codec reads the time of events."""
+    return datetime.fromisoformat(policies.versions(controller)[-1].begins.isoformat())

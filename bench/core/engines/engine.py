@@ -1,10 +1,10 @@
 """The interface of an engine: decide whether every category of a flow is permitted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from purposewatch_policy import Flow, PolicySet, Statement
-from purposewatch_policy.vocabulary import Taxonomy, Vocabulary
+from purposewatch_policy import PolicySet, Statement
+from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
 
 UNSTATED = ""
 """Stands for a dimension that a flow leaves out, where an engine can't hold nothing."""
@@ -23,11 +23,26 @@ class Engine(Protocol):
     def __init__(self, policies: PolicySet, controller: str) -> None:
         """Translate the policy into the engine's own language."""
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """Return the flow in the form that the engine takes."""
 
     def permits(self, prepared: object) -> bool:
         """Whether the flow is permitted in every category."""
+
+
+def check_translatable(statements: Iterable[Statement]) -> None:
+    """Raise `ValueError` for a statement that is not translated into the other languages.
+
+    The translations know neither exceptions nor a least retention: no policy or synthetic policy
+    that is measured has any.
+    """
+    for statement in statements:
+        if statement.exceptions or statement.retention_at_least is not None:
+            message = (
+                f"`{statement.id}` has exceptions or a least retention, which the translations "
+                "for the other engines do not know; extend them first"
+            )
+            raise ValueError(message)
 
 
 def covered_terms(
@@ -71,7 +86,7 @@ def statement_document(statement: Statement, vocabulary: Vocabulary) -> dict[str
     }
 
 
-def as_document(flow: Flow) -> dict[str, object]:
+def as_document(flow: FlowTerms) -> dict[str, object]:
     """Return a flow as plain values, with stand-ins for what it leaves out."""
     return {
         "role": flow.role,

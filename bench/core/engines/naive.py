@@ -2,7 +2,8 @@
 
 from typing import cast
 
-from purposewatch_policy import Flow, PolicySet
+from purposewatch_policy import PolicySet
+from purposewatch_policy.vocabulary import FlowTerms
 from tests.unit.policy import reference
 
 
@@ -18,12 +19,12 @@ class Naive:
         self._policies = [compiled.policy]
         self._at = compiled.begins
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """The flow as it is."""
         return flow
 
     def permits(self, prepared: object) -> bool:
         """Check every statement."""
-        flow = cast("Flow", prepared)
+        flow = cast("FlowTerms", prepared)
         outcome, *_ = reference.check(flow, self._at, self._vocabularies, self._policies)
         return outcome == "permitted"

@@ -9,8 +9,8 @@ from typing import cast
 import opa_eval
 
 from bench.core.engines.engine import as_document, covered_terms, statement_document
-from purposewatch_policy import Effect, Flow, PolicySet, Statement
-from purposewatch_policy.vocabulary import Vocabulary
+from purposewatch_policy import Effect, PolicySet, Statement
+from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
 
 _RULES = """\
 package purposewatch
@@ -70,7 +70,7 @@ class Rego:
                 str(rules), data_json=json.dumps(data), query="data.purposewatch.permitted"
             )
 
-    def prepare(self, flow: Flow) -> object:
+    def prepare(self, flow: FlowTerms) -> object:
         """The flow as JSON text."""
         return json.dumps(as_document(flow))
 
