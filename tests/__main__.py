@@ -24,7 +24,7 @@ _TIERS: dict[str, tuple[str, ...]] = {
     "packaging": _TWO_PROCESSES,
     "integration": _TWO_PROCESSES,
     "deploy": (),
-    "e2e": (),
+    "e2e": ("--numprocesses=2", "--dist=loadfile"),
     "chaos": _TWO_PROCESSES,
 }
 """Options of pytest for each tier, in the order in which they run."""

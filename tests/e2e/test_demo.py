@@ -48,18 +48,24 @@ class Demo:
         [pid] = [pid for pid, command in self.children().items() if f"-m {module}" in command]
         return pid
 
-    def until_recorded(self, events: int) -> None:
+    def audited(self) -> int:
+        """How many audited events it has shown last."""
+        seen = re.findall(r"([\d,]+) audited", self.output)
+        return int(seen[-1].replace(",", "")) if seen else 0
+
+    def until_audited(self, events: int) -> None:
         """Wait until it has shown this many audited events."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.output
-            seen = [
-                int(each.replace(",", "")) for each in re.findall(r"([\d,]+) audited", self.output)
-            ]
-            if seen and seen[-1] >= events:
+            if self.audited() >= events:
                 return
             time.sleep(0.2)
         pytest.fail(f"nothing was audited:\n{self.output}")
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
         """Wait for its end; its exit status."""
@@ -113,9 +119,11 @@ def test_a_run_of_seconds_ends_reconciled(tmp_path: Path) -> None:
 
 def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """It is started again and the ledger is reconciled in the end."""
-    with demo(tmp_path, "--seconds", "14") as running:
-        running.until_recorded(200)
+    with demo(tmp_path) as running:
+        running.until_audited(200)
         os.kill(running.child("purposewatch_auditor"), signal.SIGKILL)
+        running.until_audited(running.audited() + 400)
+        running.interrupt()
 
         assert running.end() == 0, running.output
 
@@ -124,10 +132,12 @@ def test_killing_the_auditor_half_way_loses_and_doubles_nothing(tmp_path: Path) 
 
 def test_killing_ingest_and_the_reporter_loses_nothing_either(tmp_path: Path) -> None:
     """Ingest may repeat itself, which is recognised; the reporter resumes from its ledger."""
-    with demo(tmp_path, "--seconds", "14") as running:
-        running.until_recorded(200)
+    with demo(tmp_path) as running:
+        running.until_audited(200)
         os.kill(running.child("purposewatch_reporter"), signal.SIGKILL)
         os.kill(running.child("purposewatch_ingest"), signal.SIGKILL)
+        running.until_audited(running.audited() + 400)
+        running.interrupt()
 
         assert running.end() == 0, running.output
 
@@ -137,10 +147,10 @@ def test_killing_ingest_and_the_reporter_loses_nothing_either(tmp_path: Path) ->
 def test_ctrl_c_settles_the_ledger_and_leaves_no_process(tmp_path: Path) -> None:
     """One Ctrl-C: no more feeding, the check, the end."""
     with demo(tmp_path) as running:
-        running.until_recorded(200)
+        running.until_audited(200)
         children = running.children()
         assert len(children) == 4
-        running.process.send_signal(signal.SIGINT)
+        running.interrupt()
 
         assert running.end() == 0, running.output
 
@@ -154,7 +164,7 @@ def test_ctrl_c_while_starting_leaves_no_process(tmp_path: Path) -> None:
         deadline = time.monotonic() + 60
         while not (children := running.children()) and time.monotonic() < deadline:
             time.sleep(0.05)
-        running.process.send_signal(signal.SIGINT)
+        running.interrupt()
 
         assert running.end() == 130, running.output
 
