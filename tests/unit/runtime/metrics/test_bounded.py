@@ -17,6 +17,7 @@ from purposewatch_runtime.metrics import (
     HistogramSpec,
     MetricSpec,
 )
+from purposewatch_runtime.metrics import specs as specs_module
 from purposewatch_runtime.metrics.bounded import BoundedHistogram
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ MIXED = [
     for spec in LABELLED
     if isinstance(spec, CounterSpec) and 0 < len(OPEN_LABELS & set(spec.labels)) < len(spec.labels)
 ]
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that are reached soon; the rule is the same for every limit."""
+    monkeypatch.setattr(specs_module, "_MAX_SERIES", 40)
+    monkeypatch.setattr(specs_module, "_MAX_PARTITIONED_SERIES", 200)
 
 
 def series(metric_set: m.MetricSet, spec: MetricSpec) -> int:
@@ -66,7 +74,7 @@ def test_a_million_values_make_a_bounded_number_of_series() -> None:
 
 
 @pytest.mark.parametrize("spec", LABELLED, ids=lambda spec: spec.name)
-def test_every_metric_is_bounded(spec: MetricSpec) -> None:
+def test_every_metric_is_bounded(spec: MetricSpec, small_limits: None) -> None:
     """Also one whose labels should be fixed, in case they are not."""
     metric_set = m.MetricSet(spec.services[0], version="1")
     made: MetricWrapperBase
@@ -84,7 +92,9 @@ def test_every_metric_is_bounded(spec: MetricSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", MIXED, ids=lambda spec: spec.name)
-def test_fixed_labels_are_kept_when_open_ones_are_not(spec: CounterSpec) -> None:
+def test_fixed_labels_are_kept_when_open_ones_are_not(
+    spec: CounterSpec, small_limits: None
+) -> None:
     """Violations of too many roles still differ by kind."""
     fixed = set(spec.labels) - OPEN_LABELS
     metric_set = m.MetricSet(spec.services[0], version="1")
@@ -96,7 +106,7 @@ def test_fixed_labels_are_kept_when_open_ones_are_not(spec: CounterSpec) -> None
     assert metric_set.registry.get_sample_value(spec.exported_name, labels) == 1
 
 
-def test_a_removed_series_does_not_count() -> None:
+def test_a_removed_series_does_not_count(small_limits: None) -> None:
     """Partitions come and go with rebalances; those that are gone do not count."""
     metric_set = m.MetricSet("auditor", version="1")
     gauge = metric_set.gauge(m.CONSUMER_LAG)

@@ -6,6 +6,7 @@ topic that `topics.yaml` says the service produces.
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from html import escape
 from itertools import product
@@ -78,16 +79,20 @@ def asyncapi_document(
 def asyncapi_routes(
     service: str, *, prefix: str, consumers: Iterable[BatchConsumer]
 ) -> Sequence[BaseRoute]:
-    """`/asyncapi`, a page to read, and `/asyncapi.json`."""
-    document = asyncapi_document(service, prefix=prefix, consumers=consumers)
-    page = "".join(_page(document))
+    """`/asyncapi`, a page to read, and `/asyncapi.json`; made at the first request."""
+    known = tuple(consumers)
+
+    @cache
+    def document() -> dict[str, Any]:
+        return asyncapi_document(service, prefix=prefix, consumers=known)
+
     headers = {**PAGE_HEADERS, "Content-Security-Policy": _POLICY}
 
     async def show(_: Request) -> Response:
-        return HTMLResponse(page, headers=headers)
+        return HTMLResponse("".join(_page(document())), headers=headers)
 
     async def download(_: Request) -> Response:
-        return JSONResponse(document)
+        return JSONResponse(document())
 
     return (
         Route("/asyncapi", show, include_in_schema=False),
