@@ -18,6 +18,9 @@ MAX_CHUNK = 1024 * 1024
 """An entry is at most as long; a longer one is skipped and counted."""
 
 _HEAD = 256
+_SUFFIXES = ("", "[.-][0-9]*")
+"""Of the log's name, and of those that logrotate and others give to its predecessors."""
+
 _COMPRESSED = frozenset({".gz", ".xz", ".bz2", ".zst", ".lz4"})
 
 _log = get_logger(__name__)
@@ -149,7 +152,8 @@ class LogFollower:
         """Every file of this log, the oldest first; rotated ones have a suffix to the name."""
         found = {
             path: path.stat().st_mtime_ns
-            for path in self._path.parent.glob(f"{self._path.name}*")
+            for suffix in _SUFFIXES
+            for path in self._path.parent.glob(self._path.name + suffix)
             if path.is_file() and path.suffix not in _COMPRESSED
         }
         return sorted(found, key=lambda path: (found[path], path.name))

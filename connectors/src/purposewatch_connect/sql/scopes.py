@@ -241,8 +241,12 @@ def _pins(scopes: Sequence[Scope]) -> dict[int, dict[Column, tuple[Slot, ...]]]:
 
 
 def _origin(scope: Scope, name: str) -> Column | None:
-    """The column of its own sources that a scope gives out under a name, unchanged."""
-    if not isinstance(scope.expression, exp.Select):
+    """The column of its own sources that a scope gives out under a name, unchanged.
+
+    None of a scope that looks at other rows than those that are asked for.
+    """
+    expression = scope.expression
+    if not isinstance(expression, exp.Select) or expression.find(exp.Window, exp.Limit, exp.Offset):
         return None
     for selected in scope.expression.selects:
         column = selected.unalias()

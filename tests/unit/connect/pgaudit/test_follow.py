@@ -97,6 +97,15 @@ def test_rotation_to_names_with_a_date(log: Path) -> None:
     assert read_all(follower(log, name="p-*.json")) == ["3"]
 
 
+def test_files_beside_the_log_are_not_read(log: Path) -> None:
+    """Another log whose name begins alike, and predecessors that were compressed."""
+    following = follower(log)
+    append(log, "1")
+    append(log.with_name("postgresql.json.csv"), "2")
+    append(log.with_name("postgresql.json.2.gz"), "3")
+    assert read_all(following) == ["1"]
+
+
 @pytest.mark.parametrize("content", ["9", "123"])
 def test_truncation(log: Path, content: str) -> None:
     """A file that was emptied is read from its beginning, though it may have grown since."""

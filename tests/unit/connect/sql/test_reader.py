@@ -68,6 +68,20 @@ CASES = {
     "select text from notes": [("ann.notes", "read", "text", {})],
     "select mail from v where id = 5": [("public.users", "read", "id email", {"id": ("5",)})],
     "select * from w": [("public.users", "read", "email", {})],
+    "select q.email from (select id, email from users) q where q.id = 8": [
+        ("public.users", "read", "id email", {"id": ("8",)}),
+    ],
+    "select q.n from (select id, count(email) over () as n from users) q where q.id = 8": [
+        ("public.users", "read", "id email", {}),
+    ],
+    "select q.email from (select id, email from users limit 1) q where q.id = 8": [
+        ("public.users", "read", "id email", {}),
+    ],
+    "select email from users where not id = 8": [("public.users", "read", "email id", {})],
+    "select email from users where id = (select user_id from visits where at = $1)": [
+        ("public.visits", "read", "user_id at", {"at": ("11",)}),
+        ("public.users", "read", "email id", {}),
+    ],
     "select u.email, t.at from users u join visits t on t.user_id = u.id where u.id = 'x'": [
         ("public.users", "read", "email id", {"id": ("x",)}),
         ("public.visits", "read", "at user_id", {"user_id": ("x",)}),
