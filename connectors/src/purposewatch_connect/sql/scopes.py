@@ -248,7 +248,7 @@ def _origin(scope: Scope, name: str) -> Column | None:
     expression = scope.expression
     if not isinstance(expression, exp.Select) or expression.find(exp.Window, exp.Limit, exp.Offset):
         return None
-    for selected in scope.expression.selects:
+    for selected in expression.selects:
         column = selected.unalias()
         if selected.alias_or_name == name and isinstance(column, exp.Column):
             return column.table, column.name
