@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev compile demo example test coverage lint format unit cases integration e2e chaos packaging \
+.PHONY: help install install-dev client-servers compile demo example test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
@@ -83,6 +83,9 @@ packaging: install-dev  ## Each service installs and imports alone; interfaces a
 
 integration: install-dev  ## Real services on real brokers and databases
 	$(BIN)/python -m tests integration
+
+client-servers: install-dev  ## Try the Python client in Gunicorn, gevent and uWSGI, installed for it
+	$(BIN)/python -m tests.client_servers
 
 e2e: install-dev  ## The demo as a user runs it, and the compliance page in a browser
 	$(BIN)/python -m tests e2e

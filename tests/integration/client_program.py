@@ -20,7 +20,7 @@ import purposewatch_client as purposewatch
 def record(subject: str) -> None:
     """Record an event, and then say so in one write."""
     event_id = purposewatch.record(
-        subject=subject, operation="use", purpose="service", categories="user"
+        subject=subject, operation="use", purpose="essential.service", categories="user.name"
     )
     if event_id is not None:
         os.write(1, f"{subject}\n".encode())
@@ -97,7 +97,12 @@ def preload() -> None:
 
 
 def fork_in_c() -> None:
-    """A fork that Python is not told of, as some application servers do."""
+    """A fork that Python is not told of, as some application servers do.
+
+    The parent has an open file but no thread, since such a fork may deadlock beside a thread.
+    """
+    sink: Any = purposewatch.get_client().sink
+    sink._current().sender.wake = lambda: None
     record_some("parent", 5)
     child = ctypes.PyDLL(None).fork()
     if child == 0:

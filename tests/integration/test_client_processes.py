@@ -90,7 +90,9 @@ def send_the_rest(directory: Path, url: str) -> Client:
         source="/portal", ingest_url=url, spool=spool, controller="wework-labs", role="member"
     )
     client = Client(settings, SpoolSink(settings))
-    client.record(subject="another", operation="use", purpose="service", categories="user")
+    client.record(
+        subject="another", operation="use", purpose="essential.service", categories="user.name"
+    )
     until = time.monotonic() + 20
     while any(spool.glob("*.seg")):
         assert time.monotonic() < until

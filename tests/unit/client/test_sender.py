@@ -3,10 +3,12 @@
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -60,6 +62,11 @@ def record(client: Client, subject: object, **fields: Any) -> str | None:
     return client.record_fields({"subject": str(subject), **usual, **fields})
 
 
+def senders() -> set[threading.Thread]:
+    """The threads of all senders."""
+    return {each for each in threading.enumerate() if each.name == "purposewatch-sender"}
+
+
 def in_spool(tmp_path: Path) -> list[str]:
     """The names of the files in the spool."""
     return sorted(each.name for each in (tmp_path / "spool").iterdir())
@@ -94,12 +101,12 @@ def test_nothing_is_left_after_a_close(
     ingest: FakeIngest, make_client: MakeClient, tmp_path: Path
 ) -> None:
     """No file and no thread; a later event starts everything again."""
-    before = set(threading.enumerate())
+    before = senders()
     client = make_client()
     record(client, 1)
     assert client.close(5)
     assert in_spool(tmp_path) == []
-    assert set(threading.enumerate()) <= before
+    assert senders() <= before
     record(client, 2)
     assert client.close(5)
     assert ingest.subjects == {"1": 1, "2": 1}
@@ -261,7 +268,7 @@ def test_a_connection_that_was_closed_meanwhile(
     client = make_client()
     record(client, 1)
     assert client.flush(5)
-    connection = client.sink._process.delivery._transport._connection  # type: ignore[attr-defined]
+    connection = client.sink._current().delivery._transport._connection  # type: ignore[attr-defined]
     connection.sock.shutdown(2)
     record(client, 2)
     assert client.flush(5)
@@ -299,6 +306,28 @@ def test_a_start_sends_what_is_left(ingest: FakeIngest, make_client: MakeClient)
     alive.start()
     ingest.wait_for(1)
     assert alive.close(5)
+
+
+def test_no_thread_is_started_where_uwsgi_forks(
+    ingest: FakeIngest, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers send what the application recorded while it was loaded."""
+    uwsgi = ModuleType("uwsgi")
+    uwsgi.masterpid = lambda: 1  # type: ignore[attr-defined]
+    uwsgi.worker_id = lambda: 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    before = senders()
+    master = make_client()
+    record(master, "master-1")
+    record(master, "master-2")
+    assert senders() <= before
+    assert master.flush(0.0)
+
+    uwsgi.worker_id = lambda: 1  # type: ignore[attr-defined]
+    worker = make_client()
+    record(worker, "worker")
+    ingest.wait_for(3)
+    assert ingest.subjects == {"master-1": 1, "master-2": 1, "worker": 1}
 
 
 def test_damage_is_skipped_and_counted(
@@ -363,7 +392,7 @@ def test_nothing_to_do_costs_nothing(make_client: MakeClient) -> None:
     record(client, 1)
     assert client.flush(5)
     steps = 0
-    sender = client.sink._process.sender  # type: ignore[attr-defined]
+    sender = client.sink._current().sender  # type: ignore[attr-defined]
     original = sender._step
 
     def step(*args: Any) -> Any:

@@ -50,15 +50,15 @@ class SpoolSink:
         private = settings.spool is None
         self._directory = SpoolDirectory(settings.spool_directory, settings.source, private=private)
         self._limiter = LogLimiter()
-        self._process = self._new_process()
-        self._processes = {self._process.pid: self._process}
+        self._process: _Process | None = None
+        self._processes: dict[int, _Process] = {}
         _sinks.add(self)
 
     def append(self, event: bytes, /) -> None:
         """See `Sink`."""
         process = self._process
-        if process.pid != os.getpid():
-            process = self.renew()
+        if process is None or process.pid != os.getpid():
+            process = self._begin()
         try:
             process.writer.append(event)
         except NotRecordedError as error:
@@ -75,7 +75,7 @@ class SpoolSink:
 
     def start(self) -> None:
         """See `Sink`: starts the sender, which adopts what ended processes left."""
-        self._current().sender.wake()
+        _wake(self._current())
 
     def flush(self, timeout: float, /) -> bool:
         """See `Sink`."""
@@ -106,23 +106,36 @@ class SpoolSink:
             oldest_seconds=max(0.0, age),
         )
 
-    def renew(self) -> _Process:
-        """Begin anew in a forked child; for several threads that notice the fork at once."""
-        parent, child = self._process, self._new_process()
-        process = self._processes.setdefault(child.pid, child)
-        if process is child:
+    def forget(self) -> None:
+        """In a forked child: what there is belongs to the parent. The first event begins anew."""
+        parent, self._process = self._process, None
+        self._processes.clear()
+        if parent is not None:
             parent.sender.abandon()
-            self._processes.pop(parent.pid, None)
-            self._process = child
-        return process
 
     def exit(self) -> None:
         """Send what there is before the process ends; the spool keeps the rest."""
-        if self._process.pid == os.getpid() and self._process.writer.recorded:
+        process = self._process
+        if process is not None and process.pid == os.getpid() and process.writer.recorded:
             self._close(self._settings.exit_timeout_seconds, patient=False)
 
     def _current(self) -> _Process:
-        return self._process if self._process.pid == os.getpid() else self.renew()
+        process = self._process
+        return process if process is not None and process.pid == os.getpid() else self._begin()
+
+    def _begin(self) -> _Process:
+        """Begin in this process; several threads may find at once that they have to.
+
+        Not before the first event: by then gevent, say, has replaced what threads wait with.
+        """
+        parent, fresh = self._process, self._new_process()
+        process = self._processes.setdefault(fresh.pid, fresh)
+        if process is fresh:
+            if parent is not None:  # forked without Python's knowledge
+                parent.sender.abandon()
+                self._processes.pop(parent.pid, None)
+            self._process = fresh
+        return process
 
     def _close(self, timeout: float, *, patient: bool) -> bool:
         sender = self._current().sender
@@ -182,13 +195,25 @@ _finalized: set[int] = set()
 
 
 def _wake(process: _Process) -> None:
+    if _is_uwsgi_master():
+        process.sender.hand_over()
+        return
     _exit_with_multiprocessing(process.pid)
     process.sender.wake()
 
 
-def _renew_all() -> None:
+def _is_uwsgi_master() -> bool:
+    """Whether uWSGI forks this process. It does so even while another thread holds Python's lock.
+
+    A worker would wait for that lock for ever, so no thread may be started here.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and bool(uwsgi.masterpid()) and uwsgi.worker_id() == 0
+
+
+def _forget_all() -> None:
     for sink in tuple(_sinks):
-        sink.renew()
+        sink.forget()
 
 
 def _exit_with_multiprocessing(pid: int) -> None:
@@ -205,5 +230,5 @@ def _exit_all() -> None:
         sink.exit()
 
 
-os.register_at_fork(after_in_child=_renew_all)
+os.register_at_fork(after_in_child=_forget_all)
 atexit.register(_exit_all)

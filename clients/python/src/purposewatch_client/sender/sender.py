@@ -298,6 +298,11 @@ class Sender:
             if not asked:
                 return
 
+    def hand_over(self) -> None:
+        """Leave everything that is recorded to other processes, which adopt it. Needs no thread."""
+        self._release()
+        self.progress = self._writer.position()
+
     def abandon(self) -> None:
         """Close the files that a forked process inherited: they are its parent's.
 
