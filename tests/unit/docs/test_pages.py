@@ -39,7 +39,9 @@ OF_COMPOSE = {
 
 
 # of the Python client
-OF_CLIENT = {f"PURPOSEWATCH_CLIENT_{each.name.upper()}" for each in fields(ClientSettings)}
+OF_CLIENT = {f"PURPOSEWATCH_CLIENT_{each.name.upper()}" for each in fields(ClientSettings)} | {
+    "PURPOSEWATCH_CLIENT"  # the prefix
+}
 
 # of the tests: what may not be skipped
 OF_TESTS = {"PURPOSEWATCH_REQUIRE_PROMETHEUS"}
@@ -96,6 +98,23 @@ def test_the_settings_page_names_every_setting_with_its_default() -> None:
     }
     documented = {name: cells[0] for name, cells in _rows("settings.md", "PURPOSEWATCH_").items()}
     assert documented == _settings() | words
+
+
+def test_the_page_of_the_client_names_every_setting_with_its_default() -> None:
+    """In the order of `ClientSettings`."""
+    words = {"source": "required", "ingest_url": "required", "key": "empty"}
+    defaults = {
+        each.name: "none"
+        if each.default is None
+        else f"`{each.default:g}`"
+        if isinstance(each.default, float)
+        else f"`{each.default}`"
+        for each in fields(ClientSettings)
+    }
+    page = (ROOT / "docs" / "client-python.md").read_text(encoding="utf-8")
+    table = page.partition("## Settings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", table, re.MULTILINE)
+    assert rows == list((defaults | words).items())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
