@@ -7,7 +7,8 @@ from typing import Any
 from sqlglot import exp
 
 from purposewatch_connect.mapping import Action
-from purposewatch_connect.sql.scopes import Read, Resolver, Slot, UnparsedStatementError, slots_of
+from purposewatch_connect.sql.pins import Slot, slots_of
+from purposewatch_connect.sql.scopes import Read, Resolver, UnparsedStatementError
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from sqlglot.errors import SqlglotError
 
 from purposewatch_connect.sql.analysis import TableUse, uses_of
 from purposewatch_connect.sql.catalogue import Catalogue
-from purposewatch_connect.sql.scopes import Resolver, Slot, UnparsedStatementError
+from purposewatch_connect.sql.pins import Slot
+from purposewatch_connect.sql.scopes import Resolver, UnparsedStatementError
 from purposewatch_connect.sql.template import Template, template_of
 from purposewatch_policy import BoundedCache
 from purposewatch_runtime.logs import get_logger
