@@ -8,7 +8,7 @@ import pytest
 
 from purposewatch_policy.change import Action, change_policy
 from purposewatch_policy.compile import CompiledPolicy
-from purposewatch_policy.decide import decide_under
+from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import Dimension, Kind, Outcome
 from purposewatch_policy.diff import compare_versions
 from purposewatch_policy.explanation import explain
@@ -19,6 +19,7 @@ from purposewatch_policy.lint.risks import find_risks
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import find_remedies
+from purposewatch_policy.sentence import sentence
 from purposewatch_policy.term_usage import UsedTerms
 from purposewatch_policy.vocabulary import Taxonomy
 from tests.unit.policy.library import NOW, VOCABULARY, flow, policy
@@ -80,6 +81,28 @@ def test_permit_covers_neither_what_it_excepts_nor_what_includes_that(
 def test_prohibition_covers_all_but_what_it_excepts(category: str, outcome: Kind | Outcome) -> None:
     """A term above the excepted one is prohibited: most of it is."""
     assert decided(category, ANYTHING, PROHIBITION) is outcome
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            "prohibits it, except `user.contact.email` as data category, although `anything`",
+        ),
+        ("zh", "数据类别为`user.contact.email`的除外"),
+    ],
+)
+def test_prohibition_of_a_general_term_names_what_it_excepts(language: str, said: str) -> None:
+    """A more precise event may be about the exception; one that can't be is not told of it."""
+    declared = policy(PROHIBITION, ANYTHING)
+    policies = PolicySet({declared.controller: VOCABULARY}, [declared])
+    general = flow(data_categories=("user.contact",))
+    for each, expected in ((general, True), (flow(data_categories=("user.loans",)), False)):
+        [category] = decide(each, NOW, policies).categories
+        assert (said in sentence(language, category, each, NOW, policies)) is expected
+    [category] = decide(general, NOW, policies).categories
+    assert category.sentence == sentence("en", category, general, NOW, policies)
 
 
 def test_exception_of_a_dimension_without_restriction() -> None:

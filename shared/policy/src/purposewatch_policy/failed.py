@@ -4,7 +4,7 @@ from typing import Final
 
 from purposewatch_policy.decision import Dimension, FailedDimension
 from purposewatch_policy.model import Statement
-from purposewatch_policy.vocabulary import FlowTerms, stated_term
+from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, stated_term
 
 # Looking up a member of an enum costs as much as an intersection of sets.
 _RETENTION: Final = Dimension.RETENTION
@@ -26,6 +26,22 @@ def failed_dimension(
     return FailedDimension(
         dimension, statement.terms(dimension) or (), stated_term(flow, category, dimension)
     )
+
+
+def left_out(
+    prohibition: Statement, flow: FlowTerms, category: str, vocabulary: Vocabulary
+) -> dict[Dimension, tuple[str, ...]]:
+    """Return what a prohibition leaves out that lies below the terms of a flow that it covers."""
+    found: dict[Dimension, tuple[str, ...]] = {}
+    for dimension in prohibition.exceptions:
+        stated = stated_term(flow, category, dimension)
+        terms = prohibition.excepted(dimension)
+        if stated is not None:
+            taxonomy = vocabulary.taxonomy(dimension)
+            terms = tuple([term for term in terms if taxonomy.covers(stated, term)])
+        if terms:
+            found[dimension] = terms
+    return found
 
 
 def retention_span(statement: Statement) -> str:

@@ -11,7 +11,7 @@ from purposewatch_policy.decision import (
     Kind,
     Outcome,
 )
-from purposewatch_policy.failed import failed_dimension
+from purposewatch_policy.failed import failed_dimension, left_out
 from purposewatch_policy.languages import english
 from purposewatch_policy.languages.english import StatementWords
 from purposewatch_policy.model import Statement
@@ -37,7 +37,8 @@ def prohibited(
         index, distance = closest_named(prohibiting, levels)
         words = sets.words[index]
         parts: tuple[FailedDimension, ...] = ()
-        reason = english.prohibition(words, permit)
+        excepted = left_out(words.statement, flow, category, compiled.vocabulary)
+        reason = english.prohibition(words, permit, excepted)
     else:
         kind = Kind.PROHIBITED_IN_PART
         words, parts = _prohibited_part(flow, compiled, category)

@@ -8,11 +8,11 @@ from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
     FLOW_FIELDS,
     PROHIBITING,
-    CategoryDecision,
     Dimension,
     FailedDimension,
     Kind,
 )
+from purposewatch_policy.failed import left_out
 from purposewatch_policy.languages.catalogue import explanation_texts
 from purposewatch_policy.languages.language import DecisionContext
 from purposewatch_policy.languages.retention import retention_words, span_words
@@ -71,21 +71,22 @@ def sentence(context: DecisionContext) -> str:
     if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
-    return f"{happened}；{_effect(decided, context.statement, context.permit, vocabulary)}。"
+    return f"{happened}；{_effect(context, context.statement, vocabulary)}。"
 
 
-def _effect(
-    decided: CategoryDecision,
-    statement: Statement,
-    permit: Statement | None,
-    vocabulary: Vocabulary,
-) -> str:
+def _effect(context: DecisionContext, statement: Statement, vocabulary: Vocabulary) -> str:
     """Say what the deciding statement does."""
+    decided, permit = context.decided, context.permit
     if decided.kind is None:
         return f"{_cited(statement)}允许这样做"
     if decided.kind is Kind.PROHIBITED:
+        excepted = left_out(statement, context.flow, decided.data_category, vocabulary)
+        without = "".join(
+            f"，但{_noun(dimension)}为{_some(terms, _taxonomy(vocabulary, dimension))}的除外"
+            for dimension, terms in excepted.items()
+        )
         although = f"，尽管{_cited(permit)}允许" if permit else ""
-        return f"{_cited(statement)}禁止这样做{although}"
+        return f"{_cited(statement)}禁止这样做{without}{although}"
     parts = "，".join(_part(each, statement, vocabulary) for each in decided.failed)
     rest = f"，其余部分由{_cited(permit)}允许" if permit else ""
     return f"{_cited(statement)}禁止其中一部分：{parts}{rest}。只有更具体的事件才可能获得允许"

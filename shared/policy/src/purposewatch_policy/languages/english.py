@@ -12,11 +12,11 @@ from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
     FLOW_FIELDS,
     PROHIBITING,
-    CategoryDecision,
     Dimension,
     FailedDimension,
     Kind,
 )
+from purposewatch_policy.failed import left_out
 from purposewatch_policy.languages.catalogue import explanation_texts
 from purposewatch_policy.languages.language import DecisionContext
 from purposewatch_policy.languages.retention import retention_words, span_words
@@ -127,10 +127,21 @@ def permission(words: StatementWords) -> str:
     return f"; {words.cited} permits it."
 
 
-def prohibition(words: StatementWords, permit: StatementWords | None) -> str:
-    """Say that a statement prohibits the flow, even if another one permits it."""
+def prohibition(
+    words: StatementWords,
+    permit: StatementWords | None,
+    excepted: Mapping[Dimension, tuple[str, ...]],
+) -> str:
+    """Say that a statement prohibits the flow, even if another one permits it, and what not."""
+    without = ""
+    if excepted:
+        listed = [
+            f"{_alternatives(terms)} as {dimension.replace('_', ' ')}"
+            for dimension, terms in excepted.items()
+        ]
+        without = f", except {_joined(listed, 'and')}"
     although = f", although {permit.cited} permits it" if permit else ""
-    return f"; {words.cited} prohibits it{although}."
+    return f"; {words.cited} prohibits it{without}{although}."
 
 
 def partial_prohibition(
@@ -217,17 +228,19 @@ def sentence(context: DecisionContext) -> str:
     if context.statement is None:
         message = "a permission or prohibition has a statement"
         raise ValueError(message)
-    return happened + _effect(decided, context.statement, context.permit)
+    return happened + _effect(context, context.statement, context.vocabulary)
 
 
-def _effect(decided: CategoryDecision, statement: Statement, permit: Statement | None) -> str:
+def _effect(context: DecisionContext, statement: Statement, vocabulary: Vocabulary) -> str:
     """Say what the deciding statement does."""
+    decided = context.decided
     words = StatementWords(statement)
     if decided.kind is None:
         return permission(words)
-    permitting = None if permit is None else StatementWords(permit)
+    permitting = None if context.permit is None else StatementWords(context.permit)
     if decided.kind is Kind.PROHIBITED:
-        return prohibition(words, permitting)
+        excepted = left_out(statement, context.flow, decided.data_category, vocabulary)
+        return prohibition(words, permitting, excepted)
     return partial_prohibition(words, decided.failed, permitting)
 
 
