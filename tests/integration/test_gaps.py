@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.e2e.page_stage import first_password
 from tests.harness.broker import RunningBroker
@@ -53,6 +54,7 @@ async def shown_on_page(reporter: ServiceProcess, password: str) -> list[str]:
     return [re.sub("<[^>]*>", "", row).strip() for row in rows.split("\n") if "<t" in row]
 
 
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 async def test_a_gap_is_shown_once_though_the_reporter_was_killed(
     broker: RunningBroker, topic_prefix: str, tmp_path: Path
 ) -> None:

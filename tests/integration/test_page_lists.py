@@ -1,4 +1,4 @@
-"""The page's lists, trail and sign-in on PostgreSQL: the same tests as on SQLite."""
+"""Lists, gaps, trail and sign-in on PostgreSQL: the same tests as on SQLite."""
 
 from collections.abc import AsyncIterator
 
@@ -12,6 +12,12 @@ from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.conftest import ledger_writer_of
+from tests.unit.reporter.gaps.test_record import (
+    test_names_beyond_the_limit_are_counted_together,
+    test_old_days_and_unused_names_are_pruned,
+    test_repeats_and_redeliveries_count_once,
+    test_the_trend_compares_two_weeks,
+)
 from tests.unit.reporter.web.conftest import browser, clock, desk, filled, officer
 from tests.unit.reporter.web.test_attempts import (
     attempts,
@@ -38,9 +44,13 @@ __all__ = [
     "test_an_export_holds_everything_that_matches",
     "test_counters_are_bounded_whatever_is_guessed",
     "test_going_back_shows_the_pages_before",
+    "test_names_beyond_the_limit_are_counted_together",
     "test_of_parallel_guesses_exactly_the_limit_is_compared",
+    "test_old_days_and_unused_names_are_pruned",
     "test_pages_hold_what_a_plain_search_finds",
+    "test_repeats_and_redeliveries_count_once",
     "test_the_trail_can_only_grow",
+    "test_the_trend_compares_two_weeks",
     "test_whatever_happens_at_once_nobody_waits_for_another_for_ever",
 ]
 
