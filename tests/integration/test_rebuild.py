@@ -13,12 +13,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from purposewatch_contract import EVENTS
+from purposewatch_contract import EVENTS, GAPS
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from tests.harness.broker import RunningBroker
 from tests.integration.platform import Platform, platform_on
+from tests.unit.reporter.gaps.records import gap
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -46,6 +47,9 @@ _BOOKS = (
     tables.id_conflicts,
     tables.event_ids,
     tables.dead_letters,
+    tables.gaps,
+    tables.gap_days,
+    tables.gap_ids,
 )
 
 
@@ -110,6 +114,7 @@ async def published(platform: Platform, count: int, total: int) -> dict[str, Any
 
 async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path) -> None:
     """Counts, violations, ledgers, dead letters, raw records: row by row."""
+    await platform.write(GAPS, [gap(id=str(number % 5)) for number in range(9)])
     await platform.publish(300)
     platform.ingest.kill()
     platform.ingest.start()
@@ -122,6 +127,7 @@ async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path
     assert found == expected
     assert expected["violations"].total() > 20
     assert expected["dead_letters"].total() == 40
+    assert expected["gap_ids"].total() == 5
     status, said = await rebuild(platform, rebuilt)
     assert status == 1
     assert "the database holds a ledger already; name an empty one" in said
@@ -149,6 +155,7 @@ async def test_an_old_backup_catches_up(platform: Platform, tmp_path: Path) -> N
     await published(platform, 100, 100)
     backup = tmp_path / "backup.db"
     copy(platform.database, backup)
+    await platform.write(GAPS, [gap()])
     await published(platform, 150, 250)
     assert await platform.reporter.terminate() == 0
     expected = await contents(platform.database)

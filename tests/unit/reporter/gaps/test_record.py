@@ -21,6 +21,7 @@ from purposewatch_reporter.store.tables import hourly_verdicts
 from purposewatch_runtime import metrics as m
 from tests.unit.reporter.conftest import NOW, ledger_writer_of
 from tests.unit.reporter.gaps.records import gap, in_gaps
+from tests.unit.reporter.logs import TOPICS, Pipeline
 from tests.unit.reporter.records import PREFIX
 
 
@@ -192,3 +193,17 @@ async def test_verdicts_are_not_affected(database: Database, ledger_writer: Ledg
     async with database.reading() as connection:
         events = await connection.scalar(select(func.count()).select_from(hourly_verdicts))
     assert events == 0
+
+
+async def test_a_replaced_log_is_read_from_its_beginning(database: Database) -> None:
+    """Its offsets name other gaps, which count; what was sent again does not."""
+    pipeline = Pipeline(database)
+    topic = TOPICS.gaps
+    first = [pipeline.logs.append(topic, 0, gap(id=str(number))) for number in range(3)]
+    await pipeline.ledger_writer.record_gaps(first)
+    pipeline.logs.recreate(topic)
+    for number in (2, 7):
+        pipeline.logs.append(topic, 0, gap(id=str(number)))
+    assert await pipeline.ledger_writer.positions(topic, [0]) == {0: 0}
+    await pipeline.ledger_writer.record_gaps(pipeline.logs.of(topic))
+    assert sum((await counts(database)).values()) == 4

@@ -13,12 +13,14 @@ from tests.unit.reporter.web.conftest import NOW, Browser
 
 async def record(ledger_writer: LedgerWriter) -> None:
     """Three names of two publishers; one of them less often than the week before."""
+    long_before = (NOW - timedelta(days=14)).isoformat()
     before = (NOW - timedelta(days=9)).isoformat()
     values: list[dict[str, Any]] = [
         gap("cards", id="1", count=2, controller="wework-labs"),
         gap("cards", id="2", count=3, controller="wework-labs", time=before),
         gap("report", kind="unknown_purpose", publisher="shop"),
         gap("(other)", id="3", kind="dropped", publisher="shop", time=before),
+        gap("visits", kind="unknown_role", publisher="lab", time=long_before),
     ]
     await ledger_writer.record_gaps(in_gaps(values))
 
@@ -53,10 +55,14 @@ async def test_gaps_are_listed_with_count_and_trend(
             *("Events dropped", "shop", "Not known", "1", "0"),
             "Falling; 1 in the 7 days before",
         ],
+        "visits": [
+            *("Role not known", "lab", "Not known", "1", "0"),
+            "None in the last 14 days",
+        ],
     }
-    assert rows(text)[-1][0] == "Other names"
-    assert "3 gaps, which stand for 7 accesses or events" in text
-    assert text.count("<dd>") == 3
+    assert [row[0] for row in rows(text)][-2:] == ["Other names", "visits"]
+    assert "4 gaps, which stand for 8 accesses or events" in text
+    assert text.count("<dd>") == 4
     assert "neither permitted nor a violation" in text
 
 
