@@ -27,6 +27,7 @@ SOURCES = sorted(
 
 def imports_of_others(package: Path) -> Iterator[tuple[str, str, str | None]]:
     """Where each import of another of our distributions is, what it names, and what of that."""
+    own = {path.stem for path in package.parent.iterdir()}
     for path in sorted(package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names: list[tuple[str, str | None]] = []
@@ -35,7 +36,7 @@ def imports_of_others(package: Path) -> Iterator[tuple[str, str, str | None]]:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 names = [(node.module, alias.name) for alias in node.names]
             for module, name in names:
-                if module.startswith(PREFIX) and module.split(".")[0] != package.name:
+                if module.startswith(PREFIX) and module.split(".")[0] not in own:
                     where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
                     yield where, module, name
 

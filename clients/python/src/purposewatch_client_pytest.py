@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from purposewatch_client.testing.capture import Captured
     from purposewatch_client.testing.session import Session
 
+__all__ = ["captured", "pytest_addoption", "pytest_configure"]
+
 _MARKER = (
     "purposewatch_allow(kind, *, reason): let the test cause violations of this kind, such as "
     "`undeclared_purpose`, or `unknown` flows; the report lists them with the reason"
