@@ -155,9 +155,10 @@ def _flow(made: dashboard.Dashboard) -> dashboard.Dashboard:
             },
             unit="reqps",
             width=24,
-            description="share, queue_full: the publisher asks for more than its share; others are "
-            "not affected. capacity: all publishers together ask for more than this process of "
-            "ingest handles; start another. No registered key: the log has the addresses.",
+            description="share, queue_full: the publisher asks for more than its share; rate, "
+            "quota, paused: for more than the register lets it send. Others are not affected. "
+            "capacity: all publishers together ask for more than this process of ingest handles; "
+            "start another. No registered key: the log has the addresses.",
         ),
     ):
         made = made.with_panel(panel)
