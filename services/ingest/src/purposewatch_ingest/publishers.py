@@ -51,7 +51,13 @@ class Publisher:
 
     def may_use(self, source: str) -> bool:
         """Whether its events may have this source."""
-        return any(source == own or source.startswith(own + "/") for own in self.own_sources)
+        if self.sources is not None:
+            return any(_is_within(source, own) for own in self.sources)
+        return _is_within(source, f"/{self.name}")
+
+
+def _is_within(source: str, path: str) -> bool:
+    return source.startswith(path) and source[len(path) : len(path) + 1] in ("", "/")
 
 
 class PublisherRegister:
