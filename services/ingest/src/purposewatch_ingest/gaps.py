@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from purposewatch_contract import MAX_GAP_COUNT, ErrorClass, Gap, GapKind, SubmittedGap
@@ -19,6 +20,7 @@ from purposewatch_contract.submission import (
 from purposewatch_ingest.admission import check_time
 from purposewatch_ingest.publishers import Publisher
 
+_decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _RFC_3339 = re.compile(TIME_PATTERN, re.ASCII)
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_FIELDS = 64
@@ -36,20 +38,21 @@ _RULES = {
 }
 
 
-def gaps_in(body: bytes) -> list[object]:
-    """The gaps of a request's body; `RefusedError` if it is not a JSON array."""
-    gaps = parse_json(body)
+def gaps_in(body: bytes) -> list[bytes]:
+    """The gaps of a request's body, one JSON text each; `RefusedError` if it is no JSON array."""
+    try:
+        return [bytes(gap) for gap in _decode_batch(body)]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        gaps = parse_json(body)
     if not isinstance(gaps, list):
         detail = "the content must be a JSON array of gaps"
         raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", detail))
-    return gaps
+    return [msgspec.json.encode(gap) for gap in gaps]
 
 
-def admit_gap(
-    document: object, publisher: Publisher, *, now: datetime, max_future: timedelta
-) -> Gap:
-    """The gap as it is passed on; `RefusedError` with every fault of it. Changes the document."""
-    gap = _read(document)
+def admit_gap(text: bytes, publisher: Publisher, *, now: datetime, max_future: timedelta) -> Gap:
+    """The gap in this JSON text, as it is passed on; `RefusedError` with every fault of it."""
+    gap = _read(parse_json(text))
     if gap.controller is not None and gap.controller not in publisher.controllers:
         detail = "is not among the publisher's controllers; leave it out, or have it registered"
         raise RefusedError(ErrorClass.FORBIDDEN, FieldError("/controller", detail))

@@ -82,53 +82,50 @@ class GapsEndpoint:
             detail = f"send a JSON array of gaps as `{BINARY}`"
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
         async with self._bodies.receive(request, publisher.name) as body:
-            gaps = await self._admit(body, publisher)
-            await self._publish(gaps, publisher)
+            records = await self._admit(body, publisher)
+            await self._publish(records, publisher)
         headers = dict(self._limiter.headers(publisher))
-        return JSONResponse({"accepted": len(gaps)}, status_code=202, headers=headers)
+        return JSONResponse({"accepted": len(records)}, status_code=202, headers=headers)
 
-    async def _admit(self, body: bytes, publisher: Publisher) -> list[Gap]:
+    async def _admit(self, body: bytes, publisher: Publisher) -> list[OutgoingRecord]:
         """Admit every gap of the request, or raise the problem of those that are refused."""
         try:
-            documents = gaps_in(body)
+            texts = gaps_in(body)
         except RefusedError as error:
             raise refusal_problem({0: error}, 1, noun="gap") from None
-        if len(documents) > self.max_batch:
-            detail = f"the batch has {len(documents)} gaps; send at most {self.max_batch} at once"
+        if len(texts) > self.max_batch:
+            detail = f"the batch has {len(texts)} gaps; send at most {self.max_batch} at once"
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
-        self._limiter.charge(publisher, len(documents))
+        self._limiter.charge(publisher, len(texts))
         now, max_future = self._ingest.clock(), self._ingest.max_future
-        admitted: list[Gap] = []
+        admitted: list[OutgoingRecord] = []
         refused: dict[int, RefusedError] = {}
-        for start in range(0, len(documents), _SLICE):
+        for start in range(0, len(texts), _SLICE):
             async with self._shares.turn(publisher.name):
-                for index, document in enumerate(documents[start : start + _SLICE], start):
+                for index, text in enumerate(texts[start : start + _SLICE], start):
                     try:
-                        admitted.append(
-                            admit_gap(document, publisher, now=now, max_future=max_future)
-                        )
+                        gap = admit_gap(text, publisher, now=now, max_future=max_future)
+                        admitted.append(self._outgoing(gap))
                     except RefusedError as error:
                         refused[index] = error
         if refused:
-            raise refusal_problem(refused, len(documents), noun="gap")
+            raise refusal_problem(refused, len(texts), noun="gap")
         return admitted
 
-    async def _publish(self, gaps: Sequence[Gap], publisher: Publisher) -> None:
+    def _outgoing(self, gap: Gap) -> OutgoingRecord:
         # INVARIANT: the key is the publisher, so that all its gaps are in one partition, and one
         # reporter at a time counts the names that it has.
-        records = [
-            OutgoingRecord(
-                self._topic, gap.model_dump_json(exclude_none=True).encode(), gap.publisher.encode()
-            )
-            for gap in gaps
-        ]
+        value = gap.model_dump_json(exclude_none=True).encode()
+        return OutgoingRecord(self._topic, value, gap.publisher.encode())
+
+    async def _publish(self, records: Sequence[OutgoingRecord], publisher: Publisher) -> None:
         try:
             async with asyncio.timeout(self._limits.acknowledge_timeout_seconds):
                 await self._producer.publish(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, the gaps are not acknowledged
-            self._limiter.give_back(publisher, len(gaps))
+            self._limiter.give_back(publisher, len(records))
             # Some of the gaps may have arrived; sending the same ids again is harmless.
-            _log.warning("gaps not acknowledged", gaps=len(gaps), error=type(error).__name__)
+            _log.warning("gaps not acknowledged", gaps=len(records), error=type(error).__name__)
             raise ProblemError(
                 ProblemKind.KAFKA_UNAVAILABLE,
                 "Kafka did not acknowledge the gaps; send them again with the same ids",
