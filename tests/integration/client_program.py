@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from typing import Any
 
 import purposewatch_client as purposewatch
@@ -63,13 +62,12 @@ def fork() -> None:
             if stop.is_set():
                 return
             record(f"{name}-{number}")
-            time.sleep(0.0005)
 
     threads = [threading.Thread(target=run, args=(f"thread{number}",)) for number in range(2)]
     for thread in threads:
         thread.start()
     children = []
-    for number in range(10):
+    for number in range(20):
         child = os.fork()
         if child == 0:
             record_some(f"child{number}", 10)
