@@ -21,7 +21,7 @@ from tests.harness.required import skip_without
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_POSTGRESQL"
 _UNPRIVILEGED = ("postgres", "nobody")
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
 
 
 def binaries() -> Path | None:

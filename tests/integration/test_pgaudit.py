@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
@@ -64,8 +65,10 @@ async def database(tmp_path: Path) -> AsyncIterator[PostgreSQL]:
     logs = tmp_path / "logs"
     logs.mkdir(mode=0o777)
     logs.chmod(0o777)
-    for directory in [tmp_path, *tmp_path.parents][:3]:
-        directory.chmod(0o755)
+    # the server may run as another user, who has to get there
+    for directory in (tmp_path, *tmp_path.parents):
+        if Path(tempfile.gettempdir()) in directory.parents:
+            directory.chmod(0o755)
     settings = {
         "shared_preload_libraries": "pgaudit",
         "pgaudit.log": "read,write",
