@@ -63,7 +63,7 @@ def run(directory: Path, *command: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_compiled_engine_passes_the_tests_of_the_engine(compiled: Path) -> None:
     """Decisions, reasons, digests and words are those of the interpreted engine."""
     assert run(compiled, "-c", ENGINE, PURPOSEWATCH_ENGINE="") == "compiled"
