@@ -1,5 +1,6 @@
 """The command `purposewatch-connect`."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,11 @@ import typer
 from starlette.types import ASGIApp
 
 from purposewatch_client import SettingsError
+from purposewatch_connect.exports.cloudtrail import read_cloudtrail
+from purposewatch_connect.exports.publish import publish_files
+from purposewatch_connect.exports.reading import Reader
+from purposewatch_connect.exports.settings import ExportSettings
+from purposewatch_connect.exports.snowflake import read_snowflake
 from purposewatch_connect.mapping import lint_mapping, load_mapping
 from purposewatch_connect.otlp.app import build_app as build_otlp
 from purposewatch_connect.otlp.settings import OtlpSettings
@@ -44,6 +50,11 @@ MappingOption = Annotated[
         metavar="FILE",
         help="The mapping file; instead of PURPOSEWATCH_CONNECT_MAPPING_FILE.",
     ),
+]
+
+PathsArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Files, or directories with files."),
 ]
 
 
@@ -108,6 +119,42 @@ def pgaudit(mapping: MappingOption = None) -> None:
         host=settings.connect_pgaudit_http_host,
         port=settings.connect_pgaudit_http_port,
     )
+
+
+@app.command(epilog="Example: purposewatch-connect cloudtrail --mapping mapping.yaml logs/")
+def cloudtrail(paths: PathsArgument, mapping: MappingOption = None) -> None:
+    """Publish the S3 data events in log files of AWS CloudTrail.
+
+    Exit status: 0, 1 if a file can't be read (the others are published).
+    """
+    _publish("cloudtrail", read_cloudtrail, paths, mapping)
+
+
+@app.command(epilog="Example: purposewatch-connect snowflake --mapping mapping.yaml history.csv")
+def snowflake(paths: PathsArgument, mapping: MappingOption = None) -> None:
+    """Publish exports of Snowflake's ACCESS_HISTORY, as JSON lines or CSV.
+
+    Exit status: 0, 1 if a file can't be read (the others are published).
+    """
+    _publish("snowflake", read_snowflake, paths, mapping)
+
+
+def _publish(name: str, reader: Reader, paths: list[Path], mapping: Path | None) -> None:
+    """Publish files, and say what became of them."""
+    settings = _load(ExportSettings, mapping)
+    configure_logs(settings, service="connect")
+    try:
+        summary = asyncio.run(publish_files(name, reader, paths, settings))
+    except (InvalidSourceError, SettingsError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(UNUSABLE) from None
+    for fault in summary.faults:
+        typer.echo(fault, err=True)
+    for gap, number in sorted(summary.gaps.items()):
+        typer.echo(f"gap: {gap} ({number})")
+    typer.echo(f"{summary.records} records, {summary.accesses} events in the spool")
+    if summary.faults:
+        raise typer.Exit(1)
 
 
 def _load(kind: type[S], mapping: Path | None) -> S:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from docs.generate import operations_pages
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_client import ClientSettings
+from purposewatch_connect.exports.settings import ExportSettings
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_connect.pgaudit.settings import PgauditSettings
 from purposewatch_ingest.settings import IngestSettings
@@ -25,6 +26,7 @@ SERVICES: tuple[type[BaseSettings], ...] = (
     ReporterSettings,
     OtlpSettings,
     PgauditSettings,
+    ExportSettings,
 )
 
 # the compose file's own, for the ports on the host

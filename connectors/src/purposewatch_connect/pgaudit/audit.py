@@ -14,6 +14,7 @@ from purposewatch_connect.mapping import (
     Terms,
     make_gap,
 )
+from purposewatch_connect.named import NAMED_PATTERN, named
 from purposewatch_connect.pgaudit.entries import LogEntry
 from purposewatch_connect.sql import (
     NO_CATALOGUE,
@@ -31,8 +32,7 @@ _MIN_FIELDS = 9
 _ACCESSES = frozenset({"READ", "WRITE"})
 _NOT_RUN = frozenset({"PREPARE", "DEALLOCATE", "DECLARE CURSOR"})
 """Commands that touch no rows; what they prepare is logged when it runs."""
-_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?::([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*))?")
-_IN_COMMENT = re.compile(rf"purposewatch:\s*{_NAMED.pattern}")
+_IN_COMMENT = re.compile(rf"purposewatch:\s*{NAMED_PATTERN}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,10 @@ def named_services(
     `application_name` is `service` or `service:purpose`; the comment on the role may hold
     `purposewatch: service` or `purposewatch: service:purpose`; the last name is the role's own.
     """
-    named = (
-        _NAMED.fullmatch(entry.application),
+    found = (
+        named(entry.application),
         _IN_COMMENT.search(role_comments.get(entry.user, "")),
     )
-    services = [match[1] for match in named if match]
-    purposes = [match[2] for match in named if match and match[2]]
+    services = [match[1] for match in found if match]
+    purposes = [match[2] for match in found if match and match[2]]
     return (*services, entry.user), purposes[0] if purposes else None
