@@ -1,10 +1,12 @@
 """What unit tests share: an environment without a terminal, and a submitted event."""
 
 import copy
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 SUBJECT_ID = "customer-4711"
 
@@ -31,6 +33,17 @@ def _without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unset what the readline library exports to child processes, such as xdist workers."""
     for name in ("COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Leave the process's logging as it was, for tests of what configures it."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers, root.level = before[0], before[1]
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture

@@ -9,16 +9,7 @@ import structlog
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.settings import LogSettings
 
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> object:
-    """Leave the process's logging as it was."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    yield
-    root.handlers, root.level = before[0], before[1]
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def test_hostile_text_stays_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
