@@ -16,6 +16,8 @@ from purposewatch_connect.exports.reading import Reader
 from purposewatch_connect.exports.settings import ExportSettings
 from purposewatch_connect.exports.snowflake import read_snowflake
 from purposewatch_connect.mapping import lint_mapping, load_mapping
+from purposewatch_connect.openlineage.app import build_app as build_openlineage
+from purposewatch_connect.openlineage.settings import OpenLineageSettings
 from purposewatch_connect.otlp.app import build_app as build_otlp
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_connect.pgaudit.app import build_app as build_pgaudit
@@ -103,6 +105,21 @@ def otlp(mapping: MappingOption = None) -> None:
         lambda: build_otlp(settings),
         host=settings.connect_otlp_http_host,
         port=settings.connect_otlp_http_port,
+    )
+
+
+@app.command(epilog="Example: purposewatch-connect openlineage --mapping mapping.yaml")
+def openlineage(mapping: MappingOption = None) -> None:
+    """Receive run events of OpenLineage over HTTP.
+
+    Everything else is read from the environment: see docs/settings.md.
+    """
+    settings = _load(OpenLineageSettings, mapping)
+    _serve(
+        settings,
+        lambda: build_openlineage(settings),
+        host=settings.connect_openlineage_http_host,
+        port=settings.connect_openlineage_http_port,
     )
 
 

@@ -78,7 +78,7 @@ def test_without_policies_nothing_can_be_said(tmp_path: Path) -> None:
     assert "is not a directory" in output
 
 
-@pytest.mark.parametrize("connector", ["otlp", "pgaudit"])
+@pytest.mark.parametrize("connector", ["otlp", "openlineage", "pgaudit"])
 def test_a_connector_names_the_setting_that_it_lacks(
     connector: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from docs.generate import operations_pages
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_client import ClientSettings
 from purposewatch_connect.exports.settings import ExportSettings
+from purposewatch_connect.openlineage.settings import OpenLineageSettings
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_connect.pgaudit.settings import PgauditSettings
 from purposewatch_ingest.settings import IngestSettings
@@ -27,6 +28,7 @@ SERVICES: tuple[type[BaseSettings], ...] = (
     OtlpSettings,
     PgauditSettings,
     ExportSettings,
+    OpenLineageSettings,
 )
 
 # the compose file's own, for the ports on the host

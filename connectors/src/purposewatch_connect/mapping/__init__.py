@@ -13,7 +13,7 @@ from purposewatch_connect.mapping.model import (
     SubjectRule,
     Terms,
 )
-from purposewatch_connect.mapping.observation import Action, Observation
+from purposewatch_connect.mapping.observation import Action, Derivation, Observation
 from purposewatch_connect.mapping.outcome import (
     Access,
     Gap,
@@ -30,6 +30,7 @@ __all__ = [
     "NO_TERMS",
     "Access",
     "Action",
+    "Derivation",
     "Gap",
     "GapKind",
     "Mapper",

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from purposewatch_connect.mapping.model import TERM_FIELDS, Mapping, Rule, Terms
-from purposewatch_connect.mapping.observation import Action, Observation
+from purposewatch_connect.mapping.observation import Action, Derivation, Observation
 from purposewatch_connect.mapping.outcome import (
     Access,
     Gap,
@@ -29,6 +29,8 @@ _OPERATIONS = {
     Action.DELETE: "erase",
     Action.SEND: "share",
 }
+_SHEDS = (Derivation.MASKED,)
+"""Derivations by which a column sheds its categories if no rule says which."""
 _MAX_SUBJECT_ID = 256
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TERM = re.compile(TERM_PATTERN.removesuffix("$"))
@@ -157,19 +159,29 @@ class _Application:
         if not rule.personal:
             return ()
         if rule.columns is None:
-            return () if self._observation.columns == () else rule.categories
+            return rule.categories if self._kept_columns() != () else ()
         found: dict[str, None] = {}
-        if self._observation.columns is None:  # it may have been any of them
+        columns = self._kept_columns()
+        if columns is None:  # it may have been any of them
             found.update(dict.fromkeys(rule.categories))
             for _, categories in rule.columns:
                 found.update(dict.fromkeys(categories))
             return tuple(found)
-        for column in self._observation.columns:
+        for column in columns:
             of_column = rule.columns.find(column)
             if of_column is None and not rule.categories:
                 self._add_gap(GapKind.UNMAPPED_COLUMN, f"{self._where}.{column}")
             found.update(dict.fromkeys(rule.categories if of_column is None else of_column))
         return tuple(found)
+
+    def _kept_columns(self) -> tuple[str, ...] | None:
+        """The columns of the observation that have not shed their categories."""
+        columns, derivations = self._observation.columns, self._observation.derivations
+        if columns is None or not derivations:
+            return columns
+        stated = (rule.sheds for rule in self._rules if rule.sheds is not None)
+        sheds = next(stated, _SHEDS)
+        return tuple(each for each in columns if derivations.get(each) not in sheds)
 
     def _operation(self) -> str:
         action = self._observation.action

@@ -53,6 +53,8 @@ class Rule:
     """Categories by column; none for a column without personal data."""
     personal: bool = True
     """Whether there are personal data at all."""
+    sheds: tuple[str, ...] | None = None
+    """Derivations by which a written column sheds its categories; `None` where nothing is said."""
     at: Location = field(default_factory=lambda: Location(""))
 
 

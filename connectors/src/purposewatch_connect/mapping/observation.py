@@ -8,6 +8,13 @@ from enum import StrEnum
 from purposewatch_connect.mapping.model import NO_TERMS, Terms
 
 
+class Derivation(StrEnum):
+    """How a written column was made of others, if it may no longer hold what they hold."""
+
+    MASKED = "masked"
+    AGGREGATED = "aggregated"
+
+
 class Action(StrEnum):
     """What was done, in the words of systems. The mapping gives each its operation."""
 
@@ -36,6 +43,8 @@ class Observation:
     """The table, bucket or topic that was used, by its full name."""
     columns: tuple[str, ...] | None = ()
     """The columns of the dataset that were used; `None` if it is unknown which."""
+    derivations: Mapping[str, Derivation] = field(default_factory=dict)
+    """How columns were made, by name; the mapping says what that sheds."""
     host: str | None = None
     """The host that was called."""
     subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from purposewatch_connect.mapping.model import (
@@ -12,7 +13,7 @@ from purposewatch_connect.mapping.model import (
     Terms,
     TermUse,
 )
-from purposewatch_connect.mapping.observation import Action
+from purposewatch_connect.mapping.observation import Action, Derivation
 from purposewatch_connect.mapping.patterns import PatternTable
 from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy import (
@@ -36,6 +37,9 @@ from purposewatch_policy.yaml_reader import (
 NOT_PERSONAL = "not_personal"
 """Stands for the categories of a column that holds no personal data."""
 
+NOTHING = "nothing"
+"""Stands for the derivations of which none sheds a category."""
+
 _SECTIONS = ("publisher", "defaults", "services", "datasets", "hosts", "attributes")
 _DIMENSIONS = {
     "role": "roles",
@@ -47,9 +51,9 @@ _DIMENSIONS = {
 }
 _TERM_FIELDS = ("controller", *_DIMENSIONS, "retention_days", "facts", "subject", "operations")
 _FIELDS = {
-    "defaults": _TERM_FIELDS,
+    "defaults": (*_TERM_FIELDS, "sheds"),
     "services": _TERM_FIELDS,
-    "datasets": (*_TERM_FIELDS, "categories", "columns", "personal"),
+    "datasets": (*_TERM_FIELDS, "sheds", "categories", "columns", "personal"),
     "hosts": (*_TERM_FIELDS, "categories", "personal"),
     "attributes": (*_TERM_FIELDS, "categories"),
 }
@@ -138,6 +142,7 @@ class _Reader:
             terms=NO_TERMS if terms == NO_TERMS else terms,
             subject=self._subject(fields),
             operations=self._operations(fields, controller),
+            sheds=self._sheds(fields) if "sheds" in _FIELDS[section] else None,
             at=node.at,
         )
         if section in ("datasets", "hosts", "attributes"):
@@ -159,9 +164,7 @@ class _Reader:
                 + (" or `columns`" if section == "datasets" else "")
                 + ", or `personal: false`"
             )
-        return Rule(
-            rule.terms, rule.subject, rule.operations, categories, columns, personal, rule.at
-        )
+        return replace(rule, categories=categories, columns=columns, personal=personal)
 
     def _columns(
         self, fields: Fields, controller: str | None
@@ -196,6 +199,16 @@ class _Reader:
         if not any(stated.values()):
             own.error("the subject is empty; name an `attribute`, a `column` or a `group`")
         return SubjectRule(**stated)
+
+    def _sheds(self, fields: Fields) -> tuple[str, ...] | None:
+        if not fields.states("sheds"):
+            return None
+        named = fields.names("sheds") or ()
+        for node in named:
+            if node.text not in (*Derivation, NOTHING):
+                message = f"`{node.text}` is unknown; write `masked`, `aggregated` or `{NOTHING}`"
+                self._errors.append(node.at.error(message))
+        return tuple(node.text for node in named)
 
     def _operations(self, fields: Fields, controller: str | None) -> dict[str, str]:
         node = fields.mapping("operations")

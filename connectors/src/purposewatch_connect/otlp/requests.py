@@ -16,14 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from purposewatch_runtime.http import (
-    ACCEPT_ENCODING,
-    CorruptBodyError,
-    ExpansionError,
-    UnknownEncodingError,
-    content_encoding,
-    decompress,
-)
+from purposewatch_connect.receiving import RefusedRequestError
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -31,30 +24,6 @@ JSON = "application/json"
 M = TypeVar("M", bound=Message)
 Request = ExportTraceServiceRequest | ExportLogsServiceRequest
 Response = ExportTraceServiceResponse | ExportLogsServiceResponse
-
-
-class RefusedRequestError(Exception):
-    """The request can't be read; it must not be sent again as it is."""
-
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-
-
-def expand(body: bytes, header: str | None, *, max_bytes: int) -> bytes:
-    """Return the body uncompressed. Raises `RefusedRequestError` if it is larger than that."""
-    try:
-        encoding = content_encoding(header)
-        return body if encoding is None else decompress(encoding, body, max_bytes=max_bytes)
-    except UnknownEncodingError:
-        detail = f"use one of {ACCEPT_ENCODING}, or no `Content-Encoding`"
-        raise RefusedRequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail) from None
-    except CorruptBodyError:
-        detail = "the content is not what its `Content-Encoding` says"
-        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail) from None
-    except ExpansionError:
-        detail = f"the content exceeds {max_bytes} bytes; send smaller batches"
-        raise RefusedRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from None
 
 
 def decode(body: bytes, media_type: str, request: M) -> M:

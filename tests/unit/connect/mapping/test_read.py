@@ -41,6 +41,7 @@ FAULTY = {
     "defaults: {operations: {reed: use}}": "unknown field `reed`; did you mean `read`?",
     "defaults: {retention_days: -1}": "`retention_days` is `-1`; write a whole number from 0 to "
     "36525, unquoted",
+    "defaults: {sheds: [hashed]}": "`hashed` is unknown; write `masked`, `aggregated` or `nothing`",
     "attributes: {a: {b: {columns: {c: user}}}}": "unknown field `columns`",
 }
 BY_LOADER_ALONE = {
@@ -137,3 +138,18 @@ def test_lint_reports_datasets_whose_subject_nobody_states(mapping_of: Loader) -
     assert lint(text, mapping_of) == [
         "4: no rule says where the data subject is found; add `subject` here or in `defaults`"
     ]
+
+
+def test_what_sheds_categories_is_stated_for_datasets_and_by_default(mapping_of: Loader) -> None:
+    """What is not stated is left to the defaults."""
+    mapping = mapping_of(
+        """\
+        publisher: a
+        defaults: {sheds: [masked, aggregated]}
+        datasets:
+          a: {categories: [user], sheds: [nothing]}
+          b: {categories: [user]}
+        """
+    )
+    assert mapping.defaults.sheds == ("masked", "aggregated")
+    assert [rule.sheds for _, rule in mapping.datasets] == [("nothing",), None]

@@ -1,0 +1,1 @@
+"""OpenLineage: run events become accesses to their inputs and outputs."""
