@@ -18,6 +18,7 @@ from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from tests.harness.broker import RunningBroker
+from tests.harness.scrape import until_json
 from tests.integration.platform import Platform, platform_on
 from tests.unit.reporter.gaps.records import gap
 
@@ -112,6 +113,15 @@ async def published(platform: Platform, count: int, total: int) -> dict[str, Any
     )
 
 
+async def gaps_counted(platform: Platform, count: int) -> None:
+    """Wait until so many accesses are counted as gaps: their topic is read beside the others."""
+    await until_json(
+        platform.reporter,
+        "/api/v1/gaps",
+        lambda answer: sum(item["count"] for item in answer["items"]) == count,
+    )
+
+
 async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path) -> None:
     """Counts, violations, ledgers, dead letters, raw records: row by row."""
     await platform.write(GAPS, [gap(id=str(number % 5)) for number in range(9)])
@@ -119,6 +129,7 @@ async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path
     platform.ingest.kill()
     platform.ingest.start()
     await published(platform, 100, 400)
+    await gaps_counted(platform, 5)
     rebuilt = tmp_path / "rebuilt.db"
     status, said = await rebuild(platform, rebuilt)
     assert (status, said[-400:].count("the ledger is written")) == (0, 1), said
@@ -157,6 +168,7 @@ async def test_an_old_backup_catches_up(platform: Platform, tmp_path: Path) -> N
     copy(platform.database, backup)
     await platform.write(GAPS, [gap()])
     await published(platform, 150, 250)
+    await gaps_counted(platform, 1)
     assert await platform.reporter.terminate() == 0
     expected = await contents(platform.database)
     for suffix in ("", "-wal", "-shm"):
@@ -164,6 +176,7 @@ async def test_an_old_backup_catches_up(platform: Platform, tmp_path: Path) -> N
     backup.rename(platform.database)
     platform.reporter.start()
     await published(platform, 0, 250)
+    await gaps_counted(platform, 1)
     assert await platform.reporter.terminate() == 0
     assert await contents(platform.database) == expected
 

@@ -1,6 +1,6 @@
 """Pytest plugin: captures the events of each test, and decides them with `--purposewatch-policy`.
 
-Pytest loads this module in every run of every environment that has the client. So it is no part of
+Pytest loads this module in every run of every environment that has the client. So it is not part of
 the client's package, and imports nothing that takes time before it is needed.
 """
 

@@ -24,7 +24,7 @@ _RETRY_SECONDS = "5"
 
 
 class RefusedRequestError(Exception):
-    """The request can't be read; it must not be sent again as it is."""
+    """The request can't be read; it must not be sent again unchanged."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)

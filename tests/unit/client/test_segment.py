@@ -74,7 +74,7 @@ def test_damage_costs_one_record(which: int, data: st.DataObject) -> None:
 
 
 def test_damage_larger_than_a_buffer_is_passed() -> None:
-    """The scan goes on, whatever the size of what is no record."""
+    """The scan goes on, whatever the size of what is not a record."""
     file = b"\0" * (4 * MAX_RECORD) + RECORDS[0]
     at, found = 0, Scan()
     for _ in range(20):

@@ -12,7 +12,7 @@ class IdGenerator:
     """Makes ids of a time, 64 random bits and a count: `01a22329cf23-5f8f2ab280fcd4b4-31`.
 
     Time and random bits are drawn once for each process, so an id costs little. INVARIANT: no two
-    processes count with the same ones. A forked child draws anew, also if it was forked by C code
+    processes count with the same ones. A forked child draws others, also if it was forked by C code
     that tells Python nothing: the process id is compared at each call.
     """
 

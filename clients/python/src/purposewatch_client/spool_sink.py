@@ -30,7 +30,7 @@ _BLOCK_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """What belongs to one process, and what a forked child makes anew."""
+    """What belongs to one process, and what a forked child makes for itself."""
 
     pid: int
     writer: SpoolWriter
@@ -107,7 +107,7 @@ class SpoolSink:
         )
 
     def forget(self) -> None:
-        """In a forked child: what there is belongs to the parent. The first event begins anew."""
+        """In a forked child: what there is belongs to the parent. The first event makes its own."""
         parent, self._process = self._process, None
         self._processes.clear()
         if parent is not None:

@@ -28,7 +28,7 @@ class Stats:
     """Requests that failed and are repeated, by reason."""
     failures_in_a_row: int = 0
     damaged: int = 0
-    """Places in segments at which something that is no record was skipped."""
+    """Places in segments at which something other than a record was skipped."""
     torn: int = 0
     """Segments that ended with an unfinished record, which was skipped."""
     spool_bytes: int = 0

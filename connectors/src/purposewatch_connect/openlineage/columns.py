@@ -29,7 +29,7 @@ def written_columns(dataset: Document) -> tuple[Columns, dict[str, Derivation]]:
 
 
 def derivation_of(lineage: Document) -> Derivation | None:
-    """Return how a column was made; `None` if a value of a source may have got into it as it is.
+    """Return how a column was made; `None` if a source's value may be in it unchanged.
 
     A source counts by the transformations that are `DIRECT`: the others, such as a condition,
     put no value of it into the column.

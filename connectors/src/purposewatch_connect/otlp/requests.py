@@ -36,7 +36,7 @@ def decode(body: bytes, media_type: str, request: M) -> M:
             document = json.loads(body)
             if isinstance(document, dict):
                 return _with_ids(ParseDict(document, request, ignore_unknown_fields=True))
-            raise TypeError  # noqa: TRY301 - as for every other document that is no request
+            raise TypeError  # noqa: TRY301 - as for every document that is not a request
     except (DecodeError, ParseError, ValueError, TypeError, AttributeError, RecursionError):
         detail = "the content is not an OTLP request in this encoding"
         raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail) from None

@@ -38,7 +38,7 @@ SHARED = "_native__mypyc"
 DIGESTS = "digests.json"
 
 _VARIABLE = "PURPOSEWATCH_ENGINE"
-_STALE = "interpreted: the compiled modules are of other sources, compile them anew"
+_STALE = "interpreted: the compiled modules are of other sources, compile them again"
 
 
 def folder(package: Path = PACKAGE) -> Path:
