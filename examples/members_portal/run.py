@@ -130,7 +130,7 @@ def show_addresses(pipeline: Pipeline, portal: str) -> None:
 
 
 def show(text: str, style: str | None = None) -> None:
-    """Print a line as it is."""
+    """Print a line unchanged."""
     console.print(Text(text, style=style or ""), soft_wrap=True)
 
 

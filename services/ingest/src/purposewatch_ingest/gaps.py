@@ -39,7 +39,7 @@ _RULES = {
 
 
 def gaps_in(body: bytes) -> list[bytes]:
-    """The gaps of a request's body, one JSON text each; `RefusedError` if it is no JSON array."""
+    """The gaps of a request's body, one JSON text each. `RefusedError` if it is not an array."""
     try:
         return [bytes(gap) for gap in _decode_batch(body)]
     except (msgspec.MsgspecError, ValueError, RecursionError):
