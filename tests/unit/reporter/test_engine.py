@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import anyio
 from sqlalchemy import text
 
 from purposewatch_reporter.store.engine import Database
@@ -27,3 +28,20 @@ async def test_requests_never_keep_the_ledger_waiting_for_a_connection(database:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_cancelled_request_leaves_no_task_behind(database: Database) -> None:
+    """The framework cancels again at each wait, so the connection is stopped while it closes."""
+    before = asyncio.all_tasks()
+    slow = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
+        "SELECT max(i) FROM n"
+    )
+    with anyio.move_on_after(0.01):
+        async with database.requests.reading() as connection:
+            await connection.execute(slow)
+
+    left = asyncio.all_tasks() - before
+    if left:
+        _, left = await asyncio.wait(left, timeout=5)
+    assert not left

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from purposewatch_reporter.store.sqlite_connection import connect_sqlite
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import Check, FatalError
 
@@ -147,7 +148,7 @@ class Database(Transactions):
             pool_size=connections,
             max_overflow=0,
             hide_parameters=True,
-            connect_args={"timeout": _BUSY_SECONDS},
+            connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": connect_sqlite},
         )
 
         @event.listens_for(engine.sync_engine, "connect")
