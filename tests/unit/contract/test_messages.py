@@ -50,7 +50,7 @@ def test_no_orphans() -> None:
 
     assert names == {path.stem for path in SCHEMA_DIR.glob("*.json")}
     assert names == {path.stem for path in EXAMPLE_DIR.glob("*.json")}
-    assert names == {topic.schema_ for topic in declared_topics().values()}
+    assert names == {each for topic in declared_topics().values() for each in topic.schemas}
 
 
 @pytest.mark.parametrize("name", MESSAGES)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from purposewatch_contract.dead_letter import DeadLetter
 from purposewatch_contract.dead_letter_action import Disposition
 from purposewatch_contract.event import CanonicalEvent, SubmittedEvent
+from purposewatch_contract.fact import CanonicalFact, SubmittedFact
 from purposewatch_contract.gap import Gap
 from purposewatch_contract.verdict import Verdict
 
@@ -24,6 +25,8 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "dead-letter": DeadLetter,
     "disposition": Disposition,
     "gap": Gap,
+    "submitted-fact": SubmittedFact,
+    "canonical-fact": CanonicalFact,
 }
 
 SCHEMA_DIR = Path(__file__).parent / "schemas"

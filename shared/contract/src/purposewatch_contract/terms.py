@@ -19,6 +19,7 @@ PSEUDONYM_PATTERN = r"^psn:[a-z0-9]{1,16}:[0-9a-f]{32}$"
 DIGEST_PATTERN = r"^[0-9a-f]{32}$"
 ORIGIN_PATTERN = r"^(http|[A-Za-z0-9._-]+/[0-9]+/[0-9]+)$"
 TRACEPARENT_PATTERN = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+EVIDENCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/?#=&%+~-]{0,199}$"
 SUBJECT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
 MAX_SUBJECT = 256
 
@@ -48,6 +49,9 @@ SubjectId = Annotated[str, StringConstraints(pattern=SUBJECT_PATTERN, max_length
 
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 """128 bits in hex that identify an event's content."""
+
+Evidence = Annotated[str, StringConstraints(pattern=EVIDENCE_PATTERN)]
+"""A reference, an id or a URL, to what proves a fact in the system that states it."""
 
 TraceParent = Annotated[str, StringConstraints(pattern=TRACEPARENT_PATTERN)]
 """W3C Trace Context `traceparent`."""
@@ -82,6 +86,7 @@ class _Without:
 # hold events that were accepted before.
 SubmittedIdentifier = Annotated[Identifier, _Without(TELEPHONE_PATTERN)]
 SubmittedSource = Annotated[Source, _Without(DOT_SEGMENT_PATTERN)]
+SubmittedEvidence = Annotated[Evidence, _Without(TELEPHONE_PATTERN)]
 SubmittedTraceParent = Annotated[TraceParent, _Without(INVALID_TRACEPARENT_PATTERN)]
 
 _TRACEPARENT = re.compile(TRACEPARENT_PATTERN.removesuffix("$"))

@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-TopicName = Literal["raw", "events", "verdicts", "dead-letters", "dispositions", "gaps"]
+TopicName = Literal["raw", "events", "verdicts", "dead-letters", "dispositions", "gaps", "facts"]
 
 RAW: TopicName = "raw"
 EVENTS: TopicName = "events"
@@ -16,6 +16,7 @@ VERDICTS: TopicName = "verdicts"
 DEAD_LETTERS: TopicName = "dead-letters"
 DISPOSITIONS: TopicName = "dispositions"
 GAPS: TopicName = "gaps"
+FACTS: TopicName = "facts"
 
 
 class Topic(BaseModel):
@@ -27,7 +28,8 @@ class Topic(BaseModel):
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     key: str
-    schema_: str
+    schemas: tuple[str, ...]
+    """Of the messages that it holds; `type` tells those of one topic apart."""
     personal_data: Literal["identified", "pseudonymous", "none"]
     config: Mapping[str, str]
 
@@ -38,7 +40,6 @@ def declared_topics() -> Mapping[TopicName, Topic]:
     text = files("purposewatch_contract").joinpath("topics.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)
     for topic in document.values():
-        topic["schema_"] = topic.pop("schema")
         topic["config"] = {key: str(value) for key, value in topic["config"].items()}
     return TypeAdapter(dict[TopicName, Topic]).validate_python(document)
 

@@ -6,11 +6,18 @@ topic and carries both numbers, so that the ledger can tell a repeat from a new 
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from purposewatch_contract.event import CanonicalData
-from purposewatch_contract.terms import Digest, Identifier, Publisher, Source, TraceParent
-from purposewatch_policy import CategoryDecision, Kind, Outcome
+from purposewatch_contract.terms import (
+    Digest,
+    Evidence,
+    Identifier,
+    Publisher,
+    Source,
+    TraceParent,
+)
+from purposewatch_policy import CategoryDecision, Kind, Outcome, Term
 
 VERDICT_SCHEMA = "urn:purposewatch:schema:verdict:1.0"
 
@@ -34,6 +41,26 @@ class PolicyReference(BaseModel):
     digest: str = Field(description="SHA-256 (hex) of the policy version and its vocabulary.")
 
 
+class FactFinding(BaseModel):
+    """What the ledger of facts said about a fact that could have mattered to the decision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    fact: Term
+    claimed: StrictBool | None = Field(default=None, description="What the event stated.")
+    value: StrictBool | None = Field(
+        default=None,
+        description="Whether it held at the event's time; absent when that was not stated.",
+    )
+    since: AwareDatetime | None = Field(
+        default=None, description="From when on the last statement before the event is effective."
+    )
+    until: AwareDatetime | None = Field(default=None, description="When that statement expires.")
+    statement: Identifier | None = Field(default=None, description="Id of that statement.")
+    source: Source | None = None
+    evidence: Evidence | None = None
+
+
 class Verdict(BaseModel):
     """The outcome of auditing one event, with the reasons and what is needed to reproduce it."""
 
@@ -52,6 +79,9 @@ class Verdict(BaseModel):
     publisher: Publisher
     content_digest: Digest
     traceparent: TraceParent | None = None
+    facts: tuple[FactFinding, ...] = Field(
+        default=(), description="The facts that systems answer for and that the flow depends on."
+    )
     data: CanonicalData = Field(description="What the event said.")
     outcome: Outcome
     kind: Kind | None = None

@@ -30,6 +30,11 @@ from purposewatch_policy.explanation import (
     explain,
 )
 from purposewatch_policy.explanation_json import explanation_as_json, pointer_to
+from purposewatch_policy.fact_statement import (
+    FactStatement,
+    statement_digest,
+    statement_in_force,
+)
 from purposewatch_policy.files import load_policies
 from purposewatch_policy.flow import (
     CONTROLLER_PATTERN,
@@ -74,6 +79,7 @@ __all__ = [
     "EventChange",
     "EventRemedy",
     "Explanation",
+    "FactStatement",
     "FailedDimension",
     "Flow",
     "FlowTerms",
@@ -102,4 +108,6 @@ __all__ = [
     "find_remedies",
     "load_policies",
     "pointer_to",
+    "statement_digest",
+    "statement_in_force",
 ]

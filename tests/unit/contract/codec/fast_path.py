@@ -2,9 +2,9 @@
 
 from typing import Any, TypeVar
 
-from purposewatch_contract.codec import FastEventCodec, FastVerdictCodec
+from purposewatch_contract.codec import FastEventCodec, FastFactCodec, FastVerdictCodec
 
-C = TypeVar("C", FastEventCodec, FastVerdictCodec)
+C = TypeVar("C", FastEventCodec, FastFactCodec, FastVerdictCodec)
 
 
 class NeedsReferenceError(Exception):

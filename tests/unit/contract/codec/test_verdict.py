@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -12,12 +13,14 @@ from pydantic import ValidationError
 from purposewatch_contract import (
     EXAMPLE_DIR,
     CanonicalData,
+    FactFinding,
     PolicyReference,
     Position,
     Verdict,
     render_schema,
 )
 from purposewatch_contract.codec import (
+    DecodedFactFinding,
     DecodedVerdict,
     FastEventCodec,
     FastVerdictCodec,
@@ -39,6 +42,23 @@ _PLAIN: dict[str, Any] = {
     ]
     * 2,
 }
+_WITH_FACTS: dict[str, Any] = {}
+for _name, _value in _EXAMPLE.items():
+    if _name == "data":
+        _WITH_FACTS["facts"] = [
+            {
+                "fact": "consent.marketing",
+                "claimed": True,
+                "value": False,
+                "since": "2026-03-01T18:02:10Z",
+                "until": "2028-03-01T18:02:10.5Z",
+                "statement": "consent-2026-000817",
+                "source": "/consent-platform",
+                "evidence": "https://consent.example/r?id=1#2",
+            },
+            {"fact": "visit.website"},
+        ]
+    _WITH_FACTS[_name] = _value
 _FAST = FastVerdictCodec()
 """One for all examples: what it caches must not change what it decodes."""
 _REFERENCE = ReferenceVerdictCodec()
@@ -54,8 +74,9 @@ def decoded_by(codec: VerdictCodec, value: bytes) -> DecodedVerdict | None:
 
 
 @settings(max_examples=600, deadline=None)
-@given(st.one_of(texts(_EXAMPLE), texts(_PLAIN)))
+@given(st.one_of(texts(_EXAMPLE), texts(_PLAIN), texts(_WITH_FACTS)))
 @example(json.dumps(_EXAMPLE).encode())
+@example(json.dumps(_WITH_FACTS, separators=(",", ":")).encode())
 @example(b"[" * 100_000)
 def test_codecs_decode_the_same(value: bytes) -> None:
     """Both refuse, or both decode the same, however the text was changed or broken."""
@@ -63,7 +84,7 @@ def test_codecs_decode_the_same(value: bytes) -> None:
 
 
 @settings(max_examples=600, deadline=None)
-@given(st.one_of(texts(_EXAMPLE), texts(_PLAIN)))
+@given(st.one_of(texts(_EXAMPLE), texts(_PLAIN), texts(_WITH_FACTS)))
 def test_fast_path_alone_is_never_laxer(value: bytes) -> None:
     """What it decodes without the reference, the reference decodes to the same."""
     try:
@@ -96,16 +117,39 @@ _DECISIONS = st.builds(
 )
 
 
+_FINDINGS = st.lists(
+    st.builds(
+        DecodedFactFinding,
+        fact=st.sampled_from(["consent.marketing", "loan.overdue"]),
+        claimed=st.none() | st.booleans(),
+        value=st.none() | st.booleans(),
+        since=st.none() | st.datetimes(timezones=st.just(UTC)),
+        until=st.none() | st.datetimes(timezones=st.just(UTC)),
+        statement=st.none() | st.just("e-1"),
+        source=st.none() | st.just("/consent-platform"),
+        evidence=st.none() | st.just("receipt/1"),
+    ),
+    max_size=2,
+).map(tuple)
+
+
 @settings(deadline=None)
 @given(
     decision=_DECISIONS,
+    facts=_FINDINGS,
     partition=st.integers(0, 2**31 - 1),
     offset=st.integers(0, 2**63 - 1),
     decided=st.datetimes(timezones=st.just(UTC)),
     traced=st.booleans(),
 )
 def test_codecs_encode_the_same(
-    decision: Decision, partition: int, offset: int, decided: datetime, *, traced: bool
+    decision: Decision,
+    facts: tuple[DecodedFactFinding, ...],
+    partition: int,
+    offset: int,
+    decided: datetime,
+    *,
+    traced: bool,
 ) -> None:
     """The text satisfies the schema and says what went in, whatever the decision holds."""
     event = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
@@ -122,6 +166,7 @@ def test_codecs_encode_the_same(
             partition=partition,
             offset=offset,
             decided_time=decided,
+            facts=facts,
         )
         for codec in (_FAST, _REFERENCE)
     )
@@ -142,11 +187,14 @@ def test_codecs_encode_the_same(
         publisher=event["publisher"],
         content_digest=event["contentdigest"],
         traceparent=event.get("traceparent"),
+        facts=tuple(FactFinding(**msgspec.structs.asdict(each)) for each in facts),
         data=CanonicalData.model_validate(event["data"]),
         outcome=decision.outcome,
         kind=decision.kind,
         policy=policy,
         categories=decision.categories,
     )
+    assert facts == _FAST_PATH.decode(text).facts
+    assert (b'"facts":[' in text) == bool(facts)
     assert _REFERENCE.decode(text) == _FAST_PATH.decode(text)
     assert _REFERENCE.decode(text) == _FAST.decode(by_reference)

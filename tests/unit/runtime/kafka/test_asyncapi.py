@@ -54,6 +54,7 @@ async def test_document_names_real_channels_with_their_messages(app: Starlette) 
         "acme.events": ("receive", "#/components/schemas/CanonicalEvent"),
         "acme.verdicts": ("send", "#/components/schemas/Verdict"),
         "acme.dead-letters": ("send", "#/components/schemas/DeadLetter"),
+        "acme.facts": ("send", "#/components/schemas/CanonicalFact"),
     }
     schemas = document["components"]["schemas"]
     for name, model in (

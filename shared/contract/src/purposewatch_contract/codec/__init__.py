@@ -7,13 +7,17 @@ cache what repeats; whatever they can't decode themselves they leave to the refe
 
 from purposewatch_contract.codec.caches import TextCache
 from purposewatch_contract.codec.event import FastEventCodec
+from purposewatch_contract.codec.fact import FactKey, FastFactCodec, fact_key, parse_fact_key
 from purposewatch_contract.codec.interface import (
     DecodedEvent,
+    DecodedFact,
+    DecodedFactFinding,
     DecodedFlow,
     DecodedPolicy,
     DecodedSubmission,
     DecodedVerdict,
     EventCodec,
+    FactCodec,
     Flow,
     FlowDecision,
     SubmissionCodec,
@@ -21,6 +25,7 @@ from purposewatch_contract.codec.interface import (
 )
 from purposewatch_contract.codec.reference import (
     ReferenceEventCodec,
+    ReferenceFactCodec,
     ReferenceSubmissionCodec,
     ReferenceVerdictCodec,
     decoded_submission,
@@ -30,21 +35,29 @@ from purposewatch_contract.codec.verdict import FastVerdictCodec
 
 __all__ = [
     "DecodedEvent",
+    "DecodedFact",
+    "DecodedFactFinding",
     "DecodedFlow",
     "DecodedPolicy",
     "DecodedSubmission",
     "DecodedVerdict",
     "EventCodec",
+    "FactCodec",
+    "FactKey",
     "FastEventCodec",
+    "FastFactCodec",
     "FastSubmissionCodec",
     "FastVerdictCodec",
     "Flow",
     "FlowDecision",
     "ReferenceEventCodec",
+    "ReferenceFactCodec",
     "ReferenceSubmissionCodec",
     "ReferenceVerdictCodec",
     "SubmissionCodec",
     "TextCache",
     "VerdictCodec",
     "decoded_submission",
+    "fact_key",
+    "parse_fact_key",
 ]

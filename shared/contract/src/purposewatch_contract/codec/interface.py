@@ -82,6 +82,46 @@ class DecodedEvent(msgspec.Struct, frozen=True, gc=False):
     accepted_text: str
 
 
+class DecodedFact(msgspec.Struct, frozen=True, gc=False):
+    """A statement of a fact, as ingest passes it on.
+
+    INVARIANT: no text in it needs an escape in JSON.
+    """
+
+    subject: str
+    """A pseudonym."""
+    controller: str
+    fact: str
+    value: bool
+    effective_from: datetime
+    until: datetime | None
+    evidence: str | None
+    id: str
+    source: str
+    publisher: str
+    content_digest: str
+    origin: str
+    traceparent: str | None
+    time: datetime
+    accepted_time: datetime
+
+
+class DecodedFactFinding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the ledger said about a fact that could have mattered to a decision."""
+
+    fact: str
+    claimed: bool | None = None
+    """What the event stated."""
+    value: bool | None = None
+    """What the statement in force states; `None` when there is none, or it has expired."""
+    since: datetime | None = None
+    """With the next four: of the statement in force, also when it has expired."""
+    until: datetime | None = None
+    statement: str | None = None
+    source: str | None = None
+    evidence: str | None = None
+
+
 class DecodedPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The policy version that a verdict was reached under."""
 
@@ -128,6 +168,7 @@ class DecodedVerdict(msgspec.Struct, frozen=True, gc=False):
     categories: tuple[CategoryDecision, ...]
     flow_decision: FlowDecision
     """The previous five in one value that can be hashed."""
+    facts: tuple[DecodedFactFinding, ...] = ()
 
 
 class SubmissionCodec(Protocol):
@@ -159,7 +200,7 @@ class VerdictCodec(Protocol):
     def encode_decision(self, decision: Decision) -> bytes:
         """Encode the part of a verdict that depends on the decision alone and can be cached."""
 
-    def encode(  # noqa: PLR0913 - the six things that make a verdict
+    def encode(  # noqa: PLR0913 - what makes a verdict
         self,
         event: DecodedEvent,
         decision: bytes,
@@ -168,8 +209,20 @@ class VerdictCodec(Protocol):
         partition: int,
         offset: int,
         decided_time: datetime,
+        facts: tuple[DecodedFactFinding, ...] = (),
     ) -> bytes:
         """Encode the verdict about the event at this position as JSON.
 
-        `decision` comes from `encode_decision`, `decided_time` has a zone.
+        `decision` comes from `encode_decision`, `decided_time` has a zone. Times in `facts` are in
+        UTC.
         """
+
+
+class FactCodec(Protocol):
+    """Decodes and encodes statements of facts."""
+
+    def decode(self, value: bytes) -> DecodedFact:
+        """Decode a JSON text; raises `pydantic.ValidationError` if it is not such a statement."""
+
+    def encode(self, fact: DecodedFact) -> bytes:
+        """Encode a statement as JSON, its times in UTC."""

@@ -27,10 +27,11 @@ def unanchored(pattern: str) -> str:
     return f"(?:{_GROUP.sub('(?:', pattern.removeprefix('^').removesuffix('$'))})"
 
 
-def _exactly(pattern: str) -> str:
+def exactly(pattern: str) -> str:
+    """The pattern anchored to the whole text."""
     return rf"\A{unanchored(pattern)}\Z"
 
 
-Term: TypeAlias = Annotated[str, Meta(pattern=_exactly(TERM_PATTERN), max_length=128)]
-Controller: TypeAlias = Annotated[str, Meta(pattern=_exactly(CONTROLLER_PATTERN))]
-Pseudonym: TypeAlias = Annotated[str, Meta(pattern=_exactly(terms.PSEUDONYM_PATTERN))]
+Term: TypeAlias = Annotated[str, Meta(pattern=exactly(TERM_PATTERN), max_length=128)]
+Controller: TypeAlias = Annotated[str, Meta(pattern=exactly(CONTROLLER_PATTERN))]
+Pseudonym: TypeAlias = Annotated[str, Meta(pattern=exactly(terms.PSEUDONYM_PATTERN))]

@@ -7,6 +7,8 @@ from pydantic_core import from_json, to_json
 from purposewatch_contract.codec.flow import decoded_flow
 from purposewatch_contract.codec.interface import (
     DecodedEvent,
+    DecodedFact,
+    DecodedFactFinding,
     DecodedFlow,
     DecodedPolicy,
     DecodedSubmission,
@@ -15,9 +17,12 @@ from purposewatch_contract.codec.interface import (
     FlowDecision,
 )
 from purposewatch_contract.event import EVENT_TYPE, CanonicalData, CanonicalEvent, SubmittedEvent
+from purposewatch_contract.fact import FACT_TYPE, CanonicalFact, CanonicalFactData
 from purposewatch_contract.submission import parse_json, read_event
-from purposewatch_contract.verdict import Position, Verdict
+from purposewatch_contract.verdict import FactFinding, Position, Verdict
 from purposewatch_policy import Decision
+
+_FINDING_FIELDS = DecodedFactFinding.__struct_fields__
 
 
 def _data(flow: DecodedFlow, subject: str) -> CanonicalData:
@@ -121,6 +126,10 @@ class ReferenceVerdictCodec:
             decision.policy,
             decision.categories,
             decision,
+            tuple(
+                DecodedFactFinding(**{name: getattr(each, name) for name in _FINDING_FIELDS})
+                for each in verdict.facts
+            ),
         )
 
     def encode_decision(self, decision: Decision) -> bytes:
@@ -137,7 +146,7 @@ class ReferenceVerdictCodec:
             }
         )
 
-    def encode(  # noqa: PLR0913 - the six things that make a verdict
+    def encode(  # noqa: PLR0913 - what makes a verdict
         self,
         event: DecodedEvent,
         decision: bytes,
@@ -146,6 +155,7 @@ class ReferenceVerdictCodec:
         partition: int,
         offset: int,
         decided_time: datetime,
+        facts: tuple[DecodedFactFinding, ...] = (),
     ) -> bytes:
         """See `VerdictCodec`."""
         verdict = Verdict(
@@ -159,7 +169,61 @@ class ReferenceVerdictCodec:
             publisher=event.publisher,
             content_digest=event.content_digest,
             traceparent=event.traceparent,
+            facts=tuple(
+                FactFinding(**{name: getattr(each, name) for name in _FINDING_FIELDS})
+                for each in facts
+            ),
             data=_data(event.flow, event.subject),
             **from_json(decision),
         )
         return verdict.model_dump_json().encode()
+
+
+class ReferenceFactCodec:
+    """Statements of facts by `CanonicalFact`."""
+
+    def decode(self, value: bytes) -> DecodedFact:
+        """See `FactCodec`."""
+        fact = CanonicalFact.model_validate_json(value)
+        return DecodedFact(
+            fact.data.subject,
+            fact.data.controller,
+            fact.data.fact,
+            fact.data.value,
+            fact.data.effective_from,
+            fact.data.until,
+            fact.data.evidence,
+            fact.id,
+            fact.source,
+            fact.publisher,
+            fact.contentdigest,
+            fact.origin,
+            fact.traceparent,
+            fact.time,
+            fact.acceptedtime,
+        )
+
+    def encode(self, fact: DecodedFact) -> bytes:
+        """See `FactCodec`."""
+        model = CanonicalFact(
+            specversion="1.0",
+            id=fact.id,
+            source=fact.source,
+            type=FACT_TYPE,
+            time=fact.time,
+            publisher=fact.publisher,
+            acceptedtime=fact.accepted_time,
+            contentdigest=fact.content_digest,
+            origin=fact.origin,
+            traceparent=fact.traceparent,
+            data=CanonicalFactData(
+                controller=fact.controller,
+                fact=fact.fact,
+                value=fact.value,
+                effective_from=fact.effective_from,
+                until=fact.until,
+                evidence=fact.evidence,
+                subject=fact.subject,
+            ),
+        )
+        return model.model_dump_json().encode()

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -11,12 +11,13 @@ from purposewatch_contract.codec.caches import SenderCache, TextCache, Timestamp
 from purposewatch_contract.codec.flow import FlowDecoder
 from purposewatch_contract.codec.interface import (
     DecodedEvent,
+    DecodedFactFinding,
     DecodedPolicy,
     DecodedVerdict,
     Flow,
     FlowDecision,
 )
-from purposewatch_contract.codec.patterns import INSTANT, unanchored
+from purposewatch_contract.codec.patterns import INSTANT, Term, exactly, unanchored
 from purposewatch_contract.codec.reference import ReferenceVerdictCodec
 from purposewatch_contract.event import MAX_ORIGIN
 from purposewatch_contract.verdict import VERDICT_SCHEMA
@@ -45,6 +46,7 @@ _HEAD = re.compile(
     r',"publisher":"([^"]*)"'
     rf',"content_digest":"({unanchored(terms.DIGEST_PATTERN)})"'
     rf'(?:,"traceparent":"({unanchored(terms.TRACEPARENT_PATTERN)})")?'
+    r'(?:,"facts":(\[[^]]*\]))?'
     r',"data":'
 ).match
 _SUBJECT = ',"subject":"'
@@ -86,6 +88,35 @@ class _Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+_Instant: TypeAlias = Annotated[str, msgspec.Meta(pattern=exactly(INSTANT))]
+
+
+class _Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A finding about a fact, its times in the auditor's own notation."""
+
+    fact: Term
+    claimed: bool | None = None
+    value: bool | None = None
+    since: _Instant | None = None
+    until: _Instant | None = None
+    statement: Annotated[str, msgspec.Meta(pattern=exactly(terms.IDENTIFIER_PATTERN))] | None = None
+    source: Annotated[str, msgspec.Meta(pattern=exactly(terms.SOURCE_PATTERN))] | None = None
+    evidence: Annotated[str, msgspec.Meta(pattern=exactly(terms.EVIDENCE_PATTERN))] | None = None
+
+    def finding(self) -> DecodedFactFinding:
+        """The same with times; raises `ValueError` for one that the calendar does not have."""
+        return DecodedFactFinding(
+            self.fact,
+            self.claimed,
+            self.value,
+            None if self.since is None else datetime.fromisoformat(self.since),
+            None if self.until is None else datetime.fromisoformat(self.until),
+            self.statement,
+            self.source,
+            self.evidence,
+        )
+
+
 class _StatedReasons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a verdict says after the data."""
 
@@ -121,6 +152,7 @@ class FastVerdictCodec:
     def __init__(self) -> None:
         self._reference = ReferenceVerdictCodec()
         self._decode_stated = msgspec.json.Decoder(_StatedReasons).decode
+        self._decode_findings = msgspec.json.Decoder(tuple[_Finding, ...]).decode
         self._flows = FlowDecoder()
         self._timestamps = TimestampCache()
         self._senders = SenderCache()
@@ -140,7 +172,7 @@ class FastVerdictCodec:
             match = _SUBJECT_ENDS(text, cut + len(_SUBJECT))
             if head is not None and match is not None and len(head["origin"]) <= MAX_ORIGIN:
                 (topic, partition, offset, origin, event_id, source, time, accepted, decided,
-                 publisher, digest, trace) = head.groups()  # fmt: skip
+                 publisher, digest, trace, facts) = head.groups()  # fmt: skip
                 if self._senders.get((source, publisher)) is None:
                     self._senders.check(source, publisher)
                 subject = match[1]
@@ -169,10 +201,14 @@ class FastVerdictCodec:
                     decision.policy,
                     decision.categories,
                     decision,
+                    () if facts is None else self._decode_facts(facts),
                 )
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass  # the reference decides
         return self._reference.decode(value)
+
+    def _decode_facts(self, text: str) -> tuple[DecodedFactFinding, ...]:
+        return tuple(each.finding() for each in self._decode_findings(text))
 
     def _decode_new(self, flow_text: str, subject: str, text: str) -> _LastVerdict:
         """Flow and reasons of a verdict unlike the last one about the flow."""
@@ -202,7 +238,7 @@ class FastVerdictCodec:
         reasons = _Reasons(decision.outcome, decision.kind, policy, decision.categories)
         return msgspec.json.encode(reasons)[1:]
 
-    def encode(  # noqa: PLR0913 - the six things that make a verdict
+    def encode(  # noqa: PLR0913 - what makes a verdict
         self,
         event: DecodedEvent,
         decision: bytes,
@@ -211,6 +247,7 @@ class FastVerdictCodec:
         partition: int,
         offset: int,
         decided_time: datetime,
+        facts: tuple[DecodedFactFinding, ...] = (),
     ) -> bytes:
         """See `VerdictCodec`.
 
@@ -219,12 +256,13 @@ class FastVerdictCodec:
         if decided_time is not self._decided_time or topic != self._topic:
             self._open(topic, decided_time)
         trace = "" if event.traceparent is None else f',"traceparent":"{event.traceparent}"'
+        stated = f',"facts":{msgspec.json.encode(facts).decode()}' if facts else ""
         return (
             f'{self._opening}{partition},"offset":{offset}}},"origin":"{event.origin}",'
             f'"event_id":"{event.id}","event_source":"{event.source}",'
             f'"event_time":"{event.time_text}","accepted_time":"{event.accepted_text}",'
             f'{self._decided},"publisher":"{event.publisher}",'
-            f'"content_digest":"{event.content_digest}"{trace},'
+            f'"content_digest":"{event.content_digest}"{trace}{stated},'
             f'"data":{event.flow.text}{event.subject}"}},'
         ).encode() + decision
 

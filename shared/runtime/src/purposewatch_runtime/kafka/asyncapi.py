@@ -45,11 +45,12 @@ def asyncapi_document(
     publishers = KafkaBroker(logger=None)
     for name, topic in declared_topics().items():
         if service in topic.producers:
+            [schema] = topic.schemas  # a service writes one kind of message to a topic
             publishers.publisher(
                 topic_name(prefix, name),
                 title=topic_name(prefix, name),
                 description=topic.description,
-                schema=MESSAGES[topic.schema_],
+                schema=MESSAGES[schema],
             )
     specification = AsyncAPI(
         *(consumer.broker for consumer in consumers),

@@ -118,7 +118,7 @@ class BatchConsumer:
                 "fetch_max_wait_ms": settings.kafka_fetch_max_wait_ms,
                 "rebalance_timeout_ms": int(settings.kafka_request_timeout_ms * _REBALANCE_SHARE),
             },
-            message=MESSAGES[declared.schema_] if declared else None,
+            messages=[MESSAGES[each] for each in declared.schemas] if declared else (),
             description=declared.description if declared else None,
         )
 

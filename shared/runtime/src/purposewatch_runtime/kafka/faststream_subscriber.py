@@ -65,25 +65,25 @@ class RecordSubscriber(BatchSubscriber):
 
 
 class RecordSpecification(KafkaSubscriberSpecification):
-    """Names the message of the topic in AsyncAPI; the handler's type, raw records, can't."""
+    """Names the topic's messages in AsyncAPI; the handler's type, raw records, can't."""
 
-    __slots__ = ("_message",)
+    __slots__ = ("_messages",)
 
     def __init__(
         self,
         outer: "KafkaBrokerConfig",
         config: KafkaSubscriberSpecificationConfig,
         calls: CallsCollection[Any],
-        message: type[BaseModel] | None,
+        messages: Sequence[type[BaseModel]],
     ) -> None:
         super().__init__(_outer_config=outer, specification_config=config, calls=calls)
-        self._message = message
+        self._messages = messages
 
     def get_payloads(self) -> list[tuple[dict[str, Any], str]]:
-        """The schema of the topic's message."""
-        if self._message is None:
+        """The schemas of the topic's messages."""
+        if not self._messages:
             return super().get_payloads()
-        return [(self._message.model_json_schema(), self._message.__name__)]
+        return [(each.model_json_schema(), each.__name__) for each in self._messages]
 
 
 class RecordBroker(KafkaBroker):
@@ -98,12 +98,12 @@ class RecordBroker(KafkaBroker):
         group_id: str,
         listener: ConsumerRebalanceListener,
         consumer_options: dict[str, Any],
-        message: type[BaseModel] | None = None,
+        messages: Sequence[type[BaseModel]] = (),
         description: str | None = None,
     ) -> RecordSubscriber:
         """Register `handle` for batches of one topic; it acknowledges by committing offsets.
 
-        `message` and `description` are what AsyncAPI says of the topic.
+        `messages` and `description` are what AsyncAPI says of the topic.
         """
         outer = cast("KafkaBrokerConfig", self.config)  # composed of the routers' configurations
         topics = [Topic(topic)]
@@ -124,7 +124,7 @@ class RecordBroker(KafkaBroker):
                     title_=topic, description_=description, topics=topics
                 ),
                 calls,
-                message,
+                messages,
             ),
             calls,
             poll,
