@@ -61,7 +61,7 @@ async def test_gaps_are_listed_with_count_and_trend(
         ],
     }
     assert [row[0] for row in rows(text)][-2:] == ["Other names", "visits"]
-    assert "4 gaps, which stand for 8 accesses or events" in text
+    assert "Gaps: 4; accesses or events that they stand for: 8" in text
     assert text.count("<dd>") == 4
     assert "neither permitted nor a violation" in text
 
