@@ -84,6 +84,20 @@ def test_events_of_equal_flows_stay_distinct(decider: Decider) -> None:
     assert (first.event_time - second.event_time).days == 1
 
 
+def test_count_is_copied_and_changes_no_decision(decider: Decider) -> None:
+    """The verdict states it, unless it is 1."""
+    counted, one = (record(canonical(**change)) for change in ({"count": 250}, {}))
+    of_many, of_one = audit(counted, decider), audit(one, decider)
+
+    assert isinstance(of_many, Verdict)
+    assert isinstance(of_one, Verdict)
+    assert (of_many.data.count, of_one.data.count) == (250, 1)
+    assert of_many.categories == of_one.categories
+    text = Auditor().audit(one, decider, NOW)
+    assert isinstance(text, AuditedEvent)
+    assert b'"count"' not in text.value
+
+
 def test_equal_decisions_count_as_one(decider: Decider) -> None:
     """Those that two caches hold are equal without being the same objects."""
     deciders = (decider, decider_for(decider.policies))

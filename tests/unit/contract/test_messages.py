@@ -80,6 +80,8 @@ def test_round_trip_keeps_every_byte_of_meaning(name: str) -> None:
         ({"type": "something.else"}, "type"),
         ({"source": "https://example.org/crm"}, "source"),
         ({"retention_days": -1}, "retention_days"),
+        ({"data": {**submitted()["data"], "count": 0}}, "count"),  # type: ignore[dict-item]
+        ({"data": {**submitted()["data"], "count": 1_000_001}}, "count"),  # type: ignore[dict-item]
         ({"email": "a value"}, "email"),
         ({"subject_id": ""}, "subject_id"),
     ],

@@ -123,6 +123,7 @@ def test_digest_is_equal_for_a_repeat(admit: Admit, event: MakeEvent) -> None:
         {"purpose": "essential.service"},
         {"subject_id": "customer-4712"},
         {"retention_days": 1},
+        {"count": 2},
         {"facts": {"consent.marketing": False}},
         {"data_categories": ["user.contact.email", "user.name"]},
     ],
@@ -147,6 +148,36 @@ def test_digest_is_the_documented_one(admit: Admit, event: MakeEvent) -> None:
         f'"role":"member","subject":"{read.data.subject}"}}]'
     )
     assert blake2b(text.encode(), digest_size=16).hexdigest() == read.contentdigest
+
+
+def test_digest_of_a_count_is_the_documented_one(admit: Admit, event: MakeEvent) -> None:
+    """Under its name, in the order of names; a count of 1 is the same as none."""
+    read = canonical(admit(event({"count": 250})))
+    text = (
+        '["purposewatch.data_access.v1","2026-03-02T08:15:00Z",{"controller":"wework-labs",'
+        '"count":250,"data_categories":["user.contact.email"],"facts":{},"operation":"share",'
+        '"purpose":"marketing.advertising","recipient":"third_party.advertising",'
+        f'"role":"member","subject":"{read.data.subject}"}}]'
+    )
+    assert blake2b(text.encode(), digest_size=16).hexdigest() == read.contentdigest
+    one = canonical(admit(event({"count": 1})))
+    assert one.contentdigest == canonical(admit(event())).contentdigest
+
+
+def test_count_is_passed_on(admit: Admit, event: MakeEvent) -> None:
+    """The canonical event states it, unless it is 1."""
+    counted, one = admit(event({"count": 250})), admit(event({"count": 1}))
+    assert canonical(counted).data.count == 250
+    assert canonical(one).data.count == 1
+    assert b'"count"' not in one.value
+
+
+@pytest.mark.parametrize("count", [0, -1, 1_000_001, 2.0, "2", True])
+def test_count_out_of_range_is_refused(admit: Admit, event: MakeEvent, count: object) -> None:
+    """With its place and the range."""
+    with pytest.raises(RefusedError, match="1 to 1000000") as refused:
+        admit(event({"count": count}))
+    assert [error.field for error in refused.value.errors] == ["/data/count"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,19 @@ async def test_record_becomes_a_canonical_event(
     )
 
 
+async def test_count_is_admitted_or_dead_lettered(
+    handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
+) -> None:
+    """As over HTTP."""
+    values = [json.dumps(event({"count": count})).encode() for count in (250, 0)]
+    await handler.handle([record(value, offset) for offset, value in enumerate(values)])
+    counted, refused = producer.records
+    assert CanonicalEvent.model_validate_json(counted.value).data.count == 250
+    letter = DeadLetter.model_validate_json(refused.value)
+    assert letter.error_class is ErrorClass.INVALID_EVENT
+    assert "`/data/count`" in letter.reason
+
+
 async def test_binary_mode_gives_the_same_event(
     handler: RawTopicHandler, producer: FakeProducer, event: MakeEvent
 ) -> None:

@@ -153,7 +153,7 @@ class AdmissionBatch:
         spent on finding terms for unknown ones.
 
         The content digest is BLAKE2b-128 of the JSON text `[type, time in UTC, data]`, in which
-        names are sorted, data categories are sorted and absent fields are left out.
+        names and data categories are sorted, and absent fields and a count of 1 are left out.
         """
         try:
             event = self._admission.submissions.decode(text)
@@ -167,6 +167,8 @@ class AdmissionBatch:
         controller = event.flow.terms.controller
         subject = self._rules.pseudonymise(controller, event.subject_id)
         time = _in_utc(event.time)
+        if event.count != 1:
+            digested = _with_count(digested, event.count)
         content = f'["{EVENT_TYPE}","{time}",{digested}{subject}"}}]'
         traceparent = event.traceparent or traceparent
         canonical = DecodedEvent(
@@ -182,6 +184,7 @@ class AdmissionBatch:
             self.now,
             time,
             self._accepted_text,
+            event.count,
         )
         value = self._admission.events.encode(canonical)
         return AdmittedEvent(
@@ -325,6 +328,12 @@ def _digested(flow: Flow) -> str:
     }
     stated = {name: value for name, value in data.items() if value is not None}
     return msgspec.json.encode(stated).decode()[: -len('"}')]
+
+
+def _with_count(digested: str, count: int) -> str:
+    """The same with the count in its place: behind the controller, the name that sorts before."""
+    controller, rest = digested.split(",", 1)
+    return f'{controller},"count":{count},{rest}'
 
 
 def _in_utc(time: datetime) -> str:

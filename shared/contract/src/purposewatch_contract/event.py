@@ -3,6 +3,10 @@
 Its encoding is a CloudEvents 1.0 JSON object. Publishers send a `SubmittedEvent`; ingest
 turns it into a `CanonicalEvent`, in which the data subject is a keyed pseudonym. Neither has a
 field where a personal value belongs, and unknown fields are refused.
+
+An event stands for one access, or for `data.count` of them: accesses that were identical in
+everything but id, time and trace, within a window that ends at the event's time. Whatever is
+decided about the event holds for each of them.
 """
 
 from typing import Literal
@@ -11,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from purposewatch_contract.terms import (
     ORIGIN_PATTERN,
+    Count,
     Digest,
     Identifier,
     Pseudonym,
@@ -30,6 +35,11 @@ CANONICAL_SCHEMA = "urn:purposewatch:schema:canonical-event:1.0"
 
 MAX_ORIGIN = 300
 
+_COUNT = (
+    "How many accesses the event stands for: identical in everything but id, time and trace, "
+    "within a window that ends at the event's time."
+)
+
 
 class SubmittedData(Flow):
     """The `data` of an event as a publisher sends it."""
@@ -38,12 +48,14 @@ class SubmittedData(Flow):
         description="The publisher's identifier of the data subject. Leaves ingest only as a "
         "keyed pseudonym."
     )
+    count: Count = Field(default=1, description=_COUNT)
 
 
 class CanonicalData(Flow):
     """The `data` of an event as ingest passes it on."""
 
     subject: Pseudonym = Field(description="Keyed pseudonym of the data subject.")
+    count: Count = Field(default=1, description=_COUNT)
 
 
 class _Envelope(BaseModel):

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from purposewatch_contract.dead_letter import ErrorClass
 from purposewatch_contract.event import SUBMITTED_SCHEMA, SubmittedEvent
+from purposewatch_contract.terms import MAX_COUNT
 from purposewatch_policy import MAX_DATA_CATEGORIES, MAX_FACTS, TERM_PATTERN
 
 __all__ = [
@@ -59,6 +60,7 @@ _RULES = {
     "/data/subject_id": "must be text of 1 to 256 characters, none of them a control character",
     "/data/data_categories": f"must be a list of 1 to {MAX_DATA_CATEGORIES} vocabulary terms",
     "/data/retention_days": "must be a whole number of days from 0 to 36525, or left out",
+    "/data/count": f"must be a whole number of accesses from 1 to {MAX_COUNT}, or left out",
     "/data/facts": f"must be an object of at most {MAX_FACTS} names of facts, each true or false",
 }
 _ADVICE: tuple[tuple[str, str], ...] = (

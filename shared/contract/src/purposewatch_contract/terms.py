@@ -1,4 +1,4 @@
-"""The alphabets of the identifiers in messages.
+"""The alphabets of the identifiers in messages, and the range of an event's count.
 
 Every name in an event is a vocabulary term (`purposewatch_policy.terms`) or an identifier. Both
 are restricted to printable ASCII without spaces, so that no name can carry a line break, a terminal
@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 PUBLISHER_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
@@ -55,6 +55,16 @@ Evidence = Annotated[str, StringConstraints(pattern=EVIDENCE_PATTERN)]
 
 TraceParent = Annotated[str, StringConstraints(pattern=TRACEPARENT_PATTERN)]
 """W3C Trace Context `traceparent`."""
+
+MAX_COUNT = 1_000_000
+
+
+def _is_one(count: int) -> bool:
+    return count == 1
+
+
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT, exclude_if=_is_one)]
+"""How many accesses an event stands for. Messages leave out 1, which is the default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ _RICH = {
         "role": "member",
         "source": "employer",
         "subject": "psn:1:3f5a9c0e7b1d48266a4f8e2b9d7c1350",
+        "count": 17,
     },
 }
 _FAST = FastEventCodec()
@@ -124,6 +125,29 @@ def test_cached_flow_is_found_with_another_subject() -> None:
 
     assert second.flow is first.flow
     assert (first.subject, second.subject) == (_RICH["data"]["subject"], other)
+
+
+def test_count_differs_between_events_of_one_flow() -> None:
+    """It is each event's own; 1 is not written."""
+    texts_by_count = {}
+    for count in (1, 2, 1_000_000):
+        changed = {**_RICH, "data": {**_RICH["data"], "count": count}}
+        event = _FAST.decode(json.dumps(changed, separators=(",", ":")).encode())
+        assert event.count == count
+        texts_by_count[count] = _FAST.encode(event)
+        assert _FAST_PATH.decode(texts_by_count[count]).count == count
+        assert _REFERENCE.decode(texts_by_count[count]).count == count
+        assert _REFERENCE.decode(_REFERENCE.encode(event)).count == count
+    assert b'"count"' not in texts_by_count[1]
+    assert b'"count"' not in _REFERENCE.encode(_FAST.decode(texts_by_count[1]))
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "1000001", "1.5", "null", '"many"', "01"])
+def test_count_that_is_out_of_range_is_refused(count: str) -> None:
+    """By both codecs."""
+    text = json.dumps(_RICH, separators=(",", ":")).replace('"count":17', f'"count":{count}')
+    assert decoded_by(_REFERENCE, text.encode()) is None
+    assert decoded_by(_FAST, text.encode()) is None
 
 
 def test_flow_that_only_the_reference_decodes_is_not_cached() -> None:

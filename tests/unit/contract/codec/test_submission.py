@@ -82,6 +82,45 @@ def test_cached_flow_is_decoded_fast(
     assert decoded_by(_REFERENCE, text) == decoded_by(codec, text)
 
 
+@pytest.mark.parametrize("spaced", [True, False])
+def test_cached_flow_is_decoded_fast_with_another_count(
+    codec: CountingCodec,
+    event: MakeEvent,
+    spaced: bool,  # noqa: FBT001
+) -> None:
+    """The count is each event's own, and no part of the cached flow."""
+    codec.cache_flow(codec.decode(text_of(event({"count": 2}), spaced=spaced)))
+    for count in (1, 3, 1_000_000):
+        text = text_of(event({"count": count}), spaced=spaced)
+        assert codec.decodes_fast(text)
+        assert codec.decode(text).count == count
+        assert decoded_by(_REFERENCE, text) == decoded_by(codec, text)
+    for faulty in (0, -1, 1_000_001, 1.0, 2.5, True, "2"):
+        text = text_of(event({"count": faulty}), spaced=spaced)
+        assert not codec.decodes_fast(text)
+        assert isinstance(decoded_by(codec, text), tuple)
+    assert codec.decode(text_of(event(), spaced=spaced)).count == 1
+
+
+def test_count_with_an_escaped_name_is_never_lost(codec: CountingCodec, event: MakeEvent) -> None:
+    """An event that spells it so is left to the reference each time."""
+    text = text_of(event({"count": 5})).replace(b'"count"', rb'"c\u006funt"')
+    for _ in range(2):
+        codec.cache_flow(codec.decode(text))
+        assert not codec.decodes_fast(text)
+        assert codec.decode(text).count == 5
+
+
+def test_fact_of_the_same_name_is_not_taken_for_the_count(
+    codec: CountingCodec, event: MakeEvent
+) -> None:
+    """An event with a fact of that name is left to the reference each time."""
+    text = text_of(event({"facts": {"count": True}, "count": 5}))
+    codec.cache_flow(codec.decode(text))
+    assert not codec.decodes_fast(text)
+    assert codec.decode(text).count == 5
+
+
 def test_no_subject_is_cached(codec: CountingCodec, event: MakeEvent) -> None:
     """Wherever in the event it is."""
     subject = "customer-by-name"
@@ -131,7 +170,7 @@ FIELDS = (
 )
 DATA_FIELDS = (
     *("controller", "role", "operation", "purpose", "recipient", "data_categories"),
-    *("source", "retention_days", "facts", "other", "subject_id"),
+    *("source", "retention_days", "facts", "count", "other", "subject_id"),
 )
 VALUES: tuple[Any, ...] = (
     *("1.0", "e-9", "/crm", "/crm/x", "/shop", "purposewatch.data_access.v1", TRACE, None),
@@ -144,6 +183,7 @@ VALUES: tuple[Any, ...] = (
     ),
     *("1969-01-01T00:00:00Z", "2126-01-01T00:00:00Z", "2026-03-02T08:15:00.123456789+14:00"),
     *("2026-03-02 08:15:00Z", "wework-labs", "linggan-house", "first_party", "", 0, True, 1.5),
+    *(1, 7, 1_000_000, 1_000_001, {"count": True}, {"count": 1}),
     *(["user"], ["user", "user"], {"consent.marketing": True}, {"subject_id": True}, {}),
     *("e-1\n", "x" * 257, "x" * 256, "\x85", "\x1f", "\\", '"', "名"),
     *("138-0013-8000", "1" * 6, "1" * 7, "1" * 15, "1" * 16, "/crm/..", "/crm/./x", "/crm/..x"),

@@ -34,6 +34,7 @@ from tests.unit.contract.codec.mutations import texts
 _EXAMPLE: dict[str, Any] = json.loads((EXAMPLE_DIR / "verdict.json").read_text())
 _PLAIN: dict[str, Any] = {
     **{name: _EXAMPLE[name] for name in _EXAMPLE if name != "traceparent"},
+    "data": {**_EXAMPLE["data"], "count": 3},
     "outcome": "unknown",
     "kind": None,
     "policy": None,
@@ -141,6 +142,7 @@ _FINDINGS = st.lists(
     offset=st.integers(0, 2**63 - 1),
     decided=st.datetimes(timezones=st.just(UTC)),
     traced=st.booleans(),
+    count=st.sampled_from([1, 2, 1_000_000]),
 )
 def test_codecs_encode_the_same(
     decision: Decision,
@@ -150,10 +152,13 @@ def test_codecs_encode_the_same(
     decided: datetime,
     *,
     traced: bool,
+    count: int,
 ) -> None:
     """The text satisfies the schema and says what went in, whatever the decision holds."""
     event = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())
     traceparent = event.pop("traceparent")
+    if count > 1:
+        event["data"]["count"] = count
     if traced:
         event["traceparent"] = traceparent  # last, as ingest has it
     decoded = FastEventCodec().decode(json.dumps(event, separators=(",", ":")).encode())
@@ -196,5 +201,7 @@ def test_codecs_encode_the_same(
     )
     assert facts == _FAST_PATH.decode(text).facts
     assert (b'"facts":[' in text) == bool(facts)
+    assert (b'"count"' in text, b'"count"' in by_reference) == (count > 1,) * 2
     assert _REFERENCE.decode(text) == _FAST_PATH.decode(text)
+    assert _FAST_PATH.decode(text).count == count
     assert _REFERENCE.decode(text) == _FAST.decode(by_reference)

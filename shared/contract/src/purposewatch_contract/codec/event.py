@@ -7,9 +7,9 @@ import msgspec
 
 from purposewatch_contract import terms
 from purposewatch_contract.codec.caches import SenderCache, TimestampCache
-from purposewatch_contract.codec.flow import FlowDecoder
+from purposewatch_contract.codec.flow import FlowDecoder, count_text
 from purposewatch_contract.codec.interface import DecodedEvent
-from purposewatch_contract.codec.patterns import INSTANT, unanchored
+from purposewatch_contract.codec.patterns import COUNT, INSTANT, unanchored
 from purposewatch_contract.codec.reference import ReferenceEventCodec
 from purposewatch_contract.event import CANONICAL_SCHEMA, EVENT_TYPE, MAX_ORIGIN
 
@@ -32,7 +32,8 @@ _EVENT = re.compile(
     rf',"origin":"(?P<origin>{unanchored(terms.ORIGIN_PATTERN)}){_BEFORE_FLOW}'
     # Match everything, then backtrack to the last comma that fits: several times as fast as
     # stepping forward. A group around it would make each step back slow.
-    rf'\{{(?s:.*){_BEFORE_SUBJECT}(?P<subject>{unanchored(terms.PSEUDONYM_PATTERN)})"\}}'
+    rf'\{{(?s:.*){_BEFORE_SUBJECT}(?P<subject>{unanchored(terms.PSEUDONYM_PATTERN)})"'
+    rf'(?:,"count":({COUNT}))?\}}'
     rf'(?:,"traceparent":"({unanchored(terms.TRACEPARENT_PATTERN)})")?\}}'
 ).fullmatch
 
@@ -53,7 +54,7 @@ class FastEventCodec:
             match = _EVENT(whole)
             if match is not None and len(match["origin"]) <= MAX_ORIGIN:
                 (event_id, source, time, publisher, accepted, digest, origin, subject,
-                 trace) = match.groups()  # fmt: skip
+                 count, trace) = match.groups()  # fmt: skip
                 start, end = match.end("origin") + len(_BEFORE_FLOW), match.start("subject")
                 text = whole[start : end - len(_BEFORE_SUBJECT)]
                 if self._senders.get((source, publisher)) is None:
@@ -71,6 +72,7 @@ class FastEventCodec:
                     self._timestamps.get(accepted) or self._timestamps.parse(accepted),
                     time,
                     accepted,
+                    1 if count is None else int(count),
                 )
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass  # the reference decides
@@ -85,5 +87,5 @@ class FastEventCodec:
             f'"application/json","dataschema":"{CANONICAL_SCHEMA}",'
             f'"publisher":"{event.publisher}","acceptedtime":"{event.accepted_text}",'
             f'"contentdigest":"{event.content_digest}","origin":"{event.origin}",'
-            f'"data":{event.flow.text}{event.subject}"}}{trace}}}'
+            f'"data":{event.flow.text}{event.subject}"{count_text(event.count)}}}{trace}}}'
         ).encode()

@@ -1,7 +1,8 @@
-"""The `data` of canonical events and verdicts: a flow, which repeats, and a subject, which differs.
+"""The `data` of canonical events and verdicts: a flow, which repeats, and what differs.
 
-Services write the subject last. The text before it is the flow's: equal texts are equal flows, so
-a flow is validated when its text occurs for the first time and found in the cache afterwards.
+Services write the subject behind the flow, and the count, unless it is 1, behind the subject. The
+text before the subject is the flow's: equal texts are equal flows, so a flow is validated when its
+text occurs for the first time and found in the cache afterwards.
 """
 
 import msgspec
@@ -11,6 +12,11 @@ from purposewatch_contract.codec.interface import DecodedFlow, Flow
 from purposewatch_contract.codec.patterns import Pseudonym
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def count_text(count: int) -> str:
+    """How many accesses a message is about, as the services write it behind the subject."""
+    return "" if count == 1 else f',"count":{count}'
 
 
 class _Data(Flow, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,8 +38,9 @@ class FlowDecoder:
         Raises `msgspec.ValidationError` or another `ValueError`.
 
         INVARIANT: a text is cached only if it was, with a pseudonym behind it, a whole and valid
-        `data`. Then it is one with any other pseudonym behind it too, about the same flow: a
-        parser's state after the text does not depend on what follows.
+        `data`. Then it is one with any other pseudonym behind it too, and with a count behind that,
+        about the same flow: a parser's state after the text does not depend on what follows, and
+        the text has no count, which `_Data` does not know.
         """
         data = self._decode(f'{text},"subject":"{subject}"}}')
         if len(set(data.data_categories)) != len(data.data_categories):

@@ -43,7 +43,7 @@ class DecodedFlow(msgspec.Struct, frozen=True, gc=False):
 
     terms: Flow
     text: str
-    """Opens the `data` of a message about this flow, up to the value of `subject`, which is last.
+    """Opens the `data` of a message about this flow, up to the value of `subject`, which follows.
     Equal flows have equal texts, and only they do."""
 
 
@@ -56,6 +56,8 @@ class DecodedSubmission(msgspec.Struct, frozen=True, gc=False):
     traceparent: str | None
     subject_id: str
     flow: DecodedFlow
+    count: int = 1
+    """How many accesses it stands for."""
     flow_key: bytes | None = None
     """What `SubmissionCodec.cache_flow` caches the flow by; `None` if it is cached, or can't be."""
 
@@ -80,6 +82,8 @@ class DecodedEvent(msgspec.Struct, frozen=True, gc=False):
     time_text: str
     """RFC 3339, as it is to be passed on; so is `accepted_text`."""
     accepted_text: str
+    count: int = 1
+    """How many accesses it stands for."""
 
 
 class DecodedFact(msgspec.Struct, frozen=True, gc=False):
@@ -169,6 +173,8 @@ class DecodedVerdict(msgspec.Struct, frozen=True, gc=False):
     flow_decision: FlowDecision
     """The previous five in one value that can be hashed."""
     facts: tuple[DecodedFactFinding, ...] = ()
+    count: int = 1
+    """How many accesses the event stands for."""
 
 
 class SubmissionCodec(Protocol):

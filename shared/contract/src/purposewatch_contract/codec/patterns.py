@@ -15,6 +15,9 @@ The calendar is checked by `datetime.fromisoformat`, which must see nothing else
 that is not RFC 3339, and truncates or rounds where the models do otherwise.
 """
 
+COUNT = r"(?:[1-9][0-9]{0,5}|1000000)"
+"""An event's count in digits: `terms.Count`."""
+
 _GROUP = re.compile(r"\((?!\?)")
 
 

@@ -9,7 +9,6 @@ from purposewatch_contract.codec.interface import (
     DecodedEvent,
     DecodedFact,
     DecodedFactFinding,
-    DecodedFlow,
     DecodedPolicy,
     DecodedSubmission,
     DecodedVerdict,
@@ -25,9 +24,9 @@ from purposewatch_policy import Decision
 _FINDING_FIELDS = DecodedFactFinding.__struct_fields__
 
 
-def _data(flow: DecodedFlow, subject: str) -> CanonicalData:
-    fields = {name: getattr(flow.terms, name) for name in Flow.__struct_fields__}
-    return CanonicalData(**fields, subject=subject)
+def _data(event: DecodedEvent) -> CanonicalData:
+    fields = {name: getattr(event.flow.terms, name) for name in Flow.__struct_fields__}
+    return CanonicalData(**fields, subject=event.subject, count=event.count)
 
 
 def decoded_submission(event: SubmittedEvent) -> DecodedSubmission:
@@ -39,6 +38,7 @@ def decoded_submission(event: SubmittedEvent) -> DecodedSubmission:
         event.traceparent,
         event.data.subject_id,
         decoded_flow(event.data),
+        event.data.count,
     )
 
 
@@ -72,6 +72,7 @@ class ReferenceEventCodec:
             event.acceptedtime,
             event.time.isoformat(),
             event.acceptedtime.isoformat(),
+            event.data.count,
         )
 
     def encode(self, event: DecodedEvent) -> bytes:
@@ -87,7 +88,7 @@ class ReferenceEventCodec:
             contentdigest=event.content_digest,
             origin=event.origin,
             traceparent=event.traceparent,
-            data=_data(event.flow, event.subject),
+            data=_data(event),
         )
         return model.model_dump_json().encode()
 
@@ -130,6 +131,7 @@ class ReferenceVerdictCodec:
                 DecodedFactFinding(**{name: getattr(each, name) for name in _FINDING_FIELDS})
                 for each in verdict.facts
             ),
+            verdict.data.count,
         )
 
     def encode_decision(self, decision: Decision) -> bytes:
@@ -173,7 +175,7 @@ class ReferenceVerdictCodec:
                 FactFinding(**{name: getattr(each, name) for name in _FINDING_FIELDS})
                 for each in facts
             ),
-            data=_data(event.flow, event.subject),
+            data=_data(event),
             **from_json(decision),
         )
         return verdict.model_dump_json().encode()

@@ -1,8 +1,9 @@
 """Submitted events whose flow was decoded before need no second full check.
 
 Services do the same few things to ever new subjects, so the text of their `data` without the
-subject mostly repeats. What is cached is what the reference codec accepted; the envelope and the
-subject are checked for every event. Any doubt leaves the event to the reference codec.
+subject and the count mostly repeats. What is cached is what the reference codec accepted; the
+envelope, the subject and the count are checked for every event. Any doubt leaves the event to the
+reference codec.
 """
 
 import re
@@ -15,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from purposewatch_contract import terms
 from purposewatch_contract.codec.caches import TextCache
 from purposewatch_contract.codec.interface import DecodedFlow, DecodedSubmission
-from purposewatch_contract.codec.patterns import unanchored
+from purposewatch_contract.codec.patterns import COUNT, unanchored
 from purposewatch_contract.codec.reference import ReferenceSubmissionCodec
 from purposewatch_contract.submission import TIME_PATTERN
 
@@ -29,6 +30,8 @@ _ENVELOPE = re.compile(
 )
 _SUBJECT_KEY = b'"subject_id"'
 _SUBJECT_FIELD = re.compile(rb'"subject_id"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"')
+_COUNT_KEY = b'"count"'
+_COUNT_FIELD = re.compile(rf'"count"[ \t\r\n]*:[ \t\r\n]*({COUNT})(?=[ \t\r\n,}}])'.encode())
 _SUBJECT = re.compile(unanchored(terms.SUBJECT_PATTERN))
 
 _REQUIRED_STRINGS = 11
@@ -62,45 +65,61 @@ class FastSubmissionCodec:
 
     def decode(self, value: bytes) -> DecodedSubmission:
         """See `SubmissionCodec`."""
-        key = flow = None
+        key, flow, count = None, None, 1
         try:
             envelope = self._decode_envelope(value)
             data = bytes(envelope.data)
-            key, subject = _split(data)
+            key, subject, count = _split(data)
             flow = self._flows.get(key)
             if flow is not None:
-                return _with_cached_flow(value, envelope, data, flow, subject.decode())
+                return _with_cached_flow(value, envelope, data, flow, subject.decode(), count=count)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass  # the reference decides, and says what is wrong
         decoded = self._reference.decode(value)
-        return decoded if flow is not None else msgspec.structs.replace(decoded, flow_key=key)
+        if flow is not None or decoded.count != count:  # cached, or the count is spelt otherwise
+            return decoded
+        return msgspec.structs.replace(decoded, flow_key=key)
 
     def cache_flow(self, submission: DecodedSubmission) -> None:
         """See `SubmissionCodec`.
 
-        INVARIANT: what is cached was, with a subject in its place, the `data` of an event that the
-        reference accepted. It is the same flow with any other subject there: a text without quotes
-        and escapes is replaced by another.
+        INVARIANT: what is cached was, with a subject and a count in their places, the `data` of an
+        event that the reference accepted. It is the same flow with any others there: a text without
+        quotes and escapes is replaced by another, and a number by another.
         """
         if submission.flow_key is not None:
             self._flows.put(submission.flow_key, submission.flow, cost=len(submission.flow.text))
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    """The `data` with the subject blanked, and the subject; `ValueError` if that is not certain.
+def _split(data: bytes) -> tuple[bytes, bytes, int]:
+    """The `data` with subject and count blanked, and these two; `ValueError` without certainty.
 
     INVARIANT: in a valid `data` the match can't be anything but the field: no other field's value
-    is a text behind that name, and a quote within a text has a backslash before it.
+    is a text, or a number, behind that name, and a quote within a text has a backslash before it.
     """
     found = _SUBJECT_FIELD.match(data, max(0, data.find(_SUBJECT_KEY)))
     if found is None:
         message = "the subject is not in plain text"
         raise ValueError(message)
-    return data[: found.start(1)] + data[found.end(1) :], found[1]
+    key = data[: found.start(1)] + data[found.end(1) :]
+    at = key.find(_COUNT_KEY)
+    if at < 0:
+        return key, found[1], 1
+    count = _COUNT_FIELD.match(key, at)
+    if count is None:
+        message = "the count is not in plain digits"
+        raise ValueError(message)
+    return key[: count.start(1)] + key[count.end(1) :], found[1], int(count[1])
 
 
-def _with_cached_flow(
-    value: bytes, envelope: _Envelope, data: bytes, flow: DecodedFlow, subject_id: str
+def _with_cached_flow(  # noqa: PLR0913 - the parts of a submission
+    value: bytes,
+    envelope: _Envelope,
+    data: bytes,
+    flow: DecodedFlow,
+    subject_id: str,
+    *,
+    count: int,
 ) -> DecodedSubmission:
     """The submission, once its envelope and its subject are found valid; `ValueError` otherwise.
 
@@ -122,4 +141,4 @@ def _with_cached_flow(
     ):
         message = "the envelope or the subject is not plainly valid"
         raise ValueError(message)
-    return DecodedSubmission(envelope.id, envelope.source, time, trace, subject_id, flow)
+    return DecodedSubmission(envelope.id, envelope.source, time, trace, subject_id, flow, count)

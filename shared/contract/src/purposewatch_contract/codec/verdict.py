@@ -8,7 +8,7 @@ import msgspec
 
 from purposewatch_contract import terms
 from purposewatch_contract.codec.caches import SenderCache, TextCache, TimestampCache
-from purposewatch_contract.codec.flow import FlowDecoder
+from purposewatch_contract.codec.flow import FlowDecoder, count_text
 from purposewatch_contract.codec.interface import (
     DecodedEvent,
     DecodedFactFinding,
@@ -17,7 +17,7 @@ from purposewatch_contract.codec.interface import (
     Flow,
     FlowDecision,
 )
-from purposewatch_contract.codec.patterns import INSTANT, Term, exactly, unanchored
+from purposewatch_contract.codec.patterns import COUNT, INSTANT, Term, exactly, unanchored
 from purposewatch_contract.codec.reference import ReferenceVerdictCodec
 from purposewatch_contract.event import MAX_ORIGIN
 from purposewatch_contract.verdict import VERDICT_SCHEMA
@@ -50,7 +50,9 @@ _HEAD = re.compile(
     r',"data":'
 ).match
 _SUBJECT = ',"subject":"'
-_SUBJECT_ENDS = re.compile(rf'({unanchored(terms.PSEUDONYM_PATTERN)})"\}},').match
+_DATA_ENDS = re.compile(
+    rf'({unanchored(terms.PSEUDONYM_PATTERN)})"(?:,"count":({COUNT}))?\}},'
+).match
 
 
 class _Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,13 +171,13 @@ class FastVerdictCodec:
             text = value.decode()
             head = _HEAD(text)
             cut = -1 if head is None else text.find(_SUBJECT, head.end())
-            match = _SUBJECT_ENDS(text, cut + len(_SUBJECT))
+            match = _DATA_ENDS(text, cut + len(_SUBJECT))
             if head is not None and match is not None and len(head["origin"]) <= MAX_ORIGIN:
                 (topic, partition, offset, origin, event_id, source, time, accepted, decided,
                  publisher, digest, trace, facts) = head.groups()  # fmt: skip
                 if self._senders.get((source, publisher)) is None:
                     self._senders.check(source, publisher)
-                subject = match[1]
+                subject, count = match.groups()
                 flow_text, reasons_text = text[head.end() : cut], text[match.end() :]
                 last = self._last.get(flow_text)
                 if last is None or reasons_text != last.text:
@@ -202,6 +204,7 @@ class FastVerdictCodec:
                     decision.categories,
                     decision,
                     () if facts is None else self._decode_facts(facts),
+                    1 if count is None else int(count),
                 )
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass  # the reference decides
@@ -263,7 +266,7 @@ class FastVerdictCodec:
             f'"event_time":"{event.time_text}","accepted_time":"{event.accepted_text}",'
             f'{self._decided},"publisher":"{event.publisher}",'
             f'"content_digest":"{event.content_digest}"{trace}{stated},'
-            f'"data":{event.flow.text}{event.subject}"}},'
+            f'"data":{event.flow.text}{event.subject}"{count_text(event.count)}}},'
         ).encode() + decision
 
     def _open(self, topic: str, decided_time: datetime) -> None:
