@@ -20,6 +20,7 @@ from purposewatch_contract import (
 from purposewatch_contract.codec import DecodedFlow, Flow
 from purposewatch_contract.submission import parse_json, read_event
 from purposewatch_ingest.decisions import Decisions
+from purposewatch_ingest.http.decision_answers import Decided
 from purposewatch_ingest.http.decision_answers import Decisions as DecisionAnswers
 from purposewatch_ingest.http.problems import Problem, ProblemKind
 from purposewatch_policy import load_policies
@@ -54,6 +55,26 @@ def test_decision_on_the_page_is_the_answer() -> None:
     answer = json.loads(decisions.answer(flow, datetime(2026, 3, 2, tzinfo=UTC), "en").content)
     DecisionAnswers.model_validate({"decisions": [shown]})
     assert shown == {"index": 0, **answer, "policy_digest": "0f3c…"}
+
+
+def test_fact_that_has_to_hold_is_described() -> None:
+    """What an event states about a fact is true or false."""
+    flow = Flow(
+        controller="wework-labs",
+        role="visitor",
+        operation="store",
+        purpose="functional.service.search",
+        recipient="authority.administrative",
+        data_categories=("user.contact.url",),
+        facts={"visit.website": False},
+    )
+    answer = Decisions(load_policies(ROOT / "policies")).answer(
+        DecodedFlow(flow, ""), datetime(2018, 11, 10, tzinfo=UTC), "en"
+    )
+    [category] = json.loads(answer.content)["categories"]
+    changes = category["smallest_change"]["event"]["changes"]
+    assert False in [change["before"] for change in changes]
+    Decided.model_validate_json(answer.content, strict=True)
 
 
 @pytest.mark.parametrize("kind", ProblemKind, ids=lambda kind: kind.label)

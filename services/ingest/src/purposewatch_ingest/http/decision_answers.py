@@ -36,7 +36,9 @@ class ChangeOfEvent(_Answer):
     dimension: Dimension
     field: str = Field(description="JSON pointer to the field to change or to add.")
     value: str | int = Field(description="The term, the number of days, or the fact.")
-    before: str | int | None = Field(description="What the event states; null if nothing.")
+    before: str | int | bool | None = Field(
+        description="What the event states, of a fact whether it holds; null if nothing."
+    )
     holds: bool | None = Field(default=None, description="Whether the fact has to hold.")
     text: str
 
