@@ -16,14 +16,15 @@ from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http.api import Endpoints, build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.authzen import AuthzenEndpoint
-from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
-from purposewatch_ingest.http.event_status import EventStatusEndpoint
-from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
-from purposewatch_ingest.http.gaps import GapsEndpoint
+from purposewatch_ingest.http.authzen.endpoint import AuthzenEndpoint
+from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpoint
+from purposewatch_ingest.http.events.endpoint import EventsEndpoint, RequestProducers
+from purposewatch_ingest.http.events.status import EventStatusEndpoint
+from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
+from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
-from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_ingest.tokens import TokenVerifier
@@ -228,34 +229,18 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
         yield
 
     authenticator = Authenticator(ingest.register, metric_set, tokens=tokens, clock=lambda: 0.0)
+    handling = RequestHandling(ingest, authenticator, request_limits, request_shares)
     deciding = Deciding(request_limits, request_shares, metric_set)
     return build_api(
         Endpoints(
             EventsEndpoint(
-                ingest,
+                handling,
                 RequestProducers(few=producer, many=producer),  # type: ignore[arg-type]
-                authenticator,
-                request_limits,
-                request_shares,
             ),
-            DecisionsEndpoint(ingest, authenticator, request_limits, request_shares, deciding),
-            AuthzenEndpoint(
-                ingest,
-                authenticator,
-                request_limits,
-                request_shares,
-                deciding,
-                public_url="https://ingest.example.com",
-            ),
-            GapsEndpoint(
-                ingest,
-                producer,  # type: ignore[arg-type]
-                authenticator,
-                request_limits,
-                request_shares,
-                topic="data-access.gaps",
-            ),
-            EventStatusEndpoint(authenticator, request_shares, reporter),
+            DecisionsEndpoint(handling, deciding),
+            AuthzenEndpoint(handling, deciding, public_url="https://ingest.example.com"),
+            GapsEndpoint(handling, producer, topic="data-access.gaps"),  # type: ignore[arg-type]
+            EventStatusEndpoint(handling, reporter),
             VocabularyEndpoint(ingest, authenticator),
         ),
         routes=[],

@@ -12,7 +12,7 @@ import pytest
 
 from purposewatch_contract.codec import DecodedFlow, Flow
 from purposewatch_ingest.decisions import Answer, Decisions
-from purposewatch_ingest.http import hints as hints_module
+from purposewatch_ingest.http.events import hints as hints_module
 from purposewatch_runtime.metrics import MetricSet
 from tests.unit.ingest.conftest import BATCHED, STRUCTURED, FakeProducer, problem
 

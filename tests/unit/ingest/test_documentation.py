@@ -20,8 +20,8 @@ from purposewatch_contract import (
 from purposewatch_contract.codec import DecodedFlow, Flow
 from purposewatch_contract.submission import parse_json, read_event
 from purposewatch_ingest.decisions import Decisions
-from purposewatch_ingest.http.decision_answers import Decided
-from purposewatch_ingest.http.decision_answers import Decisions as DecisionAnswers
+from purposewatch_ingest.http.decisions.answers import Decided
+from purposewatch_ingest.http.decisions.answers import Decisions as DecisionAnswers
 from purposewatch_ingest.http.problems import Problem, ProblemKind
 from purposewatch_policy import load_policies
 

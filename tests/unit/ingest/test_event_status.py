@@ -4,19 +4,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from purposewatch_ingest.http.event_status import EVENT_STATUS_EXAMPLE, EventStatus
+from purposewatch_ingest.http.events.status import EVENT_STATUS_EXAMPLE
 from purposewatch_ingest.reporter import ReporterClient, ReporterUnavailableError
-from purposewatch_reporter.api.event_status import EventStatus as ReporterEventStatus
 from purposewatch_runtime.http import HttpLimits
 from tests.harness.http_server import serving
 from tests.unit.ingest.conftest import FakeReporter, problem
@@ -73,19 +71,6 @@ async def test_a_reporter_that_fails_is_a_503(
         response = await client.get("/v1/events/e-1")
         problem(response, 503, "reporter-unavailable")
         assert int(response.headers["retry-after"]) > 0
-
-
-def test_it_is_what_the_reporter_tells() -> None:
-    """The fields are those of the reporter's API, which ingest can't import."""
-    assert shape(EventStatus) == shape(ReporterEventStatus)
-
-
-def shape(model: type[BaseModel]) -> Any:
-    """The model's schema without its descriptions."""
-    text = json.dumps(model.model_json_schema())
-    return json.loads(
-        text, object_pairs_hook=lambda pairs: dict(p for p in pairs if p[0] != "description")
-    )
 
 
 @asynccontextmanager

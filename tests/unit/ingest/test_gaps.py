@@ -156,7 +156,7 @@ async def test_a_defect_is_answered_without_what_was_sent(
     def fail(body: bytes) -> list[object]:
         raise RuntimeError(body.decode())
 
-    monkeypatch.setattr("purposewatch_ingest.http.gaps.gaps_in", fail)
+    monkeypatch.setattr("purposewatch_ingest.http.gaps.endpoint.gaps_in", fail)
     answer = await post(client, [gap()])
     assert problem(answer)[:2] == (500, "internal")
     assert "gap-1" not in answer.text

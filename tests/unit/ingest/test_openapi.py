@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from purposewatch_contract import SubmittedEvent
 from purposewatch_ingest import app as composition
-from purposewatch_ingest.http.event_status import EVENT_STATUS_EXAMPLE
+from purposewatch_ingest.http.events.status import EVENT_STATUS_EXAMPLE
 from purposewatch_ingest.http.problems import Problem, ProblemKind
 from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_ingest.settings import IngestSettings

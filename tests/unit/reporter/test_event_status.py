@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from purposewatch_ingest.http.event_status import EventStatus
+from purposewatch_contract import EventStatus
 from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.ledger.writer import LedgerWriter

@@ -17,14 +17,15 @@ from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
 from purposewatch_ingest.http.api import Endpoints, build_api
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.authzen import AuthzenEndpoint
-from purposewatch_ingest.http.decisions import Deciding, DecisionsEndpoint
-from purposewatch_ingest.http.event_status import EventStatusEndpoint
-from purposewatch_ingest.http.events import EventsEndpoint, RequestProducers
-from purposewatch_ingest.http.gaps import GapsEndpoint
+from purposewatch_ingest.http.authzen.endpoint import AuthzenEndpoint
+from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpoint
+from purposewatch_ingest.http.events.endpoint import EventsEndpoint, RequestProducers
+from purposewatch_ingest.http.events.status import EventStatusEndpoint
+from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
+from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
-from purposewatch_ingest.http.vocabulary import VocabularyEndpoint
+from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_ingest.rate_limits import LimitReason
@@ -148,29 +149,15 @@ def build_app(
     authenticator = Authenticator(ingest.register, metric_set, tokens=_token_verifier(settings))
     producers = RequestProducers(few=producer_of_few, many=producer)
     shares = RequestShares(_share_limits(settings), metric_set)
+    handling = RequestHandling(ingest, authenticator, limits, shares)
     deciding = Deciding(limits, shares, metric_set)
-    event_status = EventStatusEndpoint(authenticator, shares, reporter)
     app = build_api(
         Endpoints(
-            EventsEndpoint(ingest, producers, authenticator, limits, shares),
-            DecisionsEndpoint(ingest, authenticator, limits, shares, deciding),
-            AuthzenEndpoint(
-                ingest,
-                authenticator,
-                limits,
-                shares,
-                deciding,
-                public_url=settings.ingest_public_url,
-            ),
-            GapsEndpoint(
-                ingest,
-                producer,
-                authenticator,
-                limits,
-                shares,
-                topic=topic_name(settings.topic_prefix, GAPS),
-            ),
-            event_status,
+            EventsEndpoint(handling, producers),
+            DecisionsEndpoint(handling, deciding),
+            AuthzenEndpoint(handling, deciding, public_url=settings.ingest_public_url),
+            GapsEndpoint(handling, producer, topic=topic_name(settings.topic_prefix, GAPS)),
+            EventStatusEndpoint(handling, reporter),
             VocabularyEndpoint(ingest, authenticator),
         ),
         routes=[

@@ -26,6 +26,7 @@ from purposewatch_contract.event import (
     SubmittedData,
     SubmittedEvent,
 )
+from purposewatch_contract.event_status import EventDeadLetter, EventStatus, Status
 from purposewatch_contract.fact import (
     CANONICAL_FACT_SCHEMA,
     EARLIEST_EFFECTIVE,
@@ -139,6 +140,8 @@ __all__ = [
     "Digest",
     "Disposition",
     "ErrorClass",
+    "EventDeadLetter",
+    "EventStatus",
     "Evidence",
     "FactFinding",
     "Gap",
@@ -150,6 +153,7 @@ __all__ = [
     "Pseudonym",
     "Publisher",
     "Source",
+    "Status",
     "SubmittedData",
     "SubmittedEvent",
     "SubmittedFact",

@@ -1,36 +1,22 @@
-"""What the OpenAPI document says about ingest that its routes can't declare.
+"""What the routes share in the OpenAPI document: bodies, headers, refusals, the key, schemas."""
 
-The events are read by the contract's codec and not by the framework, so their schemas, the headers
-of binary mode and all refusals are described here.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from purposewatch_contract import (
-    ErrorClass,
-    SubmittedData,
-    SubmittedEvent,
-    SubmittedGap,
-    read_example,
-)
+from purposewatch_contract import ErrorClass, SubmittedData, SubmittedEvent, SubmittedGap
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
-from purposewatch_ingest.http.decision_answers import describe_asked
-from purposewatch_ingest.http.evaluation_schemas import describe_evaluations
-from purposewatch_ingest.http.gaps import AcceptedGaps
-from purposewatch_ingest.http.hints import EventHint
-from purposewatch_ingest.http.partial_success import Accepted
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
-from purposewatch_policy import CONTROLLER_PATTERN
 from purposewatch_runtime.http import ContentEncoding
 
 _REF = "#/components/schemas/{model}"
-_BEARER = {
+BEARER: Mapping[str, Any] = {"security": [{"bearer": []}]}
+"""What a route needs: the key of a publisher."""
+_KEY = {
     "type": "http",
     "scheme": "bearer",
     "description": "The publisher's key, or a token of the configured identity provider (OpenID "
@@ -68,11 +54,38 @@ _DETAILS = {
     ProblemKind.KAFKA_UNAVAILABLE: "Kafka did not acknowledge the events; send them again with the "
     "same ids",
 }
+READING = (
+    ProblemKind.UNAUTHORIZED,
+    ProblemKind.METHOD_NOT_ALLOWED,
+    ProblemKind.IDENTITY_UNAVAILABLE,
+)
+"""The problems of every request of a publisher."""
+RECEIVING = (
+    *READING,
+    ProblemKind.NOT_JSON,
+    ProblemKind.CORRUPT,
+    ProblemKind.INCOMPLETE,
+    ProblemKind.FORBIDDEN,
+    ProblemKind.BODY_TIMEOUT,
+    ProblemKind.TOO_LARGE,
+    ProblemKind.UNSUPPORTED_MEDIA_TYPE,
+    ProblemKind.INTERNAL,
+    ProblemKind.BUSY,
+)
+"""The problems of requests with content."""
+PUBLISHING = (
+    *RECEIVING,
+    ProblemKind.RATE_LIMITED,
+    ProblemKind.QUOTA_EXCEEDED,
+    ProblemKind.PAUSED,
+    ProblemKind.KAFKA_UNAVAILABLE,
+)
+"""The problems of requests whose content is published."""
 _RETRY_AFTER = {
     "schema": {"type": "integer", "minimum": 0},
     "description": "Seconds to wait.",
 }
-_LIMIT_HEADERS: Mapping[str, Any] = {
+LIMIT_HEADERS: Mapping[str, Any] = {
     "RateLimit-Policy": {
         "schema": {"type": "string"},
         "description": "The publisher's limits, if it has any: events (`q`) in seconds (`w`).",
@@ -90,69 +103,20 @@ _HEADERS: Mapping[int, tuple[str, dict[str, Any]]] = {
     429: ("Retry-After", _RETRY_AFTER),
     503: ("Retry-After", _RETRY_AFTER),
 }
-_MISSING = FieldProblem(
+MISSING_FIELD = FieldProblem(
     index=0,
     field="/data/role",
     detail="is missing; add it",
     error_class=ErrorClass.INVALID_EVENT,
 )
-_BINARY_MODE = (
-    "In binary mode (`application/json`) the context attribute of this name, percent-encoded, and "
-    "not read in the other modes."
-)
-
-
-_HINT = EventHint(
-    index=0,
-    field="/data/source",
-    detail="`member_employee` data in `user.contact.email` was collected; the source was not "
-    "stated, and `member_employees.contact.collect` names `employer` as source.",
-)
-ACCEPTED: Mapping[str, Any] = {
-    "description": "Every event that `accepted` counts is acknowledged.",
-    "model": Accepted,
-    "headers": {
-        "Preference-Applied": {
-            "schema": {"type": "string"},
-            "description": "`handling=lenient` if that was preferred.",
-        },
-        **_LIMIT_HEADERS,
-    },
-    "content": {
-        "application/json": {
-            "examples": {
-                "all": {"summary": "Every event is accepted", "value": {"accepted": 1}},
-                "hint": {
-                    "summary": "An event lacks what a statement requires",
-                    "value": {"accepted": 1, "hints": [_HINT.model_dump()]},
-                },
-                "partial": {
-                    "summary": "With `Prefer: handling=lenient`",
-                    "value": {
-                        "accepted": 2,
-                        "refused": 1,
-                        "errors": [_MISSING.model_copy(update={"index": 1}).model_dump()],
-                    },
-                },
-            }
-        }
-    },
-}
-ACCEPTED_GAPS: Mapping[str, Any] = {
-    "description": "Every gap is acknowledged.",
-    "model": AcceptedGaps,
-    "headers": _LIMIT_HEADERS,
-    "content": {"application/json": {"example": {"accepted": 1}}},
-}
 
 
 def problems(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
     """The responses of a route that may answer with these problems, by status."""
+    ordered = (kind for kind in ProblemKind if kind in kinds)
     return {
         status: _response(status, list(alike))
-        for status, alike in groupby(
-            sorted(kinds, key=lambda kind: kind.status), key=lambda kind: kind.status
-        )
+        for status, alike in groupby(ordered, key=lambda kind: kind.status)
     }
 
 
@@ -161,7 +125,7 @@ def _response(status: int, kinds: Sequence[ProblemKind]) -> dict[str, Any]:
         "description": "; or ".join(kind.title for kind in kinds),
         "content": {
             MEDIA_TYPE: {
-                "schema": {"$ref": _REF.format(model="Problem")},
+                "schema": reference("Problem"),
                 "examples": {
                     kind.label: {"summary": kind.title, "value": _example(kind).model_dump()}
                     for kind in kinds
@@ -173,7 +137,7 @@ def _response(status: int, kinds: Sequence[ProblemKind]) -> dict[str, Any]:
         name, header = _HEADERS[status]
         response["headers"] = {name: {"required": True, **header}}
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        response["headers"].update(_LIMIT_HEADERS)
+        response["headers"].update(LIMIT_HEADERS)
     return response
 
 
@@ -185,58 +149,32 @@ def _example(kind: ProblemKind) -> Problem:
         detail=_DETAILS[kind],
     )
     if kind is ProblemKind.INVALID_EVENT:
-        return problem.model_copy(update={"errors": [_MISSING]})
+        return problem.model_copy(update={"errors": [MISSING_FIELD]})
     if kind is ProblemKind.INVALID_GAP:
-        missing = _MISSING.model_copy(update={"field": "/kind"})
+        missing = MISSING_FIELD.model_copy(update={"field": "/kind"})
         return problem.model_copy(update={"errors": [missing]})
     return problem
 
 
-def publishing(max_batch_events: int) -> dict[str, Any]:
-    """What requests with events hold: the body in each content mode, and the headers."""
-    event = {"$ref": _REF.format(model="SubmittedEvent")}
-    data = {"$ref": _REF.format(model="SubmittedData")}
-    example = read_example("submitted-event")
-    batch = {"type": "array", "items": event, "maxItems": max_batch_events}
+def reference(model: str) -> dict[str, str]:
+    """The schema of this name among the components."""
+    return {"$ref": _REF.format(model=model)}
+
+
+def events_in_modes(
+    kind: Literal["Submitted", "Asked"], example: Mapping[str, Any], max_events: int
+) -> dict[str, Any]:
+    """The body of a request with events, in each content mode."""
+    event = reference(f"{kind}Event")
+    batch = {"type": "array", "items": event, "maxItems": max_events}
     return {
-        "security": [{"bearer": []}],
-        "parameters": [
-            *_attribute_headers(example),
-            _TRACEPARENT_HEADER,
-            _PREFER_HEADER,
-            ENCODING_HEADER,
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                STRUCTURED: {"schema": event, "example": example},
-                BATCHED: {"schema": batch, "example": [example]},
-                BINARY: {"schema": data, "example": example["data"]},
-            },
+        "required": True,
+        "content": {
+            STRUCTURED: {"schema": event, "example": example},
+            BATCHED: {"schema": batch, "example": [example]},
+            BINARY: {"schema": reference(f"{kind}Data"), "example": example["data"]},
         },
     }
-
-
-_TRACEPARENT_HEADER = {
-    "name": "traceparent",
-    "in": "header",
-    "required": False,
-    "description": "W3C Trace Context of the request, for events without one of their own. An "
-    "invalid one is ignored.",
-    "schema": {"type": "string"},
-    "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-}
-
-
-_PREFER_HEADER = {
-    "name": "Prefer",
-    "in": "header",
-    "required": False,
-    "description": "`handling=lenient` accepts the valid events of a batch although others are "
-    "refused (RFC 7240).",
-    "schema": {"type": "string"},
-    "example": "handling=lenient",
-}
 
 
 ENCODING_HEADER = {
@@ -249,84 +187,21 @@ ENCODING_HEADER = {
 }
 
 
-def _attribute_headers(example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    schema = SubmittedEvent.model_json_schema()
-    headers = []
-    for name, attribute in schema["properties"].items():
-        if name in {"data", "datacontenttype"}:
-            continue  # the content, and its Content-Type
-        required = name in schema["required"]
-        headers.append(
-            {
-                "name": f"ce-{name}",
-                "in": "header",
-                "required": False,  # in the other modes the attributes are in the content
-                "description": ("Required. " if required else "") + _BINARY_MODE,
-                "schema": _text_schema(attribute),
-                **({"example": example[name]} if name in example else {}),
-            }
-        )
-    return headers
+def describe(app: FastAPI, *describers: Callable[[dict[str, dict[str, Any]]], None]) -> None:
+    """Complete the document with the key and the schemas that routes refer to.
 
-
-def _text_schema(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an attribute as a header, which can't be null."""
-    schema = next(
-        (each for each in attribute.get("anyOf", ()) if each.get("type") == "string"), attribute
-    )
-    return {
-        key: value
-        for key, value in schema.items()
-        if key not in {"title", "description", "default"}
-    }
-
-
-def reporting_gaps(max_batch: int) -> dict[str, Any]:
-    """What requests with gaps hold."""
-    gap = {"$ref": _REF.format(model="SubmittedGap")}
-    example = {
-        name: value
-        for name, value in read_example("gap").items()
-        if name in SubmittedGap.model_fields
-    }
-    return {
-        "security": [{"bearer": []}],
-        "parameters": [ENCODING_HEADER],
-        "requestBody": {
-            "required": True,
-            "content": {
-                BINARY: {
-                    "schema": {"type": "array", "items": gap, "maxItems": max_batch},
-                    "example": [example],
-                }
-            },
-        },
-    }
-
-
-def controller_parameter() -> dict[str, Any]:
-    """The path parameter that names a controller."""
-    return {
-        "name": "controller",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "pattern": CONTROLLER_PATTERN},
-        "example": "wework-labs",
-    }
-
-
-def describe(app: FastAPI) -> None:
-    """Complete the document with the schemas and the key that routes refer to."""
+    `describers` add the schemas that derive from those of events, in this order.
+    """
     document = app.openapi()
     components = document.setdefault("components", {})
-    components["securitySchemes"] = {"bearer": _BEARER}
+    components["securitySchemes"] = {"bearer": _KEY}
     schemas: dict[str, dict[str, Any]] = components.setdefault("schemas", {})
     for model in (SubmittedEvent, SubmittedData, SubmittedGap, Problem):
         schema = model.model_json_schema(ref_template=_REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
-    describe_asked(schemas)
-    describe_evaluations(schemas)
+    for add_schemas in describers:
+        add_schemas(schemas)
     _restore_examples(app, document["paths"])
     app.openapi_schema = document
 

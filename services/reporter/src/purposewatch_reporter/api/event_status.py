@@ -1,7 +1,5 @@
 """What became of one event, by its source and id. Ingest asks this for publishers."""
 
-from datetime import datetime
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_contract import ErrorClass, Position
-from purposewatch_policy import Kind, Outcome
+from purposewatch_contract import EventDeadLetter, EventStatus, Position, Status
+from purposewatch_policy import Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.parameters import Name
 from purposewatch_reporter.api.problems import ProblemError
@@ -32,37 +30,6 @@ class EventName(BaseModel):
 
     source: Name = Field(description="The event's `source`.", examples=["/crm/newsletter"])
     event_id: Name = Field(description="The event's `id`.")
-
-
-class Status(StrEnum):
-    """What became of an event."""
-
-    RECORDED = "recorded"
-    """It has a verdict."""
-    DEAD_LETTERED = "dead_lettered"
-    """It has none, and a record that states its id was dead-lettered."""
-
-
-class EventDeadLetter(BaseModel):
-    """Why a record that states the event's id was dead-lettered."""
-
-    failed_time: datetime
-    error_class: ErrorClass
-    reason: str
-    origin: Position = Field(description="Where the original record stands.")
-
-
-class EventStatus(BaseModel):
-    """What became of an event."""
-
-    status: Status
-    outcome: Outcome | None = Field(description="Of the verdict; null without one.")
-    kind: Kind | None = Field(description="Of a violation.")
-    summary: str | None = Field(description="The reason, unless it is permitted.")
-    position: Position | None = Field(description="The event's place in Kafka.")
-    recorded_time: datetime | None = Field(description="When its verdict was recorded.")
-    conflicts: int = Field(description="How often the id came again with other content.")
-    dead_letters: list[EventDeadLetter] = Field(description="The latest, at most 10.")
 
 
 def event_status_routes(database: Transactions, *, events_topic: str) -> APIRouter:

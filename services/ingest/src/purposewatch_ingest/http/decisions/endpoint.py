@@ -25,7 +25,7 @@ from purposewatch_ingest.content_modes import (
     mode_of_request,
 )
 from purposewatch_ingest.decisions import Answer, Decisions
-from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
@@ -33,8 +33,7 @@ from purposewatch_ingest.http.problems import (
     refusal_problem,
 )
 from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
-from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
-from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_policy.languages import preferred_language
 from purposewatch_runtime import metrics as m
@@ -93,38 +92,25 @@ class DecisionsEndpoint:
     INVARIANT: nothing is published, counted as an event or stored.
     """
 
-    def __init__(
-        self,
-        ingest: Ingest,
-        authenticator: Authenticator,
-        limits: RequestLimits,
-        shares: RequestShares,
-        deciding: Deciding,
-    ) -> None:
-        self._ingest = ingest
-        self._authenticator = authenticator
-        self._limits = limits
-        self._shares = shares
-        self._bodies = RequestBodies(limits, shares)
+    def __init__(self, handling: RequestHandling, deciding: Deciding) -> None:
+        self._handling = handling
         self._deciding = deciding
-
-    @property
-    def max_batch_events(self) -> int:
+        limits = handling.limits
+        self.max_batch_events = min(limits.max_batch_events, limits.max_decided_categories)
         """How many events one request may hold; each has at least one data category."""
-        return min(self._limits.max_batch_events, self._limits.max_decided_categories)
 
     @answering_defects
     async def decide_events(self, request: Request) -> Response:
         """Handle one request."""
-        publisher = await self._authenticator.publisher_of(request)
+        publisher = await self._handling.authenticator.publisher_of(request)
         mode = mode_of_request(request.headers)
         if mode is None:
             detail = f"send `{STRUCTURED}`, `{BATCHED}`, or the data alone as `{BINARY}`"
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
         language = preferred_language(request.headers.get("accept-language"))
-        async with self._bodies.receive(request, publisher.name) as body:
-            decisions = self._ingest.decisions()
-            batch = self._ingest.begin_batch(decisions)
+        async with self._handling.bodies.receive(request, publisher.name) as body:
+            decisions = self._handling.ingest.decisions()
+            batch = self._handling.ingest.begin_batch(decisions)
             texts = self._texts(request, mode, body, _envelope(publisher, batch.now))
             events = await self._check_in_slices(texts, batch, publisher)
             asked = [(event.flow, event.time) for event in events]
@@ -159,7 +145,7 @@ class DecisionsEndpoint:
         events: list[DecodedSubmission] = []
         refused: dict[int, RefusedError] = {}
         for start in range(0, len(texts), _SLICE):
-            async with self._shares.turn(publisher.name):
+            async with self._handling.shares.turn(publisher.name):
                 for index, text in enumerate(texts[start : start + _SLICE], start):
                     suggest = len(refused) < MAX_EVENTS_WITH_SUGGESTIONS
                     checked = batch.check(text, publisher, suggest=suggest)

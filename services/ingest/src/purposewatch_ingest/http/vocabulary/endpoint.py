@@ -120,37 +120,6 @@ class VocabularyEndpoint:
         return searches[controller]
 
 
-def search_parameters() -> list[dict[str, Any]]:
-    """Describe the parameters of a search in OpenAPI."""
-    return [
-        {
-            "name": "q",
-            "in": "query",
-            "required": True,
-            "description": "Words for what you look for, in any language.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_LENGTH},
-            "example": "licence plate",
-        },
-        {
-            "name": "dimension",
-            "in": "query",
-            "description": "Only terms of this dimension.",
-            "schema": {"type": "string", "enum": list(NOUNS)},
-        },
-        {
-            "name": "limit",
-            "in": "query",
-            "description": "Most terms to return.",
-            "schema": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": MAX_FOUND,
-                "default": DEFAULT_FOUND,
-            },
-        },
-    ]
-
-
 def _search_parameters(request: Request) -> tuple[str, str | None, int]:
     """Return the query, the dimension and the limit. Problems never quote what was sent."""
     given = request.query_params

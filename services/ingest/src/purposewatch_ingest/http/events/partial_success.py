@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from purposewatch_contract.submission import RefusedError
-from purposewatch_ingest.http.hints import EventHint
+from purposewatch_ingest.http.events.hints import EventHint
 from purposewatch_ingest.http.problems import FieldProblem, field_problems
 
 APPLIED: Final = {"Preference-Applied": "handling=lenient"}

@@ -24,17 +24,14 @@ from purposewatch_ingest.evaluations import (
     requests_in,
     semantic_of,
 )
-from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.decisions import Deciding
+from purposewatch_ingest.http.decisions.endpoint import Deciding
+from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.problems import (
     FieldProblem,
     ProblemError,
     ProblemKind,
     answering_defects,
 )
-from purposewatch_ingest.http.request_shares import RequestShares
-from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
-from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_policy import Outcome
 from purposewatch_policy.languages import preferred_language
@@ -61,28 +58,14 @@ class AuthzenEndpoint:
     A request that is refused as a whole gets a problem. Within several, a refused one is denied.
     """
 
-    def __init__(  # noqa: PLR0913 - composition happens once, in `app.py`
-        self,
-        ingest: Ingest,
-        authenticator: Authenticator,
-        limits: RequestLimits,
-        shares: RequestShares,
-        deciding: Deciding,
-        *,
-        public_url: str | None,
+    def __init__(
+        self, handling: RequestHandling, deciding: Deciding, *, public_url: str | None
     ) -> None:
-        self._ingest = ingest
-        self._authenticator = authenticator
-        self._limits = limits
-        self._shares = shares
-        self._bodies = RequestBodies(limits, shares)
+        self._handling = handling
         self._deciding = deciding
         self._public_url = public_url
-
-    @property
-    def max_evaluations(self) -> int:
+        self.max_evaluations = handling.limits.max_decided_categories
         """How many requests one HTTP request may hold."""
-        return self._limits.max_decided_categories
 
     @answering_defects
     async def evaluate(self, request: Request) -> Response:
@@ -127,13 +110,13 @@ class AuthzenEndpoint:
         return await self._evaluate(request, several=True)
 
     async def _evaluate(self, request: Request, *, several: bool) -> Response:
-        publisher = await self._authenticator.publisher_of(request)
+        publisher = await self._handling.authenticator.publisher_of(request)
         if content_mode(request.headers.get("content-type", "")) is not ContentMode.BINARY:
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, f"send `{BINARY}`")
         language = preferred_language(request.headers.get("accept-language"))
-        async with self._bodies.receive(request, publisher.name) as body:
-            decisions = self._ingest.decisions()
-            batch = self._ingest.begin_batch(decisions)
+        async with self._handling.bodies.receive(request, publisher.name) as body:
+            decisions = self._handling.ingest.decisions()
+            batch = self._handling.ingest.begin_batch(decisions)
             asked = await self._read(body, batch, publisher, several=several)
             flows = [
                 (each.flow, each.time)
@@ -166,7 +149,7 @@ class AuthzenEndpoint:
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
         checked = []
         for start in range(0, len(requests), _SLICE):
-            async with self._shares.turn(publisher.name):
+            async with self._handling.shares.turn(publisher.name):
                 for each in requests[start : start + _SLICE]:
                     refused = sum(isinstance(one, RefusedError) for one in checked)
                     suggest = refused < MAX_EVENTS_WITH_SUGGESTIONS

@@ -1,6 +1,5 @@
 """`POST /v1/events`: events in, 202 once Kafka has acknowledged every one of them."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,33 +24,26 @@ from purposewatch_ingest.content_modes import (
     mode_of_request,
     traceparent_of,
 )
-from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.hints import HintFinder
-from purposewatch_ingest.http.partial_success import (
+from purposewatch_ingest.http.events.hints import HintFinder
+from purposewatch_ingest.http.events.partial_success import (
     APPLIED,
     is_partial_success_preferred,
     partial_success,
 )
+from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
     answering_defects,
     refusal_problem,
 )
-from purposewatch_ingest.http.publisher_limiter import PublisherLimiter
-from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
-from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
-from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_runtime.kafka import AcknowledgedProducer
-from purposewatch_runtime.logs import get_logger
 
 _OWN_BATCHES = 20
 """From this many events on, a request's events are sent apart from those of other requests."""
 _SLICE = 20
 """So many events are admitted, in well under a millisecond, before others have the event loop."""
-
-_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +71,26 @@ class EventsEndpoint:
     publisher prefers partial success.
     """
 
-    def __init__(
-        self,
-        ingest: Ingest,
-        producers: RequestProducers,
-        authenticator: Authenticator,
-        limits: RequestLimits,
-        shares: RequestShares,
-    ) -> None:
-        self._ingest = ingest
+    def __init__(self, handling: RequestHandling, producers: RequestProducers) -> None:
+        self._handling = handling
+        self._ingest = handling.ingest
+        self._limiter = handling.limiter
         self._producers = producers
-        self._authenticator = authenticator
-        self._limits = limits
-        self._shares = shares
-        self._bodies = RequestBodies(limits, shares)
-        self._hints = HintFinder(ingest, shares)
-        self._limiter = PublisherLimiter(ingest)
-
-    @property
-    def max_batch_events(self) -> int:
+        self._hints = HintFinder(handling.ingest, handling.shares)
+        self.max_batch_events = handling.limits.max_batch_events
         """How many events one request may hold."""
-        return self._limits.max_batch_events
 
     @answering_defects
     async def publish_events(self, request: Request) -> Response:
         """Handle one request."""
-        publisher = await self._authenticator.publisher_of(request)
+        publisher = await self._handling.authenticator.publisher_of(request)
         self._limiter.ensure_allowed(publisher)
         mode = mode_of_request(request.headers)
         binary = mode is ContentMode.BINARY
         if mode is None or (binary and "ce-specversion" not in request.headers):
             detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
-        async with self._bodies.receive(request, publisher.name) as body:
+        async with self._handling.bodies.receive(request, publisher.name) as body:
             result = await self._admit(request, mode, body, publisher)
             await self._publish(result.admitted, publisher)
             accepted = len(result.admitted)
@@ -138,9 +117,9 @@ class EventsEndpoint:
         except RefusedError as error:
             self._ingest.count_refused([(publisher.name, error.error_class)], "http")
             raise refusal_problem({0: error}, 1) from None
-        if len(texts) > self._limits.max_batch_events:
+        most = self.max_batch_events
+        if len(texts) > most:
             self._ingest.count_refused([(publisher.name, ErrorClass.TOO_LARGE)], "http")
-            most = self._limits.max_batch_events
             detail = f"the batch has {len(texts)} events; send at most {most} in one request"
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
         self._limiter.charge(publisher, len(texts))
@@ -172,31 +151,17 @@ class EventsEndpoint:
         else:
             results = []
             for start in range(0, len(texts), _SLICE):
-                async with self._shares.turn(publisher.name):
+                async with self._handling.shares.turn(publisher.name):
                     results += [admit(text) for text in texts[start : start + _SLICE]]
         refused = [index for index, each in enumerate(results) if isinstance(each, RefusedEvent)]
         for index in refused[:MAX_EVENTS_WITH_SUGGESTIONS]:
-            async with self._shares.turn(publisher.name):
+            async with self._handling.shares.turn(publisher.name):
                 results[index] = admit(texts[index], suggest=True)
         return results
 
     async def _publish(self, admitted: list[AdmittedEvent], publisher: Publisher) -> None:
-        try:
-            async with asyncio.timeout(self._limits.acknowledge_timeout_seconds):
-                # a few events each from many requests share a batch; many from one make their own
-                joins = len(admitted) < _OWN_BATCHES
-                producer = self._producers.few if joins else self._producers.many
-                await producer.publish(
-                    [self._ingest.outgoing(event, joins=joins) for event in admitted]
-                )
-        except Exception as error:  # noqa: BLE001 - whatever it is, the events are not acknowledged
-            # Some of the events may have arrived; sending the same ids again is harmless.
-            self._limiter.give_back(publisher, len(admitted))
-            _log.warning(
-                "events not acknowledged", events=len(admitted), error=type(error).__name__
-            )
-            raise ProblemError(
-                ProblemKind.KAFKA_UNAVAILABLE,
-                "Kafka did not acknowledge the events; send them again with the same ids",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            ) from None
+        # a few events each from many requests share a batch; many from one make their own
+        joins = len(admitted) < _OWN_BATCHES
+        producer = self._producers.few if joins else self._producers.many
+        records = [self._ingest.outgoing(event, joins=joins) for event in admitted]
+        await self._handling.publish(producer, records, publisher, "events")

@@ -3,9 +3,6 @@
 Authenticated and limited as events are.
 """
 
-import asyncio
-from collections.abc import Sequence
-
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,25 +11,18 @@ from purposewatch_contract import Gap
 from purposewatch_contract.submission import RefusedError
 from purposewatch_ingest.content_modes import BINARY, ContentMode, content_mode
 from purposewatch_ingest.gaps import admit_gap, gaps_in
-from purposewatch_ingest.http.authentication import Authenticator
+from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.problems import (
     ProblemError,
     ProblemKind,
     answering_defects,
     refusal_problem,
 )
-from purposewatch_ingest.http.publisher_limiter import PublisherLimiter
-from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
-from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
-from purposewatch_ingest.ingest import Ingest
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
-from purposewatch_runtime.logs import get_logger
 
 _SLICE = 50
 """So many gaps are admitted before other requests have the event loop."""
-
-_log = get_logger(__name__)
 
 
 class AcceptedGaps(BaseModel):
@@ -48,42 +38,29 @@ class GapsEndpoint:
     refused refuses the whole request, before anything is published.
     """
 
-    def __init__(  # noqa: PLR0913 - composition happens once, in `app.py`
-        self,
-        ingest: Ingest,
-        producer: AcknowledgedProducer,
-        authenticator: Authenticator,
-        limits: RequestLimits,
-        shares: RequestShares,
-        *,
-        topic: str,
+    def __init__(
+        self, handling: RequestHandling, producer: AcknowledgedProducer, *, topic: str
     ) -> None:
-        self._ingest = ingest
+        self._handling = handling
+        self._ingest = handling.ingest
+        self._limiter = handling.limiter
         self._producer = producer
-        self._authenticator = authenticator
-        self._limits = limits
-        self._shares = shares
-        self._limiter = PublisherLimiter(ingest)
-        self._bodies = RequestBodies(limits, shares)
         self._topic = topic
-
-    @property
-    def max_batch(self) -> int:
+        self.max_batch = handling.limits.max_batch_events
         """How many gaps one request may hold: as many as events."""
-        return self._limits.max_batch_events
 
     @answering_defects
     async def publish_gaps(self, request: Request) -> Response:
         """Handle one request."""
-        publisher = await self._authenticator.publisher_of(request)
+        publisher = await self._handling.authenticator.publisher_of(request)
         self._limiter.ensure_allowed(publisher)
         # the media type of binary mode is that of plain JSON
         if content_mode(request.headers.get("content-type", "")) is not ContentMode.BINARY:
             detail = f"send a JSON array of gaps as `{BINARY}`"
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
-        async with self._bodies.receive(request, publisher.name) as body:
+        async with self._handling.bodies.receive(request, publisher.name) as body:
             records = await self._admit(body, publisher)
-            await self._publish(records, publisher)
+            await self._handling.publish(self._producer, records, publisher, "gaps")
         headers = dict(self._limiter.headers(publisher))
         return JSONResponse({"accepted": len(records)}, status_code=202, headers=headers)
 
@@ -101,7 +78,7 @@ class GapsEndpoint:
         admitted: list[OutgoingRecord] = []
         refused: dict[int, RefusedError] = {}
         for start in range(0, len(texts), _SLICE):
-            async with self._shares.turn(publisher.name):
+            async with self._handling.shares.turn(publisher.name):
                 for index, text in enumerate(texts[start : start + _SLICE], start):
                     try:
                         gap = admit_gap(text, publisher, now=now, max_future=max_future)
@@ -117,17 +94,3 @@ class GapsEndpoint:
         # reporter at a time counts the names that it has.
         value = gap.model_dump_json(exclude_none=True).encode()
         return OutgoingRecord(self._topic, value, gap.publisher.encode())
-
-    async def _publish(self, records: Sequence[OutgoingRecord], publisher: Publisher) -> None:
-        try:
-            async with asyncio.timeout(self._limits.acknowledge_timeout_seconds):
-                await self._producer.publish(records)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the gaps are not acknowledged
-            self._limiter.give_back(publisher, len(records))
-            # Some of the gaps may have arrived; sending the same ids again is harmless.
-            _log.warning("gaps not acknowledged", gaps=len(records), error=type(error).__name__)
-            raise ProblemError(
-                ProblemKind.KAFKA_UNAVAILABLE,
-                "Kafka did not acknowledge the gaps; send them again with the same ids",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            ) from None

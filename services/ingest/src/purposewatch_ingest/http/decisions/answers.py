@@ -1,20 +1,11 @@
-"""How the OpenAPI document describes questions and decisions.
+"""The schemas and an example of decisions, for the OpenAPI document.
 
-The decisions' schemas are those of `purposewatch_policy.explanation_as_json`.
+They are those of `purposewatch_policy.explanation_as_json`.
 """
-
-import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from purposewatch_contract import read_example
-from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
 from purposewatch_policy import Action, Dimension, Grade, Kind, Outcome
-from purposewatch_policy.languages import TAGS
-
-_REF = "#/components/schemas/{model}"
 
 
 class _Answer(BaseModel):
@@ -169,47 +160,3 @@ DECISIONS_EXAMPLE = {
         }
     ]
 }
-
-ACCEPT_LANGUAGE_HEADER = {
-    "name": "Accept-Language",
-    "in": "header",
-    "required": False,
-    "description": "Of labels and sentences; `en` unless stated.",
-    "schema": {"type": "string"},
-    "example": "en",
-}
-
-
-def language_header() -> dict[str, Any]:
-    """The header that names the language of an answer."""
-    return {"required": True, "schema": {"type": "string", "enum": list(TAGS)}}
-
-
-def asking(headers: Sequence[Mapping[str, Any]], max_batch_events: int) -> dict[str, Any]:
-    """What requests for decisions hold: events that need no subject, or data alone."""
-    event = {"$ref": _REF.format(model="AskedEvent")}
-    data = {"$ref": _REF.format(model="AskedData")}
-    example = copy.deepcopy(read_example("submitted-event"))
-    del example["data"]["subject_id"]
-    batch = {"type": "array", "items": event, "maxItems": max_batch_events}
-    return {
-        "security": [{"bearer": []}],
-        "parameters": [*headers],
-        "requestBody": {
-            "required": True,
-            "content": {
-                STRUCTURED: {"schema": event, "example": example},
-                BATCHED: {"schema": batch, "example": [example]},
-                BINARY: {"schema": data, "example": example["data"]},
-            },
-        },
-    }
-
-
-def describe_asked(schemas: dict[str, dict[str, Any]]) -> None:
-    """Add the schemas of events about which is only asked: they need no subject."""
-    data, event = (copy.deepcopy(schemas[each]) for each in ("SubmittedData", "SubmittedEvent"))
-    data["required"].remove("subject_id")
-    event["properties"]["data"] = {"$ref": _REF.format(model="AskedData")}
-    schemas["AskedData"] = data | {"title": "AskedData"}
-    schemas["AskedEvent"] = event | {"title": "AskedEvent"}

@@ -1,0 +1,1 @@
+"""`/v1/decisions`: ask what events would be decided."""

@@ -1,0 +1,1 @@
+"""`/v1/events`: publish events, and look up what became of them."""

@@ -1,0 +1,1 @@
+"""`/v1/gaps`: report what could not be stated as events."""

@@ -1,0 +1,1 @@
+"""`/v1/vocabulary`: look up the terms that events may use."""
