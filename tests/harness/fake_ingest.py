@@ -54,6 +54,8 @@ class FakeIngest:
         self.accepted: list[dict[str, Any]] = []
         self.gaps: list[dict[str, Any]] = []
         """The gaps that it accepted, which are answered by the same function."""
+        self.facts: list[dict[str, Any]] = []
+        """The facts, likewise."""
         self.requests: list[dict[str, str]] = []
         """The headers of each request, by lower-case name, with `batch`, the number of events."""
         self.answer: Callable[[list[dict[str, Any]]], Reply] = lambda _: Reply()
@@ -94,12 +96,13 @@ class FakeIngest:
             assert time.monotonic() < until, f"{len(set(self.ids))} of {events} events arrived"
             time.sleep(0.01)
 
-    def wait_for_gaps(self, gaps: int, timeout: float = 10.0) -> None:
+    def wait_for_gaps(self, gaps: int) -> None:
         """Wait until so many gaps were accepted."""
-        until = time.monotonic() + timeout
-        while len(self.gaps) < gaps:
-            assert time.monotonic() < until, f"{len(self.gaps)} of {gaps} gaps arrived"
-            time.sleep(0.01)
+        _wait_for(self.gaps, gaps)
+
+    def wait_for_facts(self, facts: int) -> None:
+        """Wait until so many facts were accepted."""
+        _wait_for(self.facts, facts)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -126,7 +129,8 @@ class FakeIngest:
         time.sleep(reply.delay)
         if reply.status == 202:
             refused = {error["index"] for error in (reply.body or {}).get("errors", ())}
-            kept = self.gaps if request.path == "/v1/gaps" else self.accepted
+            others = {"/v1/gaps": self.gaps, "/v1/facts": self.facts}
+            kept = others.get(request.path, self.accepted)
             kept += [each for at, each in enumerate(events) if at not in refused]
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         request.send_response(reply.status)
@@ -135,3 +139,10 @@ class FakeIngest:
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)
+
+
+def _wait_for(arrived: list[dict[str, Any]], number: int, timeout: float = 10.0) -> None:
+    until = time.monotonic() + timeout
+    while len(arrived) < number:
+        assert time.monotonic() < until, f"{len(arrived)} of {number} arrived"
+        time.sleep(0.01)

@@ -14,6 +14,7 @@ STATS = Stats(
     queued=2,
     sent=5,
     gaps_sent=8,
+    facts_sent=6,
     refused={"unknown_term": 2},
     dropped={"full": 3},
     failures={"unavailable": 4},
@@ -50,6 +51,7 @@ def test_every_count_is_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown == {
         "purposewatch_client_events_recorded_total": "9.0",
         "purposewatch_client_events_sent_total": "5.0",
+        "purposewatch_client_facts_sent_total": "6.0",
         "purposewatch_client_gaps_sent_total": "8.0",
         "purposewatch_client_events_invalid_total": "1.0",
         'purposewatch_client_events_refused_total{reason="unknown_term"}': "2.0",

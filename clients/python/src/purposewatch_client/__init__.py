@@ -14,6 +14,7 @@ from purposewatch_client.api import (
     access,
     close,
     configure,
+    fact,
     flush,
     get_client,
     record,
@@ -29,7 +30,7 @@ from purposewatch_client.errors import (
     NotRecordedError,
     SettingsError,
 )
-from purposewatch_client.fields import AccessFields, EventFields, Fields, GapDetails
+from purposewatch_client.fields import AccessFields, EventFields, FactDetails, Fields, GapDetails
 from purposewatch_client.gap_counter import GapKind, gap_counts
 from purposewatch_client.observed import observe
 from purposewatch_client.sending import sending
@@ -56,6 +57,7 @@ __all__ = [
     "DecisionError",
     "EventError",
     "EventFields",
+    "FactDetails",
     "Fields",
     "GapDetails",
     "GapKind",
@@ -74,6 +76,7 @@ __all__ = [
     "current_access",
     "current_defaults",
     "defaults",
+    "fact",
     "flush",
     "gap_counts",
     "get_client",

@@ -10,13 +10,24 @@ from typing import Any, Unpack
 from purposewatch_client.access import Access
 from purposewatch_client.client import Client
 from purposewatch_client.errors import NotRecordedError, SettingsError
-from purposewatch_client.fields import AccessFields, EventFields, GapDetails
+from purposewatch_client.fields import AccessFields, EventFields, FactDetails, GapDetails
 from purposewatch_client.settings import PREFIX, SettingsFields, from_environment
 from purposewatch_client.sink import Sink
 from purposewatch_client.spool_sink import SpoolSink
 from purposewatch_client.stats import Stats
 
-__all__ = ["access", "capturing", "close", "configure", "flush", "get_client", "record", "using"]
+__all__ = [
+    "access",
+    "capturing",
+    "close",
+    "configure",
+    "fact",
+    "flush",
+    "get_client",
+    "record",
+    "record_gap",
+    "using",
+]
 
 _log = logging.getLogger("purposewatch_client")
 _captures: list[Sink] = []
@@ -88,6 +99,11 @@ def record(**fields: Unpack[EventFields]) -> str | None:
     return (_clients[-1] if _clients else get_client()).record_fields(fields)
 
 
+def fact(name: str, *, value: bool, **details: Unpack[FactDetails]) -> str | None:
+    """State that a fact holds of a subject, or does not; see `Client.fact`."""
+    return get_client().fact(name, value=value, **details)
+
+
 def record_gap(kind: str, name: str, **details: Unpack[GapDetails]) -> str | None:
     """Report what could not be stated as an event; see `Client.record_gap`."""
     return get_client().record_gap(kind, name, **details)
@@ -140,7 +156,7 @@ class _Discard:
     def start(self) -> None:
         pass
 
-    append_gap = append
+    append_fact = append_gap = append
 
     def flush(self, _: float, /) -> bool:
         return True

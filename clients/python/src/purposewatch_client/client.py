@@ -1,9 +1,9 @@
-"""The client: events in, into a sink that delivers them."""
+"""The client: events, facts and gaps in, into a sink that delivers them."""
 
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -13,7 +13,8 @@ from purposewatch_client.context import current_defaults
 from purposewatch_client.decisions import decide
 from purposewatch_client.errors import EventError, NotRecordedError
 from purposewatch_client.event import EventEncoder
-from purposewatch_client.fields import AccessFields, EventFields, GapDetails
+from purposewatch_client.fact import encode_fact
+from purposewatch_client.fields import AccessFields, EventFields, FactDetails, GapDetails
 from purposewatch_client.gap import encode_gap
 from purposewatch_client.log_limiter import LogLimiter
 from purposewatch_client.settings import ClientSettings
@@ -70,8 +71,32 @@ class Client:
         events. `name` names the dataset, the service or the term, and never holds a value. Returns
         the id; None, or an error, as `record`.
         """
+        return self._record(lambda: encode_gap(kind, name, **details), self.sink.append_gap)
+
+    def fact(self, name: str, *, value: bool, **details: Unpack[FactDetails]) -> str | None:
+        """State that a fact holds of a subject, or does not, as durably as an event.
+
+        For the system that knows the fact, and that the register lets state it: see the page on
+        facts. Of everything that was acknowledged before an event was, the audit of the event takes
+        the statement in force at its time. Within a batch, facts are sent before events. Returns
+        the id; None, or an error, as `record`.
+        """
+        context = current_defaults()
+        defaults = {
+            field: context.get(field, getattr(self.settings, field))
+            for field in ("controller", "actor")
+        }
+        given = {field: value for field, value in details.items() if value is not None}
+        return self._record(
+            lambda: encode_fact(self.settings.source, name, value, {**defaults, **given}),
+            self.sink.append_fact,
+        )
+
+    def _record(
+        self, encode: Callable[[], tuple[str, bytes]], append: Callable[[bytes], None]
+    ) -> str | None:
         try:
-            gap_id, gap = encode_gap(kind, name, **details)
+            identifier, encoded = encode()
         except EventError as error:
             self._invalid += 1
             if self.settings.on_error == "raise":
@@ -79,12 +104,12 @@ class Client:
             self._log_invalid(error)
             return None
         try:
-            self.sink.append_gap(gap)
+            append(encoded)
         except NotRecordedError:
             if self.settings.when_full == "raise":
                 raise
             return None
-        return gap_id
+        return identifier
 
     def access(self, **fields: Unpack[AccessFields]) -> Access:
         """An access with this client; see `Access`."""

@@ -15,7 +15,7 @@ from purposewatch_client import form
 from purposewatch_client.errors import EventError
 from purposewatch_client.ids import IdGenerator
 
-__all__ = ["EventEncoder"]
+__all__ = ["EventEncoder", "checked_subject", "format_time"]
 
 _TYPE = "purposewatch.data_access.v1"
 _MAX_CACHED_FLOWS = 4096
@@ -58,7 +58,7 @@ class EventEncoder:
             identifier = self._new_id()
         else:
             form.check_id(identifier)
-        at = self._now() if moment is None else _format_time(moment)
+        at = self._now() if moment is None else format_time("time", moment)
         trace = "" if traceparent is None else _trace(traceparent)
         if (
             type(subject) is not str
@@ -118,9 +118,10 @@ class _Facts(dict[str, Any]):
         return hash(tuple(self.items()))
 
 
-def _format_time(moment: Any) -> str:
+def format_time(name: str, moment: Any) -> str:
+    """A time in RFC 3339. Raises `EventError` that names the field."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        message = "`time` must be a datetime with its zone"
+        message = f"`{name}` must be a datetime with its zone"
         raise EventError(message)
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -130,9 +131,18 @@ def _trace(traceparent: Any) -> str:
     return f',"traceparent":"{traceparent}"'
 
 
+def checked_subject(subject: Any) -> str:
+    """The subject as text. Raises `EventError`."""
+    text = str(subject) if _is_number(subject) else subject
+    form.check_subject(text)
+    checked: str = text
+    return checked
+
+
+def _is_number(subject: Any) -> bool:
+    return isinstance(subject, (int, UUID)) and not isinstance(subject, bool)
+
+
 def _escape_subject(subject: Any) -> str:
     """The subject as it stands within a JSON string."""
-    if isinstance(subject, (int, UUID)) and not isinstance(subject, bool):
-        subject = str(subject)
-    form.check_subject(subject)
-    return json.dumps(subject, ensure_ascii=False)[1:-1]
+    return json.dumps(checked_subject(subject), ensure_ascii=False)[1:-1]

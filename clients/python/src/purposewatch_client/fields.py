@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-__all__ = ["AccessFields", "EventFields", "Fields", "GapDetails", "Subject"]
+__all__ = ["AccessFields", "EventFields", "FactDetails", "Fields", "GapDetails", "Subject"]
 
 Subject = str | int | UUID
 
@@ -73,6 +73,30 @@ class AccessFields(TypedDict, total=False):
     facts: Mapping[str, bool] | Callable[..., Mapping[str, bool] | None] | None
     actor: str | Callable[..., str | None] | None
     traceparent: str | Callable[..., str | None] | None
+
+
+class FactDetails(TypedDict, total=False):
+    """What describes the statement of a fact, besides its name and value."""
+
+    subject: Subject | None
+    """The service's identifier of the data subject, the same as in events."""
+    controller: str | None
+    """The organisation whose policy applies; the client's default unless stated."""
+    effective_from: datetime | None
+    """From when on the fact holds or does not, with its zone; `time` unless stated."""
+    until: datetime | None
+    """When the statement expires, with its zone; never unless stated."""
+    evidence: str | None
+    """A reference to the record that proves it, such as its id. Never a value."""
+    time: datetime | None
+    """When it is stated, with its zone; now unless given. Of two statements that are effective from
+    the same time, the later one counts."""
+    id: str | None
+    """The id of the statement; a new one unless given. A repeat with the same id is harmless."""
+    actor: str | None
+    """As in events."""
+    traceparent: str | None
+    """W3C Trace Context."""
 
 
 class GapDetails(TypedDict, total=False):

@@ -12,9 +12,11 @@ from purposewatch_client.errors import EventError
 __all__ = [
     "check_actor",
     "check_controller",
+    "check_evidence",
     "check_id",
     "check_source",
     "check_subject",
+    "check_term",
     "check_traceparent",
     "checked_data",
     "is_traceparent",
@@ -29,6 +31,9 @@ _TERM = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*")
 _CONTROLLER = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SOURCE = re.compile(r"/[a-z][a-z0-9-]{0,62}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._:-]{1,64}){0,4}")
 _ID = re.compile(r"(?!(?:[._:-]*[0-9]){7,15}[._:-]*\Z)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_EVIDENCE = re.compile(
+    r"(?!(?:[._:-]*[0-9]){7,15}[._:-]*\Z)[A-Za-z0-9][A-Za-z0-9._:/?#=&%+~-]{0,199}"
+)
 _SUBJECT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -70,6 +75,15 @@ def check_id(identifier: Any) -> None:
     _match("id", identifier, _ID, rule)
 
 
+def check_evidence(evidence: Any) -> None:
+    """Check the reference to what proves a fact."""
+    rule = (
+        "must be 1 to 200 letters, digits or `._:/?#=&%+~-`, the first a letter or digit, and "
+        "nothing that could be a telephone number (7 to 15 digits without a letter)"
+    )
+    _match("evidence", evidence, _EVIDENCE, rule)
+
+
 def check_subject(subject: Any) -> None:
     """Check the identifier of a data subject."""
     rule = "must be text of 1 to 256 characters, none of them a control character, or a number"
@@ -98,7 +112,7 @@ def checked_data(fields: Mapping[str, Any]) -> dict[str, Any]:
         if value is None and name == "recipient":
             value = _usual_recipient(get("operation"))
         if value is not None or required:
-            _check_term(name, value)
+            check_term(name, value)
             data[_NAMES.get(name, name)] = value
     data["data_categories"] = _categories(get("categories"))
     if (days := get("retention_days")) is not None:
@@ -128,7 +142,7 @@ def _categories(categories: Any) -> list[str]:
     except TypeError:
         raise EventError(rule) from None
     for category in listed:
-        _check_term("categories", category)
+        check_term("categories", category)
     listed = list(dict.fromkeys(listed))
     _require(1 <= len(listed) <= MAX_CATEGORIES, rule)
     return listed
@@ -138,12 +152,13 @@ def _facts(facts: Any) -> dict[str, bool]:
     rule = f"`facts` must be a mapping of at most {MAX_FACTS} names, each to True or False"
     _require(isinstance(facts, Mapping) and len(facts) <= MAX_FACTS, rule)
     for name, holds in facts.items():
-        _check_term("facts", name)
+        check_term("facts", name)
         _require(isinstance(holds, bool), rule)
     return dict(facts)
 
 
-def _check_term(name: str, value: Any) -> None:
+def check_term(name: str, value: Any) -> None:
+    """Check the form of a vocabulary term."""
     _match(name, value, _TERM, _TERM_RULE, most=_MAX_TERM)
 
 

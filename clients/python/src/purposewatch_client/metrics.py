@@ -32,6 +32,7 @@ class _ClientCollector(Collector):
         stats = self._client.stats()
         yield _counter("events_recorded", "Events written to the spool.", stats.recorded)
         yield _counter("events_sent", "Events that ingest acknowledged.", stats.sent)
+        yield _counter("facts_sent", "Facts that ingest acknowledged.", stats.facts_sent)
         yield _counter("gaps_sent", "Gaps that ingest acknowledged.", stats.gaps_sent)
         yield _counter("events_invalid", "Calls with a wrong field.", stats.invalid)
         yield _by_reason("events_refused", "Events that ingest refused.", stats.refused)

@@ -1,4 +1,4 @@
-"""Where encoded events and gaps go."""
+"""Where encoded events, facts and gaps go."""
 
 import json
 from threading import Lock
@@ -10,13 +10,16 @@ __all__ = ["MemorySink", "Sink"]
 
 
 class Sink(Protocol):
-    """Takes encoded events and gaps."""
+    """Takes encoded events, facts and gaps."""
 
     def append(self, event: bytes, /) -> None:
         """Take one event, a JSON object. Raises `NotRecordedError` if it can't."""
 
     def start(self) -> None:
         """Deliver from now on what is there already; else that begins with the first event."""
+
+    def append_fact(self, fact: bytes, /) -> None:
+        """Take one fact, a JSON object. Raises `NotRecordedError` if it can't."""
 
     def append_gap(self, gap: bytes, /) -> None:
         """Take one gap, a JSON object. Raises `NotRecordedError` if it can't."""
@@ -37,6 +40,7 @@ class MemorySink:
     def __init__(self) -> None:
         self._lock = Lock()
         self._encoded: list[bytes] = []
+        self._facts: list[bytes] = []
         self._gaps: list[bytes] = []
 
     @property
@@ -47,6 +51,13 @@ class MemorySink:
         return [json.loads(event) for event in encoded]
 
     @property
+    def facts(self) -> list[dict[str, Any]]:
+        """The statements of facts so far, likewise."""
+        with self._lock:
+            encoded = list(self._facts)
+        return [json.loads(fact) for fact in encoded]
+
+    @property
     def gaps(self) -> list[dict[str, Any]]:
         """The gaps so far, likewise."""
         with self._lock:
@@ -54,9 +65,10 @@ class MemorySink:
         return [json.loads(gap) for gap in encoded]
 
     def clear(self) -> None:
-        """Forget all events and gaps."""
+        """Forget all events, facts and gaps."""
         with self._lock:
             self._encoded.clear()
+            self._facts.clear()
             self._gaps.clear()
 
     def append(self, event: bytes, /) -> None:
@@ -66,6 +78,11 @@ class MemorySink:
 
     def start(self) -> None:
         """See `Sink`: nothing is there already."""
+
+    def append_fact(self, fact: bytes, /) -> None:
+        """See `Sink`."""
+        with self._lock:
+            self._facts.append(fact)
 
     def append_gap(self, gap: bytes, /) -> None:
         """See `Sink`."""

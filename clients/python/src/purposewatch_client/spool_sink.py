@@ -1,4 +1,4 @@
-"""The sink that spools events to disk and sends them in the background."""
+"""The sink that spools to disk and sends in the background."""
 
 import atexit
 import logging
@@ -18,7 +18,7 @@ from purposewatch_client.spool.backlog import read_backlog
 from purposewatch_client.spool.directory import SpoolDirectory
 from purposewatch_client.spool.reader import BatchLimits
 from purposewatch_client.spool.refused import RefusedFile
-from purposewatch_client.spool.segment import GAP
+from purposewatch_client.spool.segment import EVENT, FACT, GAP
 from purposewatch_client.spool.writer import SpoolWriter
 from purposewatch_client.stats import Stats
 
@@ -54,17 +54,21 @@ class SpoolSink:
         self._processes: dict[int, _Process] = {}
         _sinks.add(self)
 
-    def append(self, event: bytes, /) -> None:
+    def append(self, event: bytes, /, kind: int = EVENT) -> None:
         """See `Sink`."""
         process = self._process
         if process is None or process.pid != os.getpid():
             process = self._begin()
         try:
-            process.writer.append(event)
+            process.writer.append(event, kind)
         except NotRecordedError as error:
-            self._retry(process, event, error)
+            self._retry(process, event, kind, error)
         if process.sender.idle:
             _wake(process)
+
+    def append_fact(self, fact: bytes, /) -> None:
+        """See `Sink`."""
+        self.append(fact, FACT)
 
     def append_gap(self, gap: bytes, /) -> None:
         """See `Sink`. It waits for no room, and one that is not recorded is not counted."""
@@ -95,6 +99,7 @@ class SpoolSink:
             recorded=writer.recorded,
             queued=writer.recorded - sender.settled,
             sent=counts.sent,
+            facts_sent=counts.facts_sent,
             gaps_sent=counts.gaps_sent,
             refused=dict(counts.refused),
             dropped=dict(writer.dropped),
@@ -144,7 +149,7 @@ class SpoolSink:
         sender.stop(max(0.0, deadline - time.monotonic()))
         return settled
 
-    def _retry(self, process: _Process, event: bytes, error: NotRecordedError) -> None:
+    def _retry(self, process: _Process, event: bytes, kind: int, error: NotRecordedError) -> None:
         """Wait for room if that is wanted; then the event is dropped."""
         if self._settings.when_full == "block" and error.reason != "too_large":
             deadline = time.monotonic() + self._settings.block_timeout_seconds
@@ -152,7 +157,7 @@ class SpoolSink:
                 process.sender.wake()
                 time.sleep(_BLOCK_POLL_SECONDS)
                 try:
-                    return process.writer.append(event)
+                    return process.writer.append(event, kind)
                 except NotRecordedError as latest:
                     error = latest
         process.writer.count_dropped(error.reason)

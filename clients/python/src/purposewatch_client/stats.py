@@ -11,19 +11,21 @@ class Stats:
     """The counts of one process since it started, and what its spool holds now."""
 
     recorded: int = 0
-    """Events and gaps that are in the spool, or were."""
+    """Events, facts and gaps that are in the spool, or were."""
     queued: int = 0
     """Of these, those that are neither sent nor refused yet."""
     sent: int = 0
     """Events that ingest acknowledged; those of ended processes included."""
+    facts_sent: int = 0
+    """Facts, likewise."""
     gaps_sent: int = 0
     """Gaps, likewise."""
     invalid: int = 0
     """Calls with a wrong field."""
     refused: Mapping[str, int] = field(default_factory=dict)
-    """Events and gaps that ingest refused, by its reason."""
+    """Events, facts and gaps that ingest refused, by its reason."""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Events that were not recorded: `full`, `disk_full`, `unwritable`, `too_large`."""
+    """Events and facts that were not recorded: `full`, `disk_full`, `unwritable`, `too_large`."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Requests that failed and are repeated, by reason."""
     failures_in_a_row: int = 0

@@ -1,4 +1,4 @@
-"""Takes a batch of events and gaps to ingest, and sorts out what ingest refuses."""
+"""Takes a batch of facts, events and gaps to ingest, and sorts out what ingest refuses."""
 
 import gzip
 import logging
@@ -20,7 +20,7 @@ from purposewatch_client.sender.outcome import (
 from purposewatch_client.sender.transport import NoAnswerError, Transport
 from purposewatch_client.settings import Compression
 from purposewatch_client.spool.refused import RefusedFile
-from purposewatch_client.spool.segment import EVENT, GAP, Record
+from purposewatch_client.spool.segment import EVENT, FACT, GAP, Record
 
 __all__ = ["Delivery", "DeliveryCounts", "PendingBatch"]
 
@@ -33,9 +33,10 @@ _MIN_COMPRESSED = 1024
 
 @dataclass(slots=True)
 class DeliveryCounts:
-    """What became of the events that this process sent."""
+    """What became of what this process sent."""
 
     sent: int = 0
+    facts_sent: int = 0
     gaps_sent: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     """By the reason that ingest gave."""
@@ -52,12 +53,13 @@ class Resource:
     noun: str
 
 
+_CLOUDEVENTS = {
+    "Content-Type": "application/cloudevents-batch+json",
+    "Prefer": "handling=lenient",
+}
 _RESOURCES = {
-    EVENT: Resource(
-        "/v1/events",
-        {"Content-Type": "application/cloudevents-batch+json", "Prefer": "handling=lenient"},
-        "event",
-    ),
+    FACT: Resource("/v1/facts", _CLOUDEVENTS, "fact"),
+    EVENT: Resource("/v1/events", _CLOUDEVENTS, "event"),
     GAP: Resource("/v1/gaps", {"Content-Type": "application/json"}, "gap"),
 }
 
@@ -73,13 +75,14 @@ class Part:
 class PendingBatch:
     """Records of a batch that ingest has not answered for yet, in the parts that are to be sent.
 
-    The last part is sent first: events before gaps.
+    The last part is sent first. INVARIANT: facts are sent before events, so that each event is
+    decided with the facts that were stated before it.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
         parts = [
             Part(kind, [each.payload for each in records if _kind(each) == kind])
-            for kind in (GAP, EVENT)
+            for kind in (GAP, EVENT, FACT)
         ]
         self.parts = [part for part in parts if part.payloads]
 
@@ -153,7 +156,9 @@ class Delivery:
         return outcome
 
     def _count_sent(self, part: Part, number: int) -> None:
-        if part.kind == GAP:
+        if part.kind == FACT:
+            self.counts.facts_sent += number
+        elif part.kind == GAP:
             self.counts.gaps_sent += number
         else:
             self.counts.sent += number
@@ -191,4 +196,4 @@ class Delivery:
 
 def _kind(record: Record) -> int:
     """What it is sent as; a kind of a later version is refused by ingest, and so kept."""
-    return GAP if record.kind == GAP else EVENT
+    return record.kind if record.kind in _RESOURCES else EVENT

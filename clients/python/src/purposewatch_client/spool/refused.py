@@ -1,4 +1,4 @@
-"""Keeps the events that ingest refused, with ingest's advice, for a person to look at."""
+"""Keeps what ingest refused, with ingest's advice, for a person to look at."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _PREVIOUS = "refused.1.jsonl"
 
 
 class RefusedFile:
-    """A file of JSON lines: `reason`, `advice` and the `event` or `gap` as it was sent.
+    """A file of JSON lines: `reason`, `advice` and the `event`, `fact` or `gap` as it was sent.
 
     When it reaches half of the limit it replaces the previous one, so both together stay below the
     limit. Several processes may write to it.
@@ -25,7 +25,7 @@ class RefusedFile:
     def write(
         self, payload: bytes, reason: str, advice: Sequence[str], noun: str = "event"
     ) -> None:
-        """Add one event or gap. Raises `OSError`."""
+        """Add one event, fact or gap. Raises `OSError`."""
         about = json.dumps({"reason": reason, "advice": list(advice)}, ensure_ascii=False)
         line = f'{about[:-1]},"{noun}":'.encode() + payload + b"}\n"
         if len(line) > self._max_bytes:

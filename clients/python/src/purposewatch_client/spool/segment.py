@@ -13,6 +13,7 @@ from zlib import crc32
 
 __all__ = [
     "EVENT",
+    "FACT",
     "GAP",
     "HEADER_SIZE",
     "MAX_PAYLOAD",
@@ -46,6 +47,7 @@ MAX_RECORD = _PREFIX_SIZE + MAX_PAYLOAD
 
 EVENT = 0
 GAP = 1
+FACT = 2
 """The kinds of records, by what they hold."""
 
 

@@ -19,12 +19,20 @@ class Captured:
         self._root = root
         self._lock = Lock()
         self._recorded: list[tuple[bytes, str | None]] = []
+        self._facts: list[bytes] = []
         self._gaps: list[bytes] = []
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """The events as ingest would get them."""
         return [event for event, _ in self.recorded]
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """The statements of facts as ingest would get them."""
+        with self._lock:
+            facts = list(self._facts)
+        return [json.loads(fact) for fact in facts]
 
     @property
     def gaps(self) -> list[dict[str, Any]]:
@@ -48,6 +56,11 @@ class Captured:
 
     def start(self) -> None:
         """Return at once: nothing is there already."""
+
+    def append_fact(self, fact: bytes, /) -> None:
+        """Take a fact."""
+        with self._lock:
+            self._facts.append(fact)
 
     def append_gap(self, gap: bytes, /) -> None:
         """Take a gap."""
