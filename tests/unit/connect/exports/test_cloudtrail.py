@@ -180,7 +180,7 @@ def test_what_is_no_access_to_personal_data(
             "unmapped_service batch",
         ),
         (
-            record(requestParameters={"bucketName": "other"}),
+            record(requestParameters={"bucketName": "other"}, resources=None),
             "unmapped_dataset s3://other",
         ),
     ],
