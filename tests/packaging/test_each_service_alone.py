@@ -1,4 +1,4 @@
-"""Each service installs from its own pinned requirements and imports with nothing else there."""
+"""Services and connectors install from their own pinned requirements and import alone."""
 
 import subprocess
 import sys
@@ -17,24 +17,35 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
 """
 
 
+SHARED = ("shared/policy", "shared/contract", "shared/runtime")
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("service", ["ingest", "auditor", "reporter"])
-def test_service_installs_and_imports_alone(service: str, tmp_path: Path) -> None:
-    """A fresh environment with only the service's own requirements runs every import."""
+@pytest.mark.parametrize(
+    ("name", "package", "distributions"),
+    [
+        *(
+            (name, f"purposewatch_{name}", (f"services/{name}",))
+            for name in ("ingest", "auditor", "reporter")
+        ),
+        ("connectors", "purposewatch_connect", ("clients/python", "connectors")),
+    ],
+)
+def test_it_installs_and_imports_alone(
+    name: str, package: str, distributions: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A fresh environment with only its own requirements runs every import."""
     python = tmp_path / "bin" / "python"
     # the pip of this environment: to install one in each takes longer than all else
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
     install = [*pip, "install", "--quiet", "--no-compile"]
-    requirements = ROOT / "requirements" / f"{service}.txt"
-    local = [
-        *(str(ROOT / "shared" / name) for name in ("policy", "contract", "runtime")),
-        str(ROOT / "services" / service),
-    ]
+    requirements = ROOT / "requirements" / f"{name}.txt"
+    local = [str(ROOT / each) for each in (*SHARED, *distributions)]
 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
     subprocess.run([*install, "--require-hashes", "-r", str(requirements)], check=True)
     subprocess.run([*install, "--no-deps", "--no-build-isolation", *local], check=True)
 
-    subprocess.run([str(python), "-c", IMPORT_EVERYTHING, f"purposewatch_{service}"], check=True)
+    subprocess.run([str(python), "-c", IMPORT_EVERYTHING, package], check=True)
     listed = subprocess.run([*pip, "check"], check=True, capture_output=True, text=True)
     assert listed.stdout.strip() == "No broken requirements found."

@@ -10,6 +10,7 @@ import typer
 from starlette.types import ASGIApp
 
 from purposewatch_client import SettingsError
+from purposewatch_connect.connector import Certificate
 from purposewatch_connect.exports.cloudtrail import read_cloudtrail
 from purposewatch_connect.exports.publish import publish_files
 from purposewatch_connect.exports.reading import Reader
@@ -22,12 +23,12 @@ from purposewatch_connect.otlp.app import build_app as build_otlp
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_connect.pgaudit.app import build_app as build_pgaudit
 from purposewatch_connect.pgaudit.settings import PgauditSettings
-from purposewatch_connect.settings import ConnectSettings
+from purposewatch_connect.settings import ConnectSettings, ServingSettings
 from purposewatch_policy import InvalidSourceError
 from purposewatch_policy.vocabulary import load_vocabularies
-from purposewatch_runtime.http import HttpLimits
+from purposewatch_runtime.http import HttpLimits, TlsError
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import Supervisor, run
+from purposewatch_runtime.service import Supervisor, run, watch_tls
 from purposewatch_runtime.settings import load_settings
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ UNUSABLE = 2
 """Exit status when the input cannot be used at all."""
 
 S = TypeVar("S", bound=ConnectSettings)
+Serving = TypeVar("Serving", bound=ServingSettings)
 
 MappingOption = Annotated[
     Path | None,
@@ -99,13 +101,7 @@ def otlp(mapping: MappingOption = None) -> None:
 
     Everything else is read from the environment: see docs/settings.md.
     """
-    settings = _load(OtlpSettings, mapping)
-    _serve(
-        settings,
-        lambda: build_otlp(settings),
-        host=settings.connect_otlp_http_host,
-        port=settings.connect_otlp_http_port,
-    )
+    _serve(OtlpSettings, build_otlp, mapping)
 
 
 @app.command(epilog="Example: purposewatch-connect openlineage --mapping mapping.yaml")
@@ -114,13 +110,7 @@ def openlineage(mapping: MappingOption = None) -> None:
 
     Everything else is read from the environment: see docs/settings.md.
     """
-    settings = _load(OpenLineageSettings, mapping)
-    _serve(
-        settings,
-        lambda: build_openlineage(settings),
-        host=settings.connect_openlineage_http_host,
-        port=settings.connect_openlineage_http_port,
-    )
+    _serve(OpenLineageSettings, build_openlineage, mapping)
 
 
 @app.command(epilog="Example: purposewatch-connect pgaudit --mapping mapping.yaml")
@@ -129,13 +119,7 @@ def pgaudit(mapping: MappingOption = None) -> None:
 
     Everything else is read from the environment: see docs/settings.md.
     """
-    settings = _load(PgauditSettings, mapping)
-    _serve(
-        settings,
-        lambda: build_pgaudit(settings),
-        host=settings.connect_pgaudit_http_host,
-        port=settings.connect_pgaudit_http_port,
-    )
+    _serve(PgauditSettings, build_pgaudit, mapping)
 
 
 @app.command(epilog="Example: purposewatch-connect cloudtrail --mapping mapping.yaml logs/")
@@ -182,24 +166,25 @@ def _load(kind: type[S], mapping: Path | None) -> S:
 
 
 def _serve(
-    settings: ConnectSettings,
-    build: Callable[[], tuple[ASGIApp, Supervisor]],
-    *,
-    host: str,
-    port: int,
+    kind: type[Serving],
+    build: Callable[[Serving, Certificate | None], tuple[ASGIApp, Supervisor]],
+    mapping: Path | None,
 ) -> None:
     """Serve until stopped, as the services do."""
+    settings = _load(kind, mapping)
     configure_logs(settings, service="connect")
     try:
-        application, supervisor = build()
-    except (InvalidSourceError, SettingsError) as error:
+        tls = watch_tls(settings.tls_files(), interval_seconds=settings.policies_reload_seconds)
+        application, supervisor = build(settings, tls)
+    except (InvalidSourceError, SettingsError, TlsError) as error:
         get_logger(__name__).critical("cannot run", error=str(error))
         raise SystemExit(1) from None
     run(
         application,
         supervisor,
-        host=host,
-        port=port,
+        host=settings.connect_host,
+        port=settings.http_port,
         limits=HttpLimits.from_settings(settings),
         trusted_proxies=settings.trusted_proxies,
+        tls=None if tls is None else lambda: tls.current,
     )

@@ -10,12 +10,14 @@ from pydantic import SecretStr
 from starlette.requests import ClientDisconnect, Request
 
 from purposewatch_connect.pipeline import SpoolError
+from purposewatch_connect.settings import ReceiverSettings
 from purposewatch_runtime.http import (
     ACCEPT_ENCODING,
     BodyRefusedError,
     CorruptBodyError,
     ExpansionError,
     UnknownEncodingError,
+    client_names,
     content_encoding,
     decompress,
 )
@@ -47,21 +49,24 @@ def expand(body: bytes, header: str | None, *, max_bytes: int) -> bytes:
         raise RefusedRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from None
 
 
+def is_authorised(header: str, token: SecretStr | None) -> bool:
+    """Whether the field `Authorization` has the token; without a token it need not."""
+    if token is None:
+        return True
+    scheme, _, given = header.partition(" ")
+    expected = token.get_secret_value().encode()
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected)
+
+
 class ReceivingEdge:
     """Admits requests."""
 
-    def __init__(
-        self,
-        *,
-        token: SecretStr | None,
-        max_bytes: int,
-        max_in_flight: int,
-        wait_timeout_seconds: float,
-    ) -> None:
-        self._token = token.get_secret_value().encode() if token else None
-        self._max_bytes = max_bytes
-        self._slots = asyncio.Semaphore(max_in_flight)
-        self._wait = wait_timeout_seconds
+    def __init__(self, settings: ReceiverSettings) -> None:
+        self._token = settings.connect_token
+        self._needs_certificate = settings.connect_tls_client_cafile is not None
+        self._max_bytes = settings.connect_max_request_bytes
+        self._slots = asyncio.Semaphore(settings.connect_max_in_flight)
+        self._wait = settings.connect_wait_timeout_seconds
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytes]:
@@ -87,9 +92,9 @@ class ReceivingEdge:
         return expand(body, request.headers.get("content-encoding"), max_bytes=self._max_bytes)
 
     def _authorise(self, request: Request) -> None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = token.strip().encode() if scheme.lower() == "bearer" else b""
-        if self._token is not None and not hmac.compare_digest(given, self._token):
+        if self._needs_certificate and not client_names(request.scope):
+            raise RefusedRequestError(HTTPStatus.UNAUTHORIZED, "present a client certificate")
+        if not is_authorised(request.headers.get("authorization", ""), self._token):
             raise RefusedRequestError(HTTPStatus.UNAUTHORIZED, "send the token as a bearer")
 
     @asynccontextmanager

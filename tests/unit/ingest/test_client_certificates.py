@@ -11,10 +11,10 @@ from cryptography import x509
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from purposewatch_ingest.app import watch_tls
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_runtime.http import HttpLimits, TlsError
+from purposewatch_runtime.service import watch_tls
 from tests.harness.certificates import Authority
 from tests.harness.http_server import serving
 from tests.unit.ingest.conftest import AUTHORIZED, FakeProducer
@@ -41,12 +41,11 @@ def test_certificate_stands_for_a_key(
 ) -> None:
     """Without `Authorization`; a header that is sent decides, and others still use keys."""
     authority = Authority(tmp_path)
-    tls = watch_tls(
-        settings(
-            ingest_tls_certfile=authority.issue("localhost", x509.DNSName("localhost")),
-            ingest_tls_client_cafile=authority.cafile,
-        )
-    )
+    files = settings(
+        ingest_tls_certfile=authority.issue("localhost", x509.DNSName("localhost")),
+        ingest_tls_client_cafile=authority.cafile,
+    ).tls_files()
+    tls = watch_tls(files, interval_seconds=1)
     assert tls is not None
     known = authority.issue("a", x509.UniformResourceIdentifier("spiffe://example/crm"))
     unknown = authority.issue("b", x509.UniformResourceIdentifier("spiffe://example/other"))
@@ -79,14 +78,15 @@ def test_changed_certificate_is_loaded_and_a_faulty_one_is_not(tmp_path: Path) -
     """The last good one stays in use; at the start a faulty one is an error."""
     authority = Authority(tmp_path)
     certfile = authority.issue("localhost")
-    tls = watch_tls(settings(ingest_tls_certfile=certfile))
+    files = settings(ingest_tls_certfile=certfile).tls_files()
+    tls = watch_tls(files, interval_seconds=1)
     assert tls is not None
     first = tls.current
     certfile.write_text("not a certificate")
     assert not tls.refresh()
     assert tls.current is first
     with pytest.raises(TlsError):
-        watch_tls(settings(ingest_tls_certfile=certfile))
+        watch_tls(files, interval_seconds=1)
     authority.issue("localhost")
     assert tls.refresh()
     assert tls.current is not first
@@ -95,6 +95,7 @@ def test_changed_certificate_is_loaded_and_a_faulty_one_is_not(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["ingest_tls_keyfile", "ingest_tls_client_cafile"])
 def test_tls_needs_a_certificate(name: str) -> None:
     """Client certificates are not accepted over plain HTTP."""
-    assert watch_tls(settings()) is None
+    assert settings().tls_files() is None
+    assert watch_tls(None, interval_seconds=1) is None
     with pytest.raises(ValidationError, match="TLS_CERTFILE"):
         settings(**{name: "file.pem"})

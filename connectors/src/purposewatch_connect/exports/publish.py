@@ -1,21 +1,18 @@
 """Publishes what exported files say, and returns once all of it is in the spool."""
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
+from purposewatch_connect.connector import Connector, SpoolOf
 from purposewatch_connect.exports.files import content_of, files_of
 from purposewatch_connect.exports.reading import Reader, Reading, UnreadableFileError
 from purposewatch_connect.exports.settings import ExportSettings
-from purposewatch_connect.mapping_files import MappingFiles
-from purposewatch_connect.pipeline import Pipeline, Published, SpoolComponent, SpoolError
+from purposewatch_connect.pipeline import Pipeline, Published, SpoolError
 from purposewatch_connect.spool import ClientSpool
-from purposewatch_runtime import metrics as m
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff, retry
 
@@ -42,22 +39,20 @@ async def publish_files(
     reader: Reader,
     paths: Iterable[Path],
     settings: ExportSettings,
-    spool_of: Callable[[str], SpoolComponent] = ClientSpool.of,
+    spool_of: SpoolOf = ClientSpool.of,
 ) -> Summary:
     """Publish what the files say. While the spool is full, it waits.
 
     Raises `InvalidSourceError` when the mapping or the vocabulary is faulty. A file that can't be
     read is a fault of the summary, and the others are read.
     """
-    metric_set = m.MetricSet("connect", version=version("purposewatch-connectors"))
-    files = MappingFiles(settings, metric_set)
-    spool = spool_of(files.publisher)
-    pipeline = Pipeline(name, files.mapper, spool, metric_set, time.monotonic)
-    await spool.start()
+    connector = Connector(name, settings, spool_of)
+    run = _Run(connector.pipeline, reader, settings.connect_export_max_bytes)
+    await connector.spool.start()
     try:
-        return await _Run(pipeline, reader, settings.connect_export_max_bytes).publish(paths)
+        return await run.publish(paths)
     finally:
-        await spool.stop()
+        await connector.spool.stop()
 
 
 class _Run:

@@ -22,12 +22,7 @@ class OpenLineageHttp:
     ) -> None:
         self._reader = reader
         self._pipeline = pipeline
-        self._edge = ReceivingEdge(
-            token=settings.connect_openlineage_token,
-            max_bytes=settings.connect_openlineage_max_request_bytes,
-            max_in_flight=settings.connect_openlineage_max_in_flight,
-            wait_timeout_seconds=settings.connect_openlineage_wait_timeout_seconds,
-        )
+        self._edge = ReceivingEdge(settings)
 
     def routes(self) -> list[Route]:
         """The routes, for the application."""

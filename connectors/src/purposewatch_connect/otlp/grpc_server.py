@@ -1,7 +1,6 @@
 """OTLP over gRPC."""
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
@@ -17,9 +16,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from purposewatch_connect.connector import Certificate
+from purposewatch_connect.otlp.grpc_certificate import GrpcCertificate
 from purposewatch_connect.otlp.receiver import Receiver
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_connect.pipeline import SpoolError
+from purposewatch_connect.receiving import is_authorised
 from purposewatch_runtime.service import FatalError
 
 In = TypeVar("In", bound=Message)
@@ -34,22 +36,21 @@ class OtlpGrpc:
 
     name = "OTLP/gRPC"
 
-    def __init__(self, receiver: Receiver, settings: OtlpSettings) -> None:
+    def __init__(self, receiver: Receiver, settings: OtlpSettings, tls: Certificate | None) -> None:
         self._receiver = receiver
         self._settings = settings
-        token = settings.connect_otlp_token
-        self._token = token.get_secret_value().encode() if token else None
+        self._tls = tls
         self._server: grpc.Server | None = None
 
     async def start(self) -> None:
         """Listen. Raises `FatalError` if the port is taken."""
         settings = self._settings
-        host, port = settings.connect_otlp_grpc_host, settings.connect_otlp_grpc_port
+        host, port = settings.connect_host, settings.connect_otlp_grpc_port
         server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="otlp-grpc"),
-            maximum_concurrent_rpcs=settings.connect_otlp_max_in_flight,
+            maximum_concurrent_rpcs=settings.connect_max_in_flight,
             options=[
-                ("grpc.max_receive_message_length", settings.connect_otlp_max_request_bytes),
+                ("grpc.max_receive_message_length", settings.connect_max_request_bytes),
                 ("grpc.so_reuseport", 0),
             ],
         )
@@ -60,7 +61,7 @@ class OtlpGrpc:
             )
         )
         try:
-            server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            self._listen(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError:
             message = (
                 f"can't listen at port {port} of {host}; end what listens there, or set another "
@@ -69,6 +70,13 @@ class OtlpGrpc:
             raise FatalError(message) from None
         server.start()
         self._server = server
+
+    def _listen(self, server: grpc.Server, address: str) -> None:
+        files = self._settings.tls_files()
+        if files is None or self._tls is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, GrpcCertificate(files, self._tls).credentials())
 
     async def stop(self) -> None:
         """Answer the requests that have begun, and accept no others."""
@@ -88,7 +96,8 @@ class OtlpGrpc:
     def _export(
         self, receive: Callable[[In], Out], request: In, context: grpc.ServicerContext
     ) -> Out:
-        if self._token is not None and not _has_token(context, self._token):
+        metadata = {str(key): str(value) for key, value in context.invocation_metadata()}
+        if not is_authorised(metadata.get("authorization", ""), self._settings.connect_token):
             _abort(context, grpc.StatusCode.UNAUTHENTICATED, "send the token as a bearer")
         try:
             return receive(request)
@@ -110,12 +119,6 @@ def _service(
     return grpc.method_handlers_generic_handler(
         f"opentelemetry.proto.collector.{name}", {"Export": handler}
     )
-
-
-def _has_token(context: grpc.ServicerContext, expected: bytes) -> bool:
-    metadata = {str(key): value for key, value in context.invocation_metadata()}
-    scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), expected)
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, detail: str) -> NoReturn:

@@ -31,12 +31,7 @@ class OtlpHttp:
 
     def __init__(self, receiver: Receiver, settings: OtlpSettings) -> None:
         self._receiver = receiver
-        self._edge = ReceivingEdge(
-            token=settings.connect_otlp_token,
-            max_bytes=settings.connect_otlp_max_request_bytes,
-            max_in_flight=settings.connect_otlp_max_in_flight,
-            wait_timeout_seconds=settings.connect_otlp_wait_timeout_seconds,
-        )
+        self._edge = ReceivingEdge(settings)
 
     def routes(self) -> list[Route]:
         """The routes, for the application."""

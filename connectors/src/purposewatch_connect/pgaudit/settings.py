@@ -5,14 +5,15 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from purposewatch_connect.settings import ConnectSettings
+from purposewatch_connect.settings import ServingSettings
 
 
-class PgauditSettings(ConnectSettings):
+class PgauditSettings(ServingSettings):
     """Everything that `purposewatch-connect pgaudit` reads from its environment."""
 
-    connect_pgaudit_http_host: str = Field(default="127.0.0.1", description="Probes and metrics.")
-    connect_pgaudit_http_port: int = Field(default=8603, ge=0, le=65_535)
+    connect_pgaudit_http_port: int = Field(
+        default=8603, ge=0, le=65_535, description="Probes and metrics."
+    )
     connect_pgaudit_log: Path = Field(
         description="The log file; its name may hold `*` and `?` if it has a date in it."
     )
@@ -39,3 +40,8 @@ class PgauditSettings(ConnectSettings):
     connect_state_dir: Path = Field(
         default=Path(), description="Where the position in the log is stored."
     )
+
+    @property
+    def http_port(self) -> int:
+        """Of probes and metrics."""
+        return self.connect_pgaudit_http_port

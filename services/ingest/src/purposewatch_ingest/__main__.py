@@ -1,11 +1,11 @@
 """Run ingest: `python -m purposewatch_ingest`."""
 
-from purposewatch_ingest.app import build_app, watch_tls
+from purposewatch_ingest.app import build_app
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_policy import ENGINE, InvalidSourceError
 from purposewatch_runtime.http import HttpLimits, TlsError
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import run
+from purposewatch_runtime.service import run, watch_tls
 from purposewatch_runtime.settings import load_settings
 
 _log = get_logger(__name__)
@@ -16,7 +16,7 @@ def main() -> None:
     settings = load_settings(IngestSettings)
     configure_logs(settings, service="ingest")
     try:
-        tls = watch_tls(settings)
+        tls = watch_tls(settings.tls_files(), interval_seconds=settings.policies_reload_seconds)
         app, supervisor = build_app(settings, tls)
     except TlsError as error:
         _log.critical("cannot serve TLS", error=str(error))

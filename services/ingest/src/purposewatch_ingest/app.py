@@ -1,6 +1,5 @@
 """Composition of ingest: settings in, application out. Nothing connects before start."""
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,7 +36,6 @@ from purposewatch_ingest.signing_keys import SigningKeys
 from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
 from purposewatch_policy import Outcome, load_policies
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.http import server_context
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
     BatchConsumer,
@@ -55,23 +53,6 @@ from purposewatch_runtime.service import (
 )
 
 _CLIENT_ID = "purposewatch-ingest"
-
-
-def watch_tls(settings: IngestSettings) -> FileReloader[ssl.SSLContext] | None:
-    """What TLS is served with, loaded again when the certificate changes.
-
-    Raises `TlsError`.
-    """
-    files = settings.tls_files()
-    if files is None:
-        return None
-    return FileReloader(
-        files.certfile,
-        lambda _: server_context(files),
-        interval=settings.policies_reload_seconds,
-        on_result=lambda _: None,
-        name="certificate",
-    )
 
 
 def build_app(

@@ -112,10 +112,10 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rec
     settings = OpenLineageSettings(
         connect_mapping_file=mapping,
         policies_dir=ROOT / "policies",
-        connect_openlineage_token=TOKEN,
-        connect_openlineage_max_request_bytes=MAX_BYTES,
+        connect_token=TOKEN,
+        connect_max_request_bytes=MAX_BYTES,
     )
-    app, supervisor = build_app(settings, lambda _: spool)
+    app, supervisor = build_app(settings, spool_of=lambda _: spool)
     with serving(app, HttpLimits()) as server:
         async with supervisor:
             yield Receiver(spool, f"http://127.0.0.1:{server.port}")

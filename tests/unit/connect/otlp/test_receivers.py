@@ -94,10 +94,10 @@ async def receivers() -> AsyncIterator[Receivers]:
         connect_mapping_file=ROOT / "connectors" / "examples" / "mapping.yaml",
         policies_dir=ROOT / "policies",
         connect_otlp_grpc_port=take_port(),
-        connect_otlp_token=TOKEN,
-        connect_otlp_max_request_bytes=MAX_BYTES,
+        connect_token=TOKEN,
+        connect_max_request_bytes=MAX_BYTES,
     )
-    app, supervisor = build_app(settings, lambda _: spool)
+    app, supervisor = build_app(settings, spool_of=lambda _: spool)
     with serving(app, HttpLimits()) as server:
         async with supervisor:
             async with asyncio.timeout(10):

@@ -6,6 +6,7 @@ from purposewatch_runtime.service.probes import Check, health_routes
 from purposewatch_runtime.service.request_timing import RequestTiming
 from purposewatch_runtime.service.server import run
 from purposewatch_runtime.service.supervisor import Component, FatalError, Supervisor
+from purposewatch_runtime.service.tls import watch_tls
 
 __all__ = [
     "Check",
@@ -18,4 +19,5 @@ __all__ = [
     "fingerprint",
     "health_routes",
     "run",
+    "watch_tls",
 ]
