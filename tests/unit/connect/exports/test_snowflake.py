@@ -173,7 +173,7 @@ def test_what_cannot_be_mapped_is_a_gap(
     ("content", "fault"),
     [
         (b"\xff\xfe", "the file is not in UTF-8"),
-        (b"a,b\n1,2\n", "the file is neither JSON lines nor CSV with a column `QUERY_ID`"),
+        (b"a,b\n1,2\n", "the file is neither JSON nor CSV with a column `QUERY_ID`"),
         (b'query_id\n"1"x\n', "line 2 is not CSV; what follows is not read"),
     ],
 )
