@@ -102,7 +102,7 @@ def test_files_are_published_through_the_clients_spool(
     monkeypatch.setenv("PURPOSEWATCH_POLICIES_DIR", str(ROOT / "policies"))
     sound, faulty = tmp_path / "1.json", tmp_path / "2.json"
     sound.write_text(SAMPLES[connector], encoding="utf-8")
-    faulty.write_text("[]", encoding="utf-8")
+    faulty.write_text('[["something else"]]', encoding="utf-8")
     monkeypatch.setenv("PURPOSEWATCH_CONNECT_MAPPING_FILE", "")
     arguments = [connector, "--mapping", str(EXAMPLE), str(sound)]
 
