@@ -28,6 +28,7 @@ TESTS = (
     "tests/unit/policy/test_decision.py",
     "tests/unit/policy/test_digest.py",
     "tests/unit/policy/test_exceptions.py",
+    "tests/unit/policy/test_fact_ledger.py",
     "tests/unit/policy/test_nearest.py",
     "tests/unit/policy/test_policy_set.py",
     "tests/unit/policy/test_prohibited_in_part.py",

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from purposewatch_policy.decision import Dimension
 from purposewatch_policy.model import Effect, Policy, Statement
-from purposewatch_policy.vocabulary import Taxonomy, TermEntry, Vocabulary
+from purposewatch_policy.vocabulary import Authority, Taxonomy, TermEntry, Vocabulary
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -76,6 +76,13 @@ class World:
         return flow, rng.choice(self.policies).in_force_from
 
 
+def draw_ledger(rng: Random, world: World) -> dict[str, bool | None] | None:
+    """Draw what a ledger says about the facts; `None` for no ledger."""
+    if rng.random() < 0.3:
+        return None
+    return {fact: rng.choice([True, False, None]) for fact in world.vocabulary.facts}
+
+
 def draw_world(rng: Random) -> World:
     """Draw a vocabulary and one to three versions of a policy that never overlap."""
     vocabulary = Vocabulary(
@@ -87,7 +94,13 @@ def draw_world(rng: Random) -> World:
         sources=_taxonomy(rng, "source", 2),
         locations=_taxonomy(rng, "location", 3),
         legal_bases=_taxonomy(rng, "legal basis", 2),
-        facts=Taxonomy.of("fact", "fact.a", "fact.b"),
+        facts=Taxonomy(
+            "fact",
+            {
+                fact: TermEntry(fact, authority=rng.choice(list(Authority)))
+                for fact in ("fact.a", "fact.b")
+            },
+        ),
     )
     days = sorted(rng.sample(range(12), 2 * rng.randint(1, 3)))
     policies = [

@@ -3,7 +3,8 @@
 It shares only the model's types with the product. Where the two differ, one of them is wrong.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,6 +25,7 @@ KINDS = [
     "undeclared_location",
     "excessive_retention",
     "legal_basis_mismatch",
+    "contradicted_claim",
     "condition_not_met",
 ]
 
@@ -49,6 +51,7 @@ def check(
     at: datetime,
     vocabularies: dict[str, Vocabulary],
     policies: list[Policy],
+    ledger: Mapping[str, bool | None] | None = None,
 ) -> tuple[str, str | None, str | None, list[Finding]]:
     """Return outcome, kind and policy version of the event, and a finding for each category."""
     if flow.controller not in vocabularies:
@@ -62,8 +65,60 @@ def check(
         elif policy is None:
             findings.append(Finding("violation", "policy_not_in_force", "omitted"))
         else:
-            findings.append(check_category(flow, category, policy, vocabulary))
+            findings.append(check_with_ledger(flow, category, policy, vocabulary, ledger))
     return conclude(policy, findings)
+
+
+def check_with_ledger(
+    flow: FlowTerms,
+    category: str,
+    policy: Policy,
+    vocabulary: Vocabulary,
+    ledger: Mapping[str, bool | None] | None,
+) -> Finding:
+    if ledger is None:
+        return check_category(flow, category, policy, vocabulary)
+    facts: dict[str, bool] = {}
+    for fact, entry in vocabulary.facts.items():
+        if entry.authority == "publisher":
+            if fact in flow.facts:
+                facts[fact] = flow.facts[fact]
+        elif is_relevant(fact, flow, policy, vocabulary):
+            value = ledger.get(fact)
+            if value is not None:
+                facts[fact] = value
+    finding = check_category(with_facts(flow, facts), category, policy, vocabulary)
+    if finding.kind != "condition_not_met":
+        return finding
+    claimed = with_facts(flow, {**facts, **flow.facts})
+    believed = check_category(claimed, category, policy, vocabulary)
+    if believed.outcome != "permitted":
+        return finding
+    place = (believed.statement, believed.clause)
+    return Finding("violation", "contradicted_claim", "omitted", None, *place, ("facts",))
+
+
+def is_relevant(fact: str, flow: FlowTerms, policy: Policy, vocabulary: Vocabulary) -> bool:
+    """Whether a statement tests the fact that is about the flow in every other dimension."""
+    for category in flow.data_categories:
+        for statement in policy.statements:
+            if category not in vocabulary.data_categories:
+                continue
+            if fact not in (*statement.when, *statement.unless):
+                continue
+            about = replace(statement, when=(), unless=())
+            if statement.effect is Effect.PERMIT:
+                if not any(failures(about, flow, category, vocabulary).values()):
+                    return True
+            elif covers_a_part(about, flow, category, vocabulary):
+                return True
+    return False
+
+
+def with_facts(flow: FlowTerms, facts: dict[str, bool]) -> FlowTerms:
+    changed = copy(flow)
+    object.__setattr__(changed, "facts", facts)
+    return changed
 
 
 def is_in_force(policy: Policy, controller: str, at: datetime) -> bool:

@@ -11,7 +11,7 @@ from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Decision, Kind
 from purposewatch_policy.policy_set import PolicySet
 from tests.unit.policy import reference
-from tests.unit.policy.random_worlds import World, draw_world
+from tests.unit.policy.random_worlds import World, draw_ledger, draw_world
 
 FLOWS_PER_WORLD = 12
 
@@ -44,8 +44,9 @@ def compare(rng: Random, flows: int) -> Counter[str]:
     seen: Counter[str] = Counter()
     for _ in range(flows):
         flow, at = world.flow(rng)
-        decision = decide(flow, at, policies)
-        expected = reference.check(flow, at, {"acme": world.vocabulary}, world.policies)
+        ledger = draw_ledger(rng, world)
+        decision = decide(flow, at, policies, ledger)
+        expected = reference.check(flow, at, {"acme": world.vocabulary}, world.policies, ledger)
         assert expected == as_findings(decision)
         seen.update(str(each.kind or each.outcome) for each in decision.categories)
         seen.update(f"graded {each.grade}" for each in decision.categories)

@@ -30,6 +30,7 @@ from purposewatch_policy.explanation import (
     explain,
 )
 from purposewatch_policy.explanation_json import explanation_as_json, pointer_to
+from purposewatch_policy.fact_ledger import LedgerValues, relevant_facts
 from purposewatch_policy.fact_statement import (
     FactStatement,
     statement_digest,
@@ -87,6 +88,7 @@ __all__ = [
     "Hint",
     "InvalidSourceError",
     "Kind",
+    "LedgerValues",
     "Named",
     "Outcome",
     "Policy",
@@ -108,6 +110,7 @@ __all__ = [
     "find_remedies",
     "load_policies",
     "pointer_to",
+    "relevant_facts",
     "statement_digest",
     "statement_in_force",
 ]

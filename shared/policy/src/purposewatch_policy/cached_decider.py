@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from purposewatch_policy.bounded_cache import BoundedCache
 from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import Decision
+from purposewatch_policy.fact_ledger import LedgerValues, relevant_facts
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.vocabulary import FlowTerms
 
@@ -25,8 +26,8 @@ class DecisionCache(Generic[T]):
     It returns and caches what `make` makes of a flow and its decision. The cached values are
     shared between events and must not be changed.
 
-    INVARIANT: under one version a decision depends on nothing but the flow, so equal flows have
-    equal decisions.
+    INVARIANT: under one version a decision depends on nothing but the flow and the values of its
+    relevant facts, so equal ones have equal decisions.
     """
 
     def __init__(
@@ -43,11 +44,38 @@ class DecisionCache(Generic[T]):
             for controller in policies.controllers
             for compiled in policies.versions(controller)
         }
+        self._facts: dict[CompiledPolicy, BoundedCache[Hashable, tuple[str, ...]]] = {
+            compiled: BoundedCache(capacity) for compiled in self._caches if compiled.on_ledger
+        }
 
-    def judge(self, flow: FlowTerms, at: datetime, key: Hashable) -> T:
+    def facts_of(self, flow: FlowTerms, at: datetime, key: Hashable) -> tuple[str, ...]:
+        """Return the facts whose values `judge` needs: see `relevant_facts`. `key` is as there."""
+        if not self._facts:
+            return ()
+        try:
+            compiled = self.policies.in_force(flow.controller, at)
+        except KeyError:
+            return ()
+        if compiled is None or not compiled.on_ledger:
+            return ()
+        cache = self._facts[compiled]
+        facts = cache.get(key)
+        if facts is None:
+            facts = relevant_facts(flow, compiled)
+            cache.put(key, facts)
+        return facts
+
+    def judge(
+        self,
+        flow: FlowTerms,
+        at: datetime,
+        key: Hashable,
+        ledger: tuple[bool | None, ...] | None = None,
+    ) -> T:
         """Decide a flow that happened at a time (with zone), by the version then in force.
 
-        Only equal flows may have equal keys.
+        Only equal flows may have equal keys. `ledger` has the values of `facts_of` the flow, in
+        that order; `None` if there is no ledger, so that the flow's own facts count.
         """
         try:
             compiled = self.policies.in_force(flow.controller, at)
@@ -56,15 +84,21 @@ class DecisionCache(Generic[T]):
         if compiled is None:
             return self._make(flow, decide(flow, at, self.policies))
         cache = self._caches[compiled]
+        by_ledger = ledger is not None and bool(compiled.ledger_facts)
+        if by_ledger:
+            key = (key, ledger)
         made = cache.get(key)
         if made is None:
-            decision = decide_under(flow, compiled)
+            values = None
+            if by_ledger and ledger is not None:
+                values = dict(zip(relevant_facts(flow, compiled), ledger, strict=True))
+            decision = decide_under(flow, compiled, values)
             made = self._make(flow, decision)
             cache.put(key, made, len(decision.categories))
         return made
 
     def cached(self, flow: FlowTerms, at: datetime, key: Hashable) -> T | None:
-        """Return what `judge` returns for the same arguments, if that is cached."""
+        """Return what `judge` returns for the same arguments, without a ledger, if it is cached."""
         try:
             compiled = self.policies.in_force(flow.controller, at)
         except KeyError:
@@ -78,21 +112,20 @@ class CachedDecider(DecisionCache[Decision]):
     def __init__(self, policies: PolicySet, *, capacity: int = CAPACITY) -> None:
         super().__init__(policies, lambda _, decision: decision, capacity=capacity)
 
-    def decide(self, flow: FlowTerms, at: datetime) -> Decision:
-        """Decide a flow that happened at a time (with zone), by the version then in force."""
-        return self.judge(
-            flow,
-            at,
-            (
-                flow.role,
-                flow.operation,
-                flow.purpose,
-                flow.recipient,
-                tuple(flow.data_categories),
-                flow.source,
-                flow.location,
-                flow.retention_days,
-                flow.legal_basis,
-                tuple(flow.facts.items()),
-            ),
+    def decide(self, flow: FlowTerms, at: datetime, ledger: LedgerValues | None = None) -> Decision:
+        """Decide as the function of this name does."""
+        key = (
+            flow.role,
+            flow.operation,
+            flow.purpose,
+            flow.recipient,
+            tuple(flow.data_categories),
+            flow.source,
+            flow.location,
+            flow.retention_days,
+            flow.legal_basis,
+            tuple(flow.facts.items()),
         )
+        if ledger is None:
+            return self.judge(flow, at, key)
+        return self.judge(flow, at, key, tuple(map(ledger.get, self.facts_of(flow, at, key))))

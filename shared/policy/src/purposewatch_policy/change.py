@@ -27,7 +27,7 @@ class EventChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangedFlow:
-    """A flow of one data category after a change."""
+    """A flow after a change."""
 
     controller: str
     role: str
@@ -94,20 +94,25 @@ def change_flow(flow: FlowTerms, category: str, changes: Iterable[EventChange]) 
             stated["retention_days"] = change.value
         else:
             stated[change.dimension] = change.value
-    changed = ChangedFlow(
+    changed = replace(flow_with_facts(flow, facts), data_categories=(category,))
+    return replace(changed, **stated)  # type: ignore[arg-type]  # the names are those of its fields
+
+
+def flow_with_facts(flow: FlowTerms, facts: Mapping[str, bool]) -> ChangedFlow:
+    """Return a flow with other facts."""
+    return ChangedFlow(
         controller=flow.controller,
         role=flow.role,
         operation=flow.operation,
         purpose=flow.purpose,
         recipient=flow.recipient,
-        data_categories=(category,),
+        data_categories=tuple(flow.data_categories),
         source=flow.source,
         location=flow.location,
         retention_days=flow.retention_days,
         legal_basis=flow.legal_basis,
         facts=facts,
     )
-    return replace(changed, **stated)  # type: ignore[arg-type]  # the names are those of its fields
 
 
 def change_policy(policy: Policy, changes: Iterable[PolicyChange]) -> Policy:

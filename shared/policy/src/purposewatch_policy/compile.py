@@ -34,6 +34,8 @@ class CompiledPolicy(StatementSets):
         "begins",
         "digest",
         "for_role",
+        "ledger_facts",
+        "on_ledger",
         "outside",
         "overlaps",
         "phrases",
@@ -64,6 +66,14 @@ class CompiledPolicy(StatementSets):
             self._prohibited_for_role
         )
         """What those prohibitions overlap that overlap each role; `None` if there are none."""
+        self.ledger_facts = vocabulary.ledger_facts
+        """The facts about which an event's claim does not count."""
+        self.on_ledger = sum(
+            1 << index
+            for index, each in enumerate(policy.statements)
+            if not self.ledger_facts.isdisjoint((*each.when, *each.unless))
+        )
+        """The statements that depend on such a fact."""
         self.outside = frozenset(
             term
             for term in vocabulary.recipients

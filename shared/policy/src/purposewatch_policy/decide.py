@@ -16,12 +16,13 @@ from purposewatch_policy.decision import (
     Kind,
     Outcome,
 )
+from purposewatch_policy.fact_ledger import LedgerValues, claimed_flow, held_flow
 from purposewatch_policy.languages import english
 from purposewatch_policy.nearest import closest_named
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.prohibited import prohibited
 from purposewatch_policy.statement_sets import StatementSets
-from purposewatch_policy.undeclared import undeclared
+from purposewatch_policy.undeclared import contradicted, undeclared
 from purposewatch_policy.vocabulary import (
     NOUNS,
     FlowTerms,
@@ -37,17 +38,24 @@ _PERMITTED: Final = Outcome.PERMITTED
 _VIOLATION: Final = Outcome.VIOLATION
 _CLEAR: Final = Grade.CLEAR
 _VAGUE: Final = Grade.VAGUE
+_CONDITION: Final = Kind.CONDITION_NOT_MET
 
 
-def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
-    """Decide a flow that happened at a time (with zone), by the version then in force."""
+def decide(
+    flow: FlowTerms, at: datetime, policies: PolicySet, ledger: LedgerValues | None = None
+) -> Decision:
+    """Decide a flow that happened at a time (with zone), by the version then in force.
+
+    `ledger` has the values of the relevant facts at that time; without one, the flow's own facts
+    count.
+    """
     try:
         compiled = policies.in_force(flow.controller, at)
     except KeyError:
         sentence = english.unknown_controller(flow.controller)
         return _conclude([_unknown(each, sentence) for each in flow.data_categories], None)
     if compiled is not None:
-        return decide_under(flow, compiled)
+        return decide_under(flow, compiled, ledger)
     vocabulary = policies.vocabularies[flow.controller]
     if not all(map(_is_category, find_unknown_terms(vocabulary, flow))):
         return _conclude(_all_unknown(flow, vocabulary), None)
@@ -74,8 +82,12 @@ def decide(flow: FlowTerms, at: datetime, policies: PolicySet) -> Decision:
     )
 
 
-def decide_under(flow: FlowTerms, compiled: CompiledPolicy) -> Decision:
+def decide_under(
+    flow: FlowTerms, compiled: CompiledPolicy, ledger: LedgerValues | None = None
+) -> Decision:
     """Decide a flow of the version's controller by that version, in force or not."""
+    if ledger is not None and compiled.ledger_facts:
+        return _decide_by_ledger(flow, compiled, ledger)
     try:
         sets = compiled.for_role[flow.role]
         covering = sets.beyond_category(flow)
@@ -97,6 +109,27 @@ def decide_under(flow: FlowTerms, compiled: CompiledPolicy) -> Decision:
         else:
             decisions.append(undeclared(flow, compiled, sets, category, covering))
     return _conclude(decisions, compiled)
+
+
+def _decide_by_ledger(flow: FlowTerms, compiled: CompiledPolicy, ledger: LedgerValues) -> Decision:
+    """Decide a flow by what the ledger says, and tell which claims of it are contradicted."""
+    held = held_flow(flow, compiled, ledger)
+    decision = decide_under(held, compiled)
+    claimed = claimed_flow(flow, held)
+    if claimed.facts == held.facts or not any(
+        each.kind is _CONDITION for each in decision.categories
+    ):
+        return decision
+    believed = decide_under(claimed, compiled).categories
+    return _conclude(
+        [
+            contradicted(held, compiled, claim)
+            if each.kind is _CONDITION and claim.outcome is _PERMITTED
+            else each
+            for each, claim in zip(decision.categories, believed, strict=True)
+        ],
+        compiled,
+    )
 
 
 def _permitted(

@@ -8,6 +8,7 @@ from purposewatch_policy.advice import Advice, advice_of
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Kind, Outcome
+from purposewatch_policy.fact_ledger import LedgerValues, held_flow
 from purposewatch_policy.failed import retention_span
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.languages import Texts, explanation_texts, retention_words
@@ -15,7 +16,12 @@ from purposewatch_policy.model import Statement
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import Remedies, find_remedies
 from purposewatch_policy.sentence import sentence
-from purposewatch_policy.vocabulary import Vocabulary, find_unknown_terms, stated_term
+from purposewatch_policy.vocabulary import (
+    FlowTerms,
+    Vocabulary,
+    find_unknown_terms,
+    stated_term,
+)
 
 _UNRELATED = 2
 
@@ -132,16 +138,25 @@ class Explanation:
         return tuple(notes)
 
 
-def explain(flow: Flow, at: datetime, policies: PolicySet, language: str = "en") -> Explanation:
+def explain(
+    flow: Flow,
+    at: datetime,
+    policies: PolicySet,
+    language: str = "en",
+    ledger: LedgerValues | None = None,
+) -> Explanation:
     """Decide a flow that happened at a time (with zone), and explain the decision.
 
     The explanation has for each data category the deciding or nearest statement, each dimension
     of it against the flow, and the smallest change of the event and of the policy that would
     permit the flow. A change honours every prohibition. Raises `KeyError` for an unknown language.
     """
-    decision = decide(flow, at, policies)
+    decision = decide(flow, at, policies, ledger)
     vocabulary = policies.vocabularies.get(flow.controller)
     compiled = policies.in_force(flow.controller, at) if vocabulary is not None else None
+    held: FlowTerms = flow
+    if compiled is not None and ledger is not None:
+        held = held_flow(flow, compiled, ledger)
     return Explanation(
         flow=flow,
         at=at,
@@ -149,8 +164,8 @@ def explain(flow: Flow, at: datetime, policies: PolicySet, language: str = "en")
         decision=decision,
         vocabulary=vocabulary,
         categories=tuple(
-            _Category(flow, decided, vocabulary, compiled, language).explained(
-                sentence(language, decided, flow, at, policies)
+            _Category(held, decided, vocabulary, compiled, language).explained(
+                sentence(language, decided, flow, at, policies, ledger)
             )
             for decided in decision.categories
         ),
@@ -184,7 +199,7 @@ def _hints(flow: Flow, policies: PolicySet, vocabulary: Vocabulary | None) -> tu
 class _Category:
     def __init__(
         self,
-        flow: Flow,
+        flow: FlowTerms,
         decided: CategoryDecision,
         vocabulary: Vocabulary | None,
         compiled: CompiledPolicy | None,

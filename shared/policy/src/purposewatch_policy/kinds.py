@@ -27,6 +27,7 @@ class Kind(StrEnum):
     UNDECLARED_LOCATION = "undeclared_location"
     EXCESSIVE_RETENTION = "excessive_retention"
     LEGAL_BASIS_MISMATCH = "legal_basis_mismatch"
+    CONTRADICTED_CLAIM = "contradicted_claim"
     CONDITION_NOT_MET = "condition_not_met"
 
 

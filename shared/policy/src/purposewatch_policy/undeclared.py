@@ -35,6 +35,7 @@ _ROLE: Final = Kind.UNDECLARED_ROLE
 _SHARING: Final = Kind.UNDECLARED_THIRD_PARTY_SHARING
 _CATEGORY: Final = Kind.UNDECLARED_CATEGORY
 _PURPOSE: Final = Kind.UNDECLARED_PURPOSE
+_CONTRADICTED: Final = Kind.CONTRADICTED_CLAIM
 
 
 def undeclared(
@@ -89,6 +90,29 @@ def undeclared(
         nearest.clause,
         failed,
         happened + english.omission(kind, sets.words[index], failed, flow),
+    )
+
+
+def contradicted(
+    held: FlowTerms, compiled: CompiledPolicy, claim: CategoryDecision
+) -> CategoryDecision:
+    """Decide a category that a permit would cover if what the event claims were true.
+
+    `held` is the flow with the facts that count, `claim` the decision with those that it claims.
+    """
+    category = claim.data_category
+    statement = compiled.statement(claim.statement or "")
+    return CategoryDecision(
+        category,
+        _VIOLATION,
+        _CONTRADICTED,
+        _OMITTED,
+        None,
+        statement.id,
+        statement.clause,
+        (failed_dimension(Dimension.FACTS, statement, held, category),),
+        english.event(held, category, compiled.phrases[held.operation])
+        + english.contradiction(english.StatementWords(statement), held),
     )
 
 

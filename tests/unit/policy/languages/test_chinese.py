@@ -20,7 +20,7 @@ from purposewatch_policy.languages import LANGUAGES, catalogue
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.sentence import sentence
 from tests.unit.policy.library import NOW, POLICIES, VOCABULARY, flow
-from tests.unit.policy.random_worlds import draw_world
+from tests.unit.policy.random_worlds import draw_ledger, draw_world
 
 REAL = load_policies(Path(__file__).parents[4] / "policies")
 HAPPENED = "`reader`的`user.contact`被`first_party`使用，用途为`service`"
@@ -181,9 +181,10 @@ def render_world(rng: Random, flows: int) -> Counter[str]:
     seen: Counter[str] = Counter()
     for _ in range(flows):
         drawn, at = world.flow(rng)
-        for decided in decide(drawn, at, policies).categories:
-            assert decided.sentence == sentence("en", decided, drawn, at, policies)
-            chinese = sentence("zh", decided, drawn, at, policies)
+        ledger = draw_ledger(rng, world)
+        for decided in decide(drawn, at, policies, ledger).categories:
+            assert decided.sentence == sentence("en", decided, drawn, at, policies, ledger)
+            chinese = sentence("zh", decided, drawn, at, policies, ledger)
             assert chinese.endswith("。")
             assert not re.search("[A-Za-z]", LATIN_OUTSIDE_TERMS.sub("", chinese)), chinese
             assert decided.statement is None or f"`{decided.statement}`" in chinese

@@ -50,6 +50,7 @@ OF_KIND: Mapping[str, Severity] = MappingProxyType(
         str(Kind.UNDECLARED_LOCATION): Severity.LOW,
         str(Kind.EXCESSIVE_RETENTION): Severity.LOW,
         str(Kind.LEGAL_BASIS_MISMATCH): Severity.LOW,
+        str(Kind.CONTRADICTED_CLAIM): Severity.HIGH,
         str(Kind.CONDITION_NOT_MET): Severity.MEDIUM,
         UNKNOWN: Severity.MEDIUM,
     }

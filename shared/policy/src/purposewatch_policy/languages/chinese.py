@@ -2,7 +2,7 @@
 
 # ruff: noqa: RUF001 - Chinese punctuation is intended
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from purposewatch_policy.change import Action, EventChange, PolicyChange
 from purposewatch_policy.decision import (
@@ -48,6 +48,8 @@ _NOT_FOR_THAT_PURPOSE = "没有针对该角色的声明允许为该用途把该�
 _MORE_PRECISE = (Dimension.ROLE, Dimension.DATA_CATEGORY)
 """What a change never swaps for something else."""
 
+_HOLDS: Mapping[bool | None, str] = {True: "成立", False: "不成立", None: "没有记载"}
+
 _MAX_LISTED = 3
 
 
@@ -64,6 +66,8 @@ def sentence(context: DecisionContext) -> str:
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
         moment = context.at.isoformat()
         return f"{happened}；在 {moment}，`{flow.controller}` 的政策没有任何版本生效。"
+    if decided.kind is Kind.CONTRADICTED_CLAIM and context.statement is not None:
+        return happened + _contradiction(context.statement, flow, vocabulary)
     if decided.kind is not None and decided.kind not in PROHIBITING:
         return happened + _omission(
             decided.kind, context.statement, decided.failed, flow, vocabulary
@@ -98,7 +102,8 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
         return _retention_change(change)
     value = _term(change.value, _taxonomy(vocabulary, change.dimension))
     if change.dimension is Dimension.FACTS:
-        return f"须满足{value}" if change.holds else f"须不存在{value}的情形"
+        needed = f"须满足{value}" if change.holds else f"须不存在{value}的情形"
+        return needed + _by_ledger(change.value, vocabulary)
     noun = _noun(change.dimension)
     if change.before is None:
         return f"写明{noun}为{value}（字段 `data.{FLOW_FIELDS[change.dimension]}`）"
@@ -134,6 +139,14 @@ def policy_change(change: PolicyChange, vocabulary: Vocabulary) -> str:
     by = "、".join(f"`{term}`" for term in change.defined_terms)
     named = f"（经由定义词 {by} 列入）" if by else ""
     return f"从{cited}所禁止的{noun}中去掉{terms}{named}"
+
+
+def _by_ledger(fact: str, vocabulary: Vocabulary) -> str:
+    """Say who states a fact, if a claim in the event does not count."""
+    stated_by = vocabulary.stated_by(fact, "zh")
+    if stated_by is None:
+        return ""
+    return f"，以事实台账为准，事件自己的说法不作数（{stated_by.rstrip('。')}）"
 
 
 def _retention_change(change: EventChange) -> str:
@@ -201,6 +214,24 @@ def _omission(
     return f"；{lack}。最接近的是{_cited(nearest)}，{terms}。"
 
 
+def _contradiction(statement: Statement, held: FlowTerms, vocabulary: Vocabulary) -> str:
+    """Say that what a statement requires is claimed, but not so according to the ledger."""
+    unmet = statement.unmet(held.facts)
+    ledger = "，".join(
+        _term(fact, vocabulary.facts) + _HOLDS[held.facts.get(fact)] for fact, _ in unmet
+    )
+    return (
+        f"；事件声称{_conditions(unmet, vocabulary)}，正如{_cited(statement)}所要求，"
+        f"但事实台账中{ledger}，因此该说法不作数。"
+    )
+
+
+def _conditions(conditions: Iterable[tuple[str, bool]], vocabulary: Vocabulary) -> str:
+    return "且".join(
+        f"{_term(fact, vocabulary.facts)}{_HOLDS[holds]}" for fact, holds in conditions
+    )
+
+
 def _lack(
     failed: FailedDimension,
     statement: Statement,
@@ -216,11 +247,7 @@ def _lack(
             return f"{limit}（事件为 {failed.actual} 天）"
         return limit + (_NOT_STATED if marked else "")
     if failed.dimension is Dimension.FACTS:
-        conditions = "且".join(
-            f"{_term(fact, vocabulary.facts)}{'成立' if holds else '不成立'}"
-            for fact, holds in statement.unmet(flow.facts)
-        )
-        return f"其要求{conditions}"
+        return f"其要求{_conditions(statement.unmet(flow.facts), vocabulary)}"
     listed = _listed(failed, statement, vocabulary, marked=marked)
     return f"其{_noun(failed.dimension)}限于{listed}"
 

@@ -74,6 +74,8 @@ _INSTEAD: Mapping[Dimension, str] = {
     Dimension.LEGAL_BASIS: "rely on {value} instead of {before}",
 }
 
+_HOLDS = {True: "holds", False: "does not hold"}
+
 _MAX_LISTED = 3
 
 # Looking up a member of an enum costs as much as a lookup in a dictionary.
@@ -190,6 +192,25 @@ def omission(
     return f"; {lack}. Nearest: {nearest.cited}, which {terms}."
 
 
+def contradiction(words: StatementWords, held: FlowTerms) -> str:
+    """Say that what a statement requires is claimed, but not so according to the ledger."""
+    unmet = words.statement.unmet(held.facts)
+    ledger = [
+        f"`{fact}` {_HOLDS[holds]}"
+        if (holds := held.facts.get(fact)) is not None
+        else f"`{fact}` is not stated"
+        for fact, _ in unmet
+    ]
+    return (
+        f"; the event claims that {_joined(_conditions(unmet), 'and')}, as {words.cited} requires, "
+        f"but in the ledger of facts {_joined(ledger, 'and')}, so the claim does not count."
+    )
+
+
+def _conditions(conditions: Iterable[tuple[str, bool]]) -> list[str]:
+    return [f"`{fact}` {_HOLDS[holds]}" for fact, holds in conditions]
+
+
 def _fails(failed: Sequence[FailedDimension], dimension: Dimension) -> bool:
     for each in failed:  # noqa: SIM110 - a generator costs more than the rest
         if each.dimension is dimension:
@@ -222,6 +243,8 @@ def sentence(context: DecisionContext) -> str:
     happened = event(flow, decided.data_category, phrase)
     if decided.kind is Kind.POLICY_NOT_IN_FORCE:
         return happened + not_in_force(flow.controller, context.at)
+    if decided.kind is Kind.CONTRADICTED_CLAIM and context.statement is not None:
+        return happened + contradiction(StatementWords(context.statement), flow)
     if decided.kind is not None and decided.kind not in PROHIBITING:
         nearest = None if context.statement is None else StatementWords(context.statement)
         return happened + omission(decided.kind, nearest, decided.failed, flow)
@@ -248,7 +271,7 @@ def event_change(change: EventChange, vocabulary: Vocabulary) -> str:
     """Say what would have to be done or stated instead."""
     value = f"`{change.value}`"
     if change.dimension is Dimension.FACTS:
-        return f"needs {value}" if change.holds else f"needs that {value} does not hold"
+        return _fact_change(change, vocabulary)
     if isinstance(change.value, int):
         return _retention_change(change)
     if change.before is None:
@@ -300,6 +323,17 @@ def _retention_change(change: EventChange) -> str:
     return f"state that it is kept for {words}, in the field `data.retention_days`"
 
 
+def _fact_change(change: EventChange, vocabulary: Vocabulary) -> str:
+    """Say what has to be so; no event is to claim what a ledger answers for."""
+    value = f"`{change.value}`"
+    needed = f"needs {value}" if change.holds else f"needs that {value} does not hold"
+    stated_by = vocabulary.stated_by(str(change.value), "en")
+    if stated_by is None:
+        return needed
+    stated_by = stated_by.rstrip(".")
+    return f"{needed} in the ledger of facts; a claim in the event does not count ({stated_by})"
+
+
 def _listed(terms: Sequence[str]) -> str:
     return _joined([f"`{term}`" for term in terms], "and") if terms else ""
 
@@ -326,10 +360,7 @@ def _terms_of(
             allowed = retention_words(words.statement, _TEXTS)
             others.append(f"allows {allowed}{_states(each, marked=marked)}")
         elif each.dimension is _FACTS:
-            conditions = [
-                f"`{fact}` {'holds' if holds else 'does not hold'}"
-                for fact, holds in words.statement.unmet(flow.facts)
-            ]
+            conditions = _conditions(words.statement.unmet(flow.facts))
             others.append(f"requires that {_joined(conditions, 'and')}")
         else:
             names = words.named(each)

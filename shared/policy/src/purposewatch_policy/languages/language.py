@@ -16,6 +16,7 @@ class DecisionContext:
 
     decided: CategoryDecision
     flow: FlowTerms
+    """With the facts that counted: the ledger's, if there was one."""
     at: datetime
     vocabulary: Vocabulary | None = None
     """`None` for an unknown controller."""

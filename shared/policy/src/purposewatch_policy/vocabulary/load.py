@@ -11,6 +11,7 @@ from purposewatch_policy.version_paths import part_paths, version_paths
 from purposewatch_policy.vocabulary.model import (
     FIRST_PARTY,
     NOUNS,
+    Authority,
     Taxonomy,
     TermEntry,
     Vocabulary,
@@ -41,6 +42,8 @@ _TERM_FIELDS = (
     "sensitive",
     "about_others",
     "public",
+    "authority",
+    "stated_by",
 )
 _MARKED = {"about_others": "data_categories", "public": "recipients"}
 """The only dimension in which a marker has a meaning."""
@@ -189,6 +192,8 @@ class _Terms:
                 sensitive=fields.flag("sensitive"),
                 about_others=self._marker(name, fields, "about_others"),
                 public=self._marker(name, fields, "public"),
+                authority=self._authority(name, fields),
+                stated_by=self._stated_by(name, fields),
             )
             self._places[name, term] = at
             self._unsettled.append((name, term))
@@ -198,6 +203,29 @@ class _Terms:
             message = f"only `{_MARKED[marker]}` have `{marker}`; remove it here"
             fields.error(message, fields.location(marker))
         return fields.flag(marker)
+
+    def _authority(self, name: str, fields: Fields) -> Authority:
+        text = fields.text("authority")
+        if not text or not self._of_a_fact(name, fields, "authority"):
+            return Authority.PUBLISHER
+        if text not in set(Authority):
+            message = f"`authority` is `{text}`; write `publisher` or `ledger`"
+            fields.error(message, fields.location("authority"))
+            return Authority.PUBLISHER
+        if text == Authority.LEDGER and not fields.states("stated_by"):
+            message = "a fact with `authority: ledger` lacks `stated_by`; say who states it"
+            fields.error(message, fields.location("authority"))
+        return Authority(text)
+
+    def _stated_by(self, name: str, fields: Fields) -> dict[str, str]:
+        return fields.labels("stated_by") if self._of_a_fact(name, fields, "stated_by") else {}
+
+    @staticmethod
+    def _of_a_fact(name: str, fields: Fields, field: str) -> bool:
+        if fields.states(field) and name != "facts":
+            message = f"only `facts` have `{field}`; remove it here"
+            fields.error(message, fields.location(field))
+        return name == "facts"
 
     def _parent(self, name: str, term: str, fields: Fields) -> str | None:
         parent = fields.text("parent") or None

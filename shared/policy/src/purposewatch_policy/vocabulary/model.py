@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import StrEnum
 from types import MappingProxyType
 
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
@@ -33,6 +34,15 @@ NOUNS: Mapping[str, str] = MappingProxyType(
 """What one term is called, by the name of its dimension in vocabulary files."""
 
 
+class Authority(StrEnum):
+    """Whose word counts about a fact."""
+
+    PUBLISHER = "publisher"
+    """That of whoever publishes the event."""
+    LEDGER = "ledger"
+    """That of the systems that may state it; what an event claims does not count."""
+
+
 @dataclass(frozen=True, slots=True)
 class TermEntry:
     """What the vocabulary says about one term."""
@@ -52,6 +62,10 @@ class TermEntry:
     """On a data category: it is about persons other than the data subject."""
     public: bool = False
     """On a recipient: disclosing to it amounts to disclosing to the public."""
+    authority: Authority = Authority.PUBLISHER
+    """Of a fact alone."""
+    stated_by: Mapping[str, str] = field(default_factory=dict)
+    """Who states the fact, in one sentence by language tag. INVARIANT: set for a ledger's facts."""
 
 
 class Taxonomy(Mapping[str, TermEntry]):
@@ -174,6 +188,20 @@ class Vocabulary:
         taxonomy: Taxonomy = getattr(self, name)
         return taxonomy
 
+    @property
+    def ledger_facts(self) -> frozenset[str]:
+        """The facts about which the ledger's word counts, and an event's does not."""
+        return frozenset(
+            fact for fact, entry in self.facts.items() if entry.authority is Authority.LEDGER
+        )
+
+    def stated_by(self, fact: str, language: str) -> str | None:
+        """Return who states a fact of the ledger; `None` for one that publishers state."""
+        entry = self.facts.get(fact)
+        if entry is None or entry.authority is not Authority.LEDGER:
+            return None
+        return entry.stated_by.get(language) or next(iter(entry.stated_by.values()), "")
+
     def canonical(self) -> dict[str, object]:
         """Return the content as JSON values, equal for equal vocabularies."""
         return {name: taxonomy.canonical() for name, taxonomy in self.taxonomies().items()}
@@ -189,6 +217,10 @@ def _canonical(entry: TermEntry) -> dict[str, object]:
     }
     # left out unless set, so that the digests of policies without them stay what they were
     content.update((name, True) for name in ("about_others", "public") if getattr(entry, name))
+    if entry.authority is not Authority.PUBLISHER:
+        content["authority"] = entry.authority
+    if entry.stated_by:
+        content["stated_by"] = dict(sorted(entry.stated_by.items()))
     return content
 
 
