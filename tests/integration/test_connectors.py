@@ -106,8 +106,11 @@ def _emit_runs(url: str) -> None:
         ("portal", "badges", "number"),
     ]:
         fields = [schema_dataset.SchemaDatasetFacetFields(column, "text")]
-        facets = {"schema": schema_dataset.SchemaDatasetFacet(fields)}
-        dataset = InputDataset("postgres://db:5432", f"portal.public.{table}", facets=facets)
+        dataset = InputDataset(
+            "postgres://db:5432",
+            f"portal.public.{table}",
+            facets={"schema": schema_dataset.SchemaDatasetFacet(fields)},
+        )
         client.emit(
             RunEvent(
                 eventTime="2026-03-02T08:15:00+00:00",
