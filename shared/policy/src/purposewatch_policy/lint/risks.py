@@ -9,6 +9,7 @@ from purposewatch_policy.lint.rules import (
     PUBLIC_DISCLOSURE,
     SENSITIVE_WITHOUT_CONDITION,
     STORAGE_WITHOUT_LIMIT,
+    UNVERIFIED_CONDITION,
 )
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Effect, Statement
@@ -51,7 +52,8 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
         recipients, named, lambda term: not recipients.covers(FIRST_PARTY, term), left_out
     )
     public = highest_covered(recipients, named, recipients.is_public, left_out)
-    if public or _PUBLISH in statement.operations:
+    publishes = _PUBLISH in statement.operations
+    if public or publishes:
         what = f"lets {listed(_roots(categories, statement))} "
         what += f"go to {listed(public)}" if public else f"undergo `{_PUBLISH}`"
         message = (
@@ -81,6 +83,16 @@ def _risks(subject: Subject, statement: Statement) -> Iterator[_Risk]:
         )
         evidence = {"data_categories": list(sensitive)}
         yield SENSITIVE_WITHOUT_CONDITION, severity, message, evidence
+    claimed = tuple(
+        fact for fact, _ in statement.conditions() if fact not in subject.compiled.ledger_facts
+    )
+    if claimed and (public or publishes or (sensitive and outside)):
+        message = (
+            f"{cited(statement)} discloses data on the word of the event's publisher "
+            f"({listed(claimed)}); give the fact `authority: ledger`, or accept the finding with "
+            "the reason"
+        )
+        yield UNVERIFIED_CONDITION, Severity.WARNING, message, {"facts": list(claimed)}
     stores = any(_STORE in vocabulary.operations.lineage(each) for each in statement.operations)
     if stores and statement.retention_days is None:
         state = "state" if statement.retention_at_least is None else "add `at_most` to"

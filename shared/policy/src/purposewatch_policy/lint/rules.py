@@ -64,6 +64,14 @@ SENSITIVE_WITHOUT_CONDITION = Rule(
     f"to `when` or `unless`, or leave the sensitive data categories out. {_ACCEPT}",
     Severity.WARNING,
 )
+UNVERIFIED_CONDITION = Rule(
+    "unverified-condition",
+    "A disclosure depends on what its publisher claims",
+    "Sensitive data may leave the controller, or any data go to the public, as soon as the event "
+    "claims a fact, and nobody checks it. Give the fact `authority: ledger` in the vocabulary, and "
+    f"let the system that knows state it. {_ACCEPT}",
+    Severity.WARNING,
+)
 STORAGE_WITHOUT_LIMIT = Rule(
     "storage-without-limit",
     "Data may be stored without a limit of time",
@@ -110,6 +118,7 @@ RULES = {
         PUBLIC_DISCLOSURE,
         OTHER_PEOPLES_DATA,
         SENSITIVE_WITHOUT_CONDITION,
+        UNVERIFIED_CONDITION,
         STORAGE_WITHOUT_LIMIT,
         UNUSED_DEFINED_TERM,
         UNUSED_FACT,
