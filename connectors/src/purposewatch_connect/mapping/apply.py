@@ -84,7 +84,7 @@ class _Application:
         self._observation = observation
         self._gaps: list[Gap] = []
         self._service, self._service_rule = _known_service(mapping, observation.services)
-        self._dataset = mapping.datasets.find(observation.dataset) if observation.dataset else None
+        self._dataset = _known_dataset(mapping, observation)
         self._host = mapping.hosts.find(observation.host) if observation.host else None
         self._by_attribute = [
             rule
@@ -280,6 +280,12 @@ def _known_service(mapping: Mapping, names: Sequence[str]) -> tuple[str | None, 
         if rule is not None:
             return name, rule
     return (names[-1] if names else None), None
+
+
+def _known_dataset(mapping: Mapping, observation: Observation) -> Rule | None:
+    """The rule of the first name of the dataset that the mapping has."""
+    names = filter(None, (observation.dataset, *observation.aliases))
+    return next(filter(None, map(mapping.datasets.find, names)), None)
 
 
 def _first(stated: Sequence[Terms], name: str) -> Any:

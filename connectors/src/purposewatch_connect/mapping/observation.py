@@ -41,6 +41,8 @@ class Observation:
     counts. The last is the name that a gap shows."""
     dataset: str | None = None
     """The table, bucket or topic that was used, by its full name."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the dataset: the first name that the mapping knows counts."""
     columns: tuple[str, ...] | None = ()
     """The columns of the dataset that were used; `None` if it is unknown which."""
     derivations: Mapping[str, Derivation] = field(default_factory=dict)

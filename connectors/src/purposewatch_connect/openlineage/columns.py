@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from purposewatch_connect.documents import Document, object_of, objects_of, text_of
 from purposewatch_connect.mapping import Derivation
+from purposewatch_connect.openlineage.datasets import key_of, keys_of
 
 Columns = tuple[str, ...] | None
 
@@ -14,9 +15,9 @@ def read_columns(dataset: Document, outputs: Sequence[Document]) -> Columns:
     They are those from which any output was made, conditions included; without column lineage,
     those of the schema.
     """
-    key = _key(dataset)
+    keys = keys_of(dataset)
     sources = [source for output in outputs for source in _sources(output)]
-    columns = dict.fromkeys(text_of(each, "field") for each in sources if _key(each) == key)
+    columns = dict.fromkeys(text_of(each, "field") for each in sources if key_of(each) in keys)
     return tuple(filter(None, columns)) or _schema(dataset)
 
 
@@ -68,7 +69,3 @@ def _lineage(dataset: Document) -> dict[str, Document]:
 def _schema(dataset: Document) -> Columns:
     fields = objects_of(dataset, "facets", "schema", "fields")
     return tuple(filter(None, (text_of(each, "name") for each in fields))) or None
-
-
-def _key(dataset: Document) -> tuple[str, str]:
-    return text_of(dataset, "namespace"), text_of(dataset, "name")

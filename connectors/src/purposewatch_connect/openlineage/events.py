@@ -1,17 +1,29 @@
 """Run events of OpenLineage become observations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
 
 from purposewatch_connect.documents import Document, objects_of, text_of, time_of
-from purposewatch_connect.mapping import Action, Gap, GapKind, Observation, Terms, make_gap
-from purposewatch_connect.openlineage.columns import read_columns, written_columns
+from purposewatch_connect.mapping import (
+    Action,
+    Derivation,
+    Gap,
+    GapKind,
+    Observation,
+    Terms,
+    make_gap,
+)
+from purposewatch_connect.openlineage.columns import Columns, read_columns, written_columns
+from purposewatch_connect.openlineage.datasets import key_of, label_of, names_of
 
-_USING = frozenset({"RUNNING", "COMPLETE", "FAIL", "ABORT"})
-"""States of a run in which its datasets have been used, or may have been."""
-_STORES = ("abfss://", "dbfs://", "file", "gs://", "hdfs://", "s3://", "s3a://", "wasbs://")
-"""Namespaces whose datasets are named by a path, which can hold personal data."""
+_USING = frozenset({"START", "RUNNING", "COMPLETE", "FAIL", "ABORT", ""})
+"""States of a run in which its datasets are used, or may have been. Events are accumulative: what
+the first says, the last need not repeat."""
+_OUTPUTS_LATER = frozenset({"HIVE"})
+"""Integrations that name outputs at the start, but only at the end how their columns are made."""
+_ERASING = frozenset({"DROP", "TRUNCATE"})
+"""Changes of the state of a dataset that leave nothing in it."""
 _PURPOSE_TAG = "purposewatch.purpose"
 
 
@@ -52,45 +64,44 @@ def _observations(
     namespace, name = job
     full = f"{namespace}/{name}"
     tags = _tags(event)
-    outputs = objects_of(event, "outputs")
-    uses = [(Action.READ, each) for each in objects_of(event, "inputs")]
-    uses += [(Action.WRITE, each) for each in outputs]
-    for action, dataset in uses:
-        is_read = action is Action.READ
-        columns, derivations = (
-            (read_columns(dataset, outputs), {}) if is_read else written_columns(dataset)
-        )
-        store, path = text_of(dataset, "namespace"), text_of(dataset, "name")
+    for action, dataset, columns, derivations in _uses(event):
+        names = names_of(dataset)
         yield Observation(
-            identity=f"openlineage/{run}/{action}/{_digest(store, path, columns)}",
+            identity=f"openlineage/{run}/{action}/{_digest(key_of(dataset), columns)}",
             time=time,
             action=action,
             services=(full, name, namespace, full),
-            dataset=dataset_name(store, path),
+            dataset=names[0],
+            aliases=names[1:],
             columns=columns,
             derivations=derivations,
             attributes={
                 "openlineage.job.namespace": namespace,
                 "openlineage.job.name": name,
-                "openlineage.dataset.namespace": store,
+                "openlineage.dataset.namespace": text_of(dataset, "namespace"),
                 **{f"openlineage.tag.{key}": value for key, value in tags.items()},
             },
             terms=Terms(purpose=tags.get(_PURPOSE_TAG)),
-            label=store if store.startswith(_STORES) else None,
+            label=label_of(dataset),
         )
 
 
-def dataset_name(namespace: str, name: str) -> str:
-    """Return the name under which the mapping knows a dataset.
-
-    That is the name that the other connectors give it: `database.schema.table`,
-    `s3://bucket/key`, `kafka://topic`.
-    """
-    if namespace.startswith("kafka://"):
-        return f"kafka://{name}"
-    if namespace.startswith(_STORES):
-        return f"{namespace}/{name.removeprefix('/')}"
-    return name
+def _uses(
+    event: Document,
+) -> Iterator[tuple[Action, Document, Columns, Mapping[str, Derivation]]]:
+    """Yield what was done with each dataset, with which columns, and how those were made."""
+    outputs = objects_of(event, "outputs")
+    for dataset in objects_of(event, "inputs"):
+        yield Action.READ, dataset, read_columns(dataset, outputs), {}
+    integration = text_of(event, "job", "facets", "jobType", "integration")
+    if text_of(event, "eventType") == "START" and integration in _OUTPUTS_LATER:
+        return
+    for dataset in outputs:
+        change = text_of(dataset, "facets", "lifecycleStateChange", "lifecycleStateChange")
+        if change in _ERASING:
+            yield Action.DELETE, dataset, None, {}
+        else:
+            yield Action.WRITE, dataset, *written_columns(dataset)
 
 
 def _tags(event: Document) -> dict[str, str]:
@@ -102,6 +113,6 @@ def _tags(event: Document) -> dict[str, str]:
     return tags
 
 
-def _digest(namespace: str, name: str, columns: tuple[str, ...] | None) -> str:
-    parts = (namespace, name, "*" if columns is None else "\0".join(sorted(columns)))
+def _digest(key: tuple[str, str], columns: Columns) -> str:
+    parts = (*key, "*" if columns is None else "\0".join(sorted(columns)))
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

@@ -2,15 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
-from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import (
     InputDataset,
     Job,
@@ -25,25 +20,13 @@ from openlineage.client.generated.column_lineage_dataset import (
     InputField,
     Transformation,
 )
-from openlineage.client.generated.schema_dataset import SchemaDatasetFacet, SchemaDatasetFacetFields
 from openlineage.client.generated.tags_job import TagsJobFacet, TagsJobFacetFields
 from openlineage.client.serde import Serde
-from openlineage.client.transport.http import (
-    ApiKeyTokenProvider,
-    HttpCompression,
-    HttpConfig,
-    HttpTransport,
-)
+from openlineage.client.transport.http import HttpCompression
 
-from purposewatch_connect.openlineage.app import build_app
-from purposewatch_connect.openlineage.settings import OpenLineageSettings
-from purposewatch_runtime.http import HttpLimits
-from tests.harness.http_server import serving
-from tests.unit.connect.spools import MemorySpool
+from tests.unit.connect.openlineage.receiver import MAX_BYTES, TOKEN, Receiver, receiving, schema
 
-ROOT = Path(__file__).parents[4]
-TOKEN = "a-token"
-MAX_BYTES = 65_536
+BATCH = "/api/v1/lineage/batch"
 CRM = "postgres://crm.example:5432"
 RUN_ID = "0199a0c0-0000-7000-8000-000000000001"
 PROVISION, PAYMENT = "essential.service.provision", "essential.service.payment_processing"
@@ -74,66 +57,18 @@ MAPPING = """
 """
 
 
-@dataclass
-class Receiver:
-    """The receiver, and the spool behind it."""
-
-    spool: MemorySpool
-    url: str
-
-    def emit(self, event: RunEvent, compression: HttpCompression | None = None) -> None:
-        """Send an event with the official client. Raises what the client raises."""
-        auth = ApiKeyTokenProvider({"apiKey": TOKEN})
-        config = HttpConfig(url=self.url, auth=auth, compression=compression, retry={"total": 0})
-        OpenLineageClient(transport=HttpTransport(config)).emit(event)
-
-    def post(self, content: bytes, token: str = TOKEN) -> httpx.Response:
-        """Post a content."""
-        headers = {"authorization": f"Bearer {token}"}
-        return httpx.post(f"{self.url}/api/v1/lineage", content=content, headers=headers)
-
-    @property
-    def seen(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Operation and categories of each access."""
-        return [(each.operation, each.data_categories) for each in self.spool.accesses]
-
-    @property
-    def gaps(self) -> list[tuple[str, str]]:
-        """Kind and name of each gap."""
-        return [(each.kind, each.name) for each in self.spool.gaps]
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Receiver]:
     """The whole application."""
-    mapping = tmp_path_factory.mktemp("lineage") / "mapping.yaml"
-    mapping.write_text(dedent(MAPPING), encoding="utf-8")
-    spool = MemorySpool()
-    settings = OpenLineageSettings(
-        connect_mapping_file=mapping,
-        policies_dir=ROOT / "policies",
-        connect_token=TOKEN,
-        connect_max_request_bytes=MAX_BYTES,
-    )
-    app, supervisor = build_app(settings, spool_of=lambda _: spool)
-    with serving(app, HttpLimits()) as server:
-        async with supervisor:
-            yield Receiver(spool, f"http://127.0.0.1:{server.port}")
+    async with receiving(MAPPING, tmp_path_factory.mktemp("lineage")) as receiver:
+        yield receiver
 
 
 @pytest.fixture
 def receiver(running: Receiver) -> Receiver:
     """The receiver with an empty spool."""
-    running.spool.accesses.clear()
-    running.spool.gaps.clear()
-    running.spool.is_full = False
+    running.empty()
     return running
-
-
-def schema(*names: str) -> dict[str, Any]:
-    return {
-        "schema": SchemaDatasetFacet([SchemaDatasetFacetFields(name, "text") for name in names])
-    }
 
 
 MEMBERS = InputDataset(CRM, "crm.public.members", facets=schema("email", "name", "created_at"))
@@ -194,10 +129,10 @@ def test_a_run_becomes_accesses(receiver: Receiver, compression: HttpCompression
 
 def test_a_run_is_one_set_of_accesses(receiver: Receiver) -> None:
     """However many of its events say so; none before it has begun."""
-    for state in (RunState.START, RunState.RUNNING, RunState.COMPLETE):
+    for state in (RunState.OTHER, RunState.START, RunState.RUNNING, RunState.COMPLETE):
         receiver.emit(run_event(state, inputs=(MEMBERS,)))
-    first, second = receiver.spool.accesses
-    assert first.id == second.id
+    assert len(receiver.spool.accesses) == 3
+    assert len({each.id for each in receiver.spool.accesses}) == 1
 
 
 def test_a_failed_run_may_have_used_its_datasets(receiver: Receiver) -> None:
@@ -316,3 +251,41 @@ def test_a_full_spool_asks_to_try_again(receiver: Receiver) -> None:
     receiver.spool.is_full = True
     answer = receiver.post(Serde.to_json(run_event(inputs=(MEMBERS,))).encode())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_a_batch_is_received_at_its_own_address(receiver: Receiver) -> None:
+    """With the answers of the specification: 204, or a 200 that names what is no event."""
+    event = json.loads(Serde.to_json(run_event(inputs=(MEMBERS,))))
+    other = event | {"run": {"runId": "0199a0c0-0000-7000-8000-000000000002"}}
+    answer = receiver.post(json.dumps([event, other]).encode(), path=BATCH)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert len({each.id for each in receiver.spool.accesses}) == 2
+    answer = receiver.post(json.dumps([7, event, None]).encode(), path=BATCH)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "partial_success",
+        "summary": {
+            "received": 3,
+            "successful": 1,
+            "failed": 2,
+            "retriable": 0,
+            "non_retriable": 2,
+        },
+        "failed_events": [
+            {"index": index, "reason": "not a JSON object", "retriable": False} for index in (0, 2)
+        ],
+    }
+    assert len(receiver.spool.accesses) == 3
+
+
+def test_a_batch_is_bounded_and_authorised_as_one_event(receiver: Receiver) -> None:
+    """And is a list; a full spool asks to send it again."""
+    event = json.loads(Serde.to_json(run_event(inputs=(MEMBERS,))))
+    content = json.dumps([event]).encode()
+    assert receiver.post(content, token="another", path=BATCH).status_code == 401
+    assert receiver.post(json.dumps(event).encode(), path=BATCH).status_code == 400
+    assert receiver.post(content + b" " * MAX_BYTES, path=BATCH).status_code == 413
+    answer = receiver.post(json.dumps([0] * 1_000).encode(), path=BATCH).json()
+    assert (answer["summary"]["failed"], len(answer["failed_events"])) == (1_000, 100)
+    receiver.spool.is_full = True
+    assert receiver.post(content, path=BATCH).status_code == 503
