@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -64,14 +65,29 @@ class Platform:
         """The topic's full name."""
         return topic_name(self.settings.topic_prefix, topic)
 
-    async def write(self, topic: TopicName, values: Iterable[Any], *, partition: int = 0) -> None:
-        """Write records as they are, as somebody with the right to write to the topic could."""
+    async def write(
+        self,
+        topic: TopicName,
+        values: Iterable[Any],
+        *,
+        partition: int = 0,
+        keys: Iterable[bytes | None] = itertools.repeat(None),
+    ) -> None:
+        """Write records as they are, as somebody with the right to write to the topic could.
+
+        Bytes are written as they are, anything else as JSON.
+        """
         producer = AcknowledgedProducer(self.settings, client_id="somebody")
         await producer.start()
         try:
             records = [
-                OutgoingRecord(self.name(topic), json.dumps(value).encode(), partition=partition)
-                for value in values
+                OutgoingRecord(
+                    self.name(topic),
+                    value if isinstance(value, bytes) else json.dumps(value).encode(),
+                    partition=partition,
+                    key=key,
+                )
+                for value, key in zip(values, keys, strict=False)
             ]
             await producer.publish(records)
         finally:

@@ -13,14 +13,17 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from purposewatch_contract import EVENTS, GAPS
+from purposewatch_contract import EVENTS, FACTS, GAPS
+from purposewatch_contract.codec import FastFactCodec, fact_key
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from tests.harness.broker import RunningBroker
 from tests.harness.scrape import until_json
 from tests.integration.platform import Platform, platform_on
+from tests.unit.reporter.facts.records import CONTROLLER, fact
 from tests.unit.reporter.gaps.records import gap
+from tests.unit.reporter.records import SUBJECT
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -51,6 +54,7 @@ _BOOKS = (
     tables.gaps,
     tables.gap_days,
     tables.gap_ids,
+    tables.facts,
 )
 
 
@@ -122,14 +126,29 @@ async def gaps_counted(platform: Platform, count: int) -> None:
     )
 
 
+async def facts_stated(platform: Platform, count: int) -> None:
+    """Wait until so many statements are recorded about the subject of `fact`."""
+    asked = f"controller={CONTROLLER}&subject={SUBJECT}&as_of=2026-03-03T00:00:00Z"
+    await until_json(
+        platform.reporter,
+        f"/api/v1/facts?{asked}",
+        lambda answer: len(answer["statements"]) == count,
+    )
+
+
 async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path) -> None:
     """Counts, violations, ledgers, dead letters, raw records: row by row."""
     await platform.write(GAPS, [gap(id=str(number % 5)) for number in range(9)])
+    stated = [fact(f"s-{number % 7}") for number in range(9)]
+    await platform.write(
+        FACTS, map(FastFactCodec.encode, stated), partition=1, keys=map(fact_key, stated)
+    )
     await platform.publish(300)
     platform.ingest.kill()
     platform.ingest.start()
     await published(platform, 100, 400)
     await gaps_counted(platform, 5)
+    await facts_stated(platform, 7)
     rebuilt = tmp_path / "rebuilt.db"
     status, said = await rebuild(platform, rebuilt)
     assert (status, said[-400:].count("the ledger is written")) == (0, 1), said
@@ -139,6 +158,7 @@ async def test_a_rebuilt_ledger_says_the_same(platform: Platform, tmp_path: Path
     assert expected["violations"].total() > 20
     assert expected["dead_letters"].total() == 40
     assert expected["gap_ids"].total() == 5
+    assert expected["facts"].total() == 7
     status, said = await rebuild(platform, rebuilt)
     assert status == 1
     assert "the database holds a ledger already; name an empty one" in said

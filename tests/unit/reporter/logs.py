@@ -1,4 +1,4 @@
-"""Kafka's logs as lists that a test writes, recreates and cuts off."""
+"""Kafka's logs as lists that a test writes, recreates, compacts and cuts off."""
 
 import json
 from collections import defaultdict
@@ -18,7 +18,7 @@ from tests.unit.reporter.conftest import NOW
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 TOPICS = LedgerTopics(
-    *(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters", "gaps"))
+    *(f"{PREFIX}.{name}" for name in ("raw", "events", "verdicts", "dead-letters", "gaps", "facts"))
 )
 
 
@@ -28,14 +28,15 @@ class Logs:
     def __init__(self) -> None:
         self._records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         self.starting: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._compacted: set[tuple[str, int, int]] = set()
         self.looks = 0
         self.reached_late = 0
         """How much too low the broker's answer is when it is asked for an end."""
 
-    def append(self, topic: str, partition: int, value: Any) -> Record:
+    def append(self, topic: str, partition: int, value: Any, key: bytes | None = None) -> Record:
         """Publish a record."""
         log = self._records[topic, partition]
-        new = record(topic, partition, self.starting[topic, partition] + len(log), value)
+        new = record(topic, partition, self.starting[topic, partition] + len(log), value, key)
         log.append(new)
         return new
 
@@ -48,9 +49,17 @@ class Logs:
         """Lose the last records, as an unclean election does."""
         del self._records[topic, partition][end - self.starting[topic, partition] :]
 
+    def compact(self, topic: str, partition: int, offsets: Iterable[int]) -> None:
+        """Remove records in the midst of the log, which later ones have replaced."""
+        self._compacted.update((topic, partition, offset) for offset in offsets)
+
     def of(self, topic: str, partition: int = 0, *, start: int = 0) -> list[Record]:
         """The records of a partition, from an offset on."""
-        return [one for one in self._records[topic, partition] if one.offset >= start]
+        return [
+            one
+            for one in self._records[topic, partition]
+            if one.offset >= start and (topic, partition, one.offset) not in self._compacted
+        ]
 
     async def starts(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
         """Stand in for `LogObserver.starts`."""
@@ -87,12 +96,17 @@ class Logs:
         """Stand in for `LogObserver.written_at`: when the pipeline began."""
         return NOW
 
+    async def first_from(self, topic: str, partition: int, offset: int) -> int:
+        """Stand in for `LogObserver.first_from`."""
+        return int(self.of(topic, partition, start=offset)[0].offset)
+
     async def read(
         self, topic: str, partition: int, offsets: Collection[int]
     ) -> Mapping[int, Record]:
         """Stand in for `LogObserver.read`; what is not there fails, as Kafka would."""
         found = {one.offset: one for one in self._records[topic, partition]}
-        return {offset: found[offset] for offset in offsets}
+        left = [each for each in offsets if (topic, partition, each) not in self._compacted]
+        return {offset: found[offset] for offset in left}
 
 
 class Pipeline:

@@ -29,6 +29,7 @@ def verdict(
     publisher: str = "crm",
     role: str = "member",
     prefix: str = PREFIX,
+    **more: Any,
 ) -> dict[str, Any]:
     """A verdict; `categories` maps a data category to its outcome, by default the verdict's."""
     if outcome == "violation":
@@ -71,6 +72,7 @@ def verdict(
             }
             for category, found in outcomes.items()
         ],
+        **more,
     }
 
 
@@ -96,11 +98,11 @@ def dead_letter(
     }
 
 
-def record(topic: str, partition: int, offset: int, value: Any) -> Record:
+def record(topic: str, partition: int, offset: int, value: Any, key: bytes | None = None) -> Record:
     """A record; a `value` that isn't bytes or None is written as JSON."""
     raw = value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
     return ConsumerRecord(
-        topic, partition, offset, 1_772_439_300_000, 0, None, raw, None, 0, len(raw or b""), ()
+        topic, partition, offset, 1_772_439_300_000, 0, key, raw, None, 0, len(raw or b""), ()
     )
 
 

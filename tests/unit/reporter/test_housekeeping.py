@@ -41,6 +41,7 @@ async def forget(database: Database, days: float) -> None:
         outbox_days=7,
         finding_days=400,
         gap_days=400,
+        fact_use_days=90,
         channels=("hook",),
         clock=lambda: NOW + timedelta(days=days),
     ).prune()

@@ -29,6 +29,7 @@ from tests.harness.openapi import (
     under_test,
 )
 from tests.unit.reporter.conftest import empty_database, ledger_writer_of
+from tests.unit.reporter.facts.records import at, fact, in_facts, in_verdicts, used
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 
 pytest_plugins = ["schemathesis.pytest.plugin"]
@@ -66,7 +67,7 @@ APP, RECONCILER = application()
 
 
 async def fill() -> None:
-    """Record violations, unknown flows, permitted ones, a conflict and a dead letter."""
+    """Record violations, unknown flows, permitted ones, a conflict and a dead letter, facts."""
     database = empty_database(Path(DIRECTORY.name))
     writer = ledger_writer_of(database)
     values = [
@@ -76,6 +77,9 @@ async def fill() -> None:
     values.append(verdict(0, 12, event_id="event-0-0", content="other"))
     await writer.record_verdicts(in_topic("verdicts", values))
     await writer.record_dead_letters(in_topic("dead-letters", [dead_letter(0, 13)]))
+    late = used(13, at(9))
+    await writer.record_verdicts(in_verdicts([late], start=13))
+    await writer.record_facts(in_facts([fact(), fact("s-2", value=False, effective_from=at(10))]))
     await database.stop()
     with pytest.raises(ConnectionError):  # without Kafka, what it would know is unknown
         await RECONCILER.refresh()

@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from purposewatch_contract import (
     DEAD_LETTERS,
     EVENTS,
+    FACTS,
     GAPS,
     RAW,
     VERDICTS,
@@ -31,6 +32,7 @@ from purposewatch_reporter.api.conflicts import conflicts_routes
 from purposewatch_reporter.api.counts import counts_routes
 from purposewatch_reporter.api.dead_letters import dead_letters_routes
 from purposewatch_reporter.api.event_status import event_status_routes
+from purposewatch_reporter.api.facts import facts_routes
 from purposewatch_reporter.api.findings import findings_routes
 from purposewatch_reporter.api.gaps import gaps_routes
 from purposewatch_reporter.api.hosts import AllowedHosts
@@ -101,6 +103,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         outbox_days=settings.reporter_outbox_days,
         finding_days=settings.reporter_finding_days,
         gap_days=settings.reporter_gap_days,
+        fact_use_days=settings.reporter_fact_use_days,
         channels=channels,
         clock=_now,
     )
@@ -121,11 +124,12 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     verdicts = consumer(VERDICTS, batch_handlers.verdicts, "reporter")
     dead_letters = consumer(DEAD_LETTERS, batch_handlers.dead_letters, "reporter.dead-letters")
     gaps = consumer(GAPS, batch_handlers.gaps, "reporter.gaps")
+    facts = consumer(FACTS, batch_handlers.facts, "reporter.facts")
     parts: list[Component] = [
         EventLoopWatch(metric_set),
         database,
         TopicProvisioner(
-            settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
+            settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS), client_id=_CLIENT_ID
         ),
         *ledger.before,
         Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
@@ -134,11 +138,13 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         verdicts,
         dead_letters,
         gaps,
+        facts,
         ledger.epochs(
             {
                 ledger.topics.verdicts: verdicts.resume_again,
                 ledger.topics.dead_letters: dead_letters.resume_again,
                 ledger.topics.gaps: gaps.resume_again,
+                ledger.topics.facts: facts.resume_again,
             }
         ),
     ]
@@ -185,6 +191,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         outbox_routes(requests, channels=channels, clock=_now),
         findings_routes(requests),
         gaps_routes(requests, _now),
+        facts_routes(requests, _now),
         silences_routes(requests, _now),
     ):
         api.include_router(routes)
@@ -198,13 +205,14 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
                 "verdicts": verdicts.ready,
                 "dead letters": dead_letters.ready,
                 "gaps": gaps.ready,
+                "facts": facts.ready,
                 "ledger": reconciler.check,
             },
             registry=metric_set.registry,
         )
     )
     app.router.routes.extend(
-        asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters, gaps])
+        asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters, gaps, facts])
     )
     app.router.routes.extend(documentation_routes(app.title, assets="/static-offline-docs"))
     app.router.routes.extend(web_routes(web))

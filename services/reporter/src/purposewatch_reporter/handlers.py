@@ -46,6 +46,17 @@ class Handlers:
         """Record a batch of gaps."""
         self._show(await self._writer.record_gaps(records))
 
+    async def facts(self, records: Sequence[Record]) -> None:
+        """Record a batch of statements of facts."""
+        receipt = await self._writer.record_facts(records)
+        self._show(receipt)
+        if receipt.conflicts or receipt.late_facts:
+            _log.warning(
+                "facts out of the ordinary",
+                conflicts=receipt.conflicts,
+                late=receipt.late_facts.total(),
+            )
+
     def _show(self, receipt: Receipt) -> None:
         counter = self._metrics.counter
         recorded: Counter[tuple[str, ...]] = Counter()
@@ -65,6 +76,10 @@ class Handlers:
             counter(m.RECORDED_DEAD_LETTERS).labels(error_class).inc(count)
         for (kind, publisher), count in receipt.gaps.items():
             counter(m.GAPS).labels(kind, publisher).inc(count)
+        for (fact, publisher), count in receipt.facts.items():
+            counter(m.RECORDED_FACTS).labels(fact, publisher).inc(count)
+        for late, count in receipt.late_facts.items():
+            counter(m.LATE_FACTS).labels(*late).inc(count)
         if suspects := receipt.dead_letters[ErrorClass.SUSPECT]:
             _log.error("records that no service can have written", records=suspects)
 

@@ -15,6 +15,7 @@ from purposewatch_reporter.findings.prune import (
 )
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import prune_ids
+from purposewatch_reporter.store.fact_uses import prune_uses
 from purposewatch_reporter.store.gaps import prune_gap_days, prune_gap_ids, prune_gaps
 
 Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
@@ -22,7 +23,7 @@ Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
 
 
 class Housekeeping:
-    """Prunes recorded ids, delivered alerts, quiet findings and gaps by age.
+    """Prunes recorded ids, delivered alerts, quiet findings, gaps and uses of facts by age.
 
     In small transactions.
     """
@@ -35,12 +36,14 @@ class Housekeeping:
         outbox_days: float,
         finding_days: float,
         gap_days: float,
+        fact_use_days: float,
         channels: Sequence[str],
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        ids, outbox, findings, gaps = (
-            timedelta(days=days) for days in (event_id_days, outbox_days, finding_days, gap_days)
+        ids, outbox, findings, gaps, uses = (
+            timedelta(days=days)
+            for days in (event_id_days, outbox_days, finding_days, gap_days, fact_use_days)
         )
         self._tasks: Sequence[tuple[Forget, timedelta]] = (
             (prune_ids, ids),
@@ -52,6 +55,7 @@ class Housekeeping:
             (prune_gap_ids, ids),
             (prune_gap_days, gaps),
             (prune_gaps, gaps),
+            (prune_uses, uses),
         )
         self._clock = clock
 

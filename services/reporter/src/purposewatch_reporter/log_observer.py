@@ -122,16 +122,29 @@ class LogObserver:
 
         `None` when it is not found in time.
         """
-        position = TopicPartition(topic, partition)
         with contextlib.suppress(TimeoutError):
-            async with self._looking([position], _FETCH_SECONDS) as consumer:
-                consumer.seek(position, offset)
-                while True:
-                    # one: to unpack the rest of the batch would cost far more
-                    fetched = await consumer.getmany(position, timeout_ms=_POLL_MS, max_records=1)
-                    if records := fetched.get(position):
-                        return written_at(records[0])
+            return written_at(await self._record_from(topic, partition, offset, _FETCH_SECONDS))
         return None
+
+    async def first_from(self, topic: str, partition: int, offset: int) -> int:
+        """The first offset from this one on that holds a record; there must be one."""
+        try:
+            found = await self._record_from(topic, partition, offset, _READ_SECONDS)
+        except (TimeoutError, KafkaError):
+            raise
+        except Exception:  # noqa: BLE001 - it can't be decoded, but it is there
+            return offset
+        return int(found.offset)
+
+    async def _record_from(self, topic: str, partition: int, offset: int, seconds: float) -> Record:
+        position = TopicPartition(topic, partition)
+        async with self._looking([position], seconds) as consumer:
+            consumer.seek(position, offset)
+            while True:
+                # one: to unpack the rest of the batch would cost far more
+                fetched = await consumer.getmany(position, timeout_ms=_POLL_MS, max_records=1)
+                if records := fetched.get(position):
+                    return records[0]
 
     @contextlib.asynccontextmanager
     async def _looking(

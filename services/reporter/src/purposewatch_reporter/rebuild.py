@@ -11,7 +11,7 @@ from importlib.metadata import version
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, GAPS, RAW, VERDICTS
+from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, VERDICTS
 from purposewatch_reporter.alerts.channels import routing_from
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
@@ -75,7 +75,7 @@ async def rebuild(settings: ReporterSettings) -> str:
         clock=_now,
         rebuilds=True,
     )
-    topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS)
+    topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS)
     async with AsyncExitStack() as running:
         await _start(running, [database])
         async with database.reading() as connection:
@@ -90,8 +90,7 @@ async def rebuild(settings: ReporterSettings) -> str:
         )
         partitions = range(settings.topic_partitions)
         ends = {
-            topic: await ledger.observer.spans(topic, partitions)
-            for topic in (ledger.topics.verdicts, ledger.topics.dead_letters, ledger.topics.gaps)
+            topic: await ledger.observer.spans(topic, partitions) for topic in ledger.topics.read()
         }
         consumers = _consumers(settings, ledger, metric_set)
         async with AsyncExitStack() as reading:
@@ -126,6 +125,7 @@ def _consumers(
         (ledger.topics.verdicts, "reporter.rebuild", handlers_of.verdicts),
         (ledger.topics.dead_letters, "reporter.rebuild.dead-letters", handlers_of.dead_letters),
         (ledger.topics.gaps, "reporter.rebuild.gaps", handlers_of.gaps),
+        (ledger.topics.facts, "reporter.rebuild.facts", handlers_of.facts),
     )
     return [
         BatchConsumer(

@@ -63,7 +63,7 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
     reporter_event_status_token: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Bearer token for `event-status` alone, which ingest sends.",
+        description="Bearer token for `event-status` and `facts` alone, which ingest sends.",
     )
     reporter_allowed_hosts: str | None = Field(
         default=None,
@@ -131,6 +131,11 @@ class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySett
     )
     reporter_gap_days: float = Field(
         default=400, gt=0, description="How long daily counts of gaps and unused names are kept."
+    )
+    reporter_fact_use_days: float = Field(
+        default=90,
+        gt=0,
+        description="How long is known which value of a fact a verdict used; as long as events.",
     )
     reporter_quiet_minutes: float = Field(
         default=60, gt=0, description="A finding is over when it has been quiet for so long."

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, GAPS, RAW, VERDICTS, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, VERDICTS, topic_name
 from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.monitor import EpochMonitor
@@ -53,7 +53,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     topics = LedgerTopics(
         *(
             topic_name(settings.topic_prefix, name)
-            for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS)
+            for name in (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS)
         )
     )
     observer = LogObserver(settings, client_id=client_id)
@@ -62,6 +62,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         database,
         events_topic=topics.events,
         raw_topic=topics.raw,
+        facts_topic=topics.facts,
         findings=findings,
         report_conflicts=raise_conflict_notices,
         report_suspects=raise_suspect_notices,

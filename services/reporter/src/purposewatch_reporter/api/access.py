@@ -10,11 +10,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from purposewatch_reporter.api.event_status import EVENT_STATUS_PATH
+from purposewatch_reporter.api.facts import FACTS_PATH
 from purposewatch_reporter.api.problems import ProblemError, render
 from purposewatch_runtime.log_limiter import LogLimiter
 from purposewatch_runtime.logs import get_logger
 
 API_PATH = "/api/"
+_FOR_INGEST = frozenset({EVENT_STATUS_PATH, FACTS_PATH})
+"""What ingest asks for publishers."""
 
 _log = get_logger(__name__)
 
@@ -36,10 +39,10 @@ class ApiAccess:
         token: SecretStr | None,
         event_status_token: SecretStr | None = None,
     ) -> None:
-        """Take the token of everything, and one that is good for the status of events alone."""
+        """Take the token of everything, and the one that ingest asks with for publishers."""
         self._app = app
         self._expected = None if token is None else _bytes_of(token)
-        self._event_status = None if event_status_token is None else _bytes_of(event_status_token)
+        self._for_ingest = None if event_status_token is None else _bytes_of(event_status_token)
         self._limiter = LogLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,8 +67,8 @@ class ApiAccess:
             return True
         scheme, _, token = authorization.partition(" ")
         expected = [self._expected]
-        if path == EVENT_STATUS_PATH and self._event_status is not None:
-            expected.append(self._event_status)
+        if path in _FOR_INGEST and self._for_ingest is not None:
+            expected.append(self._for_ingest)
         given = token.strip().encode()
         matches = [hmac.compare_digest(given, each) for each in expected]
         return scheme.lower() == "bearer" and any(matches)

@@ -83,6 +83,9 @@ _EXAMPLES = {
     "purpose": "marketing.advertising",
     "recipient": "third_party.advertising",
     "topic": "data-access.raw",
+    "fact": "consent.marketing",
+    "subject": "psn:1:3f5a9c0e7b1d48266a4f8e2b9d7c1350",
+    "as_of": "2026-03-02T08:15:00Z",
     "consumer": "ingest",
 }
 """Of parameters that can have any value of their kind, by name."""

@@ -82,6 +82,9 @@ class Log(Protocol):
     async def reached(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Lower bounds of the ends of these partitions."""
 
+    async def first_from(self, topic: str, partition: int, offset: int) -> int:
+        """The first offset from this one on, below the end, that holds a record."""
+
     async def read(
         self, topic: str, partition: int, offsets: Collection[int]
     ) -> Mapping[int, Record]:
@@ -97,10 +100,15 @@ class LedgerTopics:
     verdicts: str
     dead_letters: str
     gaps: str
+    facts: str
+
+    def read(self) -> tuple[str, ...]:
+        """Those that the reporter reads from their beginning to their end."""
+        return (self.verdicts, self.dead_letters, self.gaps, self.facts)
 
     def all(self) -> tuple[str, ...]:
         """Every one of them."""
-        return (self.raw, self.events, self.verdicts, self.dead_letters, self.gaps)
+        return (self.raw, self.events, *self.read())
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +203,9 @@ class EpochDetector:
         for topic, partitions in _by_topic(missing.starts).items():
             for partition, (start, _) in (await self._log.spans(topic, partitions)).items():
                 facts.starts[topic, partition] = start
+        for (topic, partition), offset in sorted(missing.firsts):
+            first = await self._log.first_from(topic, partition, offset)
+            facts.firsts[(topic, partition), offset] = first
         for topic, partitions in _by_topic(missing.ends).items():
             for partition, end in (await self._log.ends([topic], partitions))[topic].items():
                 facts.ends[topic, partition] = end

@@ -17,7 +17,7 @@ from purposewatch_reporter.ledger.positions import ReadPosition, advance
 from purposewatch_reporter.ledger.raw_session import RawLedgerSession
 from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, suspect
 from purposewatch_reporter.ledger.rows import dead_letter_row
-from purposewatch_reporter.ledger.session import LedgerSession, runs_of
+from purposewatch_reporter.ledger.session import DOUBT, LedgerSession, runs_of
 from purposewatch_reporter.ledger.suspects import SuspectFilter
 from purposewatch_reporter.ledger.tally import (
     DECISION_COLUMNS,
@@ -31,6 +31,7 @@ from purposewatch_reporter.ledger.violations import ViolationStore
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.bulk import add, insert_into
 from purposewatch_reporter.store.event_ids import record_ids
+from purposewatch_reporter.store.fact_uses import LateFact, record_uses, use_rows
 from purposewatch_reporter.store.positions import lock_positions, save_positions
 from purposewatch_runtime.kafka import Record
 
@@ -53,6 +54,7 @@ class BatchContext:
     """What all batches are recorded with."""
 
     events_topic: str
+    facts_topic: str
     raw: RawLedgerSession
     report_suspects: ReportSuspects
     ids_kept: timedelta
@@ -74,6 +76,9 @@ class Receipt:
     dead_letters: Counter[str] = field(default_factory=Counter)
     gaps: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By kind and publisher."""
+    facts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Statements by fact and publisher."""
+    late_facts: Counter[LateFact] = field(default_factory=Counter)
 
 
 class Batch(Protocol):
@@ -139,6 +144,7 @@ class VerdictBatch:
         raw = await context.raw.record(connection, new, (), facts, now=now)
         if raw is None:
             return None
+        late = await _record_fact_uses(connection, identified.new, now, context)
         await self.violations.store(connection, identified, now)
         contradictions = await find_contradictions(
             connection,
@@ -160,6 +166,7 @@ class VerdictBatch:
             duplicates=len(identified.duplicates),
             conflicts=len(identified.conflicts),
             dead_letters=Counter(row["error_class"] for row in (*unreadable, *remarked)),
+            late_facts=late,
         )
 
 
@@ -259,6 +266,25 @@ async def lock_positions_of(
     """The positions of the records' partitions, locked until this transaction ends."""
     partitions = {record.partition for record in records}
     return await lock_positions(connection, records[0].topic, partitions)
+
+
+async def _record_fact_uses(
+    connection: AsyncConnection, new: Sequence[ReadVerdict], now: datetime, context: BatchContext
+) -> Counter[LateFact]:
+    """Store which values the verdicts used; the statements that have become late by that.
+
+    INVARIANT: positions of the facts topic are locked before notices, as in its own batches, so
+    that two reporters can't wait for each other. Without that lock, a statement and a verdict that
+    are recorded at the same time would miss each other.
+    """
+    using = [item for item in new if item.verdict.facts]
+    if not using:
+        return Counter()
+    partitions = {item.verdict.partition for item in using}
+    await lock_positions(connection, context.facts_topic, partitions)
+    rows = use_rows(((item.verdict, item.log_epoch) for item in using), now)
+    decided = min(item.verdict.decided_time for item in using)
+    return Counter(await record_uses(connection, rows, since=decided - DOUBT))
 
 
 async def _count(connection: AsyncConnection, groups: Sequence[Group]) -> None:

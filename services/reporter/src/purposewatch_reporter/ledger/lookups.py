@@ -37,12 +37,14 @@ class LookUps:
     """Partitions whose log must be recognised as the one of the current epoch."""
     starts: set[TopicPartition] = field(default_factory=set)
     """Partitions whose lowest offset is needed."""
+    firsts: set[tuple[TopicPartition, int]] = field(default_factory=set)
+    """Partitions of compacted topics, and the offset from which on the first record is needed."""
     ends: set[TopicPartition] = field(default_factory=set)
     """Partitions whose end is needed."""
     records: set[ExpectedRecord] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.recognition or self.starts or self.ends or self.records)
+        return bool(self.recognition or self.starts or self.firsts or self.ends or self.records)
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class LogFacts:
 
     recognised: set[TopicPartition] = field(default_factory=set)
     starts: dict[TopicPartition, int] = field(default_factory=dict)
+    firsts: dict[tuple[TopicPartition, int], int] = field(default_factory=dict)
+    """The offset of the first record from an offset on."""
     reached: dict[TopicPartition, int] = field(default_factory=dict)
     """Lower bounds of the ends, found after the batch was received."""
     ends: dict[TopicPartition, int] = field(default_factory=dict)
@@ -71,6 +75,13 @@ class LogFacts:
         if start is None:
             self.missing.starts.add(partition)
         return start
+
+    def first_from(self, partition: TopicPartition, offset: int) -> int | None:
+        """The first offset from this one on that holds a record; asked for when not known."""
+        first = self.firsts.get((partition, offset))
+        if first is None:
+            self.missing.firsts.add((partition, offset))
+        return first
 
     def is_beyond(self, partition: TopicPartition, offset: int) -> bool | None:
         """Whether the offset lies at or beyond the log's end; asked for when it is not known.

@@ -36,13 +36,17 @@ class ReadPosition:
 
 
 def advance(
-    before: Mapping[int, ReadPosition], records: Sequence[Record], facts: LogFacts
+    before: Mapping[int, ReadPosition],
+    records: Sequence[Record],
+    facts: LogFacts,
+    *,
+    is_compacted: bool = False,
 ) -> dict[int, ReadPosition]:
     """The positions after a batch of one topic, by partition.
 
     A batch that begins before a position is a repeat, or comes from another log: that asks for the
     log to be recognised. Raises `SkippedRecordsError` when it begins after a position although
-    Kafka still holds what lies between.
+    Kafka still holds some of what lies between.
     """
     topic = records[0].topic
     first = {record.partition: record for record in reversed(records)}
@@ -52,7 +56,11 @@ def advance(
         if offset < expected:
             facts.require_recognised([(topic, partition)])
         elif offset > expected:
-            start = facts.start_of((topic, partition))
+            start = (
+                facts.first_from((topic, partition), expected)
+                if is_compacted
+                else facts.start_of((topic, partition))
+            )
             if start is not None and offset > start:
                 message = (
                     f"partition {partition} of `{topic}` continues at {offset}, the ledger at "

@@ -1,4 +1,4 @@
-"""Read records of the verdicts and dead-letters topics; one that can't be read gets a reason."""
+"""Read the records of the topics; one that can't be read gets a reason."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -9,9 +9,17 @@ import msgspec
 from pydantic import ValidationError
 
 from purposewatch_contract import DeadLetter, ErrorClass, Gap, Position
-from purposewatch_contract.codec import DecodedVerdict, FastVerdictCodec
+from purposewatch_contract.codec import (
+    DecodedFact,
+    DecodedVerdict,
+    FastFactCodec,
+    FastVerdictCodec,
+    fact_key,
+    parse_fact_key,
+)
 from purposewatch_reporter.ledger.fingerprint import whole_digest
 from purposewatch_reporter.store.event_ids import id_hash
+from purposewatch_reporter.store.facts import KeyedFact, fact_id
 from purposewatch_runtime.kafka import Record, RejectedRecord, written_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,6 +137,42 @@ def read_gap(record: Record, *, now: datetime) -> Gap | DeadLettered:
         return _unreadable(record, _unreadable_by(error), now)
     except _UnreadableError as error:
         return _unreadable(record, error, now)
+
+
+class FactRecords:
+    """Reads records of the facts topic."""
+
+    def __init__(self) -> None:
+        self._codec = FastFactCodec()
+
+    def read(self, record: Record, *, now: datetime) -> KeyedFact | DeadLettered:
+        """What the record says about its key, or why it says nothing."""
+        try:
+            if not isinstance(record, RejectedRecord) and not record.value:
+                return KeyedFact(_tombstone_id(record.key), None)
+            fact = self._codec.decode(_value_of(record))
+            return KeyedFact(_statement_id(record.key, fact), fact)
+        except ValidationError as error:
+            return _unreadable(record, _unreadable_by(error), now)
+        except _UnreadableError as error:
+            return _unreadable(record, error, now)
+
+
+def _statement_id(key: bytes | None, fact: DecodedFact) -> str:
+    expected = fact_key(fact)
+    if key != expected:
+        reason = "the record's key is not that of its statement"
+        raise _UnreadableError(ErrorClass.SUSPECT, reason)
+    return fact_id(expected)
+
+
+def _tombstone_id(key: bytes | None) -> str:
+    try:
+        parse_fact_key(key or b"")
+    except ValueError:
+        reason = "the record is empty, and its key is not that of a statement"
+        raise _UnreadableError(ErrorClass.SUSPECT, reason) from None
+    return fact_id(key or b"")
 
 
 def _checked(verdict: DecodedVerdict, topic: str, partition: int) -> DecodedVerdict:

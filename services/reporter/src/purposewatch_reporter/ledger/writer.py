@@ -14,10 +14,11 @@ from purposewatch_reporter.ledger.batches import (
     ReportSuspects,
     VerdictBatch,
 )
+from purposewatch_reporter.ledger.fact_batch import FactBatch
 from purposewatch_reporter.ledger.gap_batch import GapBatch
 from purposewatch_reporter.ledger.lookups import LogFacts, TopicPartition
 from purposewatch_reporter.ledger.raw_session import RawLedgerSession
-from purposewatch_reporter.ledger.read import VerdictRecords, read_dead_letter
+from purposewatch_reporter.ledger.read import FactRecords, VerdictRecords, read_dead_letter
 from purposewatch_reporter.ledger.violations import (
     FindingsRecorder,
     ReportConflicts,
@@ -43,7 +44,7 @@ class Logs(Protocol):
 
 
 class LedgerWriter:
-    """Writes verdicts, dead letters and gaps into the ledger.
+    """Writes verdicts, dead letters, gaps and facts into the ledger.
 
     INVARIANT: ledger, positions, counts, violations, ids and alerts of a batch are committed
     together or not at all, and an offset that the ledger has already changes nothing else. So a
@@ -62,6 +63,7 @@ class LedgerWriter:
         clock: Callable[[], datetime],
         partitions: int,
         raw_topic: str = "",
+        facts_topic: str = "",
         ids_kept: timedelta = timedelta(days=30),
         gap_limits: GapLimits = DEFAULT_LIMITS,
         check_seconds: float = 3.0,
@@ -77,6 +79,7 @@ class LedgerWriter:
         self._clock = clock
         self._context = BatchContext(
             events_topic,
+            facts_topic,
             RawLedgerSession(raw_topic, partitions=partitions, rebuilds=rebuilds),
             report_suspects,
             ids_kept,
@@ -85,6 +88,8 @@ class LedgerWriter:
         self._gap_limits = gap_limits
         self._check_seconds = check_seconds
         self._verdicts = VerdictRecords(events_topic)
+        self._facts = FactRecords()
+        self._report_conflicts = report_conflicts
 
     async def positions(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
         """The next offsets to read: after what is recorded of the log that exists now.
@@ -120,6 +125,12 @@ class LedgerWriter:
     async def record_gaps(self, records: Sequence[Record]) -> Receipt:
         """Record a batch of the gaps topic."""
         return await self._record(GapBatch(records, self._clock(), self._context, self._gap_limits))
+
+    async def record_facts(self, records: Sequence[Record]) -> Receipt:
+        """Record a batch of the facts topic."""
+        return await self._record(
+            FactBatch(records, self._clock(), self._context, self._facts, self._report_conflicts)
+        )
 
     async def _record(self, batch: Batch) -> Receipt:
         """Plan the batch; make the look-ups that it needs, and plan again; commit.

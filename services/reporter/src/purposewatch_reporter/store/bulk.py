@@ -38,6 +38,30 @@ async def insert_rows(
         await _copy(connection, table, columns, values)
 
 
+async def upsert_rows(
+    connection: AsyncConnection,
+    table: Table,
+    key: tuple[str, ...],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    changed: str,
+) -> None:
+    """Insert rows, no two with the same key; one that is there is replaced if `changed` differs."""
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    name = _quoted(table.name)
+    new = ", ".join(f"{_quoted(each)} = excluded.{_quoted(each)}" for each in columns)
+    await write(
+        connection,
+        table,
+        columns,
+        list(zip(*map(itemgetter(*columns), rows), strict=True)),
+        f"ON CONFLICT ({', '.join(map(_quoted, key))}) DO UPDATE SET {new} "
+        f"WHERE {name}.{_quoted(changed)} <> excluded.{_quoted(changed)}",
+    )
+
+
 async def _copy(
     connection: AsyncConnection,
     table: Table,

@@ -26,13 +26,15 @@ STATEMENT_DECISIONS = CounterSpec(
 )
 RECORDED_REDELIVERIES = CounterSpec(
     "purposewatch_recorded_redeliveries",
-    "Verdicts, dead letters or gaps of a position that was recorded before. They change nothing.",
+    "Verdicts, dead letters, gaps or facts of a position that was recorded before. They change "
+    "nothing.",
     ("reporter",),
     unit="records",
 )
 RECORDED_DUPLICATES = CounterSpec(
     "purposewatch_recorded_duplicates",
-    "Events whose id was recorded before. `content` says whether the content was the same.",
+    "Events and statements whose id was recorded before. `content` says whether the content was "
+    "the same.",
     ("reporter",),
     ("content",),
     unit="events",
@@ -197,6 +199,20 @@ GAP_NAMES = GaugeSpec(
     ("kind", "publisher"),
     unit="count",
 )
+RECORDED_FACTS = CounterSpec(
+    "purposewatch_recorded_facts",
+    "Recorded statements of facts. A repeat is not counted.",
+    ("reporter",),
+    ("fact", "publisher"),
+    unit="count",
+)
+LATE_FACTS = CounterSpec(
+    "purposewatch_late_facts",
+    "Recorded statements that would change which value of the fact earlier verdicts used.",
+    ("reporter",),
+    ("controller", "fact"),
+    unit="count",
+)
 
 REPORTER: tuple[MetricSpec, ...] = (
     RECORDED_VERDICTS,
@@ -227,4 +243,6 @@ REPORTER: tuple[MetricSpec, ...] = (
     FINDINGS,
     GAPS,
     GAP_NAMES,
+    RECORDED_FACTS,
+    LATE_FACTS,
 )

@@ -13,7 +13,17 @@ Unit = Literal[
 """What the value counts. `info` is always 1, the labels hold the information."""
 
 OPEN_LABELS = frozenset(
-    {"controller", "name", "role", "recipient", "publisher", "statement", "version", "digest"}
+    {
+        "controller",
+        "digest",
+        "fact",
+        "name",
+        "publisher",
+        "recipient",
+        "role",
+        "statement",
+        "version",
+    }
 )
 """Labels whose values come from files that people write, or name things that were observed. The
 code fixes all others."""

@@ -1,0 +1,146 @@
+"""Which values of facts verdicts used, and how many would use another one now."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import BindParameter, and_, bindparam, case, delete, func, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_contract.codec import DecodedVerdict
+from purposewatch_reporter.store.bulk import insert_rows
+from purposewatch_reporter.store.facts import chunks, history_hash
+from purposewatch_reporter.store.tables import fact_uses, facts
+
+_f, _u = facts.c, fact_uses.c
+_HISTORIES: BindParameter[Any] = bindparam("histories", expanding=True)
+
+# From each statement to the next: what is in force is the last in this order that has begun. Of
+# statements that begin at the same time, all but the last get a span without length.
+_SPANS = (
+    select(
+        _f.id,
+        _f.history,
+        _f.controller,
+        _f.fact,
+        _f.value,
+        _f.effective_from,
+        _f.until,
+        func.lead(_f.effective_from)
+        .over(
+            partition_by=_f.history,
+            order_by=(_f.effective_from, _f.stated_time, _f.statement_digest),
+        )
+        .label("next_from"),
+    )
+    .where(_f.history.in_(_HISTORIES))
+    .cte("spans")
+)
+_s = _SPANS.c
+_VALUE_NOW = case((or_(_s.until.is_(None), _u.event_time < _s.until), _s.value), else_=null())
+_AFFECTED = (
+    select(_s.id, _s.controller, _s.fact, func.count())
+    .join_from(
+        _SPANS,
+        fact_uses,
+        and_(
+            _u.history == _s.history,
+            _u.event_time >= _s.effective_from,
+            or_(_s.next_from.is_(None), _u.event_time < _s.next_from),
+        ),
+    )
+    .where(_u.value.is_distinct_from(_VALUE_NOW))
+    .group_by(_s.id, _s.controller, _s.fact)
+)
+_STORED = select(_f.id, _f.affected_events).where(
+    _f.history.in_(_HISTORIES), _f.affected_events > 0
+)
+_STORE = (
+    update(facts)
+    .where(_f.id == bindparam("of_id"))
+    .values(affected_events=bindparam("new_affected_events"))
+)
+
+
+class LateFact(NamedTuple):
+    """A statement that would change verdicts which were reached before it arrived."""
+
+    controller: str
+    fact: str
+
+
+def use_rows(
+    verdicts: Iterable[tuple[DecodedVerdict, int]], now: datetime
+) -> list[Mapping[str, Any]]:
+    """The rows of verdicts, each given with the log epoch of its event."""
+    return list(_use_rows(verdicts, now))
+
+
+def _use_rows(
+    verdicts: Iterable[tuple[DecodedVerdict, int]], now: datetime
+) -> Iterator[Mapping[str, Any]]:
+    for verdict, log_epoch in verdicts:
+        for finding in verdict.facts:
+            yield {
+                "history": history_hash(verdict.subject, verdict.data.controller, finding.fact),
+                "event_time": verdict.event_time,
+                "partition": verdict.partition,
+                "log_epoch": log_epoch,
+                "event_offset": verdict.offset,
+                "value": finding.value,
+                "recorded_time": now,
+            }
+
+
+async def record_uses(
+    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], since: datetime
+) -> list[LateFact]:
+    """Store the uses; return the statements that have become late by them.
+
+    A statement that was recorded before `since` was known to the auditor when it decided. One that
+    was recorded later may have overtaken the verdicts on their way here.
+    The caller has locked the positions of the facts topic: no statement is recorded meanwhile.
+    """
+    await insert_rows(connection, fact_uses, rows)
+    recent: set[bytes] = set()
+    for some in chunks(sorted({row["history"] for row in rows})):
+        query = select(_f.history).where(_f.history.in_(some), _f.recorded_time >= since)
+        recent.update((await connection.execute(query)).scalars())
+    return await count_affected(connection, recent) if recent else []
+
+
+async def count_affected(
+    connection: AsyncConnection, histories: Collection[bytes]
+) -> list[LateFact]:
+    """Count anew which verdicts would use another value; return what has become late by that.
+
+    INVARIANT: the counts follow from the statements and uses that are stored, whatever the order in
+    which they were, so that a rebuilt ledger has the same.
+    """
+    became_late: list[LateFact] = []
+    for some in chunks(sorted(histories)):
+        which = {"histories": some}
+        found = list(await connection.execute(_AFFECTED, which))
+        affected = {name: count for name, _, _, count in found}
+        stored = {row.id: row.affected_events for row in await connection.execute(_STORED, which)}
+        changed = {
+            name: affected.get(name, 0)
+            for name in sorted(affected.keys() | stored.keys())
+            if affected.get(name, 0) != stored.get(name, 0)
+        }
+        if changed:
+            rows = [
+                {"of_id": name, "new_affected_events": count} for name, count in changed.items()
+            ]
+            await connection.execute(_STORE, rows)
+        became_late += [
+            LateFact(controller, fact) for name, controller, fact, _ in found if name not in stored
+        ]
+    return became_late
+
+
+async def prune_uses(connection: AsyncConnection, before: datetime) -> int:
+    """Forget the uses of one batch recorded before that time; the number forgotten."""
+    oldest = select(func.min(_u.recorded_time)).where(_u.recorded_time < before).scalar_subquery()
+    result = await connection.execute(delete(fact_uses).where(_u.recorded_time == oldest))
+    return int(result.rowcount)
