@@ -59,7 +59,9 @@ class Outcome:
 
 def derived_id(*parts: str) -> str:
     """Return an event id that depends on these parts alone. They must hold no personal data."""
-    return "c" + blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return (
+        "c" + blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    )
 
 
 def gap_name(text: str) -> str:

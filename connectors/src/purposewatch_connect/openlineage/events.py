@@ -115,4 +115,4 @@ def _tags(event: Document) -> dict[str, str]:
 
 def _digest(key: tuple[str, str], columns: Columns) -> str:
     parts = (*key, "*" if columns is None else "\0".join(sorted(columns)))
-    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -338,7 +338,7 @@ def test_what_is_dropped_is_erased(modified: dict[str, Any], expected: list[str]
 def test_an_address_of_files_shows_neither_in_gaps_nor_in_ids() -> None:
     """It can hold personal data, as an object's key can."""
     stated = row(
-        OBJECTS_MODIFIED=[{"locations": ["s3://exports/m-7/"]}, {"location": "file:///m-7"}]
+        OBJECTS_MODIFIED=[{"locations": ["s3://exports/m-7/"]}, {"location": "file:///m-7\ud800"}]
     )
     (reading,) = read_snowflake(unloaded_json([stated]).encode())
     assert [each.label for each in reading.observations] == ["s3://exports", "file://"]

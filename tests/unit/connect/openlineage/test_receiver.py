@@ -253,6 +253,16 @@ def test_a_full_spool_asks_to_try_again(receiver: Receiver) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
+def test_names_may_hold_half_a_character(receiver: Receiver) -> None:
+    """JSON can escape one; a client is not told to try again for ever."""
+    event = json.loads(Serde.to_json(run_event(inputs=(MEMBERS,))))
+    inputs = [event["inputs"][0], {"namespace": "n", "name": "\ud800"}]
+    answer = receiver.post(json.dumps(event | {"inputs": inputs}).encode())
+    assert answer.status_code == 201
+    assert len(receiver.spool.accesses) == 1
+    assert receiver.gaps == [("unmapped_dataset", "_")]
+
+
 def test_a_batch_is_received_at_its_own_address(receiver: Receiver) -> None:
     """With the answers of the specification: 204, or a 200 that names what is no event."""
     event = json.loads(Serde.to_json(run_event(inputs=(MEMBERS,))))

@@ -70,7 +70,10 @@ def _time_of(text: str) -> datetime | None:
 
 
 def _identity(use: Use) -> str:
-    return blake2b(use.name.encode(), digest_size=16).hexdigest() if use.is_file else use.name
+    """Return what identifies an object: its name, unless that can hold personal data."""
+    if not use.is_file:
+        return use.name
+    return blake2b(use.name.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def _unreadable(identity: str) -> Reading:
