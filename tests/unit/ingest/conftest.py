@@ -12,21 +12,24 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from purposewatch_ingest.admission import AdmissionRules, Pseudonymiser
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http.api import Endpoints, build_api
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen.endpoint import AuthzenEndpoint
+from purposewatch_ingest.http.cloudevents.endpoint import RequestProducers
 from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpoint
-from purposewatch_ingest.http.events.endpoint import EventsEndpoint, RequestProducers
+from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
+from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
 from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
 from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.pseudonyms import Pseudonymiser
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_ingest.tokens import TokenVerifier
 from purposewatch_policy import Effect, Policy, PolicySet, Statement
 from purposewatch_policy.vocabulary import Vocabulary
@@ -171,9 +174,11 @@ def ingest(
         register=lambda: rules.register,
         pseudonymise=rules.pseudonymise,
         max_future=rules.max_future,
+        max_fact_future=rules.max_fact_future,
         clock=lambda: now,
         events_topic="data-access.events",
-        events_partitions=6,
+        facts_topic="data-access.facts",
+        partitions=6,
         metric_set=metric_set,
     )
 
@@ -231,12 +236,11 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
     authenticator = Authenticator(ingest.register, metric_set, tokens=tokens, clock=lambda: 0.0)
     handling = RequestHandling(ingest, authenticator, request_limits, request_shares)
     deciding = Deciding(request_limits, request_shares, metric_set)
+    producers = RequestProducers(few=producer, many=producer)  # type: ignore[arg-type]
     return build_api(
         Endpoints(
-            EventsEndpoint(
-                handling,
-                RequestProducers(few=producer, many=producer),  # type: ignore[arg-type]
-            ),
+            EventsEndpoint(handling, producers),
+            FactsEndpoint(handling, producers),
             DecisionsEndpoint(handling, deciding),
             AuthzenEndpoint(handling, deciding, public_url="https://ingest.example.com"),
             GapsEndpoint(handling, producer, topic="data-access.gaps"),  # type: ignore[arg-type]

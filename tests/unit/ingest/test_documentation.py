@@ -11,6 +11,7 @@ import pytest
 import purposewatch_contract
 from purposewatch_contract import (
     DEAD_LETTERS,
+    FACT_TYPE,
     RAW,
     ErrorClass,
     SubmittedData,
@@ -18,7 +19,7 @@ from purposewatch_contract import (
     topic_name,
 )
 from purposewatch_contract.codec import DecodedFlow, Flow
-from purposewatch_contract.submission import parse_json, read_event
+from purposewatch_contract.submission import parse_json, read_event, read_fact
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http.decisions.answers import Decided
 from purposewatch_ingest.http.decisions.answers import Decisions as DecisionAnswers
@@ -30,13 +31,15 @@ PAGE = (ROOT / "docs" / "publishing-events.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_events_on_the_page_satisfy_the_contract() -> None:
-    """Every event that is shown whole, in JSON or in a command, is a valid one."""
+def test_events_and_facts_on_the_page_satisfy_the_contract() -> None:
+    """Every one that is shown whole, in JSON or in a command, is valid."""
     texts = [text for language, text in BLOCKS if language == "json" and "specversion" in text]
     texts += re.findall(r"(\{\"specversion\".*?\}\})", PAGE, re.DOTALL)
     assert len(texts) >= 3
     for text in texts:
-        read_event(parse_json(text.encode()))
+        read = read_fact if FACT_TYPE in text else read_event
+        read(parse_json(text.encode()))
+    assert any(FACT_TYPE in text for text in texts)
 
 
 def test_problem_on_the_page_is_one() -> None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from purposewatch_contract import CanonicalEvent
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.http.authentication import Authenticator
-from purposewatch_ingest.http.events import endpoint as events_module
+from purposewatch_ingest.http.cloudevents import endpoint as events_module
 from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_policy import PolicySet

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 from unittest.mock import patch
 
 import jsonschema
+import pytest
 import schemathesis
 from fastapi import FastAPI
+from pydantic import BaseModel
 
-from purposewatch_contract import SubmittedEvent
+from purposewatch_contract import SubmittedEvent, SubmittedFact
 from purposewatch_ingest import app as composition
 from purposewatch_ingest.http.events.status import EVENT_STATUS_EXAMPLE
 from purposewatch_ingest.http.problems import Problem, ProblemKind
@@ -28,6 +31,7 @@ from tests.unit.ingest.conftest import KEY
 pytest_plugins = ["schemathesis.pytest.plugin"]
 
 CONTROLLER = "wework-labs"
+LEDGER_FACT = "consent.marketing"
 OWN_SOURCE = r"^/crm(/[A-Za-z0-9]{1,8}){0,4}$"
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -49,19 +53,32 @@ class KnowingReporter(ReporterClient):
         return json.dumps(EVENT_STATUS_EXAMPLE).encode()
 
 
+def policies_with_ledger(directory: Path) -> Path:
+    """Our policies, in whose vocabulary a fact is the ledger's."""
+    copied = Path(shutil.copytree(POLICIES, directory / "policies"))
+    vocabulary = copied / CONTROLLER / "vocabulary.yaml"
+    text = vocabulary.read_text("utf-8")
+    if "authority: ledger" not in text:
+        authority = "    authority: ledger\n    stated_by: {en: The consent platform.}\n"
+        name = f"  {LEDGER_FACT}:\n"
+        vocabulary.write_text(text.replace(name, name + authority), "utf-8")
+    return copied
+
+
 def application() -> FastAPI:
     """Ingest as it is put together for production, with one publisher and our policies."""
     with TemporaryDirectory() as directory:
         register = Path(directory) / "publishers.yaml"
         digest = sha256(KEY.encode()).hexdigest()
         register.write_text(
-            f"publishers: {{crm: {{key_sha256: [{digest}], controllers: [{CONTROLLER}]}}}}"
+            f"publishers: {{crm: {{key_sha256: [{digest}], controllers: [{CONTROLLER}], "
+            "states_facts: ['*'], reads_facts: ['*']}}"
         )
         settings = IngestSettings.model_validate(
             {
                 "pseudonym_key": "ab" * 32,
                 "publishers_file": register,
-                "policies_dir": POLICIES,
+                "policies_dir": policies_with_ledger(Path(directory)),
                 "ingest_public_url": "https://ingest.example.com",
                 "ingest_reporter_url": "http://127.0.0.1:1",
             }
@@ -84,30 +101,26 @@ def document_of(mode: str) -> dict[str, Any]:
     controllers an installation has and who is registered.
     """
     document = copy.deepcopy(APP.openapi())
-    publishing = document["paths"]["/v1/events"]["post"]
+    publishing = [document["paths"][path]["post"] for path in ("/v1/events", "/v1/facts")]
+    examples = publishing[1]["requestBody"]["content"]
+    for example in (examples[STRUCTURED]["example"], *examples[BATCHED]["example"]):
+        example["source"] = "/crm"  # the publisher's own
     _narrow_to_paths(document["paths"], mode)
     for path, operations in document["paths"].items():
         if "post" in operations:
             if not path.startswith(("/access/", "/v1/gaps")):
                 _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
             _narrow_to_plain_content(operations["post"]["parameters"])
-    headers = {
-        header["name"].removeprefix("ce-"): header
-        for header in publishing["parameters"]
-        if header["name"].startswith("ce-")
-    }
     schemas = document["components"]["schemas"]
-    event, asked = schemas["SubmittedEvent"], schemas["AskedEvent"]
-    if mode == BINARY:
-        for name in event["required"]:
-            if name in headers:
-                headers[name]["required"] = True
-    else:
-        for header in headers.values():
-            publishing["parameters"].remove(header)
-    _narrow_attributes(event["properties"])
-    _narrow_attributes(asked["properties"])
-    _narrow_attributes({name: header["schema"] for name, header in headers.items()})
+    for operation, model in zip(publishing, ("SubmittedEvent", "SubmittedFact"), strict=True):
+        _narrow_attribute_headers(operation["parameters"], schemas[model]["required"], mode)
+        _narrow_attributes(schemas[model]["properties"])
+    _narrow_attributes(schemas["AskedEvent"]["properties"])
+    fact = schemas["SubmittedFactData"]["properties"]
+    fact["controller"] = {"enum": [CONTROLLER]}
+    fact["fact"] = {"enum": [LEDGER_FACT]}
+    fact["until"] = {"enum": [None]}  # no schema can say that it is after another field
+    fact["effective_from"] = {"type": ["string", "null"], "format": EARLIER}
     gap = schemas["SubmittedGap"]["properties"]
     gap["time"]["format"] = EARLIER
     gap["controller"] = {"enum": [CONTROLLER, None]}
@@ -115,6 +128,19 @@ def document_of(mode: str) -> dict[str, Any]:
     _narrow_to_vocabulary(schemas["AskedData"])
     _narrow_evaluations(schemas["EvaluationRequest"]["properties"], schemas["AskedData"])
     return document
+
+
+def _narrow_attribute_headers(
+    parameters: list[dict[str, Any]], required: Sequence[str], mode: str
+) -> None:
+    """Attributes are headers in binary mode alone, and then some are required."""
+    for header in [each for each in parameters if each["name"].startswith("ce-")]:
+        if mode != BINARY:
+            parameters.remove(header)
+            continue
+        name = header["name"].removeprefix("ce-")
+        header["required"] = name in required
+        _narrow_attributes({name: header["schema"]})
 
 
 def _narrow_evaluations(entities: dict[str, Any], data: dict[str, Any]) -> None:
@@ -151,8 +177,10 @@ def _narrow_to_paths(paths: dict[str, Any], mode: str) -> None:
 
 
 def _narrow_attributes(schemas: dict[str, Any]) -> None:
-    schemas["source"]["pattern"] = OWN_SOURCE
-    schemas["time"]["format"] = EARLIER
+    if "source" in schemas:
+        schemas["source"]["pattern"] = OWN_SOURCE
+    if "time" in schemas:
+        schemas["time"]["format"] = EARLIER
 
 
 def _narrow_to_mode(content: dict[str, Any], mode: str) -> None:
@@ -223,6 +251,7 @@ def test_examples_of_answers_satisfy_their_schemas() -> None:
                     checked.add((path, status))
     assert checked >= {
         ("/v1/events", "202"),
+        ("/v1/facts", "202"),
         ("/v1/events/{id}", "200"),
         ("/v1/decisions", "200"),
         ("/access/v1/evaluation", "200"),
@@ -231,11 +260,14 @@ def test_examples_of_answers_satisfy_their_schemas() -> None:
     }
 
 
-def test_binary_mode_has_a_header_for_every_attribute() -> None:
+@pytest.mark.parametrize(
+    ("path", "model"), [("/v1/events", SubmittedEvent), ("/v1/facts", SubmittedFact)]
+)
+def test_binary_mode_has_a_header_for_every_attribute(path: str, model: type[BaseModel]) -> None:
     """With the schema that the attribute has in the content, and an example that satisfies it."""
-    publishing = APP.openapi()["paths"]["/v1/events"]["post"]
+    publishing = APP.openapi()["paths"][path]["post"]
     headers = {header["name"]: header for header in publishing["parameters"]}
-    attributes = set(SubmittedEvent.model_fields) - {"data", "datacontenttype"}
+    attributes = set(model.model_fields) - {"data", "datacontenttype"}
     assert headers.keys() == {f"ce-{name}" for name in attributes} | {
         "traceparent",
         "Prefer",

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from purposewatch_contract import CanonicalEvent
-from purposewatch_ingest.http.events.partial_success import MAX_FAULTS_PER_EVENT
+from purposewatch_ingest.http.cloudevents.partial_success import MAX_FAULTS_PER_EVENT
 from purposewatch_runtime.metrics import MetricSet
 from tests.unit.ingest.conftest import BATCHED, STRUCTURED, FakeProducer, post, problem
 

@@ -76,13 +76,15 @@ publishers:
 
 
 def test_rights_and_limits_are_read(tmp_path: Path) -> None:
-    """Absent, they restrict nothing; the burst is ten seconds of the rate unless stated."""
+    """Absent, nothing is restricted but facts; the burst is ten seconds of the rate."""
     text = """
 publishers:
   crm:
     controllers: [x]
     sources: [/crm/newsletter, /crm/newsletter/weekly]
     facts: [consent.marketing]
+    states_facts: [consent.*, loan.overdue]
+    reads_facts: ["*"]
     limits: {events_per_second: 50, events_per_day: 1000000}
     paused: it sends test data
   billing:
@@ -97,6 +99,8 @@ publishers:
         frozenset({"x"}),
         sources=("/crm/newsletter", "/crm/newsletter/weekly"),
         facts=frozenset({"consent.marketing"}),
+        states_facts=frozenset({"consent.*", "loan.overdue"}),
+        reads_facts=frozenset({"*"}),
         limits=RateLimits(events_per_second=50, burst=500, events_per_day=1_000_000),
         paused="it sends test data",
     )
@@ -114,6 +118,9 @@ publishers:
         ("publishers: {crm: {controllers: [a], sources: [/crm/a/]}}", "not `/crm` or a path"),
         ("publishers: {crm: {controllers: [a], facts: []}}", "`facts` is empty"),
         ("publishers: {crm: {controllers: [a], facts: ['x y']}}", "not a fact's name"),
+        ("publishers: {crm: {controllers: [a], states_facts: []}}", "`states_facts` is empty"),
+        ("publishers: {crm: {controllers: [a], states_facts: ['**']}}", "not a pattern of facts"),
+        ("publishers: {crm: {controllers: [a], reads_facts: ['a*']}}", "not a pattern of facts"),
         ("publishers: {crm: {controllers: [a], limits: {}}}", "`limits` is empty"),
         ("publishers: {crm: {controllers: [a], limits: {burst: 5}}}", "needs `events_per_second`"),
         (

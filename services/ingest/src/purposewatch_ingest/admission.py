@@ -1,13 +1,12 @@
-"""Admission: a submitted event in JSON in, a canonical event or a refusal out. No clock, no I/O.
+"""Admission: a submitted event or fact in JSON in, a canonical one or a refusal out.
 
-`Admission` lives as long as the process and caches; an `AdmissionBatch` admits the events of one
-request, or of one batch of records, under one set of rules and at one time.
+`Admission` lives as long as the process and caches; an `AdmissionBatch` admits what arrived in one
+request, or in one batch of records, under one set of rules and at one time. No clock, no I/O.
 """
 
-import hmac
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 import msgspec
@@ -15,13 +14,16 @@ import msgspec
 from purposewatch_contract import EVENT_TYPE, ErrorClass
 from purposewatch_contract.codec import (
     DecodedEvent,
+    DecodedFact,
     DecodedFlow,
     DecodedSubmission,
     FastEventCodec,
+    FastFactCodec,
     FastSubmissionCodec,
     Flow,
     TextCache,
     decoded_submission,
+    fact_key,
 )
 from purposewatch_contract.submission import (
     MAX_ERRORS,
@@ -29,8 +31,18 @@ from purposewatch_contract.submission import (
     RefusedError,
     parse_json,
     read_event,
+    read_fact,
 )
-from purposewatch_ingest.publishers import Publisher, PublisherRegister
+from purposewatch_ingest.fact_rules import check_fact, fact_content
+from purposewatch_ingest.publishers import Publisher
+from purposewatch_ingest.rights import (
+    AdmissionRules,
+    check_time,
+    ensure_active,
+    in_utc,
+    owner_of,
+    vocabulary_for,
+)
 from purposewatch_policy.vocabulary import (
     OTHER_PERSON,
     UnknownTerm,
@@ -42,67 +54,43 @@ from purposewatch_policy.yaml_reader import did_you_mean
 UNREGISTERED = "_unregistered"
 """Label for publishers that are not in the register; no registered name begins with `_`."""
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SUGGESTIONS = 4
 _NOBODY = "nobody"
 MAX_EVENTS_WITH_SUGGESTIONS = 4
 """Finding the nearest term takes milliseconds: further events of a batch get no suggestion."""
 
 
-class AdmittedEvent(msgspec.Struct, frozen=True, gc=False):
-    """A canonical event, ready to be published."""
+class Admitted(msgspec.Struct, frozen=True, gc=False):
+    """A canonical event or fact, ready to be published."""
 
     publisher: str
+    subject: str
+    """The pseudonym, which decides the partition: all about one subject stays in order."""
     key: bytes
-    """The subject's pseudonym: all events of one subject stay in order."""
     value: bytes
-    """A `CanonicalEvent` in JSON."""
+    """A `CanonicalEvent` or `CanonicalFact` in JSON."""
     traceparent: str | None
+
+
+class AdmittedEvent(Admitted, frozen=True, gc=False):
+    """A canonical event. Its key is the pseudonym."""
+
     flow: DecodedFlow
     time: datetime
     """When the access happened."""
 
 
+class AdmittedFact(Admitted, frozen=True, gc=False):
+    """A canonical fact. Its key is unique to the statement."""
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedEvent:
-    """An event that was not admitted, and never will be as it stands."""
+    """An event or fact that was not admitted, and never will be as it stands."""
 
     publisher: str
     """A registered name, or `UNREGISTERED`."""
     error: RefusedError
-
-
-class Pseudonymiser:
-    """Replaces a subject's identifier with `psn:<key id>:<128 bits in hex>`.
-
-    The bits are the first half of HMAC-SHA256(key, controller NUL identifier): the same person
-    has the same pseudonym everywhere under one controller and unrelated ones under two, and only
-    the holder of the key can tell which pseudonym belongs to an identifier.
-    """
-
-    __slots__ = ("_key", "_prefix")
-
-    def __init__(self, key: bytes, key_id: str) -> None:
-        self._key = key
-        self._prefix = f"psn:{key_id}:"
-
-    def __call__(self, controller: str, subject_id: str) -> str:
-        """The pseudonym of one of the controller's data subjects."""
-        # INVARIANT: a controller's name holds no NUL, so no two pairs give the same message.
-        message = f"{controller}\0{subject_id}".encode()
-        return self._prefix + hmac.digest(self._key, message, "sha256")[:16].hex()
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionRules:
-    """The rules in force for one batch, apart from the contract."""
-
-    vocabularies: Mapping[str, Vocabulary]
-    """By controller."""
-    register: PublisherRegister
-    pseudonymise: Pseudonymiser
-    max_future: timedelta
-    """How far ahead of ingest's clock an event's time may be."""
 
 
 class _KnownFlow(msgspec.Struct, frozen=True, gc=False):
@@ -120,6 +108,7 @@ class Admission:
     def __init__(self) -> None:
         self.submissions = FastSubmissionCodec()
         self.events = FastEventCodec()
+        self.facts = FastFactCodec()
         self.flows: TextCache[_KnownFlow] = TextCache()
 
     def batch(self, rules: AdmissionRules, now: datetime) -> "AdmissionBatch":
@@ -134,7 +123,7 @@ class AdmissionBatch:
         self._admission = admission
         self._rules = rules
         self.now = now
-        self._accepted_text = _in_utc(now)
+        self._accepted_text = in_utc(now)
         self._suggested = 0
 
     def admit(
@@ -158,15 +147,15 @@ class AdmissionBatch:
         try:
             event = self._admission.submissions.decode(text)
             if publisher is None:
-                publisher = self._publisher_of(event.source)
-                _ensure_active(publisher)
+                publisher = owner_of(event.source, self._rules.register)
+                ensure_active(publisher)
             digested = self._check(event, publisher, suggest=suggest)
         except RefusedError as error:
             return RefusedEvent(publisher.name if publisher else UNREGISTERED, error)
         self._admission.submissions.cache_flow(event)
         controller = event.flow.terms.controller
         subject = self._rules.pseudonymise(controller, event.subject_id)
-        time = _in_utc(event.time)
+        time = in_utc(event.time)
         if event.count != 1:
             digested = _with_count(digested, event.count)
         content = f'["{EVENT_TYPE}","{time}",{digested}{subject}"}}]'
@@ -177,7 +166,7 @@ class AdmissionBatch:
             event.id,
             event.source,
             publisher.name,
-            blake2b(content.encode(), digest_size=16).hexdigest(),
+            _digest(content),
             origin,
             traceparent,
             event.time,
@@ -188,8 +177,50 @@ class AdmissionBatch:
         )
         value = self._admission.events.encode(canonical)
         return AdmittedEvent(
-            publisher.name, subject.encode(), value, traceparent, event.flow, event.time
+            publisher.name, subject, subject.encode(), value, traceparent, event.flow, event.time
         )
+
+    def admit_fact(
+        self,
+        text: bytes,
+        *,
+        origin: str,
+        traceparent: str | None = None,
+        publisher: Publisher | None = None,
+        suggest: bool = True,
+    ) -> AdmittedFact | RefusedEvent:
+        """Admit or refuse the statement of a fact in this JSON text, likewise."""
+        try:
+            fact = read_fact(parse_json(text))
+            if publisher is None:
+                publisher = owner_of(fact.source, self._rules.register)
+                ensure_active(publisher)
+            suggest = suggest and self._may_suggest()
+            check_fact(fact, publisher, self._rules, self.now, suggest=suggest)
+        except RefusedError as error:
+            return RefusedEvent(publisher.name if publisher else UNREGISTERED, error)
+        data = fact.data
+        subject = self._rules.pseudonymise(data.controller, data.subject_id)
+        traceparent = fact.traceparent or traceparent
+        canonical = DecodedFact(
+            subject=subject,
+            controller=data.controller,
+            fact=data.fact,
+            value=data.value,
+            effective_from=fact.effective_from.astimezone(UTC),
+            until=data.until and data.until.astimezone(UTC),
+            evidence=data.evidence,
+            id=fact.id,
+            source=fact.source,
+            publisher=publisher.name,
+            content_digest=_digest(fact_content(fact, subject)),
+            origin=origin,
+            traceparent=traceparent,
+            time=fact.time.astimezone(UTC),
+            accepted_time=self.now,
+        )
+        value = self._admission.facts.encode(canonical)
+        return AdmittedFact(publisher.name, subject, fact_key(canonical), value, traceparent)
 
     def check(
         self, text: bytes, publisher: Publisher, *, suggest: bool = True
@@ -215,22 +246,11 @@ class AdmissionBatch:
             return RefusedEvent(publisher.name, error)
         return event
 
-    def _publisher_of(self, source: str) -> Publisher:
-        publisher = self._rules.register.owner_of(source)
-        if publisher is None:
-            detail = "names no registered publisher; make it `/<publisher>` or a path below it"
-            raise RefusedError(ErrorClass.UNKNOWN_PUBLISHER, FieldError("/source", detail))
-        return publisher
-
     def _check(self, event: DecodedSubmission, publisher: Publisher, *, suggest: bool) -> str:
         """Check what the contract alone can't tell; return the flow's part of the digested text."""
-        if not publisher.may_use(event.source):
-            own = "`, `".join(publisher.own_sources)
-            detail = f"is not the publisher's own; make it `{own}` or a path below"
-            raise RefusedError(ErrorClass.FORBIDDEN, FieldError("/source", detail))
-        vocabulary = self._rules.vocabularies.get(event.flow.terms.controller)
-        if vocabulary is None or event.flow.terms.controller not in publisher.controllers:
-            raise _refused_controller(event.flow.terms.controller, publisher, self._rules)
+        vocabulary = vocabulary_for(
+            event.flow.terms.controller, event.source, publisher, self._rules
+        )
         known = self._admission.flows.get(event.flow.text)
         if known is None or known.vocabulary is not vocabulary:
             known = self._look_up_terms(event.flow, vocabulary, suggest=suggest)
@@ -239,14 +259,17 @@ class AdmissionBatch:
             _ensure_facts(event.flow.terms.facts, publisher.facts)
         return known.digested
 
+    def _may_suggest(self) -> bool:
+        self._suggested += 1
+        return self._suggested <= MAX_EVENTS_WITH_SUGGESTIONS
+
     def _look_up_terms(
         self, flow: DecodedFlow, vocabulary: Vocabulary, *, suggest: bool
     ) -> _KnownFlow:
         """Look the terms of a flow up, and cache it if the vocabulary has them all."""
         unknown = find_unknown_terms(vocabulary, flow.terms)
         if unknown:
-            suggest = suggest and self._suggested < MAX_EVENTS_WITH_SUGGESTIONS
-            self._suggested += suggest
+            suggest = suggest and self._may_suggest()
             errors = _unknown_terms(unknown, flow.terms, vocabulary, suggest=suggest)
             raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
         known = _KnownFlow(vocabulary, _digested(flow.terms))
@@ -254,44 +277,12 @@ class AdmissionBatch:
         return known
 
 
-def check_time(time: datetime, now: datetime, max_future: timedelta) -> None:
-    """Raise `RefusedError` for a time that no working clock can have given."""
-    if _EARLIEST <= time <= now + max_future:
-        return
-    detail = (
-        f"is more than {max_future.total_seconds():.0f} seconds ahead of the clock of ingest; "
-        "check the publisher's clock and the time's zone"
-    )
-    if time < _EARLIEST:
-        detail = "is before 1970; check the publisher's clock"
-    raise RefusedError(ErrorClass.IMPLAUSIBLE_TIME, FieldError("/time", detail))
-
-
-def _ensure_active(publisher: Publisher) -> None:
-    """Refuse the records of a paused publisher; over HTTP its requests are refused before."""
-    if publisher.paused is not None:
-        detail = f"names a publisher that is paused: {publisher.paused}"
-        raise RefusedError(ErrorClass.PAUSED, FieldError("/source", detail))
-
-
 def _ensure_facts(stated: Iterable[str], allowed: Container[str]) -> None:
-    """Refuse facts that the publisher may not state; all of them are known to the vocabulary."""
-    detail = "is a fact that the publisher may not state; have it added to the register"
+    """Refuse facts that the publisher may not claim; all of them are known to the vocabulary."""
+    detail = "is a fact that the publisher may not claim; have it added to the register"
     refused = [FieldError(f"/data/facts/{fact}", detail) for fact in stated if fact not in allowed]
     if refused:
         raise RefusedError(ErrorClass.FORBIDDEN, *refused[:MAX_ERRORS])
-
-
-def _refused_controller(
-    controller: str, publisher: Publisher, rules: AdmissionRules
-) -> RefusedError:
-    if controller in rules.vocabularies:
-        detail = "is not among the publisher's controllers; have it added to the register"
-        return RefusedError(ErrorClass.FORBIDDEN, FieldError("/data/controller", detail))
-    # Suggest only the publisher's own controllers: others must not be revealed to it.
-    hint = did_you_mean(controller, publisher.controllers & rules.vocabularies.keys())
-    detail = "is an unknown controller" + (hint or "; name one that has a declared policy")
-    return RefusedError(ErrorClass.UNKNOWN_CONTROLLER, FieldError("/data/controller", detail))
 
 
 def _unknown_terms(
@@ -336,8 +327,5 @@ def _with_count(digested: str, count: int) -> str:
     return f'{controller},"count":{count},{rest}'
 
 
-def _in_utc(time: datetime) -> str:
-    """RFC 3339 in UTC, the same text for the same instant. OverflowError at the calendar's ends."""
-    if time.tzinfo is not UTC:
-        time = time.astimezone(UTC)
-    return time.replace(tzinfo=None).isoformat() + "Z"
+def _digest(content: str) -> str:
+    return blake2b(content.encode(), digest_size=16).hexdigest()

@@ -10,22 +10,24 @@ from typing import get_args
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, GAPS, RAW, ErrorClass, topic_name
-from purposewatch_ingest.admission import Pseudonymiser
+from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, ErrorClass, topic_name
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
 from purposewatch_ingest.http.api import Endpoints, build_api
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen.endpoint import AuthzenEndpoint
+from purposewatch_ingest.http.cloudevents.endpoint import RequestProducers
 from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpoint
-from purposewatch_ingest.http.events.endpoint import EventsEndpoint, RequestProducers
+from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
+from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
 from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
 from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
+from purposewatch_ingest.pseudonyms import Pseudonymiser
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_ingest.rate_limits import LimitReason
 from purposewatch_ingest.raw import RawTopicHandler
@@ -87,16 +89,18 @@ def build_app(
             decode_key(settings.pseudonym_key.get_secret_value()), settings.pseudonym_key_id
         ),
         max_future=timedelta(seconds=settings.ingest_max_future_seconds),
+        max_fact_future=timedelta(days=settings.ingest_max_fact_future_days),
         clock=lambda: datetime.now(UTC),
         events_topic=topic_name(settings.topic_prefix, EVENTS),
-        events_partitions=settings.topic_partitions,
+        facts_topic=topic_name(settings.topic_prefix, FACTS),
+        partitions=settings.topic_partitions,
         metric_set=metric_set,
     )
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, ingest, producer)
     provisioner = TopicProvisioner(
-        settings, (RAW, EVENTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
+        settings, (RAW, EVENTS, FACTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
     )
     reporter = _reporter_client(settings)
     supervisor = Supervisor(
@@ -135,6 +139,7 @@ def build_app(
     app = build_api(
         Endpoints(
             EventsEndpoint(handling, producers),
+            FactsEndpoint(handling, producers),
             DecisionsEndpoint(handling, deciding),
             AuthzenEndpoint(handling, deciding, public_url=settings.ingest_public_url),
             GapsEndpoint(handling, producer, topic=topic_name(settings.topic_prefix, GAPS)),
@@ -198,7 +203,8 @@ def _watch_register(
             show_publishers(register.current)
 
     def show_publishers(loaded: PublisherRegister) -> None:
-        metric_set.start_at_zero(m.INGEST_ACCEPTED, product(loaded.names, get_args(Transport)))
+        for spec in (m.INGEST_ACCEPTED, m.INGEST_FACTS_ACCEPTED):
+            metric_set.start_at_zero(spec, product(loaded.names, get_args(Transport)))
         metric_set.start_at_zero(
             m.INGEST_REQUESTS_REFUSED, product(loaded.names, [*RefusalReason, *LimitReason])
         )

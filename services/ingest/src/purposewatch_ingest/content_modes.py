@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from purposewatch_contract import ErrorClass, is_traceparent
+from purposewatch_contract import FACT_TYPE, ErrorClass, is_traceparent
 from purposewatch_contract.submission import FieldError, RefusedError, parse_json
 
 STRUCTURED = "application/cloudevents+json"
@@ -21,6 +21,8 @@ BINARY = "application/json"
 
 MAX_ATTRIBUTES: Final = 32
 
+_FACT = FACT_TYPE.encode()
+_ESCAPE = b"\\u"
 _STRUCTURED = STRUCTURED.encode()
 _BINARY = BINARY.encode()
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -109,6 +111,21 @@ def event_in_record(headers: Sequence[tuple[str, bytes | None]], value: bytes | 
         return value
     detail = f"the record's content type is not accepted; use `{STRUCTURED}`, one event per record"
     raise RefusedError(ErrorClass.INVALID_EVENT, FieldError("", detail))
+
+
+def is_fact(event: bytes) -> bool:
+    """Whether the `type` of an event in JSON says that it states a fact.
+
+    Almost every event is told by looking for the type's text; only with it, or with an escape that
+    could stand for a part of it, the event is parsed.
+    """
+    if _FACT not in event and _ESCAPE not in event:
+        return False
+    try:
+        document = parse_json(event)
+    except RefusedError:
+        return False  # whoever admits it says what is wrong
+    return isinstance(document, dict) and document.get("type") == FACT_TYPE
 
 
 def traceparent_of(headers: Iterable[tuple[str, str | bytes | None]]) -> str | None:

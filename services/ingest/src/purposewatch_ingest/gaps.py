@@ -17,8 +17,8 @@ from purposewatch_contract.submission import (
     RefusedError,
     parse_json,
 )
-from purposewatch_ingest.admission import check_time
 from purposewatch_ingest.publishers import Publisher
+from purposewatch_ingest.rights import check_time
 
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _RFC_3339 = re.compile(TIME_PATTERN, re.ASCII)

@@ -7,16 +7,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from purposewatch_contract import ErrorClass
-from purposewatch_ingest.admission import (
-    Admission,
-    AdmissionBatch,
-    AdmissionRules,
-    AdmittedEvent,
-    Pseudonymiser,
-)
+from purposewatch_ingest.admission import Admission, AdmissionBatch, Admitted, AdmittedFact
 from purposewatch_ingest.decisions import Decisions
+from purposewatch_ingest.pseudonyms import Pseudonymiser
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_ingest.rate_limits import PublisherUsage
+from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import OutgoingRecord
@@ -34,9 +30,12 @@ class Ingest:
     register: Callable[[], PublisherRegister]
     pseudonymise: Pseudonymiser
     max_future: timedelta
+    max_fact_future: timedelta
     clock: Callable[[], datetime]
     events_topic: str
-    events_partitions: int
+    facts_topic: str
+    partitions: int
+    """Of each of the two topics."""
     metric_set: m.MetricSet
     admission: Admission = field(default_factory=Admission)
     usage: PublisherUsage = field(default_factory=PublisherUsage)
@@ -52,30 +51,41 @@ class Ingest:
         """
         policies = (decisions or self.decisions()).policies
         rules = AdmissionRules(
-            policies.vocabularies, self.register(), self.pseudonymise, self.max_future
+            policies.vocabularies,
+            self.register(),
+            self.pseudonymise,
+            self.max_future,
+            self.max_fact_future,
         )
         return self.admission.batch(rules, self.clock())
 
-    def outgoing(self, event: AdmittedEvent, *, joins: bool = False) -> OutgoingRecord:
-        """The record that carries an admitted event to the auditors."""
+    def outgoing(self, admitted: Admitted, *, joins: bool = False) -> OutgoingRecord:
+        """The record that carries an admitted event or fact to the auditors.
+
+        INVARIANT: a subject's facts are in the partition of its events, whatever their keys are:
+        the auditor that decides about the subject reads no other partition.
+        """
         headers = _HEADERS
-        if event.traceparent is not None:
-            headers += (("traceparent", event.traceparent.encode()),)
+        if admitted.traceparent is not None:
+            headers += (("traceparent", admitted.traceparent.encode()),)
+        topic = self.facts_topic if isinstance(admitted, AdmittedFact) else self.events_topic
         # The pseudonym's bits are as evenly distributed as any hash of it. Kafka's own hash costs
         # more than all the rest of admission, and only records with a partition go out in batches.
-        partition = int(event.key[-8:], 16) % self.events_partitions
-        return OutgoingRecord(self.events_topic, event.value, event.key, partition, headers, joins)
+        partition = int(admitted.subject[-8:], 16) % self.partitions
+        return OutgoingRecord(topic, admitted.value, admitted.key, partition, headers, joins)
 
-    def count_accepted(self, publishers: Iterable[str], transport: Transport) -> None:
-        """Count acknowledged events. `publishers` are registered names, one per event."""
-        counter = self.metric_set.counter(m.INGEST_ACCEPTED)
-        for publisher, number in Counter(publishers).items():
-            counter.labels(publisher, transport).inc(number)
+    def count_accepted(self, admitted: Iterable[Admitted], transport: Transport) -> None:
+        """Count acknowledged events and facts, each by their own metric."""
+        for (publisher, kind), number in Counter(
+            (each.publisher, type(each)) for each in admitted
+        ).items():
+            spec = m.INGEST_FACTS_ACCEPTED if kind is AdmittedFact else m.INGEST_ACCEPTED
+            self.metric_set.counter(spec).labels(publisher, transport).inc(number)
 
     def count_refused(
         self, refusals: Iterable[tuple[str, ErrorClass]], transport: Transport
     ) -> None:
-        """Count refused events by publisher, a registered name or `UNREGISTERED`, and class."""
+        """Count refused events and facts by publisher, registered or `UNREGISTERED`, and class."""
         counter = self.metric_set.counter(m.INGEST_REFUSED)
         for (publisher, error_class), number in Counter(refusals).items():
             counter.labels(publisher, transport, error_class).inc(number)

@@ -35,7 +35,11 @@ class Publisher:
     sources: tuple[str, ...] | None = None
     """Its own sources that it may use, each with all paths below it; `None` for all its own."""
     facts: frozenset[str] | None = None
-    """The facts that it may state; `None` for all."""
+    """The facts that its events may claim; `None` for all."""
+    states_facts: frozenset[str] = frozenset()
+    """Patterns of the facts that it may state: a fact, `consent.*` for all below, `*` for all."""
+    reads_facts: frozenset[str] = frozenset()
+    """Patterns of the facts that it may look up."""
     limits: RateLimits | None = None
     paused: str | None = None
     """Why nothing is accepted from it for now."""
@@ -54,6 +58,20 @@ class Publisher:
         if self.sources is not None:
             return any(_is_within(source, own) for own in self.sources)
         return _is_within(source, f"/{self.name}")
+
+    def may_state(self, fact: str) -> bool:
+        """Whether it may state this fact, so that the ledger holds it for true."""
+        return matches_fact(self.states_facts, fact)
+
+    def may_read(self, fact: str) -> bool:
+        """Whether it may look up who stated this fact, and what."""
+        return matches_fact(self.reads_facts, fact)
+
+
+def matches_fact(patterns: frozenset[str], fact: str) -> bool:
+    """Whether one of the patterns is the fact, a `prefix.*` above it, or `*`."""
+    prefixes = (f"{fact[:at]}.*" for at, character in enumerate(fact) if character == ".")
+    return bool(patterns) and not patterns.isdisjoint((fact, "*", *prefixes))
 
 
 def _is_within(source: str, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""The raw topic: every record becomes a canonical event or a dead letter, both acknowledged."""
+"""The raw topic: every record becomes a canonical event or fact, or a dead letter, acknowledged."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from purposewatch_contract.submission import FieldError, RefusedError
 from purposewatch_ingest.admission import (
     UNREGISTERED,
     AdmissionBatch,
-    AdmittedEvent,
+    Admitted,
     RefusedEvent,
 )
-from purposewatch_ingest.content_modes import event_in_record, traceparent_of
+from purposewatch_ingest.content_modes import event_in_record, is_fact, traceparent_of
 from purposewatch_ingest.ingest import Ingest
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
@@ -47,13 +47,13 @@ class RawTopicHandler:
         self._dead_letters_topic = dead_letters_topic
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Publish a canonical event or a dead letter for every record, all acknowledged.
+        """Publish a canonical event or fact, or a dead letter, for every record, acknowledged.
 
         Dead letters go to the partition number of their record, in order. Raises
         `StopConsumingError`, with nothing of the batch published, when too many are bad.
         """
         batch = self._ingest.begin_batch()
-        results: list[AdmittedEvent | RefusedEvent] = []
+        results: list[Admitted | RefusedEvent] = []
         for start in range(0, len(records), _SLICE):
             results += [admit_record(record, batch) for record in records[start : start + _SLICE]]
             await asyncio.sleep(0)
@@ -73,7 +73,7 @@ class RawTopicHandler:
         await self._producer.publish(
             [
                 self._ingest.outgoing(result)
-                if isinstance(result, AdmittedEvent)
+                if isinstance(result, Admitted)
                 else self._outgoing_letter(next(of_refused))
                 for result in results
             ]
@@ -91,10 +91,10 @@ class RawTopicHandler:
         )
 
     def _observe(
-        self, records: Sequence[Record], results: Sequence[AdmittedEvent | RefusedEvent]
+        self, records: Sequence[Record], results: Sequence[Admitted | RefusedEvent]
     ) -> None:
         self._ingest.count_accepted(
-            [result.publisher for result in results if isinstance(result, AdmittedEvent)], "kafka"
+            [result for result in results if isinstance(result, Admitted)], "kafka"
         )
         refused = [
             (record.topic, result.publisher, result.error.error_class)
@@ -109,14 +109,16 @@ class RawTopicHandler:
             counter.labels(topic, error_class).inc()
 
 
-def admit_record(record: Record, batch: AdmissionBatch) -> AdmittedEvent | RefusedEvent:
+def admit_record(record: Record, batch: AdmissionBatch) -> Admitted | RefusedEvent:
     """Admit or refuse one record. Never raises: a defect must not block the partition."""
     try:
         if isinstance(record, RejectedRecord):
             error = RefusedError(record.error_class, FieldError("", record.reason))
             return RefusedEvent(UNREGISTERED, error)
-        return batch.admit(
-            event_in_record(record.headers, record.value),
+        text = event_in_record(record.headers, record.value)
+        admit = batch.admit_fact if is_fact(text) else batch.admit
+        return admit(
+            text,
             origin=f"{record.topic}/{record.partition}/{record.offset}",
             traceparent=traceparent_of(record.headers),
         )
@@ -127,7 +129,7 @@ def admit_record(record: Record, batch: AdmissionBatch) -> AdmittedEvent | Refus
         return RefusedEvent(UNREGISTERED, RefusedError(ErrorClass.INTERNAL, FieldError("", detail)))
 
 
-def _is_bad(result: AdmittedEvent | RefusedEvent) -> bool:
+def _is_bad(result: Admitted | RefusedEvent) -> bool:
     """Whether something is wrong with the record itself, which counts towards the limit."""
     return isinstance(result, RefusedEvent) and result.error.error_class is not ErrorClass.PAUSED
 

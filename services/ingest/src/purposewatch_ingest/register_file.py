@@ -17,11 +17,12 @@ from purposewatch_policy.yaml_reader import (
 
 _FIELDS = (
     *("key_sha256", "token_subjects", "certificate_names"),
-    *("controllers", "sources", "facts", "limits", "paused"),
+    *("controllers", "sources", "facts", "states_facts", "reads_facts", "limits", "paused"),
 )
 _DIGEST = r"[0-9a-f]{64}"
 _SUBJECT = r"[^\x00-\x1f\x7f]{1,255}"
 _CERTIFICATE_NAME = r"(CN|DNS|URI):[^\x00-\x1f\x7f]{1,255}"
+_FACTS = rf"{TERM_PATTERN.removesuffix('$')}(\.\*)?|\*"
 _MOST = 10**9
 _BURST_SECONDS = 10
 """Unless stated, the burst is what the rate gives in this time."""
@@ -88,6 +89,8 @@ def _read_publisher(
         frozenset(controllers),
         sources=_read_sources(name, fields, errors),
         facts=_read_facts(fields, errors),
+        states_facts=_read_fact_patterns("states_facts", fields, errors),
+        reads_facts=_read_fact_patterns("reads_facts", fields, errors),
         limits=_read_limits(fields, errors),
         token_subjects=frozenset(subjects),
         certificate_names=frozenset(names),
@@ -111,6 +114,11 @@ def _read_facts(fields: Fields, errors: list[SourceError]) -> frozenset[str] | N
         return None
     advice = "is not a fact's name; write one such as `consent.marketing`"
     return frozenset(_matching(nodes, TERM_PATTERN, advice, errors))
+
+
+def _read_fact_patterns(field: str, fields: Fields, errors: list[SourceError]) -> frozenset[str]:
+    advice = "is not a pattern of facts; write `consent.marketing`, `consent.*` or `*`"
+    return frozenset(_matching(fields.names(field), _FACTS, advice, errors))
 
 
 def _read_limits(fields: Fields, errors: list[SourceError]) -> RateLimits | None:

@@ -59,6 +59,9 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
     ingest_max_future_seconds: int = Field(
         default=7_200, ge=0, description="How far ahead of ingest's clock an event may be."
     )
+    ingest_max_fact_future_days: int = Field(
+        default=366, ge=0, description="How far ahead of it a fact may become effective."
+    )
     ingest_max_body_bytes: int = Field(default=1_048_576, ge=1_024)
     ingest_max_expansion: int = Field(
         default=200, ge=1, description="How many times larger a body may be than compressed."

@@ -3,16 +3,31 @@
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from purposewatch_contract import ErrorClass, SubmittedData, SubmittedEvent, SubmittedGap
+from purposewatch_contract import (
+    ErrorClass,
+    SubmittedData,
+    SubmittedEvent,
+    SubmittedFact,
+    SubmittedFactData,
+    SubmittedGap,
+)
 from purposewatch_ingest.content_modes import BATCHED, BINARY, STRUCTURED
 from purposewatch_ingest.http.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemKind
 from purposewatch_runtime.http import ContentEncoding
 
+_MODELS = (
+    SubmittedEvent,
+    SubmittedData,
+    SubmittedFact,
+    SubmittedFactData,
+    SubmittedGap,
+    Problem,
+)
 _REF = "#/components/schemas/{model}"
 BEARER: Mapping[str, Any] = {"security": [{"bearer": []}]}
 """What a route needs: the key of a publisher."""
@@ -38,6 +53,7 @@ _DETAILS = {
     ProblemKind.UNSUPPORTED_MEDIA_TYPE: f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with "
     "`ce-` headers",
     ProblemKind.INVALID_EVENT: "the event was refused: /data/role is missing; add it",
+    ProblemKind.INVALID_FACT: "the fact was refused: /data/fact is missing; add it",
     ProblemKind.INVALID_GAP: "the gap was refused: /kind is missing; add it",
     ProblemKind.RATE_LIMITED: "the publisher has sent as many events as its rate allows; keep the "
     "events and send them again later",
@@ -103,12 +119,20 @@ _HEADERS: Mapping[int, tuple[str, dict[str, Any]]] = {
     429: ("Retry-After", _RETRY_AFTER),
     503: ("Retry-After", _RETRY_AFTER),
 }
-MISSING_FIELD = FieldProblem(
-    index=0,
-    field="/data/role",
-    detail="is missing; add it",
-    error_class=ErrorClass.INVALID_EVENT,
-)
+MISSING_FIELD: Mapping[str, FieldProblem] = {
+    noun: FieldProblem(
+        index=0,
+        field=field,
+        detail="is missing; add it",
+        error_class=ErrorClass.INVALID_EVENT,
+    )
+    for noun, field in {"event": "/data/role", "fact": "/data/fact", "gap": "/kind"}.items()
+}
+_INVALID = {
+    ProblemKind.INVALID_EVENT: "event",
+    ProblemKind.INVALID_FACT: "fact",
+    ProblemKind.INVALID_GAP: "gap",
+}
 
 
 def problems(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
@@ -148,11 +172,8 @@ def _example(kind: ProblemKind) -> Problem:
         status=kind.status,
         detail=_DETAILS[kind],
     )
-    if kind is ProblemKind.INVALID_EVENT:
-        return problem.model_copy(update={"errors": [MISSING_FIELD]})
-    if kind is ProblemKind.INVALID_GAP:
-        missing = MISSING_FIELD.model_copy(update={"field": "/kind"})
-        return problem.model_copy(update={"errors": [missing]})
+    if kind in _INVALID:
+        return problem.model_copy(update={"errors": [MISSING_FIELD[_INVALID[kind]]]})
     return problem
 
 
@@ -162,17 +183,17 @@ def reference(model: str) -> dict[str, str]:
 
 
 def events_in_modes(
-    kind: Literal["Submitted", "Asked"], example: Mapping[str, Any], max_events: int
+    event_schema: str, data_schema: str, example: Mapping[str, Any], max_events: int
 ) -> dict[str, Any]:
     """The body of a request with events, in each content mode."""
-    event = reference(f"{kind}Event")
+    event = reference(event_schema)
     batch = {"type": "array", "items": event, "maxItems": max_events}
     return {
         "required": True,
         "content": {
             STRUCTURED: {"schema": event, "example": example},
             BATCHED: {"schema": batch, "example": [example]},
-            BINARY: {"schema": reference(f"{kind}Data"), "example": example["data"]},
+            BINARY: {"schema": reference(data_schema), "example": example["data"]},
         },
     }
 
@@ -196,7 +217,7 @@ def describe(app: FastAPI, *describers: Callable[[dict[str, dict[str, Any]]], No
     components = document.setdefault("components", {})
     components["securitySchemes"] = {"bearer": _KEY}
     schemas: dict[str, dict[str, Any]] = components.setdefault("schemas", {})
-    for model in (SubmittedEvent, SubmittedData, SubmittedGap, Problem):
+    for model in _MODELS:
         schema = model.model_json_schema(ref_template=_REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

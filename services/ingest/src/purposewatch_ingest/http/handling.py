@@ -42,7 +42,7 @@ class RequestHandling:
         producer: AcknowledgedProducer,
         records: Sequence[OutgoingRecord],
         publisher: Publisher,
-        noun: Literal["events", "gaps"],
+        noun: Literal["event", "fact", "gap"],
     ) -> None:
         """Return once Kafka has acknowledged every record, which the publisher was charged for.
 
@@ -54,10 +54,10 @@ class RequestHandling:
                 await producer.publish(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, they are not acknowledged
             self.limiter.give_back(publisher, len(records))
-            number = {noun: len(records)}
-            _log.warning(f"{noun} not acknowledged", **number, error=type(error).__name__)
+            number = {f"{noun}s": len(records)}
+            _log.warning(f"{noun}s not acknowledged", **number, error=type(error).__name__)
             raise ProblemError(
                 ProblemKind.KAFKA_UNAVAILABLE,
-                f"Kafka did not acknowledge the {noun}; send them again with the same ids",
+                f"Kafka did not acknowledge the {noun}s; send them again with the same ids",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             ) from None

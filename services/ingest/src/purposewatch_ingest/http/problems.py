@@ -37,6 +37,7 @@ class ProblemKind(Enum):
     TOO_LARGE = ("too-large", 413, "The content is too large")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The content type is not accepted")
     INVALID_EVENT = ("invalid-event", 422, "The content is not a valid event")
+    INVALID_FACT = ("invalid-fact", 422, "The content is not a valid fact")
     INVALID_GAP = ("invalid-gap", 422, "The content is not a valid gap")
     RATE_LIMITED = ("rate-limited", 429, "The publisher sends too many events")
     QUOTA_EXCEEDED = ("quota-exceeded", 429, "The publisher's quota of today is used up")
@@ -57,11 +58,18 @@ class ProblemKind(Enum):
         self.title = title
 
 
-class FieldProblem(BaseModel):
-    """One fault of one event or gap."""
+_INVALID = {
+    "event": ProblemKind.INVALID_EVENT,
+    "fact": ProblemKind.INVALID_FACT,
+    "gap": ProblemKind.INVALID_GAP,
+}
 
-    index: int = Field(description="Which event or gap of the batch, from 0; 0 for a single one.")
-    field: str = Field(description="JSON pointer into the event or gap; empty for all of it.")
+
+class FieldProblem(BaseModel):
+    """One fault of one event, fact or gap."""
+
+    index: int = Field(description="Which one of the batch, from 0; 0 for a single one.")
+    field: str = Field(description="JSON pointer into it; empty for all of it.")
     detail: str
     error_class: str = Field(
         description="The kind of fault, as in dead letters.", examples=[ErrorClass.UNKNOWN_TERM]
@@ -119,9 +127,9 @@ def refusal_problem(
     total: int,
     *,
     done: str = "accepted",
-    noun: Literal["event", "gap"] = "event",
+    noun: Literal["event", "fact", "gap"] = "event",
 ) -> ProblemError:
-    """The problem of a request some of whose events or gaps, by index, are refused.
+    """The problem of a request some of whose events, facts or gaps, by index, are refused.
 
     `done` is what would have been done with them.
     """
@@ -131,7 +139,7 @@ def refusal_problem(
     elif classes <= {ErrorClass.NOT_JSON, ErrorClass.EMPTY}:
         kind = ProblemKind.NOT_JSON
     else:
-        kind = ProblemKind.INVALID_GAP if noun == "gap" else ProblemKind.INVALID_EVENT
+        kind = _INVALID[noun]
     errors = field_problems(refusals)
     detail = f"{len(refusals)} of {total} {noun}s refused, so none was {done}; correct and resend"
     if total == 1:

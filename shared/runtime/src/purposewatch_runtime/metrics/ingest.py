@@ -9,9 +9,16 @@ INGEST_ACCEPTED = CounterSpec(
     ("publisher", "transport"),
     unit="events",
 )
+INGEST_FACTS_ACCEPTED = CounterSpec(
+    "purposewatch_ingest_facts_accepted",
+    "Statements of facts acknowledged in the facts topic.",
+    ("ingest",),
+    ("publisher", "transport"),
+    unit="records",
+)
 INGEST_REFUSED = CounterSpec(
     "purposewatch_ingest_events_refused",
-    "Events rejected over HTTP or dead-lettered from the raw topic.",
+    "Events and facts rejected over HTTP or dead-lettered from the raw topic.",
     ("ingest",),
     ("publisher", "transport", "error_class"),
     unit="events",
@@ -61,6 +68,7 @@ INGEST_PUBLISHERS_RELOAD_FAILED = GaugeSpec(
 
 INGEST: tuple[MetricSpec, ...] = (
     INGEST_ACCEPTED,
+    INGEST_FACTS_ACCEPTED,
     INGEST_REFUSED,
     INGEST_BODY_BYTES,
     INGEST_REQUESTS,

@@ -60,7 +60,7 @@ def _asking(max_batch_events: int) -> dict[str, Any]:
     return {
         **BEARER,
         "parameters": [*QUESTION_HEADERS],
-        "requestBody": events_in_modes("Asked", example, max_batch_events),
+        "requestBody": events_in_modes("AskedEvent", "AskedData", example, max_batch_events),
     }
 
 

@@ -60,7 +60,7 @@ class GapsEndpoint:
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
         async with self._handling.bodies.receive(request, publisher.name) as body:
             records = await self._admit(body, publisher)
-            await self._handling.publish(self._producer, records, publisher, "gaps")
+            await self._handling.publish(self._producer, records, publisher, "gap")
         headers = dict(self._limiter.headers(publisher))
         return JSONResponse({"accepted": len(records)}, status_code=202, headers=headers)
 

@@ -13,25 +13,21 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from purposewatch_contract.submission import RefusedError
-from purposewatch_ingest.http.events.hints import EventHint
 from purposewatch_ingest.http.problems import FieldProblem, field_problems
 
 APPLIED: Final = {"Preference-Applied": "handling=lenient"}
 MAX_FAULTS_PER_EVENT: Final = 4
-"""Bounds the answer; every refused event is named with at least one fault."""
+"""Bounds the answer; every refused one is named with at least one fault."""
 
 
 class Accepted(BaseModel):
-    """How many events are acknowledged, and with partial success, which ones are refused."""
+    """How many are acknowledged, and with partial success, which ones are refused."""
 
     accepted: int
     refused: int = Field(default=0, description="With `Prefer: handling=lenient`.")
     errors: list[FieldProblem] = Field(
         default_factory=list,
-        description="With `Prefer: handling=lenient`: why. Names every refused event by its index.",
-    )
-    hints: list[EventHint] = Field(
-        default_factory=list, description="Left out if there are none; at most 100."
+        description="With `Prefer: handling=lenient`: why. Names every refused one by its index.",
     )
 
 
@@ -46,7 +42,7 @@ def is_partial_success_preferred(request: Request) -> bool:
 
 
 def partial_success(accepted: int, refused: Mapping[int, RefusedError]) -> dict[str, Any]:
-    """The answer to a request some of whose events, by index, are refused."""
+    """The answer to a request some of whose events or facts, by index, are refused."""
     errors = field_problems(refused, max_faults=MAX_FAULTS_PER_EVENT)
     return Accepted(accepted=accepted, refused=len(refused), errors=errors).model_dump(
         exclude_unset=True

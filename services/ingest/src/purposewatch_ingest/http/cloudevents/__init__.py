@@ -1,0 +1,1 @@
+"""Requests that publish CloudEvents: what events and facts have in common."""

@@ -1,0 +1,1 @@
+"""Facts: stating them, and looking them up."""
