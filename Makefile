@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev client-servers compile demo example test coverage lint format unit cases integration e2e chaos packaging \
+.PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release dashboards check-deploy clean
 
@@ -83,6 +83,10 @@ packaging: install-dev  ## Each service installs and imports alone; interfaces a
 
 integration: install-dev  ## Real services on real brokers and databases
 	$(BIN)/python -m tests integration
+
+collector:  ## Build an OpenTelemetry collector for the shipped configuration; needs Go 1.26
+	GOBIN=$(CURDIR)/build/otelcol go install go.opentelemetry.io/collector/cmd/builder@v0.161.0
+	build/otelcol/builder --config connectors/collector/builder.yaml
 
 client-servers: install-dev  ## Try the Python client in Gunicorn, gevent and uWSGI, installed for it
 	$(BIN)/python -m tests.client_servers

@@ -1,4 +1,4 @@
-"""An application behind the services' own HTTP server, on a free port of the loopback interface."""
+"""An application behind the services' own HTTP server, on a port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ class RunningServer:
     """A server in a thread of its own; nothing that the application starts is started."""
 
     def __init__(
-        self, app: ASGIApp, limits: HttpLimits, tls: Callable[[], ssl.SSLContext] | None = None
+        self,
+        app: ASGIApp,
+        limits: HttpLimits,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        port: int = 0,
     ) -> None:
         options: dict[str, Any] = {"lifespan": "off", "loop": "uvloop"}
         self.config = (
@@ -37,7 +41,7 @@ class RunningServer:
             else TlsConfig(app, limits, context=tls, **options)
         )
         self.server = uvicorn.Server(self.config)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self.listener.getsockname()[1]
 
     @property
@@ -59,10 +63,13 @@ class RunningServer:
 
 @contextlib.contextmanager
 def serving(
-    app: ASGIApp, limits: HttpLimits, tls: Callable[[], ssl.SSLContext] | None = None
+    app: ASGIApp,
+    limits: HttpLimits,
+    tls: Callable[[], ssl.SSLContext] | None = None,
+    port: int = 0,
 ) -> Iterator[RunningServer]:
     """Serve the application until the block ends."""
-    running = RunningServer(app, limits, tls)
+    running = RunningServer(app, limits, tls, port)
     options: dict[str, Any] = {"sockets": [running.listener]}
     thread = threading.Thread(target=running.server.run, kwargs=options)
     thread.start()

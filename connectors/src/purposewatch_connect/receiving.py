@@ -80,7 +80,10 @@ class ReceivingEdge:
             async with self._slot():
                 yield await request.body()
         except BodyRefusedError as error:
-            raise RefusedRequestError(HTTPStatus(error.status_code), error.detail) from None
+            # Exporters drop what gets a 408; it can be sent again.
+            is_slow = error.status_code == HTTPStatus.REQUEST_TIMEOUT
+            status = HTTPStatus.SERVICE_UNAVAILABLE if is_slow else HTTPStatus(error.status_code)
+            raise RefusedRequestError(status, error.detail) from None
         except ClientDisconnect:
             detail = "the content ended too early"
             raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail) from None

@@ -28,6 +28,9 @@ In = TypeVar("In", bound=Message)
 Out = TypeVar("Out", bound=Message)
 
 _THREADS = 4
+"""Each receives one request at a time; the others wait, of which a few KiB are read."""
+_WAITING = 16
+"""Further ones are refused, and some exporters drop what is."""
 _GRACE_SECONDS = 10.0
 
 
@@ -48,7 +51,7 @@ class OtlpGrpc:
         host, port = settings.connect_host, settings.connect_otlp_grpc_port
         server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="otlp-grpc"),
-            maximum_concurrent_rpcs=settings.connect_max_in_flight,
+            maximum_concurrent_rpcs=_WAITING * settings.connect_max_in_flight,
             options=[
                 ("grpc.max_receive_message_length", settings.connect_max_request_bytes),
                 ("grpc.so_reuseport", 0),

@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ from purposewatch_connect.otlp.app import build_app
 from purposewatch_connect.otlp.requests import JSON, decode
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_runtime.http import HttpLimits
-from tests.harness.http_server import serving
+from tests.harness.http_server import read_to_end, serving
 from tests.harness.ports import take_port
 from tests.unit.connect.spools import MemorySpool
 
@@ -96,6 +98,7 @@ async def receivers() -> AsyncIterator[Receivers]:
         connect_otlp_grpc_port=take_port(),
         connect_token=TOKEN,
         connect_max_request_bytes=MAX_BYTES,
+        connect_body_timeout_seconds=1,
     )
     app, supervisor = build_app(settings, spool_of=lambda _: spool)
     with serving(app, HttpLimits()) as server:
@@ -336,6 +339,29 @@ def test_a_full_spool_asks_to_try_again(receivers: Receivers) -> None:
         with pytest.raises(grpc.RpcError) as raised:
             export(channel, ExportTraceServiceRequest.FromString(protobuf_of(SPAN)))
         assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_slow_body_can_be_sent_again(receivers: Receivers) -> None:
+    """With a status that exporters send again after; they drop what gets a 408."""
+    address = receivers.http.removeprefix("http://").split(":")
+    head = (
+        "POST /v1/traces HTTP/1.1\r\nHost: connect\r\nContent-Length: 10\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n{{"
+    )
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as connection:
+        connection.sendall(head.encode())
+        answer = read_to_end(connection).decode(errors="replace").lower()
+    assert answer.startswith("http/1.1 503 ")
+    assert "retry-after: 5" in answer
+
+
+def test_many_requests_at_once_wait_over_grpc(receivers: Receivers) -> None:
+    """Not all exporters send again what is refused."""
+    request = ExportTraceServiceRequest.FromString(protobuf_of(SPAN))
+    with grpc.insecure_channel(receivers.grpc) as channel, ThreadPoolExecutor(64) as threads:
+        answers = [threads.submit(export, channel, request) for _ in range(64)]
+        assert {type(each.result(20)) for each in answers} == {ExportTraceServiceResponse}
+    assert len(receivers.spool.accesses) == len(answers)
 
 
 def test_grpc_has_its_bounds(receivers: Receivers) -> None:
