@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from purposewatch_policy import Kind, Outcome, decide, load_policies
+from purposewatch_policy import Kind, Outcome, load_policies
 from purposewatch_policy.cases import Case, CaseFile, check_case, load_cases
 
 POLICIES_DIR = Path(__file__).parents[2] / "policies"
@@ -38,7 +38,7 @@ def test_every_statement_decides_a_case(file: CaseFile) -> None:
     """Each statement decides at least one case by the effect that it declares."""
     decided = set()
     for case in file.cases:
-        decision = decide(case.flow, case.at, POLICIES)
+        decision = case.decide(POLICIES)
         decided |= {
             (decision.policy_version, each.statement)
             for each in decision.categories

@@ -30,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("purposewatch", "flows of personal data")
     policy = "decide every event with the declared policies of this directory, and fail violations"
     group.addoption("--purposewatch-policy", metavar="DIR", default=None, help=policy)
+    facts = "take the facts that a ledger answers for from the statements in this file"
+    group.addoption("--purposewatch-facts", metavar="FILE", default=None, help=facts)
     group.addoption(
         "--purposewatch-report",
         metavar="FILE",
@@ -42,18 +44,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="ignore `purposewatch_allow`: fail what it allows",
     )
     parser.addini("purposewatch_policy", policy, type="paths", default=[])
+    parser.addini("purposewatch_facts", facts, type="paths", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set up deciding, if a policy is named."""
     config.addinivalue_line("markers", _MARKER)
-    named = config.getoption("--purposewatch-policy") or next(
-        map(str, config.getini("purposewatch_policy")), None
-    )
+    named = _path(config, "policy")
     if named is None:
-        if config.getoption("--purposewatch-report"):
-            message = "--purposewatch-report needs --purposewatch-policy"
-            raise pytest.UsageError(message)
+        for option in ("--purposewatch-report", "--purposewatch-facts"):
+            if config.getoption(option):
+                message = f"{option} needs --purposewatch-policy"
+                raise pytest.UsageError(message)
         return
     try:
         from purposewatch_client.testing.session import Session  # noqa: PLC0415 - see the module
@@ -61,9 +63,17 @@ def pytest_configure(config: pytest.Config) -> None:
         install = "pip install 'purposewatch-client[pytest]'"
         message = f"--purposewatch-policy needs `{install}`: {error}"
         raise pytest.UsageError(message) from None
-    session = Session(config, Path(named))
+    session = Session(config, named, _path(config, "facts"))
     config.stash[_session] = session
     config.pluginmanager.register(session, "purposewatch-session")
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    """Return the path that an option names, or else the configuration file."""
+    named = config.getoption(f"--purposewatch-{name}") or next(
+        map(str, config.getini(f"purposewatch_{name}")), None
+    )
+    return None if named is None else Path(named)
 
 
 _session: pytest.StashKey[Session] = pytest.StashKey()

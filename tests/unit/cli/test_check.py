@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from purposewatch_cli.main import app
 from purposewatch_cli.terminal import printable
+from tests.unit.cli.policy.trees import copy_with_ledger
 
 runner = CliRunner()
 
@@ -35,7 +36,11 @@ def test_a_file_with_only_permitted_events_ends_with_status_0(root: Path) -> Non
 
     status, output = check(root, "-", stdin=permitted)
 
-    assert (status, output.strip()) == (0, "4 events: 4 permitted, 0 violations, 0 unknown")
+    assert status == 0
+    assert output.splitlines() == [
+        "4 events: 4 permitted, 0 violations, 0 unknown",
+        "facts: as the events state them; `--facts FILE` takes them from statements",
+    ]
 
 
 @pytest.mark.parametrize("width", ["80", "160"])
@@ -129,3 +134,92 @@ def test_missing_policies_say_what_to_do() -> None:
 def test_nothing_printed_can_drive_a_terminal(text: str) -> None:
     """Escapes, line breaks and direction marks are replaced."""
     assert all(char.isprintable() for char in printable(text))
+
+
+EVENT = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/crm",
+    "type": "purposewatch.data_access.v1",
+    "time": "2026-03-02T08:15:00Z",
+    "data": {
+        "controller": "acme",
+        "role": "member",
+        "operation": "use",
+        "purpose": "marketing",
+        "recipient": "first_party",
+        "data_categories": ["user.contact.email"],
+        "facts": {"consent.marketing": True},
+        "subject_id": "m-1",
+    },
+}
+STATED = (
+    "facts:\n"
+    "  - {controller: acme, subject_id: m-1, fact: consent.marketing, value: true,\n"
+    "     effective_from: 2026-03-01T00:00:00Z, until: 2026-03-03T00:00:00Z}\n"
+)
+
+
+@pytest.mark.parametrize("command", [["check"], ["policy", "explain"]])
+@pytest.mark.parametrize(
+    ("changes", "with_facts", "kind"),
+    [
+        ({}, False, None),
+        ({}, True, None),
+        ({"time": "2026-03-03T00:00:00Z"}, False, None),
+        ({"time": "2026-03-03T00:00:00Z"}, True, "contradicted_claim"),
+        ({"data": {**EVENT["data"], "subject_id": "m-2"}}, True, "contradicted_claim"),  # type: ignore[dict-item]
+    ],
+)
+def test_statements_of_a_file_count_instead_of_claims(
+    tmp_path: Path,
+    command: list[str],
+    changes: dict[str, object],
+    *,
+    with_facts: bool,
+    kind: str | None,
+) -> None:
+    """Those about the event's subject, as of its time; without the file, events are believed."""
+    policies = copy_with_ledger(tmp_path / "policies")
+    (tmp_path / "facts.yaml").write_text(STATED, encoding="utf-8")
+    facts = ["--facts", str(tmp_path / "facts.yaml")] if with_facts else []
+    options = [*command, "--policies", str(policies), "--json", *facts, "-"]
+
+    result = runner.invoke(app, options, input=json.dumps(EVENT | changes).encode())
+
+    if command == ["policy", "explain"]:
+        assert json.loads(result.output)["kind"] == kind
+    else:
+        verdict, summary = map(json.loads, result.output.splitlines())
+        assert verdict["kind"] == kind
+        assert summary["facts"] == ("statements" if with_facts else "events")
+
+
+def test_report_says_whose_word_counts(tmp_path: Path) -> None:
+    """And a file with faults is refused."""
+    policies = copy_with_ledger(tmp_path / "policies")
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(STATED, encoding="utf-8")
+    options = ["check", "--policies", str(policies), "--facts", str(facts), "-"]
+
+    result = runner.invoke(app, options, input=json.dumps(EVENT).encode())
+    assert result.output.splitlines()[-1] == "facts: from 1 statement"
+
+    facts.write_text(STATED.replace("consent.", "content."), encoding="utf-8")
+    result = runner.invoke(app, options, input=json.dumps(EVENT).encode())
+    assert result.exit_code == 2
+    assert "`content.marketing` is not a fact of `acme`" in result.output.replace("\n", " ")
+
+
+def test_described_flow_has_no_subject_to_have_facts(tmp_path: Path) -> None:
+    """Statements are by subject."""
+    policies = copy_with_ledger(tmp_path / "policies")
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(STATED, encoding="utf-8")
+    options = ["policy", "explain", "--policies", str(policies), "--facts", str(facts), "-"]
+    flow = {name: value for name, value in EVENT["data"].items() if name != "subject_id"}  # type: ignore[attr-defined]
+
+    result = runner.invoke(app, options, input=json.dumps(flow).encode())
+
+    assert result.exit_code == 2
+    assert "`--facts` has statements by subject" in result.output

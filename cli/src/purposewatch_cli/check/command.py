@@ -13,9 +13,18 @@ from rich.text import Text
 from purposewatch_cli.check.findings import Audited, Findings, JsonValue, fault_as_json
 from purposewatch_cli.check.lines import FaultyLine, read_lines
 from purposewatch_cli.check.report import show
-from purposewatch_cli.policy.loading import DEFAULT_POLICIES, UNUSABLE, PoliciesOption, load_or_exit
+from purposewatch_cli.policy.loading import (
+    DEFAULT_POLICIES,
+    UNUSABLE,
+    FactsOption,
+    PoliciesOption,
+    load_facts_or_exit,
+    load_or_exit,
+    subject_of,
+)
 from purposewatch_cli.terminal import console, errors_console, printable
 from purposewatch_policy import PolicySet, decide
+from purposewatch_policy.files import StatedFacts
 
 _PROGRESS_EVERY = 2_000
 
@@ -28,6 +37,7 @@ def check(
         ),
     ],
     policies: PoliciesOption = DEFAULT_POLICIES,
+    facts: FactsOption = None,
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each line of input.")
@@ -38,13 +48,16 @@ def check(
 ) -> None:
     """Audit a file of events against the declared policies, without Kafka or a database.
 
+    Without `--facts`, the facts that an event states are believed.
+
     Exit status: 0 everything is permitted, 1 there are violations or events that can't be
     judged, 2 there are lines that hold no valid event, or the input is unusable.
     """
     loaded = load_or_exit(policies)
-    findings = Findings(keep=limit)
+    stated = load_facts_or_exit(facts, loaded)
+    findings = Findings(keep=limit, stated_facts=None if stated is None else stated.number)
     with _opened(events) as stream, errors_console().status("auditing") as status:
-        for finding in _audit(stream, loaded):
+        for finding in _audit(stream, loaded, stated):
             if isinstance(finding, FaultyLine):
                 findings.add_fault(finding)
             else:
@@ -62,12 +75,16 @@ def check(
     raise typer.Exit(findings.exit_status)
 
 
-def _audit(stream: BinaryIO, policies: PolicySet) -> Iterator[Audited | FaultyLine]:
+def _audit(
+    stream: BinaryIO, policies: PolicySet, facts: StatedFacts | None
+) -> Iterator[Audited | FaultyLine]:
     for line in read_lines(stream):
         if isinstance(line, FaultyLine):
             yield line
         else:
-            decision = decide(line.event.data, line.event.time, policies)
+            flow, at = line.event.data, line.event.time
+            ledger = None if facts is None else facts.at(flow.controller, subject_of(flow), at)
+            decision = decide(flow, at, policies, ledger)
             yield Audited(line.number, line.event, decision)
 
 

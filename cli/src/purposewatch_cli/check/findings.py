@@ -99,6 +99,8 @@ class Findings:
 
     keep: int
     """How many findings, and how many faulty lines, are kept in detail."""
+    stated_facts: int | None = None
+    """How many statements of facts there are; `None` if the events' own facts count."""
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     faults: int = 0
@@ -146,4 +148,5 @@ class Findings:
             "outcomes": {each.value: self.outcomes[each] for each in Outcome},
             "kinds": dict(sorted(self.kinds.items())),
             "faults": self.faults,
+            "facts": "events" if self.stated_facts is None else "statements",
         }

@@ -108,3 +108,8 @@ def _show_summary(console: Console, findings: Findings) -> None:
     for kind in (*Kind, Outcome.UNKNOWN):
         if count := findings.kinds[kind]:
             console.print(Text(f"  {kind:<{width}}  {count:,}"))
+    if findings.stated_facts is None:
+        said = "facts: as the events state them; `--facts FILE` takes them from statements"
+    else:
+        said = f"facts: from {counted(findings.stated_facts, 'statement')}"
+    console.print(Text(said, style="dim"))

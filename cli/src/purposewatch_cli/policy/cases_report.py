@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from purposewatch_cli.terminal import printable
-from purposewatch_policy import Flow, Statement
+from purposewatch_policy import Flow, LedgerValues, Statement
 from purposewatch_policy.cases import CaseResult, ControllerResult, Coverage
 
 _LENGTH = 2_000
@@ -30,6 +30,9 @@ def show(console: Console, results: Sequence[ControllerResult], least: float) ->
     summary.append(f"{cases - failures} passed", style="bold green" if not failures else "")
     if failures:
         summary.append(f", {failures} failed", style="bold red")
+    by_ledger = sum(each.case.ledger is not None for result in results for each in result.results)
+    if by_ledger:
+        summary.append(f"; {by_ledger} with a ledger of facts, else those of the flow", style="dim")
     if short:
         versions = "version is" if short == 1 else "versions are"
         summary.append(f"; {short} {versions} covered by less than {least:g}%", style="bold red")
@@ -60,6 +63,8 @@ def _show_failure(console: Console, failed: CaseResult) -> None:
     head.append("failed: ", style="bold red").append(printable(case.name), style="bold")
     console.print(head, soft_wrap=True)
     rows = [("at", case.at.isoformat()), *_stated(case.flow)]
+    if case.ledger is not None:
+        rows.append(("ledger", _listed(case.ledger) or "nothing is stated"))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         console.print(Text(f"      {name:<{width}}  {printable(value)}", style="dim"))
@@ -79,11 +84,18 @@ def _stated(flow: Flow) -> list[tuple[str, str]]:
     rows = []
     for name, value in stated.items():
         if isinstance(value, dict):
-            text = ", ".join(f"{fact}: {str(holds).lower()}" for fact, holds in value.items())
+            text = _listed(value)
         else:
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
         rows.append((name, text))
     return rows
+
+
+def _listed(facts: LedgerValues) -> str:
+    return ", ".join(
+        f"{fact}: {'not stated' if value is None else str(value).lower()}"
+        for fact, value in facts.items()
+    )
 
 
 def _show_coverage(console: Console, controller: str, coverage: Coverage, least: float) -> None:
@@ -118,6 +130,7 @@ def _failure(failed: CaseResult) -> dict[str, object]:
         "column": case.location.column,
         "at": case.at.isoformat(),
         "flow": case.flow.model_dump(mode="json", exclude_defaults=True),
+        "ledger": None if case.ledger is None else dict(case.ledger),
         "expects_nothing": case.expect is None,
         "differences": [
             {"name": each.name, "expected": each.expected, "actual": each.actual}

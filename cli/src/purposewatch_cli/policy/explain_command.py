@@ -12,6 +12,7 @@ from rich.text import Text
 from purposewatch_cli.policy.explain.as_json import as_json as explanation_as_json
 from purposewatch_cli.policy.explain.query import (
     MAX_BYTES,
+    Query,
     UnusableError,
     parse_facts,
     read_query,
@@ -20,13 +21,16 @@ from purposewatch_cli.policy.explain.report import show
 from purposewatch_cli.policy.loading import (
     DEFAULT_POLICIES,
     UNUSABLE,
+    FactsOption,
     LanguageTag,
     PoliciesOption,
+    load_facts_or_exit,
     load_or_exit,
 )
 from purposewatch_cli.terminal import console, errors_console, printable
-from purposewatch_policy import Outcome
+from purposewatch_policy import LedgerValues, Outcome
 from purposewatch_policy import explain as explained
+from purposewatch_policy.files import StatedFacts
 
 
 def explain(  # noqa: PLR0913 - one option for each field of a flow
@@ -38,6 +42,7 @@ def explain(  # noqa: PLR0913 - one option for each field of a flow
         ),
     ] = None,
     policies: PoliciesOption = DEFAULT_POLICIES,
+    facts: FactsOption = None,
     *,
     controller: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose policy decides.")
@@ -93,7 +98,8 @@ def explain(  # noqa: PLR0913 - one option for each field of a flow
 ) -> None:
     """Explain how one event is decided, and the smallest change that would make it permitted.
 
-    Options state a flow, or what would be different about the flow of EVENT.
+    Options state a flow, or what would be different about the flow of EVENT. Without `--facts`,
+    its facts are believed.
 
     Exit status: 0 permitted, 1 a violation or can't be judged, 2 the input is unusable.
     """
@@ -117,16 +123,27 @@ def explain(  # noqa: PLR0913 - one option for each field of a flow
             at,
             datetime.now(UTC).replace(microsecond=0),
         )
+        loaded = load_or_exit(policies)
+        ledger = _ledger(query, load_facts_or_exit(facts, loaded))
     except UnusableError as error:
         for complaint in error.complaints:
             errors_console().print(Text(printable(complaint)), soft_wrap=True)
         raise typer.Exit(UNUSABLE) from error
-    explanation = explained(query.flow, query.at, load_or_exit(policies), lang.value)
+    explanation = explained(query.flow, query.at, loaded, lang.value, ledger)
     if as_json:
         typer.echo(json.dumps(explanation_as_json(explanation), indent=2))
     else:
         show(console(), explanation)
     raise typer.Exit(0 if explanation.decision.outcome is Outcome.PERMITTED else 1)
+
+
+def _ledger(query: Query, facts: StatedFacts | None) -> LedgerValues | None:
+    if facts is None:
+        return None
+    if query.subject is None:
+        message = "`--facts` has statements by subject; name a file with an event"
+        raise UnusableError(message)
+    return facts.at(query.flow.controller, query.subject, query.at)
 
 
 def _content(name: str) -> bytes:

@@ -8,9 +8,19 @@ import typer
 from rich.text import Text
 
 from purposewatch_cli.terminal import errors_console, printable
+from purposewatch_contract import CanonicalData, SubmittedData
 from purposewatch_policy import InvalidSourceError, PolicySet, load_policies
+from purposewatch_policy.files import StatedFacts, load_stated_facts
 
-__all__ = ["DEFAULT_POLICIES", "UNUSABLE", "PoliciesOption", "load_or_exit"]
+__all__ = [
+    "DEFAULT_POLICIES",
+    "UNUSABLE",
+    "FactsOption",
+    "PoliciesOption",
+    "load_facts_or_exit",
+    "load_or_exit",
+    "subject_of",
+]
 
 DEFAULT_POLICIES = Path("policies")
 
@@ -30,6 +40,15 @@ PoliciesOrControllerOption: TypeAlias = Annotated[
         envvar="PURPOSEWATCH_POLICIES_DIR",
         metavar="DIR",
         help="Directory of the declared policies, or of one controller in it.",
+    ),
+]
+FactsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--facts",
+        metavar="FILE",
+        help="Statements of facts by subject, as YAML or JSON lines. For facts with `authority: "
+        "ledger` they count instead of what events claim.",
     ),
 ]
 DeprecatedPath: TypeAlias = Annotated[
@@ -76,3 +95,20 @@ def load_or_exit(directory: Path) -> PolicySet:
     for line in complaint.splitlines():
         errors_console().print(Text(printable(line)))
     raise typer.Exit(UNUSABLE)
+
+
+def subject_of(data: SubmittedData | CanonicalData) -> str:
+    """Return the data subject as an event names it: an identifier, or a pseudonym."""
+    return data.subject_id if isinstance(data, SubmittedData) else data.subject
+
+
+def load_facts_or_exit(path: Path | None, policies: PolicySet) -> StatedFacts | None:
+    """Return the statements of a file, if one is named; otherwise as `load_or_exit`."""
+    if path is None:
+        return None
+    try:
+        return load_stated_facts(path, policies)
+    except InvalidSourceError as error:
+        for each in error.errors:
+            errors_console().print(Text(printable(str(each))))
+        raise typer.Exit(UNUSABLE) from error

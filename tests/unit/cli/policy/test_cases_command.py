@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from purposewatch_cli.policy.test_command import run_cases
-from tests.unit.cli.policy.trees import copy_sound
+from tests.unit.cli.policy.trees import copy_sound, copy_with_ledger
 
 app = typer.Typer()
 app.command()(run_cases)
@@ -196,3 +196,59 @@ def test_the_declared_policies_pass_and_decide_every_statement(pytestconfig: pyt
         for controller in report["controllers"]
         for each in controller["coverage"]
     ] == [100, 100]
+
+
+def test_case_may_say_what_the_ledger_states(cases: Path) -> None:
+    """With a ledger, claims do not count; the output says how many cases have one."""
+    copy_with_ledger(cases.parents[1])
+    text = cases.read_text(encoding="utf-8")
+    case = """
+  - name: {name}
+    flow:
+      operation: use
+      purpose: marketing
+      data_categories: [user.contact.email]
+      facts: {{consent.marketing: {claim}}}
+    ledger: {{{ledger}}}
+    expect: {{outcome: {expect}, clause: members.2}}
+"""
+    contradicted = "violation, kind: contradicted_claim, failed: [facts]"
+    for name, claim, ledger, expect in (
+        ("stated", "false", "consent.marketing: true", "permitted, statement: members.news"),
+        ("withdrawn", "true", "consent.marketing: false", contradicted),
+        ("never stated", "true", "consent.marketing: not stated", contradicted),
+        ("an empty ledger", "true", "", contradicted),
+        ("neither", "false", "", "violation, kind: condition_not_met"),
+        ("wrong", "true", "consent.marketing: not stated", "permitted, statement: x"),
+    ):
+        text += case.format(name=name, claim=claim, ledger=ledger, expect=expect)
+    cases.write_text(text, encoding="utf-8")
+
+    status, output = run()
+
+    assert status == 1
+    assert "failed: wrong" in output
+    assert "ledger           consent.marketing: not stated" in output
+    assert output.splitlines()[-1] == (
+        "9 cases, 8 passed, 1 failed; 6 with a ledger of facts, else those of the flow"
+    )
+    assert run_json()["controllers"][0]["failed"][0]["ledger"] == {"consent.marketing": None}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "message"),
+    [
+        ("consent.marketing: maybe", "must be `true`, `false` or `not stated`"),
+        ("consent.marketing: null", "must be `true`, `false` or `not stated`"),
+        ("consent: true", "`ledger` has `consent`, which is not a fact with `authority: ledger`"),
+    ],
+)
+def test_ledger_that_says_nothing_is_a_fault(cases: Path, ledger: str, message: str) -> None:
+    """A misspelt fact would never be missed."""
+    copy_with_ledger(cases.parents[1])
+    edit(cases, "facts: {consent.marketing: true}\n", f"\n    ledger: {{{ledger}}}\n")
+
+    status, output = run()
+
+    assert status == 2
+    assert message in output

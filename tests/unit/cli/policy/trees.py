@@ -18,3 +18,15 @@ def copy_faulty(fault: Path, to: Path) -> Path:
     copy_sound(to)
     ignored = shutil.ignore_patterns("expected.txt")
     return Path(shutil.copytree(fault, to, dirs_exist_ok=True, ignore=ignored))
+
+
+def copy_with_ledger(to: Path) -> Path:
+    """Copy the sound tree with `consent.marketing` as a fact of the ledger."""
+    (copy_sound(to) / "acme" / "vocabulary.yaml").write_text(
+        "facts:\n"
+        "  consent.marketing:\n"
+        "    authority: ledger\n"
+        "    stated_by: {en: The consent platform states it.}\n",
+        encoding="utf-8",
+    )
+    return to

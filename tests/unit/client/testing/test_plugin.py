@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import purposewatch_client.testing.session  # noqa: F401 - imported once, not in each run
+from tests.unit.cli.policy.trees import copy_with_ledger
 
 pytest_plugins = ["pytester"]
 
@@ -291,6 +292,11 @@ def test_workers_of_xdist_report_to_one_place(run: Run, pytester: pytest.Pyteste
     [
         (["--purposewatch-policy=nowhere"], "*--purposewatch-policy: *nowhere*"),
         (["--purposewatch-report=x.json"], "*--purposewatch-report needs --purposewatch-policy*"),
+        (["--purposewatch-facts=x.yaml"], "*--purposewatch-facts needs --purposewatch-policy*"),
+        (
+            [POLICY, "--purposewatch-facts=x.yaml"],
+            "*--purposewatch-facts: x.yaml: *cannot be read*",
+        ),
     ],
 )
 def test_what_cannot_work_is_said_before_any_test(
@@ -300,3 +306,41 @@ def test_what_cannot_work_is_said_before_any_test(
     result = run("", *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([reason])
+
+
+def test_statements_of_facts_count_instead_of_claims(run: Run, pytester: pytest.Pytester) -> None:
+    """For each subject as of the event's time; the list says whose word counts."""
+    policy = copy_with_ledger(pytester.path / "policies")
+    facts = pytester.path / "facts.jsonl"
+    facts.write_text(
+        '{"controller": "acme", "subject_id": "m-1", "fact": "consent.marketing", '
+        '"value": true, "effective_from": "2026-03-01T00:00:00Z"}\n',
+        encoding="utf-8",
+    )
+    tests = """
+def campaign(subject):
+    use("marketing", subject=subject, controller="acme", role="member",
+        facts={"consent.marketing": True})
+
+def test_stated():
+    campaign("m-1")
+
+def test_claimed():
+    campaign("m-2")
+"""
+    options = (f"--purposewatch-policy={policy}", "-k", "stated or claimed")
+
+    believed = run(tests, *options)
+    believed.assert_outcomes(passed=2, deselected=1)
+    believed.stdout.fnmatch_lines(["facts: as the events state them"])
+    checked = run(tests, *options, f"--purposewatch-facts={facts}")
+    checked.assert_outcomes(passed=1, failed=1, deselected=1)
+    checked.stdout.fnmatch_lines(
+        [
+            "contradicted_claim: use user.contact.email of member *",
+            "    of the event: needs `consent.marketing` in the ledger of facts; *",
+            "contradicted_claim  use user.contact.email of member *  (1 test, 1 event)",
+            "permitted           use user.contact.email of member *  (1 test, 1 event)",
+            "facts: from 1 statement",
+        ]
+    )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from purposewatch_cli.policy.loading import subject_of
 from purposewatch_contract import CanonicalEvent, SubmittedEvent
 from purposewatch_policy import Flow
 from purposewatch_policy.yaml_reader import parse_timestamp
@@ -45,6 +46,8 @@ class Query:
 
     flow: Flow
     at: datetime
+    subject: str | None = None
+    """The data subject as the event names it; `None` for a flow that is described."""
 
 
 def read_query(
@@ -57,11 +60,13 @@ def read_query(
     """
     stated: dict[str, object] = {}
     moment = now
+    subject = None
     if content is not None:
         given = _parsed(content)
         if "data" in given or "specversion" in given:
             event = _event(given)
             moment = event.time
+            subject = subject_of(event.data)
             stated = event.data.model_dump(mode="json", exclude=set(_SUBJECT), exclude_unset=True)
         else:
             stated = {name: value for name, value in given.items() if name not in _SUBJECT}
@@ -73,7 +78,7 @@ def read_query(
         raise UnusableError(message)
     if at is not None:
         moment = _moment(at)
-    return Query(_flow(stated | dict(flags), by_flags=content is None), moment)
+    return Query(_flow(stated | dict(flags), by_flags=content is None), moment, subject)
 
 
 def parse_facts(stated: Iterable[str]) -> dict[str, bool]:

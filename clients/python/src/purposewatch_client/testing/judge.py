@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from purposewatch_client.testing.flow import described, flow_of, key_of
-from purposewatch_policy import Explanation, Flow, Outcome, PolicySet, explain, load_policies
+from purposewatch_policy import (
+    Explanation,
+    Flow,
+    LedgerValues,
+    Outcome,
+    PolicySet,
+    explain,
+    load_policies,
+)
+from purposewatch_policy.files import StatedFacts, load_stated_facts
 
 
 @dataclass(slots=True)
@@ -56,14 +65,31 @@ class Judge:
     def __init__(self, directory: Path) -> None:
         """Load the policies. Raises `InvalidSourceError` with every fault of the files."""
         self._policies: PolicySet = load_policies(directory)
-        self._explained: dict[tuple[str, str | None], Explanation] = {}
+        self._facts: StatedFacts | None = None
+        self._explained: dict[tuple[str, str | None, str], Explanation] = {}
+
+    def load_facts(self, path: Path) -> None:
+        """Let the statements of a file count instead of what events claim; raises likewise."""
+        self._facts = load_stated_facts(path, self._policies)
+
+    @property
+    def facts(self) -> str:
+        """Say whose word counts about facts."""
+        if self._facts is None:
+            return "facts: as the events state them"
+        number = self._facts.number
+        return f"facts: from {number} statement{'' if number == 1 else 's'}"
 
     def judge(self, events: Iterable[tuple[Mapping[str, Any], str | None]]) -> list[Judged]:
         """Decide events, each with the place where it was recorded, and group them by flow."""
         judged: dict[int, Judged] = {}
         for event, place in events:
             flow = flow_of(event)
-            explanation = self._explain(flow, datetime.fromisoformat(event["time"]))
+            at = datetime.fromisoformat(event["time"])
+            ledger = None
+            if self._facts is not None:
+                ledger = self._facts.at(flow["controller"], event["data"]["subject_id"], at)
+            explanation = self._explain(flow, at, ledger)
             decision = explanation.decision
             found = judged.setdefault(
                 id(explanation),
@@ -80,13 +106,17 @@ class Judge:
                 found.places[place] = None
         return list(judged.values())
 
-    def _explain(self, flow: dict[str, Any], at: datetime) -> Explanation:
-        """Explain a flow; once for each version of the policy."""
+    def _explain(
+        self, flow: dict[str, Any], at: datetime, ledger: LedgerValues | None
+    ) -> Explanation:
+        """Explain a flow; once for each version of the policy and what the ledger says."""
         version = None
         if flow["controller"] in self._policies.controllers:
             compiled = self._policies.in_force(flow["controller"], at)
             version = compiled.policy.version if compiled is not None else None
-        key = key_of(flow), version
+        key = key_of(flow), version, repr(ledger)
         if key not in self._explained:
-            self._explained[key] = explain(Flow.model_validate(flow), at, self._policies)
+            self._explained[key] = explain(
+                Flow.model_validate(flow), at, self._policies, ledger=ledger
+            )
         return self._explained[key]

@@ -21,15 +21,19 @@ _ALLOWED = (*Kind, "unknown")
 class Session:
     """The hooks that are active with `--purposewatch-policy`."""
 
-    def __init__(self, config: pytest.Config, directory: Path) -> None:
-        """Load the policies. Raises `UsageError` if they have faults."""
+    def __init__(self, config: pytest.Config, directory: Path, facts: Path | None) -> None:
+        """Load the policies and statements of facts. Raises `UsageError` if they have faults."""
         self._config = config
         self._strict = bool(config.getoption("--purposewatch-strict"))
         self._report = SuiteReport()
         try:
+            option = "--purposewatch-policy"
             self._judge = Judge(directory)
+            if facts is not None:
+                option = "--purposewatch-facts"
+                self._judge.load_facts(facts)
         except InvalidSourceError as error:
-            message = f"--purposewatch-policy: {error}"
+            message = f"{option}: {error}"
             raise pytest.UsageError(message) from None
         self.captured = Captured()
         """The events of the test that runs."""
@@ -121,7 +125,7 @@ class Session:
         lines = self._report.lines()
         if lines:
             terminalreporter.section("flows of personal data")
-            for line in lines:
+            for line in (*lines, self._judge.facts):
                 terminalreporter.write_line(line)
 
     def pytest_sessionfinish(self) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
+from purposewatch_policy.fact_ledger import LedgerValues
 from purposewatch_policy.flow import Flow
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.yaml_reader import (
@@ -28,7 +29,8 @@ _Member = TypeVar("_Member", Kind, Grade, Dimension)
 
 _FILE_FIELDS = ("controller", "defaults", "cases")
 _DEFAULT_FIELDS = ("at", "flow")
-_CASE_FIELDS = ("name", "at", "flow", "expect")
+_CASE_FIELDS = ("name", "at", "flow", "ledger", "expect")
+_NOT_STATED = "not stated"
 _EXPECT_FIELDS = {
     Outcome.PERMITTED: ("outcome", "grade", "statement", "clause"),
     Outcome.VIOLATION: ("outcome", "kind", "grade", "statement", "clause", "failed"),
@@ -58,6 +60,12 @@ class Case:
     expect: Expectation | None
     """`None` when the case expects nothing; such a case always fails."""
     location: Location
+    ledger: LedgerValues | None = None
+    """What is stated about facts of the ledger; `None` if the flow's own facts count."""
+
+    def decide(self, policies: PolicySet) -> Decision:
+        """Decide the case's flow."""
+        return decide(self.flow, self.at, policies, self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ def check_case(case: Case, policies: PolicySet) -> tuple[str, ...]:
     """Return how the decision differs from what the case expects; empty when it is met."""
     if case.expect is None:
         return ("the case has no expectation; add `expect`",)
-    decision = decide(case.flow, case.at, policies)
+    decision = case.decide(policies)
     wrong = [str(each) for each in mismatches(case.expect, decision)]
     return (*wrong, deciding_category(decision).sentence) if wrong else ()
 
@@ -182,13 +190,28 @@ class _CaseReader:
         moment = fields.timestamp("at") if fields.states("at") else at
         if moment is None and not fields.states("at"):
             fields.error("a case lacks `at`; add it, here or in `defaults`")
+        ledger = fields.mapping("ledger")
+        stated = None if ledger is None else self._ledger(ledger)
         own = fields.mapping("flow")
         flow = self._flow(controller, defaults, own or MappingNode(fields.at))
         expect = fields.mapping("expect")
         expectation = self._expectation(expect) if expect else None
         if moment is None or flow is None:
             return None
-        return Case(name, moment, flow, expectation, fields.at)
+        return Case(name, moment, flow, expectation, fields.at, stated)
+
+    def _ledger(self, node: MappingNode) -> dict[str, bool | None]:
+        values: dict[str, bool | None] = {}
+        for fact, stated in node.entries.items():
+            value = stated.plain()
+            if value == _NOT_STATED:
+                values[fact] = None
+            elif isinstance(value, bool):
+                values[fact] = value
+            else:
+                message = f"`{fact}` must be `true`, `false` or `{_NOT_STATED}`"
+                self._errors.append(stated.at.error(message))
+        return values
 
     def _flow(self, controller: str, defaults: MappingNode | None, own: MappingNode) -> Flow | None:
         stated = {"controller": controller, **(defaults.plain() if defaults else {}), **own.plain()}

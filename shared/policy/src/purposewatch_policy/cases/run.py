@@ -1,13 +1,16 @@
 """Runs the cases of one controller."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from purposewatch_policy.cases.coverage import Coverage, measure
 from purposewatch_policy.cases.read import Case, Mismatch, deciding_category, load_cases, mismatches
-from purposewatch_policy.decide import decide
 from purposewatch_policy.decision import Decision
 from purposewatch_policy.files.directory import LoadedController
+from purposewatch_policy.flow import Flow
+from purposewatch_policy.vocabulary import Vocabulary
+from purposewatch_policy.yaml_reader import InvalidSourceError
 
 CASES = "cases.yaml"
 
@@ -57,16 +60,17 @@ def run_controller(controller: LoadedController) -> ControllerResult:
     path = controller.home / CASES
     has_file = path.exists()
     cases = load_cases(path).cases if has_file else ()
+    _check_ledgers(cases, controller.policies.vocabularies[controller.name])
     results = []
     for case in cases:
-        decision = decide(case.flow, case.at, controller.policies)
+        decision = case.decide(controller.policies)
         found = mismatches(case.expect, decision) if case.expect else ()
         results.append(CaseResult(case, decision, found))
     coverage = [
         measure(
             compiled,
             [
-                (each.case.flow, each.decision)
+                (_with_ledger(each.case), each.decision)
                 for each in results
                 if controller.policies.in_force(controller.name, each.case.at) is compiled
             ],
@@ -74,3 +78,21 @@ def run_controller(controller: LoadedController) -> ControllerResult:
         for compiled in controller.policies.versions(controller.name)
     ]
     return ControllerResult(controller.name, path, has_file, tuple(results), tuple(coverage))
+
+
+def _check_ledgers(cases: Iterable[Case], vocabulary: Vocabulary) -> None:
+    """Raise `InvalidSourceError` for facts of which a case's ledger says something in vain."""
+    errors = [
+        case.location.error(f"`ledger` has `{fact}`, which is not a fact with `authority: ledger`")
+        for case in cases
+        for fact in case.ledger or ()
+        if fact not in vocabulary.ledger_facts
+    ]
+    if errors:
+        raise InvalidSourceError(errors)
+
+
+def _with_ledger(case: Case) -> Flow:
+    """Return a case's flow with what its ledger states."""
+    stated = {fact: value for fact, value in (case.ledger or {}).items() if value is not None}
+    return case.flow.model_copy(update={"facts": {**case.flow.facts, **stated}})
