@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from purposewatch_policy import (
     change_flow,
     decide,
     explain,
+    explanation_as_json,
     relevant_facts,
 )
 from purposewatch_policy.decide import decide_under
@@ -252,6 +254,18 @@ def test_advice_names_who_states_a_fact(language: str, expected: str) -> None:
     for asked, ledger in ((flow(visited=True, consent=True), {"consent": False}), no_ledger):
         [category] = explain(asked, NOW, POLICIES, language, ledger).categories
         assert category.advice[0].changes == (expected,)
+
+
+def test_machines_are_told_that_no_field_of_the_event_helps() -> None:
+    """But who states the fact."""
+    explanation = explain(flow(consent=True), NOW, POLICIES, ledger={})
+    document: Any = explanation_as_json(explanation)
+    changes = document["categories"][0]["smallest_change"]["event"]["changes"]
+
+    assert [(each["value"], each["field"], each.get("stated_by")) for each in changes] == [
+        ("consent", None, "The consent platform states it."),
+        ("visited", "/data/facts", None),
+    ]
 
 
 def test_advice_for_a_publishers_fact_is_to_state_it() -> None:

@@ -15,7 +15,8 @@ JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue
 def explanation_as_json(explanation: Explanation) -> dict[str, JsonValue]:
     """Return the decision, and for each data category the reasons and the smallest change.
 
-    `field` is a JSON pointer into the event whose `data` is the flow.
+    `field` is a JSON pointer into the event whose `data` is the flow; null if no change of the
+    event itself helps, since others state the fact.
     """
     decision = explanation.decision
     return {
@@ -91,6 +92,9 @@ def _event_change(change: EventChange, language: str, vocabulary: Vocabulary) ->
     }
     if change.holds is not None:
         value["holds"] = change.holds
+        stated_by = vocabulary.stated_by(str(change.value), language)
+        if stated_by is not None:  # no event is to claim it
+            value |= {"field": None, "stated_by": stated_by}
     return value | {"text": LANGUAGES[language].event_change(change, vocabulary)}
 
 

@@ -25,12 +25,18 @@ class ChangeOfEvent(_Answer):
     """Another value in one dimension of the event; of the facts, for one fact."""
 
     dimension: Dimension
-    field: str = Field(description="JSON pointer to the field to change or to add.")
+    field: str | None = Field(
+        description="JSON pointer to the field to change or to add; null for a fact that events do "
+        "not state."
+    )
     value: str | int = Field(description="The term, the number of days, or the fact.")
     before: str | int | bool | None = Field(
         description="What the event states, of a fact whether it holds; null if nothing."
     )
     holds: bool | None = Field(default=None, description="Whether the fact has to hold.")
+    stated_by: str | None = Field(
+        default=None, description="Who states the fact, if an event's claim does not count."
+    )
     text: str
 
 
