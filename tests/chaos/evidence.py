@@ -97,8 +97,9 @@ class LedgerFound:
     violation_categories: list[Row] = field(default_factory=list)
     conflicts: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
-    hourly_verdicts: dict[Row, int] = field(default_factory=dict)
-    hourly_counts: dict[Row, int] = field(default_factory=dict)
+    hourly_verdicts: dict[Row, Row] = field(default_factory=dict)
+    """Events and accesses; likewise the decisions."""
+    hourly_counts: dict[Row, Row] = field(default_factory=dict)
 
     @property
     def accounted_for(self) -> int:
@@ -133,6 +134,7 @@ async def read_ledger(url: str) -> LedgerFound:
             found.violations = await rows(
                 tables.violations,
                 *("partition", "event_offset", "event_id", "outcome", "kind", "policy_version"),
+                "accesses",
             )
             found.violation_categories = await rows(
                 tables.violation_categories, "violation_id", "data_category"
@@ -144,14 +146,15 @@ async def read_ledger(url: str) -> LedgerFound:
                 tables.dead_letters,
                 *("origin_topic", "origin_partition", "origin_offset", "consumer", "error_class"),
             )
-            hourly = ("hour", "controller", "publisher", "outcome", "kind", "count")
-            for *key, count in await rows(tables.hourly_verdicts, *hourly):
-                found.hourly_verdicts[tuple(key)] = count
-            hourly = ("hour", "controller", "role", "data_category", "purpose", "recipient")
-            for *key, count in await rows(
-                tables.hourly_counts, *hourly, "outcome", "kind", "count"
+            end = ("outcome", "kind", "count", "accesses")
+            hourly = ("hour", "controller", "publisher", *end)
+            for *key, count, accesses in await rows(tables.hourly_verdicts, *hourly):
+                found.hourly_verdicts[tuple(key)] = (count, accesses)
+            of_category = ("role", "data_category", "purpose", "recipient", *end)
+            for *key, count, accesses in await rows(
+                tables.hourly_counts, "hour", "controller", *of_category
             ):
-                found.hourly_counts[tuple(key)] = count
+                found.hourly_counts[tuple(key)] = (count, accesses)
     finally:
         await engine.dispose()
     return found

@@ -57,6 +57,7 @@ def check_ledger(
         {
             "events": len(passed.events) + len(passed.strays),
             "counted": len(new),
+            "accesses": sum(passed.events[position].data.count for position in new),
             "duplicates": sum(n for (_, name), n in ledger.items() if name == "duplicates"),
             "conflicts": len(conflicts),
             "violations": sum(
@@ -120,20 +121,25 @@ def _check_hours(
     found: LedgerFound,
     differences: Differences,
 ) -> None:
-    verdicts: Counter[Any] = Counter()
-    categories: Counter[Any] = Counter()
+    verdicts: dict[Any, tuple[int, int]] = {}
+    categories: dict[Any, tuple[int, int]] = {}
     for position in new:
         event, decision = passed.events[position], audited.decisions[position]
         data = event.data
         hour = event.time.replace(minute=0, second=0, microsecond=0)
         outcome, kind = str(decision.outcome), str(decision.kind or _NO_KIND)
-        verdicts[hour, data.controller, event.publisher, outcome, kind] += 1
+        _add(verdicts, (hour, data.controller, event.publisher, outcome, kind), data.count)
         for each in decision.categories:
             flow = (data.role, each.data_category, data.purpose, data.recipient)
             verdict = (str(each.outcome), str(each.kind or _NO_KIND))
-            categories[(hour, data.controller, *flow, *verdict)] += 1
+            _add(categories, (hour, data.controller, *flow, *verdict), data.count)
     differences.compare("events of an hour", verdicts, found.hourly_verdicts)
     differences.compare("decisions of an hour", categories, found.hourly_counts)
+
+
+def _add(counts: dict[Any, tuple[int, int]], key: Any, accesses: int) -> None:
+    events, before = counts.get(key, (0, 0))
+    counts[key] = (events + 1, before + accesses)
 
 
 def _check_violations(
@@ -149,7 +155,7 @@ def _check_violations(
         if decision.outcome is not Outcome.PERMITTED:
             kind = str(decision.kind) if decision.kind else None
             verdict = (str(decision.outcome), kind, decision.policy_version)
-            expected.append((*position, event.id, *verdict))
+            expected.append((*position, event.id, *verdict, event.data.count))
     differences.compare_sets("violation", expected, found.violations)
 
 

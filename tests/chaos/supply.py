@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import zlib
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from purposewatch_contract import ErrorClass
 from purposewatch_demo.flows import Shares, Transport, planned_traffic
-from purposewatch_demo.tally import DeadLettered, Recorded
+from purposewatch_demo.tally import DeadLettered, Recorded, Repeated
 from purposewatch_demo.traffic import Batch, Item, Traffic
 from purposewatch_policy import Outcome
 
@@ -22,6 +24,9 @@ LATE = 0.1
 """Share of batches about what happened long ago."""
 CONFLICTING = 0.02
 """Share of events whose id is used again with other content."""
+COUNTED_OF = 8
+"""Of so many events one stands for several accesses."""
+MOST_ACCESSES = 500
 LARGEST = 20
 
 _BEFORE_THE_TURN = timedelta(hours=1)
@@ -55,7 +60,8 @@ class Supply:
             now -= _BEFORE_THE_TURN
         if self._chance.random() < LATE:
             now -= _BEFORE_THE_TURN + self._chance.random() * _LATEST
-        return self._traffic.next(now)
+        batch = self._traffic.next(now)
+        return replace(batch, items=tuple(map(_counted, batch.items)))
 
     def accepted(self, publisher: str, items: Sequence[Item]) -> None:
         """Note that ingest accepted these over HTTP: some of their ids are used again.
@@ -77,3 +83,18 @@ class Supply:
         self._strays += 1
         body = json.dumps({"stray": self._strays}).encode()
         return Item(body, DeadLettered(ErrorClass.INVALID_EVENT))
+
+
+def _counted(item: Item) -> Item:
+    """The same event with a count, if its id is one of those that have one.
+
+    INVARIANT: the count depends on the id alone, so that a repeat has the same.
+    """
+    if not isinstance(item.expected, Recorded | Repeated):
+        return item
+    event = json.loads(item.body)
+    chance = zlib.crc32(event["id"].encode())
+    if chance % COUNTED_OF:
+        return item
+    event["data"]["count"] = 2 + chance // COUNTED_OF % MOST_ACCESSES
+    return replace(item, body=json.dumps(event, separators=(",", ":")).encode())

@@ -15,6 +15,7 @@ from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
 from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
 from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
+from tests.unit.reporter.epochs.rows_0012 import check_accesses, fill_0012
 from tests.unit.reporter.epochs.test_migration import to_version
 from tests.unit.reporter.records import uses
 from tests.unit.reporter.test_migrations import differences
@@ -155,16 +156,17 @@ async def test_counters_of_two_reporters_add_up(database: Database) -> None:
     async def count(order: int) -> None:
         for _ in range(10):
             async with database.writing() as connection:
-                await add(connection, hourly_verdicts, COLUMNS, dict.fromkeys(keys[::order], 1))
+                ones, twos = (dict.fromkeys(keys[::order], number) for number in (1, 2))
+                await add(connection, hourly_verdicts, COLUMNS, count=ones, accesses=twos)
 
     await asyncio.gather(count(1), count(-1))
     async with database.reading() as connection:
         found = (await connection.execute(select(hourly_verdicts))).all()
-    assert [each._mapping["count"] for each in found] == [20] * len(keys)
+    assert [(each._mapping["count"], each.accesses) for each in found] == [(20, 40)] * len(keys)
 
 
-async def test_a_database_of_schema_0006_is_upgraded() -> None:
-    """Every row is there after the columns have been renamed, with its values."""
+async def test_databases_of_earlier_schemas_are_upgraded() -> None:
+    """0006: every row is there under the columns' new names. 0012: events have accesses."""
     with PostgreSQL(require_postgresql()) as server:
         await server.start()
         old = Database(SecretStr(server.url(await server.create_database())))
@@ -176,3 +178,11 @@ async def test_a_database_of_schema_0006_is_upgraded() -> None:
             await check_upgraded(connection)
             assert await connection.run_sync(differences) == []
         await old.stop()
+        counted = Database(SecretStr(server.url(await server.create_database())))
+        async with counted.writing() as connection:
+            await connection.run_sync(to_version, "0012")
+            await fill_0012(connection)
+        await counted.start()
+        async with counted.reading() as connection:
+            await check_accesses(connection)
+        await counted.stop()

@@ -29,6 +29,7 @@ def verdict(
     publisher: str = "crm",
     role: str = "member",
     prefix: str = PREFIX,
+    count: int = 1,
     **more: Any,
 ) -> dict[str, Any]:
     """A verdict; `categories` maps a data category to its outcome, by default the verdict's."""
@@ -54,6 +55,7 @@ def verdict(
             "recipient": "first_party",
             "data_categories": list(outcomes),
             "subject": SUBJECT,
+            **({} if count == 1 else {"count": count}),
         },
         "outcome": outcome,
         "kind": kind,

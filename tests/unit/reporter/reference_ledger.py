@@ -24,6 +24,10 @@ class PlainLedger:
     offsets: dict[int, set[int]] = field(default_factory=dict)
     decisions: Counter[tuple[str, ...]] = field(default_factory=Counter)
     events: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    decision_accesses: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    event_accesses: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    violation_accesses: Counter[tuple[int, int]] = field(default_factory=Counter)
+    finding_accesses: Counter[tuple[str, ...]] = field(default_factory=Counter)
     violations: set[tuple[int, int]] = field(default_factory=set)
     conflicting: set[tuple[int, int]] = field(default_factory=set)
     dead_lettered: set[tuple[str, int, int]] = field(default_factory=set)
@@ -62,9 +66,12 @@ class PlainLedger:
         self._said[position] = (given["outcome"], given["kind"])
         data, hour = given["data"], given["event_time"][:13]
         kind = given["kind"] or "none"
-        self.events[hour, data["controller"], given["publisher"], given["outcome"], kind] += 1
+        accesses = data.get("count", 1)
+        event = (hour, data["controller"], given["publisher"], given["outcome"], kind)
+        self.events[event] += 1
+        self.event_accesses[event] += accesses
         for one in given["categories"]:
-            self.decisions[
+            decision = (
                 hour,
                 data["controller"],
                 data["role"],
@@ -73,24 +80,27 @@ class PlainLedger:
                 data["recipient"],
                 one["outcome"],
                 one["kind"] or "none",
-            ] += 1
+            )
+            self.decisions[decision] += 1
+            self.decision_accesses[decision] += accesses
         if given["outcome"] != "permitted":
             self.violations.add(position)
-            self.findings.update(
-                {
-                    (
-                        data["controller"],
-                        data["role"],
-                        one["kind"] or "unknown",
-                        one["data_category"],
-                        data["purpose"],
-                        data["recipient"],
-                        given["publisher"],
-                    )
-                    for one in given["categories"]
-                    if one["outcome"] != "permitted"
-                }
-            )
+            self.violation_accesses[position] = accesses
+            found = {
+                (
+                    data["controller"],
+                    data["role"],
+                    one["kind"] or "unknown",
+                    one["data_category"],
+                    data["purpose"],
+                    data["recipient"],
+                    given["publisher"],
+                )
+                for one in given["categories"]
+                if one["outcome"] != "permitted"
+            }
+            self.findings.update(found)
+            self.finding_accesses.update(dict.fromkeys(found, accesses))
 
     def contradicts(self, given: Mapping[str, Any]) -> bool:
         """Whether a verdict, before it is recorded, says something else than the one recorded."""
@@ -130,16 +140,19 @@ async def stored_ledger(database: Database, events_topic: str) -> PlainLedger:
         async def read(table: Table) -> list[dict[str, Any]]:
             return [dict(row._mapping) for row in await connection.execute(select(table))]
 
-        for table, counter in (
-            (tables.hourly_counts, found.decisions),
-            (tables.hourly_verdicts, found.events),
+        for table, counter, of_accesses in (
+            (tables.hourly_counts, found.decisions, found.decision_accesses),
+            (tables.hourly_verdicts, found.events, found.event_accesses),
         ):
             for row in await read(table):
-                count = row.pop("count")
+                count, accesses = row.pop("count"), row.pop("accesses")
                 hour = row.pop("hour").strftime("%Y-%m-%dT%H")
                 counter[(hour, *row.values())] = count
+                of_accesses[(hour, *row.values())] = accesses
         for row in await read(tables.violations):
-            found.violations.add((row["partition"], row["event_offset"]))
+            position = (row["partition"], row["event_offset"])
+            found.violations.add(position)
+            found.violation_accesses[position] = row["accesses"]
         for row in await read(tables.id_conflicts):
             found.conflicting.add((row["partition"], row["event_offset"]))
         for row in await read(tables.dead_letters):
@@ -148,7 +161,10 @@ async def stored_ledger(database: Database, events_topic: str) -> PlainLedger:
             )
         for row in await read(tables.findings):
             assert row["episode_count"] == row["count"]
-            found.findings[tuple(row[name] for name in Group._fields)] = row["count"]
+            assert row["episode_accesses"] == row["accesses"]
+            group = tuple(row[name] for name in Group._fields)
+            found.findings[group] = row["count"]
+            found.finding_accesses[group] = row["accesses"]
         conflicts = [row for row in await read(tables.notices) if row["kind"] == "conflict"]
         found.notices.update({row["key"]: row["episode_count"] for row in conflicts})
     return found
@@ -156,9 +172,13 @@ async def stored_ledger(database: Database, events_topic: str) -> PlainLedger:
 
 def comparable(ledger: PlainLedger) -> dict[str, Any]:
     """Without zeroes and internal state, so that equal ledger are equal."""
-    counters = ("verdicts", "dead_letters", "duplicates", "conflicts", "decisions", "events")
+    counters = (
+        *("verdicts", "dead_letters", "duplicates", "conflicts", "decisions", "events"),
+        *("findings", "notices", "decision_accesses", "event_accesses"),
+        *("violation_accesses", "finding_accesses"),
+    )
     return {
-        **{name: +Counter(getattr(ledger, name)) for name in (*counters, "findings", "notices")},
+        **{name: +Counter(getattr(ledger, name)) for name in counters},
         "offsets": {p: sorted(seen) for p, seen in sorted(ledger.offsets.items()) if seen},
         "violations": sorted(ledger.violations),
         "conflicting": sorted(ledger.conflicting),

@@ -54,7 +54,10 @@ def client_of(database: Database, **settings: Any) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def api(database: Database, ledger_writer: LedgerWriter) -> AsyncIterator[httpx.AsyncClient]:
-    """Twelve events: violations, unknowns, permitted ones, a conflict; two dead letters."""
+    """Twelve events: violations, unknowns, permitted ones, a conflict; two dead letters.
+
+    The first violation stands for 250 accesses.
+    """
     values = [
         verdict(
             0,
@@ -68,6 +71,7 @@ async def api(database: Database, ledger_writer: LedgerWriter) -> AsyncIterator[
             event_time=at(20 * offset),
             publisher="crm" if offset < 6 else "shop",
             role="member" if offset % 2 else "visitor",
+            count=250 if offset == 0 else 1,
         )
         for offset in range(12)
     ]
@@ -250,6 +254,7 @@ async def counts(api: httpx.AsyncClient, query: str) -> tuple[int, list[tuple[An
     answer = await api.get(f"{API}/counts?{query}")
     assert answer.status_code == 200, answer.text
     body = answer.json()
+    assert body["accesses"] == sum(group.pop("accesses") for group in body["groups"])
     return body["total"], [tuple(group.values()) for group in body["groups"]]
 
 
@@ -276,6 +281,21 @@ async def test_counts_are_grouped_as_asked(api: httpx.AsyncClient) -> None:
         6,
         [("2026-03-02T09:00:00Z", 3), ("2026-03-02T10:00:00Z", 3)],
     )
+
+
+async def test_accesses_are_counted_apart(api: httpx.AsyncClient) -> None:
+    """In counts, findings and violations."""
+    answer = (await api.get(f"{API}/counts?by=outcome")).json()
+    assert (answer["total"], answer["accesses"]) == (12, 261)
+    by_outcome = {each["outcome"]: (each["count"], each["accesses"]) for each in answer["groups"]}
+    assert by_outcome == {"permitted": (4, 4), "unknown": (4, 4), "violation": (4, 253)}
+    decisions = (await api.get(f"{API}/counts?of=decisions&category=user.contact")).json()
+    assert (decisions["total"], decisions["accesses"]) == (12, 261)
+    [finding] = (await api.get(f"{API}/findings?kind=prohibited")).json()["items"]
+    names = ("count", "accesses", "episode_count", "episode_accesses", "silenced_accesses")
+    assert [finding[name] for name in names] == [1, 250, 1, 250, 0]
+    items = (await api.get(f"{API}/violations?outcome=violation")).json()["items"]
+    assert [item["accesses"] for item in items] == [1, 1, 1, 250]
 
 
 @pytest.mark.parametrize(

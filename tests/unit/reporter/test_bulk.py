@@ -57,7 +57,7 @@ async def test_no_rows_are_no_statement(database: Database) -> None:
     """An empty batch is nothing to write."""
     async with database.writing() as connection:
         await insert_rows(connection, event_ids, [])
-        await add(connection, hourly_verdicts, COLUMNS, {})
+        await add(connection, hourly_verdicts, COLUMNS, count={}, accesses={})
         assert await record_ids(connection, uses({}), HOUR) is None
 
 
@@ -65,11 +65,18 @@ async def test_counters_begin_and_grow(database: Database) -> None:
     """Keys that are new and keys that are there, in one statement."""
     one, other = (HOUR, "a", "crm", "permitted", "none"), (HOUR, "b", "crm", "permitted", "none")
     async with database.writing() as connection:
-        await add(connection, hourly_verdicts, COLUMNS, {one: 2})
-        await add(connection, hourly_verdicts, COLUMNS, {other: 5, one: 3})
+        await add(connection, hourly_verdicts, COLUMNS, count={one: 2}, accesses={one: 2})
+        await add(
+            connection,
+            hourly_verdicts,
+            COLUMNS,
+            count={other: 5, one: 3},
+            accesses={one: 300, other: 5},
+        )
     async with database.reading() as connection:
         rows = (await connection.execute(select(hourly_verdicts))).all()
-    assert {each.controller: each._mapping["count"] for each in rows} == {"a": 5, "b": 5}
+    counted = {each.controller: (each._mapping["count"], each.accesses) for each in rows}
+    assert counted == {"a": (5, 302), "b": (5, 5)}
 
 
 @pytest.mark.parametrize("taken", [0, 1, 1_500])

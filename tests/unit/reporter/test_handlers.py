@@ -31,6 +31,31 @@ async def test_invented_controllers_share_one_label(ledger_writer: LedgerWriter)
     assert metric_set.registry.get_sample_value("purposewatch_recorded_redeliveries_total") == 1
 
 
+async def test_accesses_are_counted_beside_events(ledger_writer: LedgerWriter) -> None:
+    """Of what was recorded: a redelivery and a duplicate add to neither."""
+    metric_set = m.MetricSet("reporter", version="0")
+    values = [
+        verdict(offset=0, count=250),
+        verdict(offset=0, count=250),
+        verdict(offset=1, event_id="event-0-0", count=250),
+        verdict(offset=2),
+        verdict(offset=3, outcome="violation", kind="prohibited", count=3),
+    ]
+
+    await Handlers(ledger_writer, metric_set).verdicts(in_topic(TOPIC, values))
+
+    def sample(name: str, outcome: str, kind: str) -> float | None:
+        labels = {"controller": "wework-labs", "outcome": outcome, "kind": kind}
+        return metric_set.registry.get_sample_value(f"purposewatch_recorded_{name}_total", labels)
+
+    assert (sample("verdicts", "permitted", "none"), sample("accesses", "permitted", "none")) == (
+        2,
+        251,
+    )
+    assert sample("verdicts", "violation", "prohibited") == 1
+    assert sample("accesses", "violation", "prohibited") == 3
+
+
 async def test_violations_and_statements_are_counted_by_what_they_are_about(
     ledger_writer: LedgerWriter,
 ) -> None:

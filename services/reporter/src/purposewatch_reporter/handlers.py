@@ -60,11 +60,15 @@ class Handlers:
     def _show(self, receipt: Receipt) -> None:
         counter = self._metrics.counter
         recorded: Counter[tuple[str, ...]] = Counter()
+        accesses: Counter[tuple[str, ...]] = Counter()
         for group in receipt.groups:
             verdict = group.read.verdict
-            recorded[_label(verdict), verdict.outcome, verdict.kind or NO_KIND] += group.number
-        for (controller, outcome, kind), count in recorded.items():
-            counter(m.RECORDED_VERDICTS).labels(controller, str(outcome), str(kind)).inc(count)
+            labels = (_label(verdict), str(verdict.outcome), str(verdict.kind or NO_KIND))
+            recorded[labels] += group.number
+            accesses[labels] += group.accesses
+        for verdicts, count in recorded.items():
+            counter(m.RECORDED_VERDICTS).labels(*verdicts).inc(count)
+            counter(m.RECORDED_ACCESSES).labels(*verdicts).inc(accesses[verdicts])
         for violation, count in _violations(receipt.groups).items():
             counter(m.RECORDED_VIOLATIONS).labels(*violation).inc(count)
         for decision, count in _decisions(receipt.groups).items():

@@ -40,6 +40,20 @@ async def test_alerts_are_delivered_in_order_and_marked(three: Bench) -> None:
     assert len(three.channel.sent) == 3
 
 
+async def test_an_alert_tells_accesses_where_they_differ_from_events(bench: Bench) -> None:
+    """Its count and its rate are those of events."""
+    await bench.violate("user.a")
+    await bench.violate("user.b", count=250)
+    await bench.advance()
+    await bench.deliverer().deliver()
+    found = {
+        alert.labels["data_category"]: (alert.count, alert.facts.get("accesses"))
+        for batch in bench.channel.sent
+        for alert in batch
+    }
+    assert found == {"user.a": (1, None), "user.b": (1, "250")}
+
+
 async def test_a_receiver_in_trouble_gets_nothing_more_for_now(three: Bench) -> None:
     """The order is kept: the first alert is tried again, the others wait behind it."""
     three.channel.answer = lambda call, _: FAILED if call == 1 else GOOD

@@ -13,6 +13,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_epochs
 from purposewatch_reporter.store.positions import load_positions
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
+from tests.unit.reporter.epochs.rows_0012 import check_accesses, fill_0012
 
 
 def to_version(connection: Connection, version: str) -> None:
@@ -49,6 +50,18 @@ async def test_a_database_of_the_first_version_becomes_log_epoch_0(tmp_path: Pat
     assert (ledger.base, ledger.accounted.intervals()) == (3, [(3, 9)])
     assert (ledger.verdicts, ledger.dead_letters) == (5, 1)
     assert (ledger.duplicates, ledger.conflicts, ledger.log_epoch) == (2, 1, 0)
+
+
+async def test_events_of_earlier_versions_stand_for_one_access_each(tmp_path: Path) -> None:
+    """What was counted before 0013."""
+    database = Database(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
+    async with database.writing() as connection:
+        await connection.run_sync(to_version, "0012")
+        await fill_0012(connection)
+    await database.start()
+    async with database.reading() as connection:
+        await check_accesses(connection)
+    await database.stop()
 
 
 async def test_a_database_with_log_epochs_keeps_them_under_their_new_names(tmp_path: Path) -> None:

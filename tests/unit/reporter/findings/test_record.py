@@ -57,6 +57,19 @@ async def test_a_finding_is_what_equal_violations_have_in_common(database: Datab
     assert last[finding.last_violation_id] == 2
 
 
+async def test_a_finding_sums_violations_and_accesses(database: Database) -> None:
+    """Apart from each other, over batches, and with silenced ones among them."""
+    counts = [250, 1, 3]
+    values = [verdict(0, n, outcome="violation", count=count) for n, count in enumerate(counts)]
+    keeper = keeper_of(database)
+    await keeper.record_verdicts(in_topic("verdicts", values[:2]))
+    await keeper.record_verdicts(in_topic("verdicts", values[2:], start=2))
+    [finding] = await rows(database, tables.findings)
+    assert (finding._mapping["count"], finding.accesses) == (3, 254)
+    assert (finding.episode_count, finding.episode_accesses) == (3, 254)
+    assert (finding.silenced_count, finding.silenced_accesses) == (0, 0)
+
+
 async def test_every_category_has_its_finding(database: Database) -> None:
     """One violation, two of them; what was permitted has none."""
     value = verdict(

@@ -109,6 +109,7 @@ def test_a_place_always_has_the_same_id() -> None:
             ),
             publisher=st.sampled_from(["crm", "shop"]),
             role=st.sampled_from(["member", "visitor"]),
+            count=st.sampled_from([1, 7, 1_000_000]),
         ),
         max_size=12,
     )
@@ -116,8 +117,30 @@ def test_a_place_always_has_the_same_id() -> None:
 def test_what_is_put_together_counts_as_it_would_alone(values: list[dict[str, Any]]) -> None:
     """Verdicts are counted by sort, for speed; one by one they come to the same."""
     found = read_all(*values)
-    assert tally(Group(item, 1) for item in found) == tally(group_by_flow(found))
+    singly = [Group(item, 1, item.verdict.count) for item in found]
+    assert tally(singly) == tally(group_by_flow(found))
     assert sum(group.number for group in group_by_flow(found)) == len(found)
+
+
+def test_accesses_are_summed_apart_from_events() -> None:
+    """Of events, decisions and statements alike; a count makes no group of its own."""
+    found = read_all(*(verdict(0, offset, count=count) for offset, count in enumerate((1, 250, 3))))
+    [group] = group_by_flow(found)
+    assert (group.number, group.accesses) == (3, 254)
+    counted = tally([group])
+    for events, accesses in (
+        (counted.events, counted.event_accesses),
+        (counted.decisions, counted.decision_accesses),
+        (counted.statements, counted.statement_accesses),
+    ):
+        assert (events.total(), accesses.total()) == (3, 254)
+        assert events.keys() == accesses.keys()
+
+
+def test_violation_has_its_accesses() -> None:
+    """As the verdict states them."""
+    row = violation_row(read(verdict(outcome="violation", count=9)), judged("user.a"), NOW)
+    assert row["accesses"] == 9
 
 
 def test_equal_flows_and_decisions_are_one_sort() -> None:

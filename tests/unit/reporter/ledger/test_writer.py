@@ -246,6 +246,7 @@ VERDICTS = st.lists(
         event_id=st.sampled_from(["a", "b", "c", None]),
         content=st.sampled_from(["first", "other"]),
         outcome=st.sampled_from(["permitted", "violation", "unknown"]),
+        count=st.sampled_from([1, 1, 2, 1_000_000]),
     ),
     min_size=1,
     max_size=25,

@@ -8,9 +8,11 @@ import pytest
 
 from purposewatch_policy import load_policies
 from purposewatch_reporter.ledger.partition import PartitionLedger
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.reconciliation.reconciler import ReconciliationReport
 from purposewatch_reporter.reconciliation.topic import TopicReconciliation, reconcile
 from purposewatch_reporter.web.app import WebApp
+from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.web.conftest import NOW, Browser, first_id
 
 PAGES = (
@@ -65,6 +67,43 @@ async def test_the_overview_counts_exactly(officer: Browser) -> None:
     assert "<strong>12</strong>" in text
     assert text.count("<strong>4</strong>") >= 2
     assert "33.33 %" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "accesses", "one_event"),
+    [("en", "{} accesses", "published as one event"), ("zh", "{} 次访问", "作为一个事件发布")],
+)
+async def test_accesses_show_where_they_differ_from_events(
+    officer: Browser, ledger_writer: LedgerWriter, language: str, accesses: str, one_event: str
+) -> None:
+    """On the overview, in both lists, and on the pages of a finding and a violation."""
+    headers = {"Accept-Language": language}
+    paths = ("/findings?kind=prohibited", "/violations?kind=prohibited", "/?span=24h")
+    for path in paths:
+        assert "hint accesses" not in (await officer.get(path, headers=headers)).text
+    counted = verdict(
+        0,
+        12,
+        outcome="violation",
+        kind="prohibited",
+        event_time=NOW.isoformat(),
+        publisher="web",
+        count=250,
+    )
+    await ledger_writer.record_verdicts(in_topic("verdicts", [counted], start=12))
+
+    found, listed, overview = [(await officer.get(path, headers=headers)).text for path in paths]
+    finding = await first_id(officer, "/findings?publisher=web")
+    violation = await first_id(officer, "/violations?publisher=web")
+    of_finding, of_violation = [
+        (await officer.get(path, headers=headers)).text
+        for path in (f"/findings/{finding}", f"/violations/{violation}")
+    ]
+    for page in (found, listed, of_finding, of_violation):
+        assert accesses.format(250) in page
+    for number in (262, 254):  # of all events, and of the violations
+        assert accesses.format(number) in overview
+    assert one_event in of_violation
 
 
 async def test_a_violation_says_what_happened_and_why(officer: Browser) -> None:

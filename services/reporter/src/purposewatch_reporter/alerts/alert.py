@@ -59,7 +59,10 @@ def alert_of(pending: PendingDelivery, public_url: str) -> Alert | None:
 
 def _of_finding(pending: PendingDelivery, finding: Row[Any], public_url: str) -> Alert:
     group = Group(*(getattr(finding, name) for name in Group._fields))
+    is_running = pending.delivery.resolved_count is None
+    counted = is_running and finding.episode_accesses != finding.episode_count
     facts = {
+        "accesses": str(finding.episode_accesses) if counted else None,
         "clause": finding.clause,
         "statement": finding.statement,
         "policy_version": finding.policy_version,

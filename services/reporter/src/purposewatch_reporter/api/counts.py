@@ -79,8 +79,10 @@ class Counts(BaseModel):
     of: Counted
     by: list[CountDimension]
     total: int
+    accesses: int = Field(description="What the counted events stand for.")
     groups: list[dict[str, Any]] = Field(
-        description="The dimensions asked for, and `count`; sorted by the dimensions."
+        description="The dimensions asked for, `count`, and `accesses`, which is what the counted "
+        "events stand for; sorted by the dimensions."
     )
 
 
@@ -107,7 +109,8 @@ def counts_routes(database: Transactions) -> APIRouter:
         table = _TABLES[asked.of]
         by = list(dict.fromkeys(asked.by))
         columns = [_column(table, dimension, asked.of, "by") for dimension in by]
-        query = select(*columns, cast(func.sum(table.c.count), BigInteger).label("count"))
+        sums = [cast(func.sum(table.c[name]), BigInteger) for name in ("count", "accesses")]
+        query = select(*columns, *sums)
         for dimension in CountDimension:
             value = getattr(asked, str(dimension), None)
             if value is not None:
@@ -130,11 +133,13 @@ def counts_routes(database: Transactions) -> APIRouter:
                     str(dimension): _shown(dimension, value)
                     for dimension, value in zip(by, row, strict=False)
                 },
-                "count": row[-1],
+                "count": row[-2],
+                "accesses": row[-1],
             }
             for row in rows
-            if row[-1] is not None  # the sum of no rows at all
+            if row[-2] is not None  # the sum of no rows at all
         ]
-        return Counts(of=asked.of, by=by, total=sum(g["count"] for g in groups), groups=groups)
+        total, accesses = (sum(group[name] for group in groups) for name in ("count", "accesses"))
+        return Counts(of=asked.of, by=by, total=total, accesses=accesses, groups=groups)
 
     return router

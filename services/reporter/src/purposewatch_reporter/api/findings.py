@@ -68,6 +68,9 @@ class Finding(BaseModel):
     state: Literal["firing", "quiet"]
     count: int = Field(description="Violations, including silenced ones.")
     silenced_count: int
+    accesses: int = Field(description="What the violations stand for; likewise the next two.")
+    silenced_accesses: int
+    episode_accesses: int
     suppressed_count: int = Field(deprecated=True, description="Use `silenced_count`.")
     episode: int = Field(description="How often it began to alert; 0 when all of it was silenced.")
     episode_started_time: datetime | None

@@ -76,6 +76,7 @@ class Violation(BaseModel):
     statement: str | None = Field(description="The deciding statement, or the nearest miss.")
     clause: str | None = Field(description="Where it stands in the policy's text.")
     summary: str = Field(description="The reason, in one sentence.")
+    accesses: int = Field(description="How many accesses the event stands for.")
     origin: str
     position: Position = Field(description="The event's place in Kafka.")
 

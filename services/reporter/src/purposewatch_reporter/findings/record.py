@@ -29,6 +29,8 @@ _BEGINS = "(excluded.episode = 1 AND findings.state = 'quiet')"
 _UPSERT = f"""ON CONFLICT (fingerprint) DO UPDATE SET
 "count" = findings."count" + excluded."count",
 silenced_count = findings.silenced_count + excluded.silenced_count,
+accesses = findings.accesses + excluded.accesses,
+silenced_accesses = findings.silenced_accesses + excluded.silenced_accesses,
 first_event_time = CASE WHEN excluded.first_event_time < findings.first_event_time
     THEN excluded.first_event_time ELSE findings.first_event_time END,
 last_event_time = CASE WHEN excluded.last_event_time > findings.last_event_time
@@ -41,6 +43,8 @@ episode_started_time = CASE WHEN {_BEGINS}
     THEN excluded.episode_started_time ELSE findings.episode_started_time END,
 episode_count = excluded.episode_count
     + CASE WHEN {_BEGINS} THEN 0 ELSE findings.episode_count END,
+episode_accesses = excluded.episode_accesses
+    + CASE WHEN {_BEGINS} THEN 0 ELSE findings.episode_accesses END,
 active_time = COALESCE(excluded.active_time, findings.active_time),
 quiet_time = CASE WHEN {_BEGINS} THEN NULL ELSE findings.quiet_time END,
 severity = excluded.severity, last_violation_id = excluded.last_violation_id,
@@ -80,8 +84,10 @@ class _Growth:
     read: ReadVerdict
     decision: CategoryDecision
     count: int = 0
+    accesses: int = 0
     active: int = 0
     """Those that are not silenced."""
+    active_accesses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,10 @@ def _grow(
     if item is None:
         item = growth[part.fingerprint] = _Growth(group, part.severity, time, time, read, decision)
     item.count += 1
-    item.active += 0 if part.silenced else 1
+    item.accesses += read.verdict.count
+    if not part.silenced:
+        item.active += 1
+        item.active_accesses += read.verdict.count
     item.first = min(item.first, time)
     item.last = max(item.last, time)
     if part.severity is not item.severity:  # of what is beyond the limit on findings
@@ -238,10 +247,13 @@ def _row(item: _Growth, now: datetime) -> dict[str, Any]:
         "last_recorded_time": now,
         "count": item.count,
         "silenced_count": item.count - item.active,
+        "accesses": item.accesses,
+        "silenced_accesses": item.accesses - item.active_accesses,
         "state": "firing" if active else "quiet",
         "episode": 1 if active else 0,
         "episode_started_time": now if active else None,
         "episode_count": item.active,
+        "episode_accesses": item.active_accesses,
         "active_time": now if active else None,
         "quiet_time": None,
         "routed_episode": 0,

@@ -289,9 +289,17 @@ async def _record_fact_uses(
 
 async def _count(connection: AsyncConnection, groups: Sequence[Group]) -> None:
     counted = tally(groups)
-    await add(connection, tables.hourly_counts, DECISION_COLUMNS, counted.decisions)
-    await add(connection, tables.hourly_verdicts, EVENT_COLUMNS, counted.events)
-    await add(connection, tables.statement_counts, STATEMENT_COLUMNS, counted.statements)
+    for table, columns, events, accesses in (
+        (tables.hourly_counts, DECISION_COLUMNS, counted.decisions, counted.decision_accesses),
+        (tables.hourly_verdicts, EVENT_COLUMNS, counted.events, counted.event_accesses),
+        (
+            tables.statement_counts,
+            STATEMENT_COLUMNS,
+            counted.statements,
+            counted.statement_accesses,
+        ),
+    ):
+        await add(connection, table, columns, count=events, accesses=accesses)
 
 
 def _is_about_raw(item: ReadVerdict | DeadLettered) -> bool:

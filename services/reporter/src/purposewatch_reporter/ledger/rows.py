@@ -71,6 +71,7 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
         "verdict": read.text,
         "severity": str(judged.severity),
         "silenced": judged.silenced,
+        "accesses": verdict.count,
     }
 
 

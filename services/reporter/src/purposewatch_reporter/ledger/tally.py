@@ -31,13 +31,16 @@ EVENT_COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
 
 @dataclass(slots=True)
 class Tally:
-    """Increments, by the columns of the hourly tables."""
+    """Increments, by the columns of the hourly tables: of events, and of their accesses."""
 
     decisions: Counter[DecisionKey] = field(default_factory=Counter)
     """Decisions about data categories."""
+    decision_accesses: Counter[DecisionKey] = field(default_factory=Counter)
     events: Counter[EventKey] = field(default_factory=Counter)
+    event_accesses: Counter[EventKey] = field(default_factory=Counter)
     statements: Counter[StatementKey] = field(default_factory=Counter)
     """Decisions by the statement that decided, or that was the nearest miss."""
+    statement_accesses: Counter[StatementKey] = field(default_factory=Counter)
 
 
 class Group(NamedTuple):
@@ -45,6 +48,8 @@ class Group(NamedTuple):
 
     read: ReadVerdict
     number: int
+    accesses: int
+    """The sum of the events' counts."""
 
 
 def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
@@ -59,20 +64,25 @@ def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
             groups[group] = [read]
         else:
             equal.append(read)
-    return tuple(Group(equal[0], len(equal)) for equal in groups.values())
+    return tuple(
+        Group(equal[0], len(equal), sum([read.verdict.count for read in equal]))
+        for equal in groups.values()
+    )
 
 
 def tally(groups: Iterable[Group]) -> Tally:
     """Count verdicts about events that were not counted before, by the hour of the event."""
     counted = Tally()
-    for read, number in groups:
+    for read, number, accesses in groups:
         verdict = read.verdict
         data = verdict.data
         hour = verdict.event_time.replace(minute=0, second=0, microsecond=0)
         outcome, kind = str(verdict.outcome), str(verdict.kind or NO_KIND)
-        counted.events[hour, data.controller, verdict.publisher, outcome, kind] += number
+        event = (hour, data.controller, verdict.publisher, outcome, kind)
+        counted.events[event] += number
+        counted.event_accesses[event] += accesses
         for decision in verdict.categories:
-            counted.decisions[
+            key = (
                 hour,
                 data.controller,
                 data.role,
@@ -81,12 +91,16 @@ def tally(groups: Iterable[Group]) -> Tally:
                 data.recipient,
                 str(decision.outcome),
                 str(decision.kind or NO_KIND),
-            ] += number
+            )
+            counted.decisions[key] += number
+            counted.decision_accesses[key] += accesses
             if verdict.policy is not None and decision.statement is not None:
-                counted.statements[
+                statement = (
                     data.controller,
                     storable(verdict.policy.version),
                     storable(decision.statement),
                     NEAREST_MISS if decision.is_nearest_miss else str(decision.outcome),
-                ] += number
+                )
+                counted.statements[statement] += number
+                counted.statement_accesses[statement] += accesses
     return counted

@@ -104,23 +104,28 @@ async def add(
     connection: AsyncConnection,
     table: Table,
     columns: tuple[str, ...],
-    increments: Mapping[Any, int],
+    **increments: Mapping[Any, int],
 ) -> None:
-    """Add to the counters with these keys.
+    """Add to the counters with these keys: to each column named, what its mapping says.
+
+    All mappings have the same keys.
 
     INVARIANT: in sorted order, so that two reporters can't wait for each other.
     """
-    if not increments:
+    keys = sorted(next(iter(increments.values())))
+    if not keys:
         return
-    keys = sorted(increments)
     quoted = ", ".join(map(_quoted, columns))
+    sums = ", ".join(
+        f"{name} = {_quoted(table.name)}.{name} + excluded.{name}"
+        for name in map(_quoted, increments)
+    )
     await write(
         connection,
         table,
-        (*columns, "count"),
-        [*zip(*keys, strict=True), [increments[key] for key in keys]],
-        f'ON CONFLICT ({quoted}) DO UPDATE SET "count" = {_quoted(table.name)}."count" '
-        '+ excluded."count"',
+        (*columns, *increments),
+        [*zip(*keys, strict=True), *([each[key] for key in keys] for each in increments.values())],
+        f"ON CONFLICT ({quoted}) DO UPDATE SET {sums}",
     )
 
 

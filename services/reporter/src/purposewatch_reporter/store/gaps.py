@@ -74,7 +74,7 @@ async def record_gaps(
             day = gap.time.replace(hour=0, minute=0, second=0, microsecond=0)
             days[named.id, day] += gap.count
     await _add(connection, [rows[key] for key in sorted(rows)])
-    await add(connection, gap_days, ("gap_id", "day"), days)
+    await add(connection, gap_days, ("gap_id", "day"), count=days)
     return counted
 
 

@@ -53,6 +53,11 @@ class UtcTime(TypeDecorator[datetime]):
         return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
 
 
+def _accesses(name: str = "accesses", *, default: str = "0") -> Column[Any]:
+    """How many accesses the counted events stand for: see docs/concepts.md."""
+    return Column(name, BigInteger, nullable=False, server_default=default)
+
+
 NO_KIND = "none"
 """Stands for a missing kind where a column is part of a primary key, as in metric labels."""
 
@@ -162,6 +167,7 @@ hourly_counts = Table(
     Column("outcome", String, primary_key=True),
     Column("kind", String, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    _accesses(),
     sqlite_with_rowid=False,
 )
 
@@ -175,6 +181,7 @@ hourly_verdicts = Table(
     Column("outcome", String, primary_key=True),
     Column("kind", String, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    _accesses(),
     sqlite_with_rowid=False,
 )
 
@@ -208,6 +215,7 @@ violations = Table(
     Column("verdict", Text, nullable=False),
     Column("severity", String, nullable=False, server_default="medium"),
     Column("silenced", Boolean, nullable=False, server_default=false()),
+    _accesses(default="1"),
     Index("ix_violations_time", "event_time", "id"),
     Index("ix_violations_controller", "controller", "event_time", "id"),
     Index("ix_violations_kind", "kind", "event_time", "id"),
@@ -313,11 +321,14 @@ findings = Table(
     Column("first_recorded_time", UtcTime, nullable=False),
     Column("last_recorded_time", UtcTime, nullable=False),
     Column("count", BigInteger, nullable=False),
+    _accesses(),
     Column("silenced_count", BigInteger, nullable=False),
+    _accesses("silenced_accesses"),
     Column("state", String, nullable=False),
     Column("episode", Integer, nullable=False),
     Column("episode_started_time", UtcTime),
     Column("episode_count", BigInteger, nullable=False),
+    _accesses("episode_accesses"),
     Column("active_time", UtcTime),
     Column("quiet_time", UtcTime),
     Column("routed_episode", Integer, nullable=False),
@@ -539,6 +550,7 @@ statement_counts = Table(
     Column("statement", String, primary_key=True),
     Column("outcome", String, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    _accesses(),
     sqlite_with_rowid=False,
 )
 

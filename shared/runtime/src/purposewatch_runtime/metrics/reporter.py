@@ -9,6 +9,13 @@ RECORDED_VERDICTS = CounterSpec(
     ("controller", "outcome", "kind"),
     unit="events",
 )
+RECORDED_ACCESSES = CounterSpec(
+    "purposewatch_recorded_accesses",
+    "Accesses that the events with recorded verdicts stand for: the sum of their counts.",
+    ("reporter",),
+    ("controller", "outcome", "kind"),
+    unit="count",
+)
 RECORDED_VIOLATIONS = CounterSpec(
     "purposewatch_recorded_violations",
     "Recorded events that are violations or could not be judged, by what they are about.",
@@ -216,6 +223,7 @@ LATE_FACTS = CounterSpec(
 
 REPORTER: tuple[MetricSpec, ...] = (
     RECORDED_VERDICTS,
+    RECORDED_ACCESSES,
     RECORDED_VIOLATIONS,
     STATEMENT_DECISIONS,
     RECORDED_REDELIVERIES,

@@ -48,6 +48,7 @@ COLUMNS = (
     "topic",
     "partition",
     "event_offset",
+    "accesses",
 )
 
 _BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII

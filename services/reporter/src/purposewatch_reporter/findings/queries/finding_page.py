@@ -36,6 +36,8 @@ class FindingPage:
     rows: Sequence[Mapping[str, Any]]
     total: int
     violations: int
+    accesses: int
+    """What the violations stand for."""
     page: int
 
     @property
@@ -82,8 +84,10 @@ async def read_findings(connection: AsyncConnection, asked: FindingQuery) -> Fin
     """One page of the findings that match."""
     matching = matching_findings(asked)
     counted = matching.subquery()
-    total, amount = (
-        await connection.execute(select(func.count(), func.sum(counted.c.count)))
+    total, amount, accesses = (
+        await connection.execute(
+            select(func.count(), func.sum(counted.c.count), func.sum(counted.c.accesses))
+        )
     ).one()
     rows = await connection.execute(
         matching.order_by(*_ORDERS[asked.order])
@@ -91,7 +95,7 @@ async def read_findings(connection: AsyncConnection, asked: FindingQuery) -> Fin
         .offset((asked.page - 1) * PAGE_FINDINGS)
     )
     found = [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
-    return FindingPage(found, total, int(amount or 0), asked.page)
+    return FindingPage(found, total, int(amount or 0), int(accesses or 0), asked.page)
 
 
 async def choices(connection: AsyncConnection) -> dict[str, list[str]]:

@@ -58,6 +58,8 @@ class Figures:
     events: int
     violations: int
     unknown: int
+    accesses: Mapping[str, int]
+    """What the events of each outcome stand for."""
     by_kind: Sequence[tuple[str, int]]
     by_role: Sequence[tuple[str, int]]
     by_recipient: Sequence[tuple[str, int]]
@@ -67,13 +69,14 @@ class Figures:
 async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -> Figures:
     """Count what happened in the span that ends with the current bar."""
     since = _start_of_bar(now, span) - span.length + span.bar
-    bars = await _bars(connection, span, since)
+    bars, accesses = await _bars(connection, span, since)
     return Figures(
         since=since,
         bars=bars,
         events=sum(bar.permitted + bar.violation + bar.unknown for bar in bars),
         violations=sum(bar.violation for bar in bars),
         unknown=sum(bar.unknown for bar in bars),
+        accesses=accesses,
         by_kind=await _top(connection, hourly_verdicts.c.kind, since),
         by_role=await _top(connection, hourly_counts.c.role, since),
         by_recipient=await _top(connection, hourly_counts.c.recipient, since),
@@ -86,17 +89,23 @@ def _start_of_bar(now: datetime, span: Span) -> datetime:
     return midnight + (now - midnight) // span.bar * span.bar
 
 
-async def _bars(connection: AsyncConnection, span: Span, since: datetime) -> list[Bar]:
+async def _bars(
+    connection: AsyncConnection, span: Span, since: datetime
+) -> tuple[list[Bar], Mapping[str, int]]:
+    """The bars, and the accesses by outcome that their events stand for."""
     t = hourly_verdicts.c
     query = (
         select(t.hour, t.outcome, cast(func.sum(t.count), BigInteger).label("count"))
+        .add_columns(cast(func.sum(t.accesses), BigInteger))
         .where(t.hour >= since, t.hour < since + span.length)
         .group_by(t.hour, t.outcome)
     )
     counted: defaultdict[tuple[int, str], int] = defaultdict(int)
-    for hour, outcome, count in await connection.execute(query):
+    accesses = dict.fromkeys(map(str, Outcome), 0)
+    for hour, outcome, count, of_outcome in await connection.execute(query):
         counted[(hour - since) // span.bar, outcome] += count
-    return [
+        accesses[outcome] += of_outcome
+    bars = [
         Bar(
             since + number * span.bar,
             since + (number + 1) * span.bar,
@@ -107,6 +116,7 @@ async def _bars(connection: AsyncConnection, span: Span, since: datetime) -> lis
         )
         for number in range(span.length // span.bar)
     ]
+    return bars, accesses
 
 
 async def _top(

@@ -1,9 +1,9 @@
 """The declared policies: their statements, and how often each decided."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from purposewatch_policy import Dimension, Kind, Policy, Statement
 from purposewatch_policy.languages import explanation_texts, retention_words
 from purposewatch_reporter.findings.queries.finding_page import with_triage
+from purposewatch_reporter.ledger.tally import NEAREST_MISS
 from purposewatch_reporter.store.tables import findings, statement_counts
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.request_context import PageError, RequestContext
@@ -19,16 +20,23 @@ from purposewatch_reporter.web.request_context import PageError, RequestContext
 _UNDECLARED = [str(kind) for kind in Kind if str(kind).startswith("undeclared_")]
 _MOST = 25
 
-Counts = Mapping[str, Mapping[str, int]]
+
+class Amount(NamedTuple):
+    """Decisions, and the accesses that the events decided about stand for."""
+
+    decisions: int
+    accesses: int
 
 
-async def _counts(connection: AsyncConnection) -> dict[tuple[str, str], dict[str, dict[str, int]]]:
-    found: dict[tuple[str, str], dict[str, dict[str, int]]] = {}
-    for controller, version, statement, outcome, count in await connection.execute(
+async def _counts(
+    connection: AsyncConnection,
+) -> dict[tuple[str, str], dict[str, dict[str, Amount]]]:
+    found: dict[tuple[str, str], dict[str, dict[str, Amount]]] = {}
+    for controller, version, statement, outcome, *amount in await connection.execute(
         select(statement_counts)
     ):
         of_policy = found.setdefault((controller, version), {})
-        of_policy.setdefault(statement, {})[outcome] = count
+        of_policy.setdefault(statement, {})[outcome] = Amount(*amount)
     return found
 
 
@@ -40,13 +48,10 @@ async def show_policies(context: RequestContext) -> Response:
     rows = []
     for policy in app.declared.policies():
         used = counts.get((policy.controller, policy.version), {})
-        decided = sum(
-            count
-            for by_outcome in used.values()
-            for outcome, count in by_outcome.items()
-            if outcome != "nearest_miss"
-        )
-        unused = [each for each in policy.statements if not _decided(used.get(each.id, {}))]
+        decided = _sum(_decided(by_outcome) for by_outcome in used.values())
+        unused = [
+            each for each in policy.statements if not _decided(used.get(each.id, {})).decisions
+        ]
         rows.append((policy, _is_in_force(app, policy), decided, len(unused)))
     return context.html("policies.html", rows=rows, is_invalid=app.declared.is_invalid)
 
@@ -61,7 +66,7 @@ async def show_policy(context: RequestContext) -> Response:
     async with app.database.reading() as connection:
         counts = (await _counts(connection)).get((policy.controller, policy.version), {})
         undeclared = await _undeclared(connection, policy.controller)
-    unused = [each for each in policy.statements if not _decided(counts.get(each.id, {}))]
+    unused = [each for each in policy.statements if not _decided(counts.get(each.id, {})).decisions]
     return context.html(
         "policy.html",
         policy=policy,
@@ -71,7 +76,7 @@ async def show_policy(context: RequestContext) -> Response:
         counts=counts,
         unused=unused,
         undeclared=undeclared,
-        most=max((_decided(each) for each in counts.values()), default=0),
+        most=max((_decided(each).decisions for each in counts.values()), default=0),
         decided=_decided,
     )
 
@@ -99,8 +104,13 @@ def _terms(policy: Policy, statement: Statement) -> dict[str, tuple[str, ...]]:
     return {dimension: terms for dimension, terms in named.items() if terms}
 
 
-def _decided(by_outcome: Mapping[str, int]) -> int:
-    return sum(count for outcome, count in by_outcome.items() if outcome != "nearest_miss")
+def _decided(by_outcome: Mapping[str, Amount]) -> Amount:
+    return _sum(amount for outcome, amount in by_outcome.items() if outcome != NEAREST_MISS)
+
+
+def _sum(amounts: Iterable[Amount]) -> Amount:
+    listed = list(amounts)
+    return Amount(sum(each.decisions for each in listed), sum(each.accesses for each in listed))
 
 
 async def _undeclared(connection: AsyncConnection, controller: str) -> list[Mapping[str, Any]]:
