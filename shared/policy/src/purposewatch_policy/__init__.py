@@ -36,7 +36,7 @@ from purposewatch_policy.fact_statement import (
     statement_digest,
     statement_in_force,
 )
-from purposewatch_policy.files import load_policies
+from purposewatch_policy.files import StatedFacts, load_policies, load_stated_facts
 from purposewatch_policy.flow import (
     CONTROLLER_PATTERN,
     MAX_DATA_CATEGORIES,
@@ -96,6 +96,7 @@ __all__ = [
     "PolicyRemedy",
     "PolicySet",
     "Remedies",
+    "StatedFacts",
     "Statement",
     "Term",
     "TermUsage",
@@ -109,6 +110,7 @@ __all__ = [
     "explanation_as_json",
     "find_remedies",
     "load_policies",
+    "load_stated_facts",
     "pointer_to",
     "relevant_facts",
     "statement_digest",

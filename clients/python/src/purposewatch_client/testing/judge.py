@@ -13,10 +13,11 @@ from purposewatch_policy import (
     LedgerValues,
     Outcome,
     PolicySet,
+    StatedFacts,
     explain,
     load_policies,
+    load_stated_facts,
 )
-from purposewatch_policy.files import StatedFacts, load_stated_facts
 
 
 @dataclass(slots=True)
