@@ -2,6 +2,10 @@
 
 import json
 import logging
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +26,7 @@ from purposewatch_client.gap import DROPPED, encode_gap
 from purposewatch_client.gap_counter import count_gap
 from purposewatch_client.sender.delivery import PendingBatch
 from purposewatch_client.sink import MemorySink
+from purposewatch_client.spool.directory import SpoolDirectory
 from purposewatch_client.spool.segment import EVENT, GAP, Record
 from purposewatch_client.spool_sink import SpoolSink
 from purposewatch_contract import GapKind as ContractKind
@@ -127,6 +132,63 @@ def test_events_that_were_dropped_are_reported_once_there_is_room(
     ingest.wait_for_gaps(1)
     assert [(gap["kind"], gap["name"]) for gap in ingest.gaps] == [("dropped", "full")]
     assert ingest.gaps[0]["count"] == client.stats().dropped["full"]
+
+
+DROP_AND_DIE = """
+import os, signal, sys
+import purposewatch_client as client
+configured = client.configure(source="/portal", ingest_url="http://127.0.0.1:9", key="k",
+    controller="wework-labs", role="member", spool=sys.argv[1], spool_max_bytes=131072,
+    segment_bytes=65536, backoff_max_seconds=0.1)
+while configured.stats().dropped.get("full", 0) < 5:
+    client.record(subject="m-7", operation="use", purpose="essential.service",
+        categories="user.name")
+if sys.argv[2] == "close":
+    client.close(0)
+print(configured.stats().dropped["full"], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("end", ["kill", "close"])
+def test_events_that_an_ended_process_dropped_are_reported(
+    ingest: FakeIngest, make_client: MakeClient, tmp_path: Path, end: str
+) -> None:
+    """By who adopts its segments; under the same id if that one dies as well before it is done."""
+    spool = tmp_path / "spool"
+    command = [sys.executable, "-c", DROP_AND_DIE, str(spool), end]
+    died = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    again = shutil.copytree(spool, tmp_path / "again")
+    for number, directory in enumerate((spool, again), 1):
+        client = make_client(
+            spool=directory,
+            spool_max_bytes=128 * 1024,
+            segment_bytes=64 * 1024,
+            adopt_seconds=0.05,
+        )
+        client.start()
+        ingest.wait_for_gaps(number)
+    first, second = ingest.gaps
+    assert (first["kind"], first["name"], first["count"]) == ("dropped", "full", int(died.stdout))
+    assert (second["id"], second["count"]) == (first["id"], first["count"])
+
+
+def test_dropped_events_count_with_what_the_own_process_drops(
+    ingest: FakeIngest, make_client: MakeClient, tmp_path: Path
+) -> None:
+    """While there is no room for a gap, which has to wait."""
+    spool = tmp_path / "spool"
+    limits = {"spool_max_bytes": 128 * 1024, "segment_bytes": 64 * 1024}
+    left = SpoolDirectory(spool, "/portal").create(1, 1 << 20)
+    left.store_dropped({"full": 3})
+    left.release()
+    (spool / "0-other-1.seg").write_bytes(b"x" * 120 * 1024)
+    client = make_client(spool=spool, adopt_seconds=0.05, **limits)
+    record(client, 1)
+    (spool / "0-other-1.seg").unlink()
+    ingest.wait_for_gaps(1)
+    assert sum(gap["count"] for gap in ingest.gaps) == 4
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purposewatch_client.spool.segment import (
+    DROPPED_AT,
     HEADER_SIZE,
     MAX_PAYLOAD,
     MAX_RECORD,
@@ -12,8 +13,10 @@ from purposewatch_client.spool.segment import (
     End,
     Scan,
     encode_cell,
+    encode_dropped,
     encode_record,
     new_header,
+    read_dropped,
     read_settled,
     scan,
 )
@@ -99,8 +102,21 @@ def test_the_settled_position_is_overwritten_in_place() -> None:
     """A header with a damaged cell has none."""
     header = bytearray(new_header())
     assert read_settled(bytes(header)) == HEADER_SIZE == len(header)
-    header[SETTLED_AT:HEADER_SIZE] = encode_cell(1234)
+    header[SETTLED_AT:DROPPED_AT] = encode_cell(1234)
     assert read_settled(bytes(header)) == 1234
     header[SETTLED_AT] ^= 1
     assert read_settled(bytes(header)) is None
     assert read_settled(b"") is None
+
+
+def test_the_numbers_of_dropped_events_are_overwritten_in_place() -> None:
+    """By reason; a damaged cell says nothing."""
+    header = bytearray(new_header())
+    assert read_dropped(bytes(header)) == {}
+    counts = {"full": 3, "too_large": 1}
+    header[DROPPED_AT:HEADER_SIZE] = encode_dropped(counts)
+    assert read_dropped(bytes(header)) == counts
+    assert read_settled(bytes(header)) == HEADER_SIZE
+    header[DROPPED_AT] ^= 1
+    assert read_dropped(bytes(header)) == {}
+    assert read_dropped(b"") == {}

@@ -1,11 +1,13 @@
 """The thread that takes the spool's segments to ingest."""
 
 import logging
+import os
 import queue
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from purposewatch_client.errors import NotRecordedError
 from purposewatch_client.gap import DROPPED, encode_gap
@@ -180,7 +182,22 @@ class Sender:
         for reason, count in self._writer.unreported().items():
             with suppress(NotRecordedError):
                 self._writer.append(encode_gap(DROPPED, reason, count=count)[1], GAP)
-                self._writer.count_reported(reason, count)
+                self._writer.count_unreported(reason, -count)
+
+    def _report_left(self, segment: Segment) -> None:
+        """Report what was dropped by the process that wrote the segment, whose records are settled.
+
+        A repeat, after a crash in between, has the same id.
+        """
+        if segment.dropped:
+            os.ftruncate(segment.fd, HEADER_SIZE)  # so that there is room
+        for reason, count in segment.dropped.items():
+            name = blake2b(f"{segment.path.name}/{reason}".encode(), digest_size=16)
+            gap = encode_gap(DROPPED, reason, count=count, id=f"g{name.hexdigest()}")[1]
+            try:
+                self._writer.append(gap, GAP)
+            except NotRecordedError:
+                self._writer.count_unreported(reason, count)
 
     def _step(self, timeout: float | None = None) -> tuple[float, bool] | None:
         """Send one batch. If that failed: how long to wait, and whether ingest asked for it."""
@@ -231,6 +248,7 @@ class Sender:
             if work is not None:
                 return work
             done, self._adopted = self._adopted, None
+            self._report_left(done)
             done.delete()
 
     def _read(self, segment: Segment, *, growing: bool) -> _Work | None:
@@ -320,7 +338,7 @@ class Sender:
             segments.append(self._adopted)
             self._adopted = None
         for segment in segments:
-            if segment.settled == segment.size:
+            if segment.settled == segment.size and not segment.dropped:
                 segment.delete()
             else:
                 segment.release()

@@ -12,11 +12,18 @@ import os
 import secrets
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from purposewatch_client.spool.segment import HEADER_SIZE, new_header, read_settled
+from purposewatch_client.spool.segment import (
+    DROPPED_AT,
+    HEADER_SIZE,
+    encode_dropped,
+    new_header,
+    read_dropped,
+    read_settled,
+)
 
 __all__ = ["Segment", "SpoolDirectory", "SpoolFullError"]
 
@@ -39,8 +46,16 @@ class Segment:
         """Its size in bytes, as far as it is written completely."""
         self.settled = settled
         """Up to where its records are settled."""
+        self.dropped: Mapping[str, int] = {}
+        """What its header says of dropped events: of which there is no gap, by reason."""
         self.number = 0
         """Its place among the segments that this process wrote; 0 for one that it adopted."""
+
+    def store_dropped(self, counts: Mapping[str, int]) -> None:
+        """Write to the header how many events were dropped. That takes no room."""
+        with suppress(OSError):
+            os.pwrite(self.fd, encode_dropped(counts), DROPPED_AT)
+        self.dropped = counts
 
     def release(self) -> None:
         """Give up the ownership, and leave the file to others."""
@@ -114,14 +129,17 @@ class SpoolDirectory:
             if status.st_nlink == 0:  # deleted between the opening and the lock
                 os.close(fd)
                 return None
-            settled = read_settled(os.pread(fd, HEADER_SIZE, 0))
+            header = os.pread(fd, HEADER_SIZE, 0)
         except OSError:  # above all: another process owns it
             os.close(fd)
             return None
+        settled = read_settled(header)
         # With a damaged header everything is sent again: a repeat is recognised by its id.
         if settled is None or not HEADER_SIZE <= settled <= status.st_size:
             settled = HEADER_SIZE
-        return Segment(path, fd, status.st_size, settled)
+        segment = Segment(path, fd, status.st_size, settled)
+        segment.dropped = read_dropped(header)
+        return segment
 
     def _prepare(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,16 +2,19 @@
 
 A header, then records. A record is a marker, a checksum, the length, the kind, the time at which it
 was written, and the payload. The checksum covers what follows it. The marker begins with a byte
-that UTF-8 never has, so a reader finds the next record behind damage. The header holds a cell that
-is overwritten in place: up to where the records are settled.
+that UTF-8 never has, so a reader finds the next record behind damage. The header holds two cells
+that are overwritten in place: up to where the records are settled, and how many events were dropped
+for want of room, which takes none.
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from zlib import crc32
 
 __all__ = [
+    "DROPPED_AT",
     "EVENT",
     "FACT",
     "GAP",
@@ -23,8 +26,10 @@ __all__ = [
     "Record",
     "Scan",
     "encode_cell",
+    "encode_dropped",
     "encode_record",
     "new_header",
+    "read_dropped",
     "read_settled",
     "scan",
 ]
@@ -34,7 +39,12 @@ _CELL = struct.Struct(">QI")
 _CELL_VALUE = struct.Struct(">Q")
 SETTLED_AT = len(_MAGIC)
 """Where the cell with the settled position is."""
-HEADER_SIZE = SETTLED_AT + _CELL.size
+_REASONS = ("full", "disk_full", "unwritable", "too_large")
+_DROPPED = struct.Struct(">4QI")
+_DROPPED_VALUES = struct.Struct(">4Q")
+DROPPED_AT = SETTLED_AT + _CELL.size
+"""Where the cell with the numbers of dropped events is."""
+HEADER_SIZE = DROPPED_AT + _DROPPED.size
 
 _MARKER = b"\xffPWR"
 _BODY = struct.Struct(">IBQ")  # length, kind, milliseconds since 1970
@@ -86,7 +96,7 @@ class Scan:
 
 def new_header() -> bytes:
     """The header of a segment without records."""
-    return _MAGIC + encode_cell(HEADER_SIZE)
+    return _MAGIC + encode_cell(HEADER_SIZE) + encode_dropped({})
 
 
 def encode_cell(value: int) -> bytes:
@@ -102,6 +112,22 @@ def read_settled(header: bytes) -> int | None:
     value: int
     value, checksum = _CELL.unpack_from(header, SETTLED_AT)
     return value if checksum == crc32(_CELL_VALUE.pack(value)) else None
+
+
+def encode_dropped(counts: Mapping[str, int]) -> bytes:
+    """How many events were dropped, by reason, to be overwritten in place."""
+    encoded = _DROPPED_VALUES.pack(*[counts.get(reason, 0) for reason in _REASONS])
+    return encoded + _CRC.pack(crc32(encoded))
+
+
+def read_dropped(header: bytes) -> dict[str, int]:
+    """How many events were dropped, by reason; none if the cell is damaged."""
+    if len(header) < HEADER_SIZE:
+        return {}
+    *counts, checksum = _DROPPED.unpack_from(header, DROPPED_AT)
+    if checksum != crc32(_DROPPED_VALUES.pack(*counts)):
+        return {}
+    return {reason: count for reason, count in zip(_REASONS, counts, strict=True) if count}
 
 
 def encode_record(payload: bytes, written_ms: int, kind: int = EVENT) -> bytes:

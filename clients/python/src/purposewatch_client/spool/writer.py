@@ -48,8 +48,11 @@ class SpoolWriter:
         """How many segments there were so far."""
         self.recorded = 0
         self.dropped: dict[str, int] = {}
-        self._reported: dict[str, int] = {}
-        """Of those dropped, how many a gap in the spool stands for."""
+        self._unreported: dict[str, int] = {}
+        """Of those dropped, here or by a process that ended, for which there is no gap yet.
+
+        INVARIANT: the header of the segment that is written to, if there is one, says the same.
+        """
 
     def append(self, payload: bytes, kind: int = EVENT) -> None:
         """Write one record. Raises `NotRecordedError`; then nothing is written."""
@@ -81,17 +84,22 @@ class SpoolWriter:
         """Note that an event was dropped."""
         with self._lock:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
+            self.count_unreported(reason, 1)
 
     def unreported(self) -> dict[str, int]:
         """How many events were dropped, by reason, for which there is no gap yet."""
         with self._lock:
-            counts = {name: n - self._reported.get(name, 0) for name, n in self.dropped.items()}
-        return {name: count for name, count in counts.items() if count}
+            return dict(self._unreported)
 
-    def count_reported(self, reason: str, count: int) -> None:
-        """Note that a gap stands for so many dropped events."""
+    def count_unreported(self, reason: str, change: int) -> None:
+        """Note that so many more events, or fewer, were dropped for which there is no gap."""
         with self._lock:
-            self._reported[reason] = self._reported.get(reason, 0) + count
+            counts = self._unreported
+            counts[reason] = counts.get(reason, 0) + change
+            if not counts[reason]:
+                del counts[reason]
+            if self._current is not None:
+                self._current.store_dropped(counts)
 
     def position(self) -> tuple[int, int]:
         """Where the next record will be written: the number of the segment, and its size."""
@@ -103,6 +111,8 @@ class SpoolWriter:
         with self._lock:
             segments = list(self.segments)
             self.segments.clear()
+            if self._current is not None:  # whoever adopts it reports what was dropped
+                self._unreported = {}
             self._current = None
         return segments
 
@@ -130,6 +140,10 @@ class SpoolWriter:
         finally:
             self._rotating = False
         self._failure = None
+        if self._unreported:
+            segment.store_dropped(self._unreported)
+            if self._current is not None:
+                self._current.store_dropped({})
         self.created += 1
         segment.number = self.created
         self.segments.append(segment)
