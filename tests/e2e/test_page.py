@@ -36,6 +36,7 @@ PAGES = (
     "/account",
     "/exports",
     "/gaps",
+    "/late-facts",
     "/violations?since=never",
     "/vocabulary?q=licence+plate",
     "/policies/wework-labs/2018-05-25",

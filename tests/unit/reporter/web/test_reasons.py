@@ -17,14 +17,25 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from purposewatch_cli.policy.explain.report import show
-from purposewatch_policy import CategoryDecision, Flow, Kind, Outcome, PolicySet, decide, explain
+from purposewatch_policy import (
+    CategoryDecision,
+    Flow,
+    Kind,
+    LedgerValues,
+    Outcome,
+    PolicySet,
+    decide,
+    explain,
+    relevant_facts,
+)
 from purposewatch_policy.languages import TAGS
 from purposewatch_reporter.web.declared import DeclaredPolicies
+from purposewatch_reporter.web.fact_history import ledger_of
 from purposewatch_reporter.web.language import page_texts
 from purposewatch_reporter.web.reasons import SHOWN_TERMS, explain_verdict, reasons_of
 from purposewatch_reporter.web.rendering import Rendering
 from tests.unit.policy import library
-from tests.unit.policy.random_worlds import draw_world
+from tests.unit.policy.random_worlds import draw_ledger, draw_world
 from tests.unit.reporter.web.conftest import ROOT
 
 RENDERING = Rendering()
@@ -38,10 +49,16 @@ def declaring(policies: PolicySet) -> DeclaredPolicies:
     return declared
 
 
-def verdict_of(flow: Flow, at: datetime, policies: PolicySet) -> dict[str, Any]:
+def verdict_of(
+    flow: Flow, at: datetime, policies: PolicySet, ledger: LedgerValues | None = None
+) -> dict[str, Any]:
     """What the auditor publishes about a flow, as it is stored."""
-    decided = decide(flow, at, policies)
+    decided = decide(flow, at, policies, ledger or {})
+    is_known = flow.controller in policies.controllers
+    compiled = policies.in_force(flow.controller, at) if is_known else None
+    facts = relevant_facts(flow, compiled) if compiled is not None else ()
     message = {
+        "facts": [{"fact": name, "value": (ledger or {}).get(name)} for name in facts],
         "event_time": at.isoformat(),
         "data": {**flow.model_dump(mode="json"), "subject": "psn:1:0"},
         "categories": _CATEGORIES.dump_python(decided.categories, mode="json"),
@@ -74,10 +91,12 @@ def shown(verdict: dict[str, Any], policies: PolicySet, language: str) -> str:
     )
 
 
-def told(flow: Flow, at: datetime, policies: PolicySet, language: str) -> list[str]:
+def told(
+    flow: Flow, at: datetime, policies: PolicySet, language: str, ledger: LedgerValues
+) -> list[str]:
     """The lines of `purposewatch policy explain`, unbroken; advice begins with `   *`."""
     stream = io.StringIO()
-    explanation = explain(flow, at, policies, language)
+    explanation = explain(flow, at, policies, language, ledger)
     show(Console(file=stream, width=10_000), explanation)
     lines, in_advice = [], False
     for line in map(str.rstrip, stream.getvalue().splitlines()):
@@ -106,8 +125,9 @@ def test_page_advises_what_the_command_advises(seed: int, language: str) -> None
         drawn, at = world.flow(rng)
         flow = Flow.model_validate(asdict(drawn))
         recorded_by = rng.choice([policies, before])
-        page = shown(verdict_of(flow, at, recorded_by), policies, language)
-        lines = told(flow, at, policies, language)
+        verdict = verdict_of(flow, at, recorded_by, draw_ledger(rng, world))
+        page = shown(verdict, policies, language)
+        lines = told(flow, at, policies, language, ledger_of(verdict))
 
         advised = [line for line in lines if line.startswith("   *")]
         page_advice = "".join(re.findall("<dl>(.*?)</dl>", page, re.DOTALL))

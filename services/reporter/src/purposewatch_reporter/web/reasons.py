@@ -22,6 +22,7 @@ from purposewatch_policy import (
     explain,
 )
 from purposewatch_reporter.web.declared import DeclaredPolicies
+from purposewatch_reporter.web.fact_history import ledger_of
 
 SHOWN_TERMS = 12
 """More expected terms than these are counted, not listed."""
@@ -53,11 +54,11 @@ class Reason:
 def explain_verdict(
     verdict: Mapping[str, Any], declared: DeclaredPolicies, language: str
 ) -> Explanation:
-    """Explain a verdict's event by the policies as they are now."""
+    """Explain a verdict's event by the policies as they are now, and the facts as they were."""
     data = verdict["data"]
     flow = Flow.model_validate({name: data[name] for name in Flow.model_fields if name in data})
     at = datetime.fromisoformat(verdict["event_time"])
-    return explain(flow, at, declared.current, language)
+    return explain(flow, at, declared.current, language, ledger_of(verdict))
 
 
 def reasons_of(

@@ -11,6 +11,7 @@ from purposewatch_reporter.web.pages.export import export_csv, export_json
 from purposewatch_reporter.web.pages.exports import show_exports
 from purposewatch_reporter.web.pages.finding import show_finding
 from purposewatch_reporter.web.pages.gaps import show_gaps
+from purposewatch_reporter.web.pages.late_facts import show_late_facts
 from purposewatch_reporter.web.pages.overview import show_overview
 from purposewatch_reporter.web.pages.policies import show_policies, show_policy
 from purposewatch_reporter.web.pages.preferences import set_preferences
@@ -67,6 +68,7 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/violations/{id}", show_violation),
         page("/exports", show_exports),
         page("/gaps", show_gaps),
+        page("/late-facts", show_late_facts),
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
         page("/vocabulary", show_vocabulary),

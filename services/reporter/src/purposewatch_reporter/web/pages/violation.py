@@ -15,6 +15,7 @@ from purposewatch_reporter.findings.triage import MAX_COMMENT, Status, Target, p
 from purposewatch_reporter.findings.triage_store import read_trail
 from purposewatch_reporter.parameters import is_id
 from purposewatch_reporter.store.tables import UtcTime, findings, violation_categories, violations
+from purposewatch_reporter.web.fact_history import load_facts
 from purposewatch_reporter.web.reasons import SHOWN_TERMS, explain_verdict, reasons_of
 from purposewatch_reporter.web.request_context import PageError, RequestContext
 
@@ -48,6 +49,7 @@ async def show_violation(context: RequestContext, *, fault: str | None = None) -
         beside = [
             (part, *await _neighbours(connection, part.fingerprint, row)) for part in row.parts
         ]
+        facts = await load_facts(connection, verdict)
         trail = await read_trail(connection, Target.VIOLATION, name)
         for part in row.parts:
             trail += await read_trail(connection, Target.FINDING, part.fingerprint)
@@ -65,6 +67,7 @@ async def show_violation(context: RequestContext, *, fault: str | None = None) -
         explanation=explanation,
         shown_terms=SHOWN_TERMS,
         policy=declared.policy(row.controller, row.policy_version),
+        facts=facts,
         groups=groups,
         beside=beside,
         trail=trail,
