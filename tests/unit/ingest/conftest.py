@@ -21,6 +21,7 @@ from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpo
 from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
 from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
+from purposewatch_ingest.http.facts.lookup import FactLookupEndpoint
 from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
 from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
@@ -61,6 +62,9 @@ class FakeReporter:
     """Knows the events that it was told, by source and id, or fails with `error`."""
 
     def __init__(self) -> None:
+        self.facts: dict[str, list[dict[str, Any]]] = {}
+        """Statements by pseudonym."""
+        self.asked: list[tuple[str, str, datetime, str | None]] = []
         self.known: dict[tuple[str, str], bytes] = {}
         self.error: Exception | None = None
 
@@ -69,6 +73,16 @@ class FakeReporter:
         if self.error is not None:
             raise self.error
         return self.known.get((source, event_id))
+
+    async def facts_of(
+        self, controller: str, subject: str, *, as_of: datetime, fact: str | None = None
+    ) -> bytes:
+        """Return the statements at once, or raise."""
+        if self.error is not None:
+            raise self.error
+        self.asked.append((controller, subject, as_of, fact))
+        statements = [each for each in self.facts.get(subject, []) if fact in {None, each["fact"]}]
+        return json.dumps({"as_of": as_of.isoformat(), "statements": statements}).encode()
 
 
 @pytest.fixture
@@ -241,6 +255,7 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
         Endpoints(
             EventsEndpoint(handling, producers),
             FactsEndpoint(handling, producers),
+            FactLookupEndpoint(handling, reporter),
             DecisionsEndpoint(handling, deciding),
             AuthzenEndpoint(handling, deciding, public_url="https://ingest.example.com"),
             GapsEndpoint(handling, producer, topic="data-access.gaps"),  # type: ignore[arg-type]

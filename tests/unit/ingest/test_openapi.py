@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +52,12 @@ class KnowingReporter(ReporterClient):
     async def status_of(self, source: str, event_id: str) -> bytes | None:
         """Tell the same of every event."""
         return json.dumps(EVENT_STATUS_EXAMPLE).encode()
+
+    async def facts_of(
+        self, controller: str, subject: str, *, as_of: datetime, fact: str | None = None
+    ) -> bytes:
+        """Know of no fact."""
+        return json.dumps({"as_of": as_of.isoformat(), "statements": []}).encode()
 
 
 def policies_with_ledger(directory: Path) -> Path:
@@ -116,6 +123,8 @@ def document_of(mode: str) -> dict[str, Any]:
         _narrow_attribute_headers(operation["parameters"], schemas[model]["required"], mode)
         _narrow_attributes(schemas[model]["properties"])
     _narrow_attributes(schemas["AskedEvent"]["properties"])
+    [controller, *_] = document["paths"]["/v1/facts"]["get"]["parameters"]
+    controller["schema"] = {"enum": [CONTROLLER]}
     fact = schemas["SubmittedFactData"]["properties"]
     fact["controller"] = {"enum": [CONTROLLER]}
     fact["fact"] = {"enum": [LEDGER_FACT]}
@@ -252,6 +261,7 @@ def test_examples_of_answers_satisfy_their_schemas() -> None:
     assert checked >= {
         ("/v1/events", "202"),
         ("/v1/facts", "202"),
+        ("/v1/facts", "200"),
         ("/v1/events/{id}", "200"),
         ("/v1/decisions", "200"),
         ("/access/v1/evaluation", "200"),

@@ -21,6 +21,7 @@ from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpo
 from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
 from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
+from purposewatch_ingest.http.facts.lookup import FactLookupEndpoint
 from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
 from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestShares
@@ -140,6 +141,7 @@ def build_app(
         Endpoints(
             EventsEndpoint(handling, producers),
             FactsEndpoint(handling, producers),
+            FactLookupEndpoint(handling, reporter),
             DecisionsEndpoint(handling, deciding),
             AuthzenEndpoint(handling, deciding, public_url=settings.ingest_public_url),
             GapsEndpoint(handling, producer, topic=topic_name(settings.topic_prefix, GAPS)),

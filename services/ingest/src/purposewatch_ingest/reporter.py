@@ -1,11 +1,15 @@
-"""Asks the reporter what became of an event. Ingest itself keeps nothing about events."""
+"""Asks the reporter for publishers. Ingest itself keeps nothing about events and facts."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
 import httpx
 from pydantic import SecretStr
 
+MAX_STATEMENTS = 200
+"""Of one fact that the reporter is asked for, which is the most that it gives."""
 _MAX_CONNECTIONS = 8
 
 
@@ -18,6 +22,18 @@ class StatusSource(Protocol):
 
     async def status_of(self, source: str, event_id: str) -> bytes | None:
         """Return the status in JSON, or `None` if nothing is recorded about the event.
+
+        Raises `ReporterUnavailableError`.
+        """
+
+
+class FactSource(Protocol):
+    """Knows what was stated about subjects."""
+
+    async def facts_of(
+        self, controller: str, subject: str, *, as_of: datetime, fact: str | None = None
+    ) -> bytes:
+        """Return the `SubjectFacts` of a subject, a pseudonym, in JSON, as of a time with zone.
 
         Raises `ReporterUnavailableError`.
         """
@@ -48,8 +64,27 @@ class ReporterClient:
     async def status_of(self, source: str, event_id: str) -> bytes | None:
         """See `StatusSource`."""
         parameters = {"source": source, "event_id": event_id}
+        return await self._get("/api/v1/event-status", parameters)
+
+    async def facts_of(
+        self, controller: str, subject: str, *, as_of: datetime, fact: str | None = None
+    ) -> bytes:
+        """See `FactSource`."""
+        parameters = {
+            "controller": controller,
+            "subject": subject,
+            "as_of": as_of.isoformat(),
+            "limit": str(MAX_STATEMENTS),
+        }
+        answer = await self._get("/api/v1/facts", parameters | ({"fact": fact} if fact else {}))
+        if answer is None:
+            message = f"status {HTTPStatus.NOT_FOUND}"
+            raise ReporterUnavailableError(message)
+        return answer
+
+    async def _get(self, path: str, parameters: Mapping[str, str]) -> bytes | None:
         try:
-            answer = await self._client.get("/api/v1/event-status", params=parameters)
+            answer = await self._client.get(path, params=parameters)
         except httpx.HTTPError as error:
             raise ReporterUnavailableError(type(error).__name__) from None
         if answer.status_code == HTTPStatus.NOT_FOUND:

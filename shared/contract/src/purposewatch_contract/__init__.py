@@ -53,6 +53,7 @@ from purposewatch_contract.schema import (
     read_example,
     render_schema,
 )
+from purposewatch_contract.subject_facts import StatedFact, StatedFactAsOf, SubjectFacts
 from purposewatch_contract.terms import (
     DIGEST_PATTERN,
     EVIDENCE_PATTERN,
@@ -153,7 +154,10 @@ __all__ = [
     "Pseudonym",
     "Publisher",
     "Source",
+    "StatedFact",
+    "StatedFactAsOf",
     "Status",
+    "SubjectFacts",
     "SubmittedData",
     "SubmittedEvent",
     "SubmittedFact",

@@ -19,6 +19,7 @@ from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.routes import add_event_routes
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
 from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
+from purposewatch_ingest.http.facts.lookup import FactLookupEndpoint
 from purposewatch_ingest.http.facts.routes import add_fact_routes
 from purposewatch_ingest.http.gaps.endpoint import GapsEndpoint
 from purposewatch_ingest.http.gaps.routes import add_gap_route
@@ -50,6 +51,7 @@ class Endpoints:
 
     events: EventsEndpoint
     facts: FactsEndpoint
+    fact_lookup: FactLookupEndpoint
     decisions: DecisionsEndpoint
     authzen: AuthzenEndpoint
     gaps: GapsEndpoint
@@ -80,7 +82,7 @@ def build_api(
     app.add_exception_handler(ProblemError, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
     add_event_routes(app, endpoints.events, endpoints.event_status)
-    add_fact_routes(app, endpoints.facts)
+    add_fact_routes(app, endpoints.facts, endpoints.fact_lookup)
     add_decision_route(app, endpoints.decisions)
     add_authzen_routes(app, endpoints.authzen)
     add_gap_route(app, endpoints.gaps)

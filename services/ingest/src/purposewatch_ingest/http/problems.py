@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from purposewatch_contract import ErrorClass
 from purposewatch_contract.submission import RefusedError
@@ -167,14 +168,26 @@ async def answer_problem(_: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def answer_http_exception(_: Request, error: Exception) -> Response:
+async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Exception handler for what the framework itself refuses: unknown paths and methods."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     kind = {404: ProblemKind.NOT_FOUND, 405: ProblemKind.METHOD_NOT_ALLOWED}.get(status)
     headers = error.headers if isinstance(error, HTTPException) else None
+    if kind is ProblemKind.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_methods_of(request))}
     if kind is None:
         return Response(HTTPStatus(status).phrase, status_code=status, headers=headers)
     return ProblemError(kind, "see /docs for what there is", headers=headers).response()
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods of an address: the framework names those of its first route alone."""
+    found = (
+        route.methods or ()
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted(set().union(*found))
 
 
 def answering_defects(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from purposewatch_contract import PSEUDONYM_PATTERN
+from purposewatch_contract import PSEUDONYM_PATTERN, StatedFact, StatedFactAsOf, SubjectFacts
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.paging import Page, PageRange, filtered, next_cursor, page_query
 from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName
@@ -40,40 +40,7 @@ class AskedSubject(BaseModel):
     limit: int = Field(default=20, ge=1, le=200, description="Statements of each fact.")
 
 
-class Statement(BaseModel):
-    """A statement of a fact about a subject."""
-
-    fact: str
-    value: bool
-    effective_from: datetime
-    until: datetime | None = Field(description="When it expires; null if it does not.")
-    statement: str = Field(description="Its id.")
-    source: str
-    publisher: str
-    evidence: str | None = Field(description="The reference to the record that proves it.")
-    stated_time: datetime
-    accepted_time: datetime = Field(description="When ingest accepted it.")
-
-
-class StatementAsOf(Statement):
-    """A statement, and whether it was in force."""
-
-    in_force: bool = Field(
-        description="Whether it decides at `as_of`. Without one, the fact is not stated and does "
-        "not hold."
-    )
-
-
-class SubjectFacts(BaseModel):
-    """What is stated about a subject."""
-
-    as_of: datetime
-    statements: list[StatementAsOf] = Field(
-        description="Those effective at `as_of`, by fact, the latest of each first."
-    )
-
-
-class LateFact(Statement):
+class LateFact(StatedFact):
     """A statement that arrived after verdicts which would use another value now."""
 
     id: str
@@ -114,7 +81,7 @@ def facts_routes(database: Transactions, clock: Callable[[], datetime]) -> APIRo
                 limit=asked.limit,
             )
         statements = [
-            StatementAsOf(
+            StatedFactAsOf(
                 **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name for it
                 statement=row.statement_id,
                 in_force=is_in_force(row, as_of),

@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.requests import Request
 
 from purposewatch_contract import EventStatus
 from purposewatch_ingest.http.handling import RequestHandling
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
-from purposewatch_ingest.http.request_shares import RETRY_SECONDS
-from purposewatch_ingest.reporter import ReporterUnavailableError, StatusSource
-from purposewatch_runtime.logs import get_logger
+from purposewatch_ingest.http.reporter import asking_reporter, known_reporter
+from purposewatch_ingest.reporter import StatusSource
 
 MAX_ID = 128
 MAX_SOURCE = 256
-
-_log = get_logger(__name__)
-
 
 EVENT_STATUS_EXAMPLE: dict[str, Any] = {
     "status": "recorded",
@@ -47,14 +42,12 @@ class EventStatusEndpoint:
                 f"`source` is not the publisher's own; make it `/{publisher}` or a path below it"
             )
             raise ProblemError(ProblemKind.FORBIDDEN, detail)
-        if self._reporter is None:
-            detail = "this ingest knows no reporter; set PURPOSEWATCH_INGEST_REPORTER_URL"
-            raise ProblemError(ProblemKind.NOT_FOUND, detail)
+        reporter = known_reporter(self._reporter)
         event_id = request.path_params["id"]
         found = None
         if len(event_id) <= MAX_ID and len(source) <= MAX_SOURCE:
             async with self._handling.shares.handle(publisher, 1):
-                found = await self._ask(self._reporter, source, event_id)
+                found = await self._ask(reporter, source, event_id)
         if found is None:
             detail = (
                 "nothing is recorded about an event with this id and source: it was not accepted, "
@@ -64,14 +57,6 @@ class EventStatusEndpoint:
         return found
 
     async def _ask(self, reporter: StatusSource, source: str, event_id: str) -> EventStatus | None:
-        try:
+        with asking_reporter("event status"):
             status = await reporter.status_of(source, event_id)
             return None if status is None else EventStatus.model_validate_json(status)
-        except (ReporterUnavailableError, ValidationError) as error:
-            reason = str(error) if isinstance(error, ReporterUnavailableError) else "not a status"
-            _log.warning("reporter did not tell the status of an event", reason=reason)
-            raise ProblemError(
-                ProblemKind.REPORTER_UNAVAILABLE,
-                "the reporter does not answer; ask again later",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            ) from None
