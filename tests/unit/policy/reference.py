@@ -99,20 +99,28 @@ def check_with_ledger(
 
 
 def is_relevant(fact: str, flow: FlowTerms, policy: Policy, vocabulary: Vocabulary) -> bool:
-    """Whether a statement tests the fact that is about the flow in every other dimension."""
+    """Whether a statement tests the fact that is about the flow in every other dimension.
+
+    If no permit is, the one that would come nearest if all conditions were met counts.
+    """
+    bare = [replace(each, when=(), unless=()) for each in policy.statements]
+    permits = [each for each in bare if each.effect is Effect.PERMIT]
+    about: set[str | None] = set()
     for category in flow.data_categories:
-        for statement in policy.statements:
-            if category not in vocabulary.data_categories:
-                continue
-            if fact not in (*statement.when, *statement.unless):
-                continue
-            about = replace(statement, when=(), unless=())
-            if statement.effect is Effect.PERMIT:
-                if not any(failures(about, flow, category, vocabulary).values()):
-                    return True
-            elif covers_a_part(about, flow, category, vocabulary):
-                return True
-    return False
+        if category not in vocabulary.data_categories:
+            continue
+        failed = {each.id: failures(each, flow, category, vocabulary) for each in permits}
+        covering = {name for name, fails in failed.items() if not any(fails.values())}
+        about |= covering
+        about |= {
+            each.id
+            for each in bare
+            if each.effect is Effect.PROHIBIT and covers_a_part(each, flow, category, vocabulary)
+        }
+        if not covering and not all(fails["role"] for fails in failed.values()):
+            permitting = replace(policy, statements=tuple(permits))
+            about.add(check_category(flow, category, permitting, vocabulary).statement)
+    return any(fact in (*each.when, *each.unless) for each in policy.statements if each.id in about)
 
 
 def with_facts(flow: FlowTerms, facts: dict[str, bool]) -> FlowTerms:

@@ -168,6 +168,21 @@ def test_statement_is_the_one_that_the_claim_would_meet() -> None:
     assert (decided.grade, decided.distance, decided.is_nearest_miss) == ("omitted", None, True)
 
 
+def test_nearest_statement_lacks_no_condition_that_the_ledger_states() -> None:
+    """Though the outcome does not depend on facts, the explanation does."""
+    asked = flow("research", category="phone", consent=False)
+    stated, never = (
+        only(decide(asked, NOW, POLICIES, {"adult": True, "consent": value}))
+        for value in (True, None)
+    )
+
+    assert [(each.kind, each.statement) for each in (stated, never)] == [
+        ("undeclared_purpose", "phone")
+    ] * 2
+    assert [each.dimension for each in stated.failed] == ["purpose"]
+    assert [each.dimension for each in never.failed] == ["purpose", "facts"]
+
+
 def test_claims_are_weighed_together_with_what_the_ledger_says() -> None:
     """A claim is contradicted if it is what would be missing, given everything else."""
     policies = world(permit("ads", when=("consent", "adult")))
@@ -280,7 +295,7 @@ def test_advice_for_a_publishers_fact_is_to_state_it() -> None:
         (flow(), ("consent",)),
         (flow("research"), ("objected",)),
         (flow(category="phone"), ("adult", "consent")),
-        (flow("research", category="phone"), ("adult",)),
+        (flow("research", category="phone"), ("adult", "consent")),
         (flow().model_copy(update={"data_categories": ("email", "phone")}), ("adult", "consent")),
         (flow().model_copy(update={"data_categories": ("email", "none")}), ("consent",)),
         (flow().model_copy(update={"role": "nobody"}), ()),
@@ -288,7 +303,10 @@ def test_advice_for_a_publishers_fact_is_to_state_it() -> None:
     ids=str,
 )
 def test_only_facts_that_matter_are_looked_up(asked: Flow, expected: tuple[str, ...]) -> None:
-    """Those of permits that cover the flow otherwise, and of prohibitions that overlap it."""
+    """Those of permits that cover the flow otherwise, and of prohibitions that overlap it.
+
+    Without such a permit, those of the nearest one.
+    """
     assert relevant_facts(asked, COMPILED) == expected
 
 

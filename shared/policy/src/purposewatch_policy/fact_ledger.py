@@ -1,52 +1,68 @@
 """What a ledger of facts changes about a flow.
 
 For a fact with `authority: ledger` in the vocabulary, what the systems that know stated counts, and
-what an event claims does not. Only facts that can matter to a flow's outcome are looked up. Any
-other fact of the ledger counts as not stated; which statement comes nearest may depend on that.
+what an event claims does not. Only the facts that a decision may depend on are looked up; any other
+fact of the ledger counts as not stated.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from purposewatch_policy.change import ChangedFlow, flow_with_facts
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.statement_sets import positions
+from purposewatch_policy.undeclared import undeclared
 from purposewatch_policy.vocabulary import FlowTerms
-
-if TYPE_CHECKING:
-    from purposewatch_policy.compile import CompiledPolicy
 
 LedgerValues: TypeAlias = Mapping[str, bool | None]
 """What the statements in force say about facts; `None`, or nothing, for one that is not stated."""
 
 
-def relevant_facts(flow: FlowTerms, compiled: "CompiledPolicy") -> tuple[str, ...]:
-    """Return the ledger's facts that can matter to a flow's outcome, in alphabetical order.
+def relevant_facts(flow: FlowTerms, compiled: CompiledPolicy) -> tuple[str, ...]:
+    """Return the ledger's facts that a decision may depend on, in alphabetical order.
 
-    They are those on which a permit depends that covers the flow in every other dimension, for one
-    of its data categories, or a prohibition that covers or overlaps it in every other dimension.
+    They are those of the permits that cover the flow in every other dimension, for one of its data
+    categories, and of the prohibitions that cover or overlap it in every other dimension. Where no
+    permit does, the outcome does not depend on facts; then those of the permit that comes nearest
+    are told for the explanation.
     """
     if not compiled.on_ledger:
         return ()
     testing = 0
     for category in flow.data_categories:
         try:
-            covering = compiled.covering_by_dimension(flow, category)
-            overlapping = compiled.overlaps.by_dimension(flow, category)
+            testing |= _testing(flow, compiled, category)
         except KeyError:  # a term outside the vocabulary
             continue
-        permits = compiled.permits & compiled.on_ledger
-        prohibits = compiled.prohibits & compiled.on_ledger
-        for covers, overlaps in zip(covering[:-1], overlapping[:-1], strict=True):  # not the facts
-            permits &= covers
-            prohibits &= overlaps
-        testing |= permits | prohibits
     named = {
         fact for index in positions(testing) for fact, _ in compiled.statements[index].conditions()
     }
     return tuple(sorted(named & compiled.ledger_facts))
 
 
-def held_flow(flow: FlowTerms, compiled: "CompiledPolicy", ledger: LedgerValues) -> ChangedFlow:
+def _testing(flow: FlowTerms, compiled: CompiledPolicy, category: str) -> int:
+    """Return the statements whose facts matter to one data category. Raises `KeyError`."""
+    permits, prohibits = compiled.permits, compiled.prohibits
+    covering = compiled.covering_by_dimension(flow, category)
+    overlapping = compiled.overlaps.by_dimension(flow, category)
+    for covers, overlaps in zip(covering[:-1], overlapping[:-1], strict=True):  # not the facts
+        permits &= covers
+        prohibits &= overlaps
+    if not permits and compiled.for_role[flow.role].permits:
+        permits = 1 << _nearest(flow, compiled, category)
+    return permits | prohibits
+
+
+def _nearest(flow: FlowTerms, compiled: CompiledPolicy, category: str) -> int:
+    """Return the permit that comes nearest if every condition is met."""
+    sets = compiled.for_role[flow.role]
+    rest = sets.beyond_category(flow)
+    unconditional = (*rest[:-1], sets.everything)
+    decided = undeclared(flow, compiled, sets, category, unconditional)
+    return compiled.statements.index(compiled.statement(decided.statement or ""))
+
+
+def held_flow(flow: FlowTerms, compiled: CompiledPolicy, ledger: LedgerValues) -> ChangedFlow:
     """Return the flow with the facts that count: the ledger's in place of what the event claims."""
     facts = {fact: holds for fact, holds in flow.facts.items() if fact not in compiled.ledger_facts}
     for fact in relevant_facts(flow, compiled):
