@@ -33,7 +33,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos packaging \
         schemas lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
-        compose-check docs-site wheels images release dashboards check-deploy clean
+        compose-check docs-site wheels images release acls dashboards check-deploy clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -139,6 +139,9 @@ bench-scaling: install-dev  ## Compute how many partitions, auditors and reporte
 
 million: install-dev  ## Compare the decision core with the naive checker on a million random flows
 	$(BIN)/python -m bench.core.million
+
+acls: install-dev  ## Write what creates the topics and grants the rights that deploy/kafka/acls.yaml declares
+	$(BIN)/python -m deploy.kafka.source.generate
 
 dashboards: install-dev  ## Write Grafana's dashboards from their source
 	$(BIN)/python -m deploy.grafana.source.generate
