@@ -43,7 +43,12 @@ class Connector:
         self._files = MappingFiles(settings, self.metric_set)
         self.spool = spool_of(self._files.publisher)
         self.pipeline = Pipeline(
-            name, self._files.mapper, self.spool, self.metric_set, time.monotonic
+            name,
+            self._files.mapper,
+            self.spool,
+            self.metric_set,
+            time.monotonic,
+            window=settings.aggregation_window,
         )
 
     def application(

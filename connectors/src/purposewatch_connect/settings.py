@@ -1,6 +1,7 @@
 """The settings that the connectors share; the client has its own (`PURPOSEWATCH_CLIENT_…`)."""
 
 from abc import abstractmethod
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,19 @@ class ConnectSettings(LogSettings, HttpSettings, PolicySettings):
     """Everything that each connector reads from its environment."""
 
     connect_mapping_file: Path = Field(description="See docs/connectors.md.")
+    connect_aggregate_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=3_600,
+        description="Publish identical accesses within so many seconds as one event with a count; "
+        "0: each by itself.",
+    )
+
+    @property
+    def aggregation_window(self) -> timedelta | None:
+        """The time within which identical accesses become one event; `None` if they do not."""
+        seconds = self.connect_aggregate_seconds
+        return timedelta(seconds=seconds) if seconds else None
 
 
 class ServingSettings(ConnectSettings):

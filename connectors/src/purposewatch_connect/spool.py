@@ -53,6 +53,7 @@ class ClientSpool:
                 legal_basis=access.legal_basis,
                 facts=access.facts,
                 traceparent=access.traceparent,
+                count=access.count,
             )
         except client.EventError as error:
             raise InvalidAccessError(str(error)) from None

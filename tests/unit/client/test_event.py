@@ -30,6 +30,25 @@ def encode(**fields: Any) -> dict[str, Any]:
     return decoded
 
 
+def test_count_is_stated_unless_it_is_one() -> None:
+    """An event stands for several accesses, and shares its flow with others."""
+    for count in (2, 1_000_000):
+        assert encode(count=count)["data"]["count"] == count
+    for same in (1, None):
+        assert "count" not in encode(count=same)["data"]
+    encoder = EventEncoder("/portal")
+    for each in (None, 2, 3):
+        encoder.encode({**USUAL, "count": each})
+    assert len(encoder._flows) == 1
+
+
+@pytest.mark.parametrize("count", [0, -1, 1_000_001, 2.0, "2", True])
+def test_count_out_of_range_is_refused(count: object) -> None:
+    """It is named, with its range."""
+    with pytest.raises(EventError, match="`count` must be a whole number of accesses from 1 to"):
+        encode(count=count)
+
+
 def test_every_field_arrives() -> None:
     """Under the contract's names."""
     event = encode(

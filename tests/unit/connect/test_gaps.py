@@ -6,7 +6,7 @@ import pytest
 
 from purposewatch_client import Client, ClientSettings, MemorySink, NotRecordedError
 from purposewatch_connect.mapping import GapKind, Outcome, make_gap
-from purposewatch_connect.pipeline import Pipeline, SpoolError
+from purposewatch_connect.pipeline import Input, Pipeline, SpoolError
 from purposewatch_connect.spool import ClientSpool
 from purposewatch_contract import SubmittedGap
 from purposewatch_runtime.metrics import MetricSet
@@ -44,11 +44,11 @@ def test_the_gaps_of_an_observation_are_in_the_spool() -> None:
     metrics = MetricSet("connect", version="0")
     pipeline = Pipeline("otlp", NothingMapped, spool, metrics, lambda: 0.0)  # type: ignore[arg-type]
     own = make_gap(GapKind.UNREADABLE_RECORD, "portal", identity="2", time=NOON)
-    published = pipeline.publish([object()], [own])  # type: ignore[list-item]
+    [published] = pipeline.publish([Input([object()], [own])])  # type: ignore[list-item]
     assert spool.gaps == [own, DATASET] == list(published.gaps)
     spool.is_full = True
     with pytest.raises(SpoolError):
-        pipeline.publish([object()])  # type: ignore[list-item]
+        pipeline.publish([Input([object()])])  # type: ignore[list-item]
 
 
 def test_a_gap_is_sent_as_ingest_takes_it() -> None:

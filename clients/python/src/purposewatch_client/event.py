@@ -1,7 +1,8 @@
 """Encoding events: CloudEvents 1.0 in JSON, as ingest accepts them.
 
-A service does the same few things to ever new subjects. So everything but the subject, the id and
-the time is checked and encoded once, and cached. What runs for every event is written for speed.
+A service does the same few things to ever new subjects. So everything but the subject, the id, the
+time and the count is checked and encoded once, and cached. What runs for every event is written for
+speed.
 """
 
 import json
@@ -45,6 +46,7 @@ class EventEncoder:
         identifier = pop("id", None)
         moment = pop("time", None)
         traceparent = pop("traceparent", None)
+        count = pop("count", None)
 
         if type(fields.get("categories")) is list:
             fields["categories"] = tuple(fields["categories"])
@@ -67,7 +69,11 @@ class EventEncoder:
             or "\\" in subject
         ):
             subject = _escape_subject(subject)
-        return identifier, f'{head}{identifier}","time":"{at}"{trace}{tail}{subject}"}}}}'.encode()
+        counted = "" if count is None else _counted(count)
+        return (
+            identifier,
+            f'{head}{identifier}","time":"{at}"{trace}{tail}{subject}"{counted}}}}}'.encode(),
+        )
 
     def _new_flow(self, fields: dict[str, Any]) -> tuple[str, str]:
         """The texts before the id, and between the time and the subject."""
@@ -129,6 +135,11 @@ def format_time(name: str, moment: Any) -> str:
 def _trace(traceparent: Any) -> str:
     form.check_traceparent(traceparent)
     return f',"traceparent":"{traceparent}"'
+
+
+def _counted(count: Any) -> str:
+    form.check_count(count)
+    return "" if count == 1 else f',"count":{count}'
 
 
 def checked_subject(subject: Any) -> str:

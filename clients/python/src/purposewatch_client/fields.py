@@ -54,6 +54,9 @@ class EventFields(Fields, total=False):
     """When the access happened, with its zone; now unless stated."""
     id: str | None
     """The event's id; a new one unless stated. An id is recorded once for each source."""
+    count: int | None
+    """How many accesses the event stands for; 1 unless stated. They are identical in everything but
+    id, time and trace, and happened within a window that ends at `time`."""
 
 
 class AccessFields(TypedDict, total=False):

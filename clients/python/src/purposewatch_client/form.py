@@ -12,6 +12,7 @@ from purposewatch_client.errors import EventError
 __all__ = [
     "check_actor",
     "check_controller",
+    "check_count",
     "check_evidence",
     "check_id",
     "check_source",
@@ -25,6 +26,7 @@ __all__ = [
 MAX_CATEGORIES = 64
 MAX_FACTS = 32
 MAX_RETENTION_DAYS = 36525
+MAX_COUNT = 1_000_000
 _MAX_TERM = 128
 
 _TERM = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*")
@@ -64,6 +66,14 @@ def check_actor(source: str) -> None:
 def check_controller(controller: Any) -> None:
     """Check a controller's name."""
     _match("controller", controller, _CONTROLLER, "must be the controller's name")
+
+
+def check_count(count: Any) -> None:
+    """Check how many accesses an event stands for."""
+    _require(
+        isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= MAX_COUNT,
+        f"`count` must be a whole number of accesses from 1 to {MAX_COUNT}",
+    )
 
 
 def check_id(identifier: Any) -> None:

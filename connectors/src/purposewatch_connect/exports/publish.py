@@ -4,19 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from purposewatch_connect.connector import Connector, SpoolOf
 from purposewatch_connect.exports.files import content_of, files_of
 from purposewatch_connect.exports.reading import Reader, Reading, UnreadableFileError
 from purposewatch_connect.exports.settings import ExportSettings
-from purposewatch_connect.pipeline import Pipeline, Published, SpoolError
+from purposewatch_connect.pipeline import Input, Pipeline, Published, SpoolError
 from purposewatch_connect.spool import ClientSpool
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff, retry
 
 _BATCH = 100
+_AGGREGATED_BATCH = 1_000
+"""Records among which identical accesses become one event, if they do at all."""
 _BACKOFF = Backoff(first_seconds=0.5, last_seconds=15.0)
 
 _log = get_logger(__name__)
@@ -62,6 +63,7 @@ class _Run:
         self._pipeline = pipeline
         self._reader = reader
         self._max_bytes = max_bytes
+        self._batch = _AGGREGATED_BATCH if pipeline.window else _BATCH
         self._records = 0
         self._accesses = 0
         self._gaps: Counter[str] = Counter()
@@ -84,18 +86,17 @@ class _Run:
         batch: list[Reading] = []
         for reading in self._reader(content):
             batch.append(reading)
-            if len(batch) == _BATCH:
+            if len(batch) == self._batch:
                 await self._append(batch)
                 batch = []
         await self._append(batch)
 
     async def _append(self, batch: list[Reading]) -> None:
         """Put a batch in the spool; what was put there before a failure has the same ids again."""
-        observations = list(chain.from_iterable(each.observations for each in batch))
-        gaps = list(chain.from_iterable(each.gaps for each in batch))
+        inputs = [Input(each.observations, each.gaps) for each in batch]
 
-        async def attempt() -> Published:
-            return await asyncio.to_thread(self._pipeline.publish, observations, gaps)
+        async def attempt() -> list[Published]:
+            return await asyncio.to_thread(self._pipeline.publish, inputs)
 
         published = await retry(attempt, backoff=_BACKOFF, on=SpoolError, on_failure=_report)
         read = sum(bool(each.observations) for each in batch)
@@ -104,8 +105,9 @@ class _Run:
         self._pipeline.count_records(unreadable, "unreadable")
         self._pipeline.count_records(len(batch) - read - unreadable, "ignored")
         self._records += len(batch)
-        self._accesses += published.accesses
-        self._gaps.update(f"{gap.kind} {gap.name}" for gap in published.gaps)
+        for each in published:
+            self._accesses += each.accesses
+            self._gaps.update(f"{gap.kind} {gap.name}" for gap in each.gaps)
 
 
 def _report(error: BaseException, pause: float) -> None:

@@ -47,6 +47,8 @@ class Access:
     legal_basis: str | None = None
     facts: Mapping[str, bool] = field(default_factory=dict)
     traceparent: str | None = None
+    count: int = 1
+    """How many accesses it stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from purposewatch_connect.documents import Document
 from purposewatch_connect.openlineage.events import EventReader
 from purposewatch_connect.openlineage.settings import OpenLineageSettings
-from purposewatch_connect.pipeline import Pipeline
+from purposewatch_connect.pipeline import Input, Pipeline
 from purposewatch_connect.receiving import ReceivingEdge, RefusedRequestError, refusal_headers
 
 _MAX_FAILURES = 100
@@ -58,9 +59,10 @@ class OpenLineageHttp:
             return None
 
     def _publish(self, document: object) -> Response:
-        if not self._is_published(document):
+        if not isinstance(document, dict):
             detail = "the content is not an event of OpenLineage: a JSON object"
             raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail)
+        self._publish_events([document])
         return Response(status_code=HTTPStatus.CREATED)
 
     def _publish_batch(self, document: object) -> Response:
@@ -68,7 +70,8 @@ class OpenLineageHttp:
         if not isinstance(document, list):
             detail = "the content is not a batch of OpenLineage: a JSON array of events"
             raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail)
-        failed = [index for index, each in enumerate(document) if not self._is_published(each)]
+        self._publish_events([each for each in document if isinstance(each, dict)])
+        failed = [index for index, each in enumerate(document) if not isinstance(each, dict)]
         if not failed:
             return Response(status_code=HTTPStatus.NO_CONTENT)
         failures = [
@@ -86,12 +89,10 @@ class OpenLineageHttp:
             {"status": "partial_success", "summary": summary, "failed_events": failures}
         )
 
-    def _is_published(self, event: object) -> bool:
-        """Publish what an event says; return whether it is one at all."""
-        if not isinstance(event, dict):
-            return False
-        observations, gaps = self._reader.read(event)
-        self._pipeline.publish(observations, gaps)
-        result = "read" if observations else "unreadable" if gaps else "ignored"
-        self._pipeline.count_records(1, result)
-        return True
+    def _publish_events(self, events: Iterable[Document]) -> None:
+        """Publish what the events say, together."""
+        inputs = [Input(*self._reader.read(event)) for event in events]
+        self._pipeline.publish(inputs)
+        for observations, gaps in inputs:
+            result = "read" if observations else "unreadable" if gaps else "ignored"
+            self._pipeline.count_records(1, result)

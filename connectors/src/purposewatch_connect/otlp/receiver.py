@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from purposewatch_connect.mapping import Gap
 from purposewatch_connect.otlp.records import OtlpReader, ReadRecord
-from purposewatch_connect.pipeline import Pipeline
+from purposewatch_connect.pipeline import Input, Pipeline
 
 _MAX_NAMED = 5
 
@@ -51,11 +51,14 @@ class Receiver:
         """Publish; return how many records asked for an event that there is not, and why."""
         read = ignored = unreadable = rejected = 0
         reasons: dict[str, None] = {}
+        about: list[ReadRecord] = []
         for record in records:
-            if not record.observations and not record.gaps:
+            if record.observations or record.gaps:
+                about.append(record)
+            else:
                 ignored += 1
-                continue
-            published = self._pipeline.publish(record.observations, record.gaps)
+        results = self._pipeline.publish([Input(each.observations, each.gaps) for each in about])
+        for record, published in zip(about, results, strict=True):
             read += bool(record.observations)
             unreadable += not record.observations
             if record.is_stated and not published.accesses:

@@ -10,7 +10,7 @@ from purposewatch_connect.pgaudit.audit import AuditReader, Database
 from purposewatch_connect.pgaudit.databases import Databases
 from purposewatch_connect.pgaudit.entries import LogEntry, UnreadableEntryError
 from purposewatch_connect.pgaudit.follow import Batch, LogFollower
-from purposewatch_connect.pipeline import Pipeline
+from purposewatch_connect.pipeline import Input, Pipeline
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff, retry
@@ -35,6 +35,9 @@ class PgauditComponent:
         pipeline: Pipeline,
         metric_set: m.MetricSet,
     ) -> None:
+        """Read once in the pipeline's window, so that what is identical is read together."""
+        window = pipeline.window
+        self._pause = max(_POLL_SECONDS, window.total_seconds() if window else 0.0)
         self._follower = follower
         self._reader = reader
         self._databases = databases
@@ -60,10 +63,10 @@ class PgauditComponent:
 
     async def _run(self) -> None:
         while True:
-            found = await retry(self._step, backoff=_BACKOFF, on_failure=self._report)
+            more = await retry(self._step, backoff=_BACKOFF, on_failure=self._report)
             self._fault = ""
-            if not found:
-                await asyncio.sleep(_POLL_SECONDS)
+            if not more:
+                await asyncio.sleep(self._pause)
 
     def _report(self, error: BaseException, pause: float) -> None:
         # An operating system's error names a file, a database's may quote: show only its kind.
@@ -74,7 +77,7 @@ class PgauditComponent:
         )
 
     async def _step(self) -> bool:
-        """Publish what is new; whether there was something."""
+        """Publish what is new; whether there is more."""
         batch = await asyncio.to_thread(self._follower.poll)
         if batch is None:
             return False
@@ -84,7 +87,7 @@ class PgauditComponent:
         await asyncio.to_thread(self._publish, entries, databases)
         await asyncio.to_thread(self._follower.commit, batch)
         self._unread.set(batch.unread)
-        return True
+        return batch.unread > 0
 
     def _read(self, batch: Batch) -> list[LogEntry]:
         """The entries of pgaudit; one that can't be read is a gap."""
@@ -108,7 +111,7 @@ class PgauditComponent:
             )
             for number in range(unreadable)
         ]
-        self._pipeline.publish((), gaps)
+        self._pipeline.publish([Input((), gaps)])
         self._pipeline.count_records(unreadable, "unreadable")
         self._pipeline.count_records(
             len(batch.entries) + batch.skipped - unreadable - len(entries), "ignored"
@@ -116,10 +119,8 @@ class PgauditComponent:
         return entries
 
     def _publish(self, entries: list[LogEntry], databases: Mapping[str, Database]) -> None:
-        read = 0
-        for entry in entries:
-            observations, gaps = self._reader.read(entry, databases[entry.database])
-            self._pipeline.publish(observations, gaps)
-            read += bool(observations or gaps)
+        inputs = [Input(*self._reader.read(each, databases[each.database])) for each in entries]
+        self._pipeline.publish(inputs)
+        read = sum(bool(observations or gaps) for observations, gaps in inputs)
         self._pipeline.count_records(read, "read")
         self._pipeline.count_records(len(entries) - read, "ignored")

@@ -1,13 +1,13 @@
 """Follows a log file as `tail -F` does, and remembers how far it was read.
 
 The position is stored after what was read is in the spool. After a crash the same entries are read
-again, and give events with the same ids.
+again, in a batch that ends where it ended before, and give events with the same ids.
 """
 
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class Position:
     offset: int
     head: str
     head_bytes: int
+    batch_end: int | None = None
+    """Where the batch ends that was read from here and may have been published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class LogFollower:
         self._size_before = -1
 
     def poll(self) -> Batch | None:
-        """Return what is new; `None` if there is nothing."""
+        """Return what is new; `None` if there is nothing.
+
+        A batch that was not committed is returned again: the same one, also by another process.
+        """
         while True:
             file = self._current()
             if file is None:
@@ -78,13 +83,16 @@ class LogFollower:
 
     def commit(self, batch: Batch) -> None:
         """Remember that a batch was published."""
-        self._position = batch.position
+        self._store(batch.position)
+
+    def _store(self, position: Position) -> None:
         temporary = self._state.with_suffix(".tmp")
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(asdict(batch.position), file)
+            json.dump(asdict(position), file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._state)
+        self._position = position
 
     def _read(self, file: Path, *, at_rest: bool) -> Batch | None:
         position = self._position
@@ -92,13 +100,15 @@ class LogFollower:
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
             opened.seek(position.offset)
-            content = opened.read(MAX_CHUNK)
+            is_again = position.batch_end is not None
+            end = position.batch_end or position.offset + MAX_CHUNK
+            content = opened.read(end - position.offset)
             head_bytes = min(_HEAD, size)
             if position.head_bytes < head_bytes:
                 opened.seek(0)
                 head = _digest(opened.read(head_bytes))
                 position = Position(position.inode, position.offset, head, head_bytes)
-        at_rest = at_rest or size == self._size_before
+        at_rest = at_rest or is_again or size == self._size_before
         self._size_before = size
         ends = list(self.format.split(content, at_rest=at_rest))
         skipped = 0
@@ -112,6 +122,8 @@ class LogFollower:
             for begin, end in zip(begins, ends, strict=True)
         ]
         offset = position.offset + ends[-1]
+        if not is_again and not skipped:
+            self._store(replace(position, batch_end=offset))
         return Batch(
             () if skipped else tuple(entries),
             Position(position.inode, offset, position.head, position.head_bytes),
@@ -131,9 +143,8 @@ class LogFollower:
         for file in files:
             status = file.stat()
             if status.st_ino == self._position.inode:
-                if status.st_size < self._position.offset or not _begins_alike(
-                    file, self._position
-                ):
+                needed = self._position.batch_end or self._position.offset
+                if status.st_size < needed or not _begins_alike(file, self._position):
                     _log.warning("log file truncated", file=file.name)
                     self._position = _begin(file)
                 return file

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+_NO_FLOW = frozenset({"subject_id", "count"})
+
 
 class ExercisedFlow(TypedDict):
     """One distinct flow of one test."""
@@ -25,8 +27,8 @@ def described(flow: Mapping[str, Any]) -> str:
 
 
 def flow_of(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flow of a captured event: its data without the subject."""
-    return {name: value for name, value in event["data"].items() if name != "subject_id"}
+    """Return the flow of a captured event: its data without the subject and the count."""
+    return {name: value for name, value in event["data"].items() if name not in _NO_FLOW}
 
 
 def key_of(flow: Mapping[str, Any]) -> str:

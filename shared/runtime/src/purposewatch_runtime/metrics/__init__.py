@@ -31,6 +31,7 @@ from purposewatch_runtime.metrics.common import (
 )
 from purposewatch_runtime.metrics.connect import (
     CONNECT_ACCESSES,
+    CONNECT_EVENTS,
     CONNECT_GAPS,
     CONNECT_MAPPING_RELOAD_FAILED,
     CONNECT_RECORDS,
@@ -99,6 +100,7 @@ __all__ = [
     "ALERT_DELIVERIES",
     "BUILD_INFO",
     "CONNECT_ACCESSES",
+    "CONNECT_EVENTS",
     "CONNECT_GAPS",
     "CONNECT_MAPPING_RELOAD_FAILED",
     "CONNECT_RECORDS",

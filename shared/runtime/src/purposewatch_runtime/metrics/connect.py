@@ -12,7 +12,14 @@ CONNECT_RECORDS = CounterSpec(
 )
 CONNECT_ACCESSES = CounterSpec(
     "purposewatch_connect_accesses",
-    "Events put in the spool.",
+    "Accesses put in the spool, as events of their own or in the count of one.",
+    ("connect",),
+    ("connector",),
+    unit="count",
+)
+CONNECT_EVENTS = CounterSpec(
+    "purposewatch_connect_events",
+    "Events put in the spool. Fewer than accesses where identical ones are published together.",
     ("connect",),
     ("connector",),
     unit="events",
@@ -42,6 +49,7 @@ CONNECT_MAPPING_RELOAD_FAILED = GaugeSpec(
 CONNECT: tuple[MetricSpec, ...] = (
     CONNECT_RECORDS,
     CONNECT_ACCESSES,
+    CONNECT_EVENTS,
     CONNECT_GAPS,
     CONNECT_UNREAD_BYTES,
     CONNECT_MAPPING_RELOAD_FAILED,
