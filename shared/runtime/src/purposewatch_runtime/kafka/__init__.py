@@ -1,11 +1,13 @@
 """Kafka clients: connections, topics, an at-least-once consumer, an acknowledged producer."""
 
+from purposewatch_runtime.kafka.aiokafka_internals import positions
 from purposewatch_runtime.kafka.assignment import Resume
 from purposewatch_runtime.kafka.asyncapi import asyncapi_routes
 from purposewatch_runtime.kafka.connection import (
     MAX_BATCH_BYTES,
     MAX_REQUEST_BYTES,
     build_admin,
+    build_follower,
     build_observer,
     build_producer,
     build_reader,
@@ -17,6 +19,8 @@ from purposewatch_runtime.kafka.dead_letters import (
     log_dead_letters,
     written_at,
 )
+from purposewatch_runtime.kafka.log_view import LogView
+from purposewatch_runtime.kafka.polling import PollCallbacks, Poller
 from purposewatch_runtime.kafka.producer import (
     AcknowledgedProducer,
     NoSuchPartitionError,
@@ -33,8 +37,11 @@ __all__ = [
     "DeadLetterLimit",
     "DeadLetterPolicy",
     "Handler",
+    "LogView",
     "NoSuchPartitionError",
     "OutgoingRecord",
+    "PollCallbacks",
+    "Poller",
     "Record",
     "RejectedRecord",
     "Resume",
@@ -42,10 +49,12 @@ __all__ = [
     "TopicProvisioner",
     "asyncapi_routes",
     "build_admin",
+    "build_follower",
     "build_observer",
     "build_producer",
     "build_reader",
     "dead_letter_of",
     "log_dead_letters",
+    "positions",
     "written_at",
 ]

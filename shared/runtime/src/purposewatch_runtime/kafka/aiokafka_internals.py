@@ -84,6 +84,36 @@ async def fetch_bytes(
     return None if error_code else (bytes(rest[-1] or b""), end)
 
 
+async def fetch_high_watermarks(
+    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The end offsets of partitions as the leaders' answers to a fetch have them, at once.
+
+    `offsets` says where to fetch from: no offset may lie beyond a partition's end. Partitions
+    whose leader is unknown, or answers with an error, are left out. Raises `KafkaError`. A public
+    fetch waits for records, and does not say when its answer was asked for; this one waits for a
+    millisecond, because without a wait the embedded broker answers nothing.
+    """
+    client = consumer._client  # noqa: SLF001
+    wanted: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
+    for partition, offset in offsets.items():
+        node = client.cluster.leader_for_partition(partition)
+        if node is not None and node != -1:
+            topics = wanted.setdefault(node, {})
+            topics.setdefault(partition.topic, []).append((partition.partition, offset, 1))
+    requests = [
+        client.send(node, FetchRequest(1, 1, _FETCH_MAX_BYTES, 0, list(topics.items())))
+        for node, topics in wanted.items()
+    ]
+    found: dict[TopicPartition, int] = {}
+    for response in await asyncio.gather(*requests):
+        for topic, partitions in response.topics:
+            for partition, error_code, end, *_ in partitions:
+                if not error_code:
+                    found[TopicPartition(topic, partition)] = end
+    return found
+
+
 class RecordBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
     """A record batch, version 2. The compiled class of the same module hides its buffer."""
 

@@ -151,3 +151,17 @@ def build_reader(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer
         auto_offset_reset="earliest",
         fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
     )
+
+
+def build_follower(settings: KafkaSettings, *, client_id: str) -> AIOKafkaConsumer:
+    """A consumer without a group whose positions its owner sets. Not started.
+
+    An offset that the log does not hold is an error, and never another offset.
+    """
+    return AIOKafkaConsumer(
+        **_client_options(settings),
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        fetch_max_wait_ms=settings.kafka_fetch_max_wait_ms,
+    )

@@ -9,7 +9,7 @@ offsets and the consumer's state.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -67,6 +67,9 @@ class BatchConsumer:
 
     With `resume`, positions come from there (every partition asked for -> next offset) whenever
     partitions are assigned, and the committed offsets in Kafka only show progress.
+
+    `on_assignment` gets all partitions that are assigned, whenever they are. It must return at
+    once: no heartbeats are sent meanwhile.
     """
 
     def __init__(  # noqa: PLR0913 - composition happens once, in each service's app
@@ -79,12 +82,14 @@ class BatchConsumer:
         handle: Handler,
         metric_set: m.MetricSet,
         resume: Resume | None = None,
+        on_assignment: Callable[[Collection[int]], None] | None = None,
     ) -> None:
         self.name = f"consumer of {topic}"
         self._topic = topic
         self._handle = handle
         self._metrics = ConsumerMetrics(topic, metric_set)
         self._resume = resume
+        self._on_assignment = on_assignment
         self._state = ConsumerState(_BACKOFF)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -272,6 +277,8 @@ class BatchConsumer:
 
     async def assigned(self, partitions: Sequence[int]) -> None:
         """Called by the group's coordinator once it has assigned partitions to this process."""
+        if self._on_assignment is not None:
+            self._on_assignment(partitions)  # before any record of them is consumed
         consumer = self._consumer
         if consumer is not None and partitions:
             offsets = await self._assignment.begin(consumer, partitions, self._stopping)
