@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
+import uuid
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 import httpx
@@ -18,7 +21,6 @@ from tests.harness.ports import take_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     from tests.harness.preloaded import ForkedProcess
@@ -33,7 +35,8 @@ class Process:
 
     An asynchronous context manager: inside it the process has been started. Only `env` configures
     it: variables of the surrounding environment that begin with `PURPOSEWATCH_` do not reach it.
-    It dies with the process that started it, however that ends.
+    It dies with the process that started it, however that ends. An auditor keeps its facts in
+    `facts_dir` over all its starts.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Process:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(PREFIX)
         }
-        self._env = {**inherited, **(env or {})}
+        self.facts_dir = Path(tempfile.gettempdir()) / f"purposewatch-facts-{uuid.uuid4().hex}"
+        own = {f"{PREFIX}FACTS_DIR": str(self.facts_dir)}
+        self._env = {**inherited, **own, **(env or {})}
         # closed by `__aexit__`
         self._output = log.open("w+b") if log else tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
@@ -123,6 +128,7 @@ class Process:
         if self.runs:
             await self.terminate()
         self._output.close()
+        shutil.rmtree(self.facts_dir, ignore_errors=True)
 
 
 class Server(Process):

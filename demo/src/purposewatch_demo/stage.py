@@ -65,6 +65,7 @@ def prepare(
         "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
         "PURPOSEWATCH_PSEUDONYM_KEY": secrets.token_hex(32),
         "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{directory / 'purposewatch.db'}",
+        "PURPOSEWATCH_FACTS_DIR": str(directory / "facts"),
         "PURPOSEWATCH_LOG_FORMAT": "json",
     }
     if embedded is not None:

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from purposewatch_auditor.audit import AuditedEvent, Auditor, Decider, decider_for
+from purposewatch_auditor.audit import (
+    AuditedEvent,
+    Auditor,
+    Decider,
+    FactDependentEvent,
+    decider_for,
+)
 from purposewatch_contract import EXAMPLE_DIR, DeadLetter, ErrorClass, Position, Verdict
 from purposewatch_policy import Kind, Outcome, load_policies
 from purposewatch_runtime.kafka import Record, RejectedRecord
@@ -27,6 +33,7 @@ def decider() -> Decider:
 def audit(record: Record, decider: Decider) -> Verdict | DeadLetter:
     """What becomes of a record, read back as a consumer does."""
     result = Auditor().audit(record, decider, NOW)
+    assert not isinstance(result, FactDependentEvent)
     return Verdict.model_validate_json(result.value) if isinstance(result, AuditedEvent) else result
 
 

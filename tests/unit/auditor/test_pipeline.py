@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -26,8 +26,13 @@ from purposewatch_runtime.kafka import (
 )
 from purposewatch_runtime.service import FileReloader
 
+if TYPE_CHECKING:
+    from purposewatch_auditor.facts import FactsLedger
+
 POLICIES = Path(__file__).parents[3] / "policies"
 PUBLISHER = json.loads((EXAMPLE_DIR / "canonical-event.json").read_text())["publisher"]
+NO_FACTS = cast("FactsLedger", object())
+"""No event of these tests depends on facts, so nothing asks for them."""
 
 
 class Published:
@@ -67,6 +72,7 @@ def pipeline(decider: Decider, published: Published, metric_set: m.MetricSet) ->
     """A handler that accepts three bad records in a row, but not four."""
     return AuditPipeline(
         decider=lambda: decider,
+        facts=NO_FACTS,
         producer=cast("AcknowledgedProducer", published),
         limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
         verdicts_topic="verdicts",
@@ -184,6 +190,7 @@ async def test_events_of_unregistered_publishers_are_judged_and_counted(
     register.write_text("publishers: {shop: {controllers: [wework-labs]}}")
     pipeline = AuditPipeline(
         decider=lambda: decider,
+        facts=NO_FACTS,
         producer=cast("AcknowledgedProducer", published),
         limit=DeadLetterLimit(DeadLetterPolicy(max_consecutive=4, max_ratio=1, window=1000)),
         verdicts_topic="verdicts",

@@ -9,10 +9,11 @@ from importlib.metadata import version
 from starlette.applications import Starlette
 
 from purposewatch_auditor.audit import decider_for
+from purposewatch_auditor.facts import FactsLedger
 from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_auditor.publishers import load_publisher_names
 from purposewatch_auditor.settings import AuditorSettings
-from purposewatch_contract import DEAD_LETTERS, EVENTS, VERDICTS, ErrorClass, topic_name
+from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, VERDICTS, ErrorClass, topic_name
 from purposewatch_policy import CompiledPolicy, Outcome, PolicySet, load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
@@ -91,8 +92,10 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
     publishers = _watch_publishers(settings)
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
+    facts = FactsLedger(settings, client_id=_CLIENT_ID, metric_set=metric_set)
     pipeline = AuditPipeline(
         decider=lambda: decider.current,
+        facts=facts,
         producer=producer,
         limit=DeadLetterLimit(DeadLetterPolicy.from_settings(settings)),
         verdicts_topic=topic_name(settings.topic_prefix, VERDICTS),
@@ -108,10 +111,14 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         client_id=_CLIENT_ID,
         handle=pipeline.handle,
         metric_set=metric_set,
+        on_assignment=facts.follow,
     )
-    provisioner = TopicProvisioner(settings, (EVENTS, VERDICTS, DEAD_LETTERS), client_id=_CLIENT_ID)
+    topics = (EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
+    provisioner = TopicProvisioner(settings, topics, client_id=_CLIENT_ID)
     files: list[Component] = [decider] if publishers is None else [decider, publishers]
-    supervisor = Supervisor([EventLoopWatch(metric_set), *files, provisioner, producer, consumer])
+    supervisor = Supervisor(
+        [EventLoopWatch(metric_set), *files, provisioner, producer, facts, consumer]
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -127,6 +134,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
                     "started": supervisor.check,
                     "consumer": consumer.ready,
                     "producer": producer.ready,
+                    "facts": facts.ready,
                 },
                 registry=metric_set.registry,
             ),

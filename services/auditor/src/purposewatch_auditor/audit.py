@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 from pydantic import ValidationError
 
+from purposewatch_auditor.facts import FactsView
 from purposewatch_contract import CanonicalData, CanonicalEvent, DeadLetter, ErrorClass
 from purposewatch_contract.codec import DecodedEvent, FastEventCodec, FastVerdictCodec
 from purposewatch_policy import Decision, DecisionCache, PolicySet
@@ -38,6 +39,13 @@ class AuditedEvent(msgspec.Struct, frozen=True, gc=False):
     """A `Verdict` in JSON."""
 
 
+class FactDependentEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event that can't be decided before the ledger of facts is asked."""
+
+    event: DecodedEvent
+    facts: tuple[str, ...]
+
+
 Decider: TypeAlias = DecisionCache[EncodedDecision]
 
 
@@ -62,8 +70,13 @@ class Auditor:
         self._events = FastEventCodec()
         self._verdicts = FastVerdictCodec()
 
-    def audit(self, record: Record, decider: Decider, now: datetime) -> AuditedEvent | DeadLetter:
-        """Audit one record. Never raises: what can't be decided becomes a dead letter."""
+    def audit(
+        self, record: Record, decider: Decider, now: datetime
+    ) -> AuditedEvent | FactDependentEvent | DeadLetter:
+        """Audit one record. Never raises: what can't be decided becomes a dead letter.
+
+        An event whose decision depends on facts in the ledger is returned for `decide`.
+        """
         if isinstance(record, RejectedRecord):
             return _dead_letter(record, record.error_class, record.reason, decider, now)
         try:
@@ -72,7 +85,10 @@ class Auditor:
                 reason = "the record has no value; only ingest should write to this topic"
                 return _dead_letter(record, ErrorClass.EMPTY, reason, decider, now)
             event = self._events.decode(value)
-            decision = decider.judge(event.flow.terms, event.time, event.flow.text)
+            facts = decider.facts_of(event.flow.terms, event.time, event.flow.text)
+            if facts:
+                return FactDependentEvent(event, facts)
+            decision = decider.judge(event.flow.terms, event.time, event.flow.text, ())
             verdict = self._verdicts.encode(
                 event,
                 decision.value,
@@ -85,10 +101,46 @@ class Auditor:
         except ValidationError as error:
             return _dead_letter(record, *_why_unreadable(error), decider, now)
         except Exception as error:  # noqa: BLE001 - a defect must not stop the pipeline or lose the record
-            reason = (
-                f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
+            return _internal(record, error, decider, now)
+
+    def decide(
+        self,
+        record: Record,
+        dependent: FactDependentEvent,
+        view: FactsView,
+        decider: Decider,
+        now: datetime,
+    ) -> AuditedEvent | DeadLetter:
+        """Decide an event by what the ledger says of its facts, as of the event's own time.
+
+        Raises what `view` raises; any other failure makes a dead letter.
+        """
+        event = dependent.event
+        findings = view.findings(event, dependent.facts, record.partition)
+        try:
+            decision = decider.judge(
+                event.flow.terms,
+                event.time,
+                event.flow.text,
+                tuple([each.value for each in findings]),
             )
-            return _dead_letter(record, ErrorClass.INTERNAL, reason, decider, now)
+            verdict = self._verdicts.encode(
+                event,
+                decision.value,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                decided_time=now,
+                facts=findings,
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            return _internal(record, error, decider, now)
+        return AuditedEvent(event, decision, verdict)
+
+
+def _internal(record: Record, error: Exception, decider: Decider, now: datetime) -> DeadLetter:
+    reason = f"the auditor failed on this record ({type(error).__name__}); report it as a defect"
+    return _dead_letter(record, ErrorClass.INTERNAL, reason, decider, now)
 
 
 def _why_unreadable(error: ValidationError) -> tuple[ErrorClass, str]:

@@ -5,8 +5,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
+from typing import cast
 
-from purposewatch_auditor.audit import AuditedEvent, Auditor, Decider
+from purposewatch_auditor.audit import AuditedEvent, Auditor, Decider, FactDependentEvent
+from purposewatch_auditor.facts import FactsLedger
 from purposewatch_contract import DeadLetter
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
@@ -33,6 +35,7 @@ class AuditPipeline:
         self,
         *,
         decider: Callable[[], Decider],
+        facts: FactsLedger,
         producer: AcknowledgedProducer,
         limit: DeadLetterLimit,
         verdicts_topic: str,
@@ -44,6 +47,7 @@ class AuditPipeline:
         """`publishers` holds the registered names; without it, publishers are not checked."""
         self._decider = decider
         self._auditor = Auditor()
+        self._facts = facts
         self._producer = producer
         self._limit = limit
         self._verdicts_topic = verdicts_topic
@@ -60,8 +64,7 @@ class AuditPipeline:
         nothing of the batch counts as published.
         """
         decider = self._decider()  # one for the whole batch, whatever is reloaded
-        now = self._clock()
-        results = [self._auditor.audit(record, decider, now) for record in records]
+        results = await self._audit(records, decider)
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],
@@ -86,6 +89,30 @@ class AuditPipeline:
             await self._count_unregistered(audited, self._publishers)
         if len(audited) < len(results):
             self._report([result for result in results if isinstance(result, DeadLetter)])
+
+    async def _audit(
+        self, records: Sequence[Record], decider: Decider
+    ) -> list[AuditedEvent | DeadLetter]:
+        now = self._clock()
+        first = [self._auditor.audit(record, decider, now) for record in records]
+        dependent = {
+            record.partition
+            for record, result in zip(records, first, strict=True)
+            if isinstance(result, FactDependentEvent)
+        }
+        if not dependent:
+            return cast("list[AuditedEvent | DeadLetter]", first)
+        # INVARIANT: the end of the facts is asked for after the events were fetched, so that every
+        # fact is considered that was acknowledged before its event.
+        await self._facts.catch_up(dependent)
+        now = self._clock()
+        with self._facts.reading() as view:
+            return [
+                self._auditor.decide(record, result, view, decider, now)
+                if isinstance(result, FactDependentEvent)
+                else result
+                for record, result in zip(records, first, strict=True)
+            ]
 
     def _dead_letter(self, record: Record, letter: DeadLetter) -> OutgoingRecord:
         value = letter.__pydantic_serializer__.to_json(letter)

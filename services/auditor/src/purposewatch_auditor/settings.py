@@ -22,3 +22,14 @@ class AuditorSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, 
         default=None,
         description="The register of publishers; events of others are counted. None: not checked.",
     )
+    facts_dir: Path = Field(
+        default=Path("purposewatch-facts"),
+        description="Where this auditor alone keeps the facts of its partitions, on a local disk. "
+        "What is lost is restored from the topic.",
+    )
+    facts_wait_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a batch with events that depend on facts waits for the newest facts, "
+        "before it is put back and tried again.",
+    )

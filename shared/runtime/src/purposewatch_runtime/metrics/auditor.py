@@ -67,6 +67,52 @@ POLICY_LOADED = GaugeSpec(
     unit="unix seconds",
 )
 
+FACT_RECORDS = ("statement", "tombstone", "unreadable")
+FACT_RESTARTS = ("replaced", "stale", "corrupt")
+
+FACTS_APPLIED = CounterSpec(
+    "purposewatch_facts_applied",
+    "Records of the facts topic that were applied to the auditor's state, or could not be read.",
+    ("auditor",),
+    ("record",),
+    unit="records",
+)
+FACTS_BEHIND = GaugeSpec(
+    "purposewatch_facts_behind_records",
+    "Records of the facts topic that are not in the auditor's state yet.",
+    ("auditor",),
+    ("partition",),
+    unit="records",
+)
+FACTS_WAIT_SECONDS = HistogramSpec(
+    "purposewatch_facts_wait_seconds",
+    "How long a batch with events that depend on facts waited for the state to be current.",
+    ("auditor",),
+    (),
+    _LATENCY,
+    unit="seconds",
+)
+FACTS_RESTORE_SECONDS = GaugeSpec(
+    "purposewatch_facts_restore_seconds",
+    "How long the state took to be current after partitions were last assigned.",
+    ("auditor",),
+    unit="seconds",
+)
+FACTS_STATE_BYTES = GaugeSpec(
+    "purposewatch_facts_state_bytes",
+    "Size of the auditor's state of facts on disk.",
+    ("auditor",),
+    unit="bytes",
+)
+FACTS_STATE_RESTARTS = CounterSpec(
+    "purposewatch_facts_state_restarts",
+    "States that were given up and restored: the topic was replaced, the state was too old to be "
+    "continued (stale), or it was corrupt.",
+    ("auditor",),
+    ("reason",),
+    unit="count",
+)
+
 AUDITOR: tuple[MetricSpec, ...] = (
     VERDICTS,
     UNREGISTERED_EVENTS,
@@ -77,4 +123,10 @@ AUDITOR: tuple[MetricSpec, ...] = (
     POLICY_RELOAD_FAILED,
     POLICY_IN_FORCE,
     POLICY_LOADED,
+    FACTS_APPLIED,
+    FACTS_BEHIND,
+    FACTS_WAIT_SECONDS,
+    FACTS_RESTORE_SECONDS,
+    FACTS_STATE_BYTES,
+    FACTS_STATE_RESTARTS,
 )
