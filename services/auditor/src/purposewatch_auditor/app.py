@@ -92,7 +92,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
     publishers = _watch_publishers(settings)
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
-    facts = FactsLedger(settings, client_id=_CLIENT_ID, metric_set=metric_set)
+    facts = FactsLedger(settings, client_id=_CLIENT_ID, producer=producer, metric_set=metric_set)
     pipeline = AuditPipeline(
         decider=lambda: decider.current,
         facts=facts,

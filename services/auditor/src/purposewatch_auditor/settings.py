@@ -33,3 +33,9 @@ class AuditorSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, 
         description="How long a batch with events that depend on facts waits for the newest facts, "
         "before it is put back and tried again.",
     )
+    facts_horizon_days: int = Field(
+        default=1_096,
+        ge=1,
+        description="Statements of facts that were superseded for so long are removed from the "
+        "topic. For events from before then, the fact may not be stated.",
+    )

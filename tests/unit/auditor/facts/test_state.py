@@ -197,7 +197,7 @@ def test_the_key_in_the_topic_follows_from_the_key_in_the_state(state: FactState
     apply(state, [stating(fact, offset) for offset, fact in enumerate(facts)])
 
     with state.view() as view:
-        keys = {topic_key(key) for key, _ in view.after(0, b"", 10)}
+        keys = {topic_key(key) for key in view.keys_after(0, b"", 10)}
 
     assert keys == {fact_key(fact) for fact in facts}
 

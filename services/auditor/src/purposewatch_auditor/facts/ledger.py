@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from purposewatch_auditor.facts.environment import CorruptStateError
+from purposewatch_auditor.facts.horizon import Horizon
 from purposewatch_auditor.facts.keys import fact_prefix, microseconds, moment
 from purposewatch_auditor.facts.progress import FactsBehindError, Progress
 from purposewatch_auditor.facts.reader import FactsReader
@@ -15,7 +16,7 @@ from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_contract import FACTS, declared_topics, topic_name
 from purposewatch_contract.codec import DecodedEvent, DecodedFactFinding
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka import LogView
+from purposewatch_runtime.kafka import AcknowledgedProducer, LogView
 from purposewatch_runtime.service import Check
 
 
@@ -25,7 +26,12 @@ class FactsLedger:
     name = "facts"
 
     def __init__(
-        self, settings: AuditorSettings, *, client_id: str, metric_set: m.MetricSet
+        self,
+        settings: AuditorSettings,
+        *,
+        client_id: str,
+        producer: AcknowledgedProducer,
+        metric_set: m.MetricSet,
     ) -> None:
         topic = topic_name(settings.topic_prefix, FACTS)
         retention_ms = int(declared_topics()[FACTS].config["delete.retention.ms"])
@@ -46,18 +52,26 @@ class FactsLedger:
             retention_seconds=retention_ms / 1000,
             metric_set=metric_set,
         )
+        self._horizon = Horizon(
+            topic=topic,
+            days=settings.facts_horizon_days,
+            writer=self._writer,
+            progress=self._progress,
+            producer=producer,
+            metric_set=metric_set,
+        )
 
     async def start(self) -> None:
         """Open the state and begin to read. Raises `FatalError` when another process has it."""
         async with contextlib.AsyncExitStack() as started:
-            for part in (self._writer, self._log, self._reader):
+            for part in (self._writer, self._log, self._reader, self._horizon):
                 started.push_async_callback(part.stop)
                 await part.start()
             started.pop_all()
 
     async def stop(self) -> None:
         """Finish what is being written, and release the state."""
-        for part in (self._reader, self._log, self._writer):
+        for part in (self._horizon, self._reader, self._log, self._writer):
             await part.stop()
 
     def follow(self, partitions: Collection[int]) -> None:

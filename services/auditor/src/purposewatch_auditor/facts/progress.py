@@ -33,6 +33,16 @@ class Progress:
         self._behind = metric_set.gauge(m.FACTS_BEHIND)
         self._restore_seconds = metric_set.gauge(m.FACTS_RESTORE_SECONDS)
 
+    @property
+    def expected(self) -> frozenset[int]:
+        """The partitions that are needed."""
+        return self._expected
+
+    def is_current(self, partition: int) -> bool:
+        """Whether the state of a partition is at the end of the log."""
+        position = self._positions.get(partition)
+        return position is not None and position >= self._ends[partition]
+
     def expect(self, partitions: Collection[int]) -> None:
         """These partitions are needed, and no others."""
         for partition in self._expected - frozenset(partitions):

@@ -82,13 +82,13 @@ class View:
         key = _key(cursor)
         return _decoded(key, cursor) if prefix_of(key) == prefix else None
 
-    def after(self, partition: int, key: bytes, count: int) -> list[tuple[bytes, StatedFact]]:
-        """At most so many statements behind a key, in order, with their keys."""
+    def keys_after(self, partition: int, key: bytes, count: int) -> list[bytes]:
+        """At most so many keys of statements behind a key, in order."""
         cursor = self._transaction.cursor(self._databases[partition])
-        found: list[tuple[bytes, StatedFact]] = []
+        found: list[bytes] = []
         more = cursor.set_range(key + b"\0")
         while more and len(found) < count:
-            found.append((_key(cursor), _decoded(_key(cursor), cursor)))
+            found.append(_key(cursor))
             more = cursor.next()
         return found
 

@@ -25,6 +25,7 @@ from purposewatch_runtime.kafka.producer import (
     AcknowledgedProducer,
     NoSuchPartitionError,
     OutgoingRecord,
+    Tombstone,
 )
 from purposewatch_runtime.kafka.provision import TopicProvisioner
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
@@ -46,6 +47,7 @@ __all__ = [
     "RejectedRecord",
     "Resume",
     "StopConsumingError",
+    "Tombstone",
     "TopicProvisioner",
     "asyncapi_routes",
     "build_admin",

@@ -40,6 +40,18 @@ class OutgoingRecord(msgspec.Struct, frozen=True, gc=False):
     guarantees. For many concurrent calls with few records each."""
 
 
+class Tombstone(msgspec.Struct, frozen=True, gc=False):
+    """Removes the records with a key from a partition of a compacted topic."""
+
+    topic: str
+    key: bytes
+    partition: int
+
+    value: None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    joins: bool = False
+
+
 class AcknowledgedProducer:
     """Publishes with acks=all; `publish` returns once every record is acknowledged."""
 
@@ -78,7 +90,7 @@ class AcknowledgedProducer:
         if producer is not None:
             await producer.stop()
 
-    async def publish(self, records: Sequence[OutgoingRecord]) -> None:
+    async def publish(self, records: Sequence[OutgoingRecord | Tombstone]) -> None:
         """Send in the given order and wait until all records are acknowledged.
 
         INVARIANT: a record that names its partition and does not join others is sent only once all
@@ -162,7 +174,7 @@ class AcknowledgedProducer:
 
 
 def _prepare(
-    producer: AIOKafkaProducer, records: Sequence[OutgoingRecord]
+    producer: AIOKafkaProducer, records: Sequence[OutgoingRecord | Tombstone]
 ) -> dict[tuple[str, int], deque[BatchBuilder]]:
     """Return the records that name their partition, in batches: several times as fast as `send`."""
     batches: dict[tuple[str, int], deque[BatchBuilder]] = {}
@@ -192,7 +204,9 @@ def _prepare(
     return batches
 
 
-async def _send(producer: AIOKafkaProducer, record: OutgoingRecord) -> asyncio.Future[object]:
+async def _send(
+    producer: AIOKafkaProducer, record: OutgoingRecord | Tombstone
+) -> asyncio.Future[object]:
     with _named(record.topic, record.partition):
         pending: asyncio.Future[object] = await producer.send(
             record.topic,

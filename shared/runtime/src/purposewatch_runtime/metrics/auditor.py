@@ -112,6 +112,12 @@ FACTS_STATE_RESTARTS = CounterSpec(
     ("reason",),
     unit="count",
 )
+FACTS_SUPERSEDED_REMOVED = CounterSpec(
+    "purposewatch_facts_superseded_removed",
+    "Tombstones that the auditor wrote for statements of facts that were superseded long ago.",
+    ("auditor",),
+    unit="records",
+)
 
 AUDITOR: tuple[MetricSpec, ...] = (
     VERDICTS,
@@ -129,4 +135,5 @@ AUDITOR: tuple[MetricSpec, ...] = (
     FACTS_RESTORE_SECONDS,
     FACTS_STATE_BYTES,
     FACTS_STATE_RESTARTS,
+    FACTS_SUPERSEDED_REMOVED,
 )
