@@ -12,7 +12,7 @@ from purposewatch_runtime.kafka import AcknowledgedProducer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from purposewatch_runtime.kafka import OutgoingRecord
+    from purposewatch_runtime.kafka import OutgoingRecord, Tombstone
 
 _WINDOW_SECONDS = 0.5
 """Before anything is sent, so that a short run is sure to kill inside it."""
@@ -23,13 +23,15 @@ def plant() -> None:
     publish = AcknowledgedProducer.publish
     sending: set[asyncio.Task[None]] = set()
 
-    async def later(self: AcknowledgedProducer, records: Sequence[OutgoingRecord]) -> None:
+    async def later(
+        self: AcknowledgedProducer, records: Sequence[OutgoingRecord | Tombstone]
+    ) -> None:
         await asyncio.sleep(_WINDOW_SECONDS)
         with contextlib.suppress(Exception):
             await publish(self, records)
 
     async def publish_unconfirmed(
-        self: AcknowledgedProducer, records: Sequence[OutgoingRecord]
+        self: AcknowledgedProducer, records: Sequence[OutgoingRecord | Tombstone]
     ) -> None:
         task = asyncio.create_task(later(self, records))
         sending.add(task)

@@ -24,7 +24,7 @@ from purposewatch_ingest.http.problems import Problem, ProblemKind
 from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_policy.vocabulary import load_vocabularies
-from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, Tombstone
 from tests.harness.environment import POLICIES
 from tests.harness.openapi import EARLIER, call_and_validate, described_problems, under_test
 from tests.unit.ingest.conftest import KEY
@@ -42,7 +42,7 @@ BINARY = "application/json"
 class AcknowledgingProducer(AcknowledgedProducer):
     """Stands in for Kafka."""
 
-    async def publish(self, records: Sequence[OutgoingRecord]) -> None:
+    async def publish(self, records: Sequence[OutgoingRecord | Tombstone]) -> None:
         """Acknowledge at once."""
 
 
