@@ -12,8 +12,9 @@ from purposewatch_cli.dead_letters.actions import (
     NotReplayableError,
     check_replayable,
 )
-from purposewatch_cli.dead_letters.letters import Filter, Letter, LetterPosition, parse_time
+from purposewatch_cli.dead_letters.letters import Filter, Letter, LetterPosition
 from purposewatch_cli.dead_letters.shown import as_json
+from purposewatch_cli.times import parse_time
 from purposewatch_contract import EXAMPLE_DIR, DeadLetter, DeadLetterAction, ErrorClass
 from purposewatch_runtime.settings import KafkaSettings
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from aiokafka.errors import KafkaError
 
 from purposewatch_cli.dead_letters.letters import Letter
-from purposewatch_cli.dead_letters.reader import CLIENT_ID
+from purposewatch_cli.kafka import CLIENT_ID
 from purposewatch_contract import (
     DEAD_LETTERS,
     DISPOSITIONS,

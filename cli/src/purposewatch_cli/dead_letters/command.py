@@ -1,14 +1,12 @@
 """The commands `purposewatch dead-letters list`, `show`, `replay` and `drop`."""
 
-import asyncio
 import getpass
 import heapq
 import json
-import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -18,27 +16,20 @@ from purposewatch_cli.dead_letters.actions import (
     NotReplayableError,
     check_replayable,
 )
-from purposewatch_cli.dead_letters.letters import Filter, Letter, LetterPosition, parse_time
-from purposewatch_cli.dead_letters.reader import (
-    DeadLetterReader,
-    DeadLetterSettings,
-    UnusableError,
-    answering,
-)
+from purposewatch_cli.dead_letters.letters import Filter, Letter, LetterPosition
+from purposewatch_cli.dead_letters.reader import DeadLetterReader
 from purposewatch_cli.dead_letters.shown import (
     as_json,
     done_as_json,
     show_letter,
     show_list,
 )
-from purposewatch_cli.terminal import console, counted, errors_console, printable
+from purposewatch_cli.kafka import UnusableError, fail, run_on_kafka, say
+from purposewatch_cli.terminal import console, counted, printable
+from purposewatch_cli.times import parse_time
 from purposewatch_contract import DeadLetterAction, ErrorClass
-from purposewatch_runtime.logs import configure_logs
-from purposewatch_runtime.service import FatalError
-from purposewatch_runtime.settings import KafkaSettings, load_settings
+from purposewatch_runtime.settings import KafkaSettings
 
-UNUSABLE = 2
-"""Exit status if the command could not start, or Kafka became unavailable."""
 _PROBLEMS = 1
 
 dead_letters_app = typer.Typer(help="Inspect, replay and drop dead letters.", no_args_is_help=True)
@@ -111,11 +102,11 @@ def list_letters(  # noqa: PLR0913 - one for each filter
                 _print_json(as_json(letter, payload=False))
         elif letters:
             show_list(console(), letters)
-        _print(f"{counted(matching, 'dead letter')}, {len(letters):,} shown")
+        say(f"{counted(matching, 'dead letter')}, {len(letters):,} shown")
         _warn_of_unreadable(reader)
         return 0
 
-    _run(run)
+    run_on_kafka(run)
 
 
 @dead_letters_app.command()
@@ -141,7 +132,7 @@ def show(
             show_letter(console(), found, payload=payload)
         return 0
 
-    _run(run)
+    run_on_kafka(run)
 
 
 @dead_letters_app.command()
@@ -172,7 +163,7 @@ def replay(  # noqa: PLR0913 - one for each filter
     Exit status: 0 all replayed, 1 some could not be, 2 unusable or Kafka became unavailable.
     """
     if stop_on_error and reinsert:
-        _fail("`--stop-on-error` and `--reinsert` exclude each other; choose one")
+        fail("`--stop-on-error` and `--reinsert` exclude each other; choose one")
     wanted = _filter(error_class, consumer, topic, since, until)
     positions = _choice(letters, wanted, everything=everything)
 
@@ -188,7 +179,7 @@ def replay(  # noqa: PLR0913 - one for each filter
             results = actions.replay(chosen, reinsert=reinsert)
             return await _report(results, left, as_lines=as_lines, stop_on_error=stop_on_error)
 
-    _run(run)
+    run_on_kafka(run)
 
 
 @dead_letters_app.command()
@@ -213,7 +204,7 @@ def drop(  # noqa: PLR0913 - one for each filter
     Exit status: 0 done, 2 unusable or Kafka became unavailable.
     """
     if not reason.strip():
-        _fail("`--reason` is empty; say why, for whoever reads the dead letter later")
+        fail("`--reason` is empty; say why, for whoever reads the dead letter later")
     wanted = _filter(error_class, consumer, topic, since, until)
     positions = _choice(letters, wanted, everything=everything)
 
@@ -228,7 +219,7 @@ def drop(  # noqa: PLR0913 - one for each filter
         async with actions.open():
             return await _report(actions.drop(chosen, reason=reason), left, as_lines=as_lines)
 
-    _run(run)
+    run_on_kafka(run)
 
 
 async def _chosen(
@@ -282,12 +273,12 @@ async def _report(
         if as_lines:
             _print_json(done_as_json(done))
         elif done.problem is not None or would:
-            _print(f"{done.letter.position}: {act}{f', {done.problem}' if done.problem else ''}")
+            say(f"{done.letter.position}: {act}{f', {done.problem}' if done.problem else ''}")
         if stop_on_error and done.problem is not None:
             break
     summary = ", ".join(f"{number:,} {act}" for act, number in counts.items()) or "nothing to do"
     more = f"; {left:,} more are open, raise `--max` or run it again" if left else ""
-    _print(f"{'would be: ' if would and counts else ''}{summary}{more}")
+    say(f"{'would be: ' if would and counts else ''}{summary}{more}")
     return _PROBLEMS if problems else 0
 
 
@@ -323,21 +314,21 @@ def _filter(
             until=None if until is None else parse_time(until, now),
         )
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _positions(texts: list[str]) -> list[LetterPosition]:
     try:
         return [LetterPosition.parse(text) for text in texts]
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _choice(letters: list[str] | None, wanted: Filter, *, everything: bool) -> list[LetterPosition]:
     if letters and (everything or not wanted.is_empty):
-        _fail("name letters or give a filter, not both")
+        fail("name letters or give a filter, not both")
     if not letters and wanted.is_empty and not everything:
-        _fail("name letters or give a filter; `--everything` means all that are open")
+        fail("name letters or give a filter; `--everything` means all that are open")
     return _positions(letters or [])
 
 
@@ -348,39 +339,14 @@ def _author(given: str | None) -> str:
         name = ""
     name = printable(name.strip(), 200)
     if not name:
-        _fail("the current user is unknown; name one with `--author`")
+        fail("the current user is unknown; name one with `--author`")
     return name
-
-
-def _run(command: Callable[[KafkaSettings], Coroutine[Any, Any, int]]) -> None:
-    settings = load_settings(DeadLetterSettings)
-    configure_logs(settings, service="cli")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # errors are reported in one line
-
-    async def connected() -> int:
-        async with answering(settings):
-            return await command(settings)
-
-    try:
-        status = asyncio.run(connected())
-    except (UnusableError, FatalError) as error:
-        _fail(str(error))
-    raise typer.Exit(status)
-
-
-def _fail(message: str) -> NoReturn:
-    _print(message)
-    raise typer.Exit(UNUSABLE)
 
 
 def _warn_of_unreadable(reader: DeadLetterReader) -> None:
     if reader.unreadable:
         records = counted(reader.unreadable, "record")
-        _print(f"{records} of `{reader.topic}` are not dead letters and were skipped")
-
-
-def _print(message: str) -> None:
-    errors_console().print(printable(message, 2_000), soft_wrap=True)
+        say(f"{records} of `{reader.topic}` are not dead letters and were skipped")
 
 
 def _print_json(value: dict[str, object]) -> None:

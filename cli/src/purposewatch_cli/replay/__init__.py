@@ -1,0 +1,1 @@
+"""`purposewatch replay`: judge events again that a late fact affects."""
