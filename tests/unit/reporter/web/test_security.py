@@ -317,6 +317,7 @@ def test_no_cell_of_an_export_is_a_formula(value: str) -> None:
                 "subject",
                 "event_id",
                 "event_source",
+                "accesses",
                 "summary",
                 "topic",
                 "partition",
