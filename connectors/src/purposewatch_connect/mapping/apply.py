@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from purposewatch_connect.mapping.model import TERM_FIELDS, Mapping, Rule, Terms
+from purposewatch_connect.mapping.model import DIMENSIONS, TERM_FIELDS, Mapping, Rule, Terms
 from purposewatch_connect.mapping.observation import Action, Derivation, Observation
 from purposewatch_connect.mapping.outcome import (
     Access,
@@ -41,15 +41,7 @@ _REQUIRED = {
 }
 _OF_SERVICE = frozenset({"controller", "purpose"})
 """What a service is expected to say: if no rule knows the service, that is what is missing."""
-_DIMENSIONS = {
-    "role": "roles",
-    "purpose": "purposes",
-    "recipient": "recipients",
-    "source": "sources",
-    "location": "locations",
-    "legal_basis": "legal_bases",
-    "operation": "operations",
-}
+_DIMENSIONS = {**DIMENSIONS, "operation": "operations"}
 
 
 class Mapper:

@@ -23,6 +23,15 @@ class Terms:
     facts: ReadOnlyMapping[str, bool] | None = None
 
 
+DIMENSIONS: ReadOnlyMapping[str, str] = {
+    "role": "roles",
+    "purpose": "purposes",
+    "recipient": "recipients",
+    "source": "sources",
+    "location": "locations",
+    "legal_basis": "legal_bases",
+}
+"""As vocabulary files name the dimension of each term that a rule states for all actions."""
 NO_TERMS = Terms()
 TERM_FIELDS = tuple(each.name for each in fields(Terms))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from purposewatch_connect.mapping.model import (
+    DIMENSIONS,
     NO_TERMS,
     Mapping,
     Rule,
@@ -41,15 +42,7 @@ NOTHING = "nothing"
 """Stands for the derivations of which none sheds a category."""
 
 _SECTIONS = ("publisher", "defaults", "services", "datasets", "hosts", "attributes")
-_DIMENSIONS = {
-    "role": "roles",
-    "purpose": "purposes",
-    "recipient": "recipients",
-    "source": "sources",
-    "location": "locations",
-    "legal_basis": "legal_bases",
-}
-_TERM_FIELDS = ("controller", *_DIMENSIONS, "retention_days", "facts", "subject", "operations")
+_TERM_FIELDS = ("controller", *DIMENSIONS, "retention_days", "facts", "subject", "operations")
 _FIELDS = {
     "defaults": (*_TERM_FIELDS, "sheds"),
     "services": _TERM_FIELDS,
@@ -135,7 +128,7 @@ class _Reader:
             facts=self._facts(fields, controller),
             **{
                 name: self._term(fields, name, dimension, controller)
-                for name, dimension in _DIMENSIONS.items()
+                for name, dimension in DIMENSIONS.items()
             },
         )
         rule = Rule(
