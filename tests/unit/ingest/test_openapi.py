@@ -230,7 +230,9 @@ MODES = {"structured": STRUCTURED, "batched": BATCHED, "binary": BINARY}
 )
 def test_ingest_does_what_its_document_says(case: schemathesis.Case[Any]) -> None:
     """Valid requests are accepted, invalid ones refused, and every response is described."""
-    case.body = without_fractions(case.body)
+    body = without_fractions(case.body)
+    if repr(body) != repr(case.body):  # what is assigned is judged again, by its schema alone,
+        case.body = body  # which does not know our formats: an invalid time would count as valid
     call_and_validate(case)
 
 
