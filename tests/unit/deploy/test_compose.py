@@ -56,7 +56,7 @@ def test_an_image_runs_without_privileges_and_probes_its_own_port(name: str) -> 
     port = SETTINGS[name].model_fields[f"{name}_http_port"].default
     assert "\nUSER 10001:10001\n" in text
     assert f"\nEXPOSE {port}\n" in text
-    assert f"http://127.0.0.1:{port}/readyz" in text
+    assert f'"purposewatch_runtime.probe", "{port}"' in text
     assert f"requirements/{name}.txt" in text
 
 
