@@ -103,8 +103,9 @@ async def _add_findings(connection: Any, flows: list[Flow]) -> list[str]:
         "INSERT INTO findings (fingerprint, controller, role, kind, data_category, purpose, "
         "recipient, publisher, outcome, severity, first_event_time, last_event_time, "
         "first_recorded_time, last_recorded_time, count, silenced_count, state, episode, "
-        "episode_count, routed_episode, last_violation_id, summary, statement) VALUES "
-        "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$11,$12,$13,0,'quiet',1,$13,1,$14,'',$15)",
+        "episode_count, routed_episode, last_violation_id, summary, statement, accesses, "
+        "episode_accesses) VALUES "
+        "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$11,$12,$13,0,'quiet',1,$13,1,$14,'',$15,$13,$13)",
         [
             (
                 row["fingerprint"],

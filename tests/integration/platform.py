@@ -94,7 +94,10 @@ class Platform:
             await producer.stop()
 
     async def publish(self, count: int, *, bad_every: int = 10) -> None:
-        """Publish so many events; every tenth is refused, every seventh a violation."""
+        """Publish so many events; every tenth is refused, every seventh a violation.
+
+        Every fourth stands for several accesses.
+        """
         producer = AcknowledgedProducer(self.settings, client_id="crm")
         await producer.start()
         try:
@@ -111,9 +114,11 @@ class Platform:
             await producer.stop()
 
     def _event(self, number: int) -> bytes:
-        flow = _FLOW
+        flow: dict[str, Any] = _FLOW
         if number % 7 == 0:
             flow = {**_FLOW, "operation": "share", "recipient": "third_party.advertising"}
+        if number % 4 == 0:
+            flow = {**flow, "count": number}
         return json.dumps(
             {
                 **_EXAMPLE,

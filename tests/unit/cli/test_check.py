@@ -43,6 +43,23 @@ def test_a_file_with_only_permitted_events_ends_with_status_0(root: Path) -> Non
     ]
 
 
+def test_accesses_are_counted_apart_from_events(root: Path) -> None:
+    """In the summary where they differ; the flow has no count."""
+    events = [json.loads(line) for line in lines_of(root, "member")[:2]]
+    events[0]["data"]["count"] = 250
+    content = "\n".join(map(json.dumps, events)).encode()
+
+    status, output = check(root, "-", stdin=content)
+    assert status == 0
+    assert output.startswith("2 events (251 accesses): 2 permitted")
+
+    _, output = check(root, "--json", "-", stdin=content)
+    first, second, summary = map(json.loads, output.splitlines())
+    assert (first["accesses"], second["accesses"]) == (250, 1)
+    assert "count" not in first["flow"]
+    assert (summary["events"], summary["accesses"]) == (2, 251)
+
+
 @pytest.mark.parametrize("width", ["80", "160"])
 def test_violations_are_shown_with_their_reason(
     root: Path, width: str, monkeypatch: pytest.MonkeyPatch

@@ -46,7 +46,7 @@ class Audited:
         """The same for machines, with every data category."""
         decision = self.decision
         flow = self.event.data.model_dump(
-            mode="json", exclude={"subject", "subject_id"}, exclude_defaults=True
+            mode="json", exclude={"subject", "subject_id", "count"}, exclude_defaults=True
         )
         return {
             "type": "verdict",
@@ -55,6 +55,7 @@ class Audited:
             "source": self.event.source,
             "time": self.event.time.isoformat(),
             "flow": flow,
+            "accesses": self.event.data.count,
             "outcome": decision.outcome,
             "kind": decision.kind,
             "policy_version": decision.policy_version,
@@ -102,6 +103,8 @@ class Findings:
     stated_facts: int | None = None
     """How many statements of facts there are; `None` if the events' own facts count."""
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    accesses: int = 0
+    """What the events stand for."""
     kinds: Counter[str] = field(default_factory=Counter)
     faults: int = 0
     kept: list[Audited] = field(default_factory=list)
@@ -111,6 +114,7 @@ class Findings:
         """Count an event, and keep it if it is a finding and there is room."""
         decision = audited.decision
         self.outcomes[decision.outcome] += 1
+        self.accesses += audited.event.data.count
         if decision.outcome is Outcome.PERMITTED:
             return
         self.kinds[decision.kind or decision.outcome] += 1
@@ -145,6 +149,7 @@ class Findings:
         return {
             "type": "summary",
             "events": self.events,
+            "accesses": self.accesses,
             "outcomes": {each.value: self.outcomes[each] for each in Outcome},
             "kinds": dict(sorted(self.kinds.items())),
             "faults": self.faults,

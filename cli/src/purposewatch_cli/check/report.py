@@ -88,6 +88,8 @@ def _show_summary(console: Console, findings: Findings) -> None:
         console.print(Text("no events: the input is empty", style="bold yellow"))
         return
     summary = Text(counted(findings.events, "event"), style="bold")
+    if findings.accesses != findings.events:
+        summary.append(f" ({counted(findings.accesses, 'access', 'accesses')})")
     summary.append(": ")
     outcomes = findings.outcomes
     for position, (outcome, said) in enumerate(

@@ -48,14 +48,14 @@ class SubmittedData(Flow):
         description="The publisher's identifier of the data subject. Leaves ingest only as a "
         "keyed pseudonym."
     )
-    count: Count = Field(default=1, description=_COUNT)
+    count: Count = Field(default=1, description=_COUNT, examples=[250])
 
 
 class CanonicalData(Flow):
     """The `data` of an event as ingest passes it on."""
 
     subject: Pseudonym = Field(description="Keyed pseudonym of the data subject.")
-    count: Count = Field(default=1, description=_COUNT)
+    count: Count = Field(default=1, description=_COUNT, examples=[250])
 
 
 class _Envelope(BaseModel):

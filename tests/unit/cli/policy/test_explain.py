@@ -99,6 +99,19 @@ def test_event_of_a_file_is_explained(tmp_path: Path) -> None:
     assert "2026-03-02T08:15:00+00:00" in result.stdout
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_count_is_no_part_of_the_flow(*, whole: bool) -> None:
+    """It changes nothing that is explained."""
+    data = {**FLOW, "source": "employer", "subject_id": "customer-4711"}
+    counted = {**data, "count": 250}
+    contents = [{**EVENT, "data": each} if whole else each for each in (data, counted)]
+    first, second = (
+        run("-", "--json", "--at=2026-03-02T08:15:00Z", content=each) for each in contents
+    )
+    assert first.exit_code == 0
+    assert first.stdout == second.stdout
+
+
 def test_event_of_standard_input_is_explained() -> None:
     """`-` is standard input; what identifies the data subject is never shown."""
     result = run("-", content=EVENT)

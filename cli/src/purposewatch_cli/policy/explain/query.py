@@ -23,6 +23,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 _FLAGS = {"data_categories": "--data-category", "facts": "--fact"}
 _SUBJECT = ("subject", "subject_id")
+_NO_FLOW = frozenset({*_SUBJECT, "count"})
 
 _ADVICE = {
     "extra_forbidden": "is not a field; remove it (an event names categories, never values)",
@@ -67,9 +68,9 @@ def read_query(
             event = _event(given)
             moment = event.time
             subject = subject_of(event.data)
-            stated = event.data.model_dump(mode="json", exclude=set(_SUBJECT), exclude_unset=True)
+            stated = event.data.model_dump(mode="json", exclude=set(_NO_FLOW), exclude_unset=True)
         else:
-            stated = {name: value for name, value in given.items() if name not in _SUBJECT}
+            stated = {name: value for name, value in given.items() if name not in _NO_FLOW}
     elif not flags:
         message = (
             "name a file with an event (`-` is standard input), or describe the flow: "
