@@ -15,7 +15,7 @@ from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Recorded
 from purposewatch_demo.traffic import Traffic
 from purposewatch_ingest.admission import Admission, AdmittedEvent
-from purposewatch_ingest.pseudonyms import Pseudonymiser
+from purposewatch_ingest.pseudonyms.derived import Pseudonymiser
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_policy.vocabulary import load_vocabularies

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from purposewatch_contract import EVENTS, FACTS, topic_name
 from purposewatch_ingest.admission import Admitted, AdmittedFact
 from purposewatch_ingest.ingest import Ingest
-from purposewatch_ingest.pseudonyms import Pseudonymiser
+from purposewatch_ingest.pseudonyms.derived import DerivedPseudonyms, Pseudonymiser
+from purposewatch_ingest.pseudonyms.keys import ALL_OTHERS, KeyRing
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_runtime.kafka import AcknowledgedProducer, TopicProvisioner
 from purposewatch_runtime.metrics import MetricSet
@@ -28,7 +29,7 @@ def ingest_of(settings: KafkaSettings) -> Ingest:
     return Ingest(
         decisions=lambda: pytest.fail("nothing is decided"),
         register=lambda: PublisherRegister([]),
-        pseudonymise=Pseudonymiser(b"k" * 32, "1"),
+        pseudonyms=DerivedPseudonyms(lambda: KeyRing({ALL_OTHERS: []})),
         max_future=timedelta(),
         max_fact_future=timedelta(),
         clock=lambda: datetime.now(UTC),
@@ -41,7 +42,7 @@ def ingest_of(settings: KafkaSettings) -> Ingest:
 
 def admitted(ingest: Ingest, number: int) -> list[Admitted]:
     """An event and some facts of one subject."""
-    subject = ingest.pseudonymise("wework-labs", f"subject-{number}")
+    subject = Pseudonymiser(b"k" * 32, "1")("wework-labs", f"subject-{number}")
     key = subject.encode()
     facts = [
         AdmittedFact("crm", subject, key + b"/wework-labs/consent/%d/x" % each, b"{}", None)

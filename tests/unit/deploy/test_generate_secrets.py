@@ -11,8 +11,8 @@ import pytest
 
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.live.run import read_keys
+from purposewatch_ingest.pseudonyms.key_file import MIN_KEY_BYTES, decode_key
 from purposewatch_ingest.register_file import load_register
-from purposewatch_ingest.settings import MIN_KEY_BYTES, decode_key
 
 ROOT = Path(__file__).resolve().parents[3]
 

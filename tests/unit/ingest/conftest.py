@@ -18,6 +18,7 @@ from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen.endpoint import AuthzenEndpoint
 from purposewatch_ingest.http.cloudevents.endpoint import RequestProducers
 from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpoint
+from purposewatch_ingest.http.erasures.endpoint import ErasuresEndpoint
 from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
 from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
@@ -28,17 +29,19 @@ from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestS
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest
-from purposewatch_ingest.pseudonyms import Pseudonymiser
+from purposewatch_ingest.pseudonyms.derived import DerivedPseudonyms, Pseudonymiser
+from purposewatch_ingest.pseudonyms.keys import ALL_OTHERS, KeyRing, SubjectKey
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_ingest.tokens import TokenVerifier
 from purposewatch_policy import Effect, Policy, PolicySet, Statement
 from purposewatch_policy.vocabulary import Vocabulary
-from purposewatch_runtime.kafka import OutgoingRecord
+from purposewatch_runtime.kafka import OutgoingRecord, Tombstone
 from purposewatch_runtime.metrics import MetricSet
 
 KEY = "pwk_a-key-for-tests"
 QUIET_KEY = "pwk_another-key-for-tests"
+KEY_RING = KeyRing({ALL_OTHERS: [SubjectKey("1", b"k" * 32)]})
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
@@ -48,10 +51,11 @@ class FakeProducer:
     """Keeps what is published, or fails with `error`."""
 
     def __init__(self) -> None:
-        self.records: list[OutgoingRecord] = []
+        self.records: list[Any] = []
+        """`OutgoingRecord` and `Tombstone`; a test knows which is which."""
         self.error: Exception | None = None
 
-    async def publish(self, records: Sequence[OutgoingRecord]) -> None:
+    async def publish(self, records: Sequence[OutgoingRecord | Tombstone]) -> None:
         """Acknowledge at once, or raise."""
         if self.error is not None:
             raise self.error
@@ -186,7 +190,7 @@ def ingest(
     return Ingest(
         decisions=lambda: decisions,
         register=lambda: rules.register,
-        pseudonymise=rules.pseudonymise,
+        pseudonyms=DerivedPseudonyms(lambda: KEY_RING),
         max_future=rules.max_future,
         max_fact_future=rules.max_fact_future,
         clock=lambda: now,
@@ -260,6 +264,7 @@ def api(  # noqa: PLR0917 - pytest passes fixtures by name
             AuthzenEndpoint(handling, deciding, public_url="https://ingest.example.com"),
             GapsEndpoint(handling, producer, topic="data-access.gaps"),  # type: ignore[arg-type]
             EventStatusEndpoint(handling, reporter),
+            ErasuresEndpoint(handling, producer, reporter),  # type: ignore[arg-type]
             VocabularyEndpoint(ingest, authenticator),
         ),
         routes=[],

@@ -16,7 +16,7 @@ from purposewatch_contract import CanonicalEvent, ErrorClass
 from purposewatch_contract.codec import FastEventCodec
 from purposewatch_contract.submission import RefusedError
 from purposewatch_ingest.admission import Admission, AdmittedEvent, RefusedEvent
-from purposewatch_ingest.pseudonyms import Pseudonymiser
+from purposewatch_ingest.pseudonyms.derived import Pseudonymiser
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_policy import Kind, Outcome, decide, load_policies

@@ -79,7 +79,7 @@ def application() -> FastAPI:
         digest = sha256(KEY.encode()).hexdigest()
         register.write_text(
             f"publishers: {{crm: {{key_sha256: [{digest}], controllers: [{CONTROLLER}], "
-            "states_facts: ['*'], reads_facts: ['*']}}"
+            "states_facts: ['*'], reads_facts: ['*'], erases_subjects: true}}"
         )
         settings = IngestSettings.model_validate(
             {
@@ -109,13 +109,13 @@ def document_of(mode: str) -> dict[str, Any]:
     """
     document = copy.deepcopy(APP.openapi())
     publishing = [document["paths"][path]["post"] for path in ("/v1/events", "/v1/facts")]
-    examples = publishing[1]["requestBody"]["content"]
-    for example in (examples[STRUCTURED]["example"], *examples[BATCHED]["example"]):
-        example["source"] = "/crm"  # the publisher's own
+    publishing[1]["requestBody"]["content"][STRUCTURED]["example"]["source"] = "/crm"  # its own
+    [controller, *_] = document["paths"]["/v1/facts"]["get"]["parameters"]
+    controller["schema"] = {"enum": [CONTROLLER]}
     _narrow_to_paths(document["paths"], mode)
     for path, operations in document["paths"].items():
         if "post" in operations:
-            if not path.startswith(("/access/", "/v1/gaps")):
+            if not path.startswith(("/access/", "/v1/gaps", "/v1/erasures")):
                 _narrow_to_mode(operations["post"]["requestBody"]["content"], mode)
             _narrow_to_plain_content(operations["post"]["parameters"])
     schemas = document["components"]["schemas"]
@@ -123,13 +123,12 @@ def document_of(mode: str) -> dict[str, Any]:
         _narrow_attribute_headers(operation["parameters"], schemas[model]["required"], mode)
         _narrow_attributes(schemas[model]["properties"])
     _narrow_attributes(schemas["AskedEvent"]["properties"])
-    [controller, *_] = document["paths"]["/v1/facts"]["get"]["parameters"]
-    controller["schema"] = {"enum": [CONTROLLER]}
     fact = schemas["SubmittedFactData"]["properties"]
     fact["controller"] = {"enum": [CONTROLLER]}
     fact["fact"] = {"enum": [LEDGER_FACT]}
     fact["until"] = {"enum": [None]}  # no schema can say that it is after another field
     fact["effective_from"] = {"type": ["string", "null"], "format": EARLIER}
+    schemas["Erasure"]["properties"]["controller"] = {"enum": [CONTROLLER]}
     gap = schemas["SubmittedGap"]["properties"]
     gap["time"]["format"] = EARLIER
     gap["controller"] = {"enum": [CONTROLLER, None]}
@@ -177,9 +176,11 @@ def _narrow_to_paths(paths: dict[str, Any], mode: str) -> None:
     if mode != STRUCTURED:
         del paths["/v1/vocabulary/{controller}"]
         del paths["/v1/gaps"]
+        del paths["/v1/erasures"]
         del paths["/v1/events/{id}"]
-    if mode == BATCHED:  # many events are decided like one
+    if mode == BATCHED:  # many events are decided like one, and many facts stated like events
         del paths["/v1/decisions"]
+        del paths["/v1/facts"]
     if mode != BINARY:  # evaluations have its content type
         for path in [each for each in paths if each.startswith("/access/")]:
             del paths[path]
@@ -265,6 +266,7 @@ def test_examples_of_answers_satisfy_their_schemas() -> None:
         ("/v1/events", "202"),
         ("/v1/facts", "202"),
         ("/v1/facts", "200"),
+        ("/v1/erasures", "200"),
         ("/v1/events/{id}", "200"),
         ("/v1/decisions", "200"),
         ("/access/v1/evaluation", "200"),

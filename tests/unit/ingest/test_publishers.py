@@ -85,6 +85,7 @@ publishers:
     facts: [consent.marketing]
     states_facts: [consent.*, loan.overdue]
     reads_facts: ["*"]
+    erases_subjects: true
     limits: {events_per_second: 50, events_per_day: 1000000}
     paused: it sends test data
   billing:
@@ -101,6 +102,7 @@ publishers:
         facts=frozenset({"consent.marketing"}),
         states_facts=frozenset({"consent.*", "loan.overdue"}),
         reads_facts=frozenset({"*"}),
+        erases_subjects=True,
         limits=RateLimits(events_per_second=50, burst=500, events_per_day=1_000_000),
         paused="it sends test data",
     )

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from purposewatch_ingest.settings import IngestSettings, decode_key
+from purposewatch_ingest.pseudonyms.key_file import decode_key
+from purposewatch_ingest.settings import IngestSettings
 
 KEY = bytes(range(32))
 

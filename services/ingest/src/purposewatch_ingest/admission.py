@@ -259,6 +259,14 @@ class AdmissionBatch:
             _ensure_facts(event.flow.terms.facts, publisher.facts)
         return known.digested
 
+    async def resolve_subjects(self) -> bool:
+        """Look up pseudonyms that were not at hand; whether all must be admitted again.
+
+        INVARIANT: until this has returned false, or all was admitted again, nothing that was
+        admitted may be published. Raises `SubjectsUnavailableError`.
+        """
+        return await self._rules.pseudonymise.resolve()
+
     def _may_suggest(self) -> bool:
         self._suggested += 1
         return self._suggested <= MAX_EVENTS_WITH_SUGGESTIONS

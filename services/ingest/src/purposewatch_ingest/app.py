@@ -18,6 +18,7 @@ from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.authzen.endpoint import AuthzenEndpoint
 from purposewatch_ingest.http.cloudevents.endpoint import RequestProducers
 from purposewatch_ingest.http.decisions.endpoint import Deciding, DecisionsEndpoint
+from purposewatch_ingest.http.erasures.endpoint import ErasuresEndpoint
 from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
 from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
@@ -28,15 +29,15 @@ from purposewatch_ingest.http.request_shares import RequestShareLimits, RequestS
 from purposewatch_ingest.http.requests import RequestLimits
 from purposewatch_ingest.http.vocabulary.endpoint import VocabularyEndpoint
 from purposewatch_ingest.ingest import Ingest, Transport
-from purposewatch_ingest.pseudonyms import Pseudonymiser
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_ingest.rate_limits import LimitReason
 from purposewatch_ingest.raw import RawTopicHandler
 from purposewatch_ingest.register_file import load_register
 from purposewatch_ingest.reporter import ReporterClient
-from purposewatch_ingest.settings import IngestSettings, decode_key
+from purposewatch_ingest.settings import IngestSettings
 from purposewatch_ingest.signing_keys import SigningKeys
 from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
+from purposewatch_ingest.wiring import build_pseudonyms, watch_keys
 from purposewatch_policy import Outcome, load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
@@ -83,12 +84,12 @@ def build_app(
     )
     metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
+    keys = watch_keys(settings)
+    pseudonyms, stored = build_pseudonyms(settings, keys)
     ingest = Ingest(
         decisions=lambda: decisions.current,
         register=lambda: register.current,
-        pseudonymise=Pseudonymiser(
-            decode_key(settings.pseudonym_key.get_secret_value()), settings.pseudonym_key_id
-        ),
+        pseudonyms=pseudonyms,
         max_future=timedelta(seconds=settings.ingest_max_future_seconds),
         max_fact_future=timedelta(days=settings.ingest_max_fact_future_days),
         clock=lambda: datetime.now(UTC),
@@ -111,6 +112,8 @@ def build_app(
             *([] if reporter is None else [reporter]),
             decisions,
             register,
+            *([] if keys is None else [keys]),
+            *([] if stored is None else [stored]),
             provisioner,
             producer,
             producer_of_few,
@@ -146,6 +149,7 @@ def build_app(
             AuthzenEndpoint(handling, deciding, public_url=settings.ingest_public_url),
             GapsEndpoint(handling, producer, topic=topic_name(settings.topic_prefix, GAPS)),
             EventStatusEndpoint(handling, reporter),
+            ErasuresEndpoint(handling, producer, reporter),
             VocabularyEndpoint(ingest, authenticator),
         ),
         routes=[

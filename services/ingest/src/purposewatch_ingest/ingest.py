@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from purposewatch_contract import ErrorClass
+from purposewatch_contract.codec import FactKey
 from purposewatch_ingest.admission import Admission, AdmissionBatch, Admitted, AdmittedFact
 from purposewatch_ingest.decisions import Decisions
-from purposewatch_ingest.pseudonyms import Pseudonymiser
+from purposewatch_ingest.pseudonyms.interface import Pseudonyms
 from purposewatch_ingest.publishers import PublisherRegister
 from purposewatch_ingest.rate_limits import PublisherUsage
 from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka import OutgoingRecord
+from purposewatch_runtime.kafka import OutgoingRecord, Tombstone
 
 Transport = Literal["http", "kafka"]
 
@@ -28,7 +29,7 @@ class Ingest:
 
     decisions: Callable[[], Decisions]
     register: Callable[[], PublisherRegister]
-    pseudonymise: Pseudonymiser
+    pseudonyms: Pseudonyms
     max_future: timedelta
     max_fact_future: timedelta
     clock: Callable[[], datetime]
@@ -50,14 +51,15 @@ class Ingest:
         `decisions` are the current ones, unless the caller also needs them.
         """
         policies = (decisions or self.decisions()).policies
+        now = self.clock()
         rules = AdmissionRules(
             policies.vocabularies,
             self.register(),
-            self.pseudonymise,
+            self.pseudonyms.begin(now),
             self.max_future,
             self.max_fact_future,
         )
-        return self.admission.batch(rules, self.clock())
+        return self.admission.batch(rules, now)
 
     def outgoing(self, admitted: Admitted, *, joins: bool = False) -> OutgoingRecord:
         """The record that carries an admitted event or fact to the auditors.
@@ -69,10 +71,17 @@ class Ingest:
         if admitted.traceparent is not None:
             headers += (("traceparent", admitted.traceparent.encode()),)
         topic = self.facts_topic if isinstance(admitted, AdmittedFact) else self.events_topic
+        partition = self._partition_of(admitted.subject)
+        return OutgoingRecord(topic, admitted.value, admitted.key, partition, headers, joins)
+
+    def tombstone(self, key: FactKey) -> Tombstone:
+        """The record that deletes a statement of a fact."""
+        return Tombstone(self.facts_topic, key.encode(), self._partition_of(key.subject))
+
+    def _partition_of(self, subject: str) -> int:
         # The pseudonym's bits are as evenly distributed as any hash of it. Kafka's own hash costs
         # more than all the rest of admission, and only records with a partition go out in batches.
-        partition = int(admitted.subject[-8:], 16) % self.partitions
-        return OutgoingRecord(topic, admitted.value, admitted.key, partition, headers, joins)
+        return int(subject[-8:], 16) % self.partitions
 
     def count_accepted(self, admitted: Iterable[Admitted], transport: Transport) -> None:
         """Count acknowledged events and facts, each by their own metric."""

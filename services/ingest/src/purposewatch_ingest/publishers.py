@@ -40,6 +40,8 @@ class Publisher:
     """Patterns of the facts that it may state: a fact, `consent.*` for all below, `*` for all."""
     reads_facts: frozenset[str] = frozenset()
     """Patterns of the facts that it may look up."""
+    erases_subjects: bool = False
+    """Whether it may have data subjects forgotten."""
     limits: RateLimits | None = None
     paused: str | None = None
     """Why nothing is accepted from it for now."""

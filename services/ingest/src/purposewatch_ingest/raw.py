@@ -50,13 +50,13 @@ class RawTopicHandler:
         """Publish a canonical event or fact, or a dead letter, for every record, acknowledged.
 
         Dead letters go to the partition number of their record, in order. Raises
-        `StopConsumingError`, with nothing of the batch published, when too many are bad.
+        `StopConsumingError`, with nothing of the batch published, when too many are bad, and
+        `SubjectsUnavailableError`, to be tried again, when pseudonyms can't be looked up.
         """
         batch = self._ingest.begin_batch()
-        results: list[Admitted | RefusedEvent] = []
-        for start in range(0, len(records), _SLICE):
-            results += [admit_record(record, batch) for record in records[start : start + _SLICE]]
-            await asyncio.sleep(0)
+        results = await _admit(records, batch)
+        if await batch.resolve_subjects():
+            results = await _admit(records, batch)
         limit = self._limit.copy()
         stop = limit.record_all(
             [record.partition for record in records],
@@ -107,6 +107,14 @@ class RawTopicHandler:
         counter = self._ingest.metric_set.counter(m.DEAD_LETTERS)
         for topic, _, error_class in refused:
             counter.labels(topic, error_class).inc()
+
+
+async def _admit(records: Sequence[Record], batch: AdmissionBatch) -> list[Admitted | RefusedEvent]:
+    results: list[Admitted | RefusedEvent] = []
+    for start in range(0, len(records), _SLICE):
+        results += [admit_record(record, batch) for record in records[start : start + _SLICE]]
+        await asyncio.sleep(0)
+    return results
 
 
 def admit_record(record: Record, batch: AdmissionBatch) -> Admitted | RefusedEvent:

@@ -17,7 +17,8 @@ from purposewatch_policy.yaml_reader import (
 
 _FIELDS = (
     *("key_sha256", "token_subjects", "certificate_names"),
-    *("controllers", "sources", "facts", "states_facts", "reads_facts", "limits", "paused"),
+    *("controllers", "sources", "facts", "states_facts", "reads_facts"),
+    *("erases_subjects", "limits", "paused"),
 )
 _DIGEST = r"[0-9a-f]{64}"
 _SUBJECT = r"[^\x00-\x1f\x7f]{1,255}"
@@ -91,6 +92,7 @@ def _read_publisher(
         facts=_read_facts(fields, errors),
         states_facts=_read_fact_patterns("states_facts", fields, errors),
         reads_facts=_read_fact_patterns("reads_facts", fields, errors),
+        erases_subjects=fields.flag("erases_subjects"),
         limits=_read_limits(fields, errors),
         token_subjects=frozenset(subjects),
         certificate_names=frozenset(names),

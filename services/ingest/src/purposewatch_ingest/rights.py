@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from purposewatch_contract import ErrorClass
 from purposewatch_contract.submission import FieldError, RefusedError
-from purposewatch_ingest.pseudonyms import Pseudonymiser
+from purposewatch_ingest.pseudonyms.interface import PseudonymBatch
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_policy.yaml_reader import did_you_mean
@@ -21,7 +21,7 @@ class AdmissionRules:
     vocabularies: Mapping[str, Vocabulary]
     """By controller."""
     register: PublisherRegister
-    pseudonymise: Pseudonymiser
+    pseudonymise: PseudonymBatch
     max_future: timedelta
     """How far ahead of ingest's clock an event's time may be."""
     max_fact_future: timedelta = timedelta(days=366)

@@ -1,12 +1,12 @@
 """The settings of ingest."""
 
-import base64
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from purposewatch_ingest.pseudonyms.key_file import KEY_ID_PATTERN, MIN_KEY_BYTES, decode_key
 from purposewatch_ingest.tokens import ALGORITHMS, TokenPolicy, is_safe_url
 from purposewatch_runtime.http import TlsFiles
 from purposewatch_runtime.settings import (
@@ -17,8 +17,6 @@ from purposewatch_runtime.settings import (
     PolicySettings,
     RenamedFrom,
 )
-
-MIN_KEY_BYTES = 32
 
 
 class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
@@ -49,12 +47,29 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
         default=None, description="Authorities of the client certificates that are accepted."
     )
     publishers_file: Path = Field(description="The register: see docs/publishing-events.md.")
-    pseudonym_key: SecretStr = Field(
+    pseudonym_key: SecretStr | None = Field(
+        default=None,
         description="At least 32 random bytes, in hex or base64. Its holder can tell whose "
-        "events are whose; without it pseudonyms can't be matched again."
+        "events are whose; without it pseudonyms can't be matched again.",
     )
     pseudonym_key_id: str = Field(
-        default="1", pattern=r"^[a-z0-9]{1,16}$", description="Part of every pseudonym."
+        default="1", pattern=KEY_ID_PATTERN, description="Part of every pseudonym."
+    )
+    pseudonym_keys_file: Path | None = Field(
+        default=None,
+        description="Keys by controller, old ones too, instead of the one key; reloaded when it "
+        "changes.",
+    )
+    subject_pseudonyms_url: SecretStr | None = Field(
+        default=None,
+        description="Keep a random pseudonym for each subject in this database, so that a subject "
+        "can be forgotten; the keys only lead to it. Unless stated, keys give the pseudonyms.",
+    )
+    subject_pseudonyms_cache_seconds: float = Field(
+        default=60.0, ge=0, description="How long a process remembers a pseudonym that it read."
+    )
+    subject_pseudonyms_cache_subjects: int = Field(
+        default=100_000, ge=1, description="How many it remembers at most."
     )
     ingest_max_future_seconds: int = Field(
         default=7_200, ge=0, description="How far ahead of ingest's clock an event may be."
@@ -193,8 +208,8 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
 
     @field_validator("pseudonym_key")
     @classmethod
-    def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:
-        if len(decode_key(key.get_secret_value())) < MIN_KEY_BYTES:
+    def _key_is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(decode_key(key.get_secret_value())) < MIN_KEY_BYTES:
             message = (
                 f"must be at least {MIN_KEY_BYTES} bytes in hex or base64; make one with "
                 "`openssl rand -hex 32`"
@@ -202,15 +217,12 @@ class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, D
             raise ValueError(message)
         return key
 
-
-def decode_key(text: str) -> bytes:
-    """The bytes of a key in hex or base64; empty if it is neither."""
-    text = text.strip()
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        pass
-    try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
-    except ValueError:  # also for characters beyond ASCII
-        return b""
+    @model_validator(mode="after")
+    def _has_keys(self) -> Self:
+        if (self.pseudonym_key is None) == (self.pseudonym_keys_file is None):
+            message = (
+                "pseudonyms need keys; set either PURPOSEWATCH_PSEUDONYM_KEY or "
+                "PURPOSEWATCH_PSEUDONYM_KEYS_FILE"
+            )
+            raise ValueError(message)
+        return self

@@ -15,6 +15,8 @@ from purposewatch_ingest.http.authzen.routes import add_authzen_routes, describe
 from purposewatch_ingest.http.decisions.endpoint import DecisionsEndpoint
 from purposewatch_ingest.http.decisions.routes import add_decision_route, describe_asked
 from purposewatch_ingest.http.description import describe
+from purposewatch_ingest.http.erasures.endpoint import ErasuresEndpoint
+from purposewatch_ingest.http.erasures.routes import add_erasure_route, describe_erasure
 from purposewatch_ingest.http.events.endpoint import EventsEndpoint
 from purposewatch_ingest.http.events.routes import add_event_routes
 from purposewatch_ingest.http.events.status import EventStatusEndpoint
@@ -56,6 +58,7 @@ class Endpoints:
     authzen: AuthzenEndpoint
     gaps: GapsEndpoint
     event_status: EventStatusEndpoint
+    erasures: ErasuresEndpoint
     vocabulary: VocabularyEndpoint
 
 
@@ -87,5 +90,6 @@ def build_api(
     add_authzen_routes(app, endpoints.authzen)
     add_gap_route(app, endpoints.gaps)
     add_vocabulary_routes(app, endpoints.vocabulary)
-    describe(app, describe_asked, describe_evaluations)
+    add_erasure_route(app, endpoints.erasures)
+    describe(app, describe_asked, describe_evaluations, describe_erasure)
     return app

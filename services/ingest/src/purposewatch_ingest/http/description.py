@@ -55,6 +55,7 @@ _DETAILS = {
     ProblemKind.INVALID_EVENT: "the event was refused: /data/role is missing; add it",
     ProblemKind.INVALID_FACT: "the fact was refused: /data/fact is missing; add it",
     ProblemKind.INVALID_GAP: "the gap was refused: /kind is missing; add it",
+    ProblemKind.INVALID_ERASURE: "`subject_id` is not right: state `controller` and `subject_id`",
     ProblemKind.RATE_LIMITED: "the publisher has sent as many events as its rate allows; keep the "
     "events and send them again later",
     ProblemKind.QUOTA_EXCEEDED: "the publisher has sent as many events today as its quota allows; "
@@ -66,6 +67,8 @@ _DETAILS = {
     ProblemKind.IDENTITY_UNAVAILABLE: "the identity provider does not answer; keep the events and "
     "send them again later",
     ProblemKind.BUSY: "ingest handles as many requests as it can; send the same events again later",
+    ProblemKind.SUBJECTS_UNAVAILABLE: "the pseudonyms of subjects can't be looked up; send the "
+    "same again later",
     ProblemKind.REPORTER_UNAVAILABLE: "the reporter does not answer; ask again later",
     ProblemKind.KAFKA_UNAVAILABLE: "Kafka did not acknowledge the events; send them again with the "
     "same ids",
@@ -97,6 +100,8 @@ PUBLISHING = (
     ProblemKind.KAFKA_UNAVAILABLE,
 )
 """The problems of requests whose content is published."""
+PUBLISHING_OF_SUBJECTS = (*PUBLISHING, ProblemKind.SUBJECTS_UNAVAILABLE)
+"""The same for content about subjects."""
 _RETRY_AFTER = {
     "schema": {"type": "integer", "minimum": 0},
     "description": "Seconds to wait.",

@@ -4,17 +4,29 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
+from purposewatch_ingest.admission import AdmissionBatch
 from purposewatch_ingest.http.authentication import Authenticator
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind
 from purposewatch_ingest.http.publisher_limiter import PublisherLimiter
 from purposewatch_ingest.http.request_shares import RETRY_SECONDS, RequestShares
 from purposewatch_ingest.http.requests import RequestBodies, RequestLimits
 from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.pseudonyms.interface import SubjectsUnavailableError
 from purposewatch_ingest.publishers import Publisher
-from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
+from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, Tombstone
 from purposewatch_runtime.logs import get_logger
 
 _log = get_logger(__name__)
+
+
+def subjects_unavailable(error: SubjectsUnavailableError) -> ProblemError:
+    """The problem of a request while pseudonyms can't be looked up."""
+    _log.warning("pseudonyms not available", error=str(error))
+    return ProblemError(
+        ProblemKind.SUBJECTS_UNAVAILABLE,
+        "the pseudonyms of subjects can't be looked up; send the same again later",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
 
 
 class RequestHandling:
@@ -37,23 +49,33 @@ class RequestHandling:
         self.limiter = PublisherLimiter(ingest)
         self.bodies = RequestBodies(limits, shares)
 
+    async def resolve_subjects(self, batch: AdmissionBatch) -> bool:
+        """See `AdmissionBatch`; a problem if pseudonyms can't be looked up now."""
+        try:
+            return await batch.resolve_subjects()
+        except SubjectsUnavailableError as error:
+            raise subjects_unavailable(error) from None
+
     async def publish(
         self,
         producer: AcknowledgedProducer,
-        records: Sequence[OutgoingRecord],
+        records: Sequence[OutgoingRecord | Tombstone],
         publisher: Publisher,
         noun: Literal["event", "fact", "gap"],
+        *,
+        charged: bool = True,
     ) -> None:
-        """Return once Kafka has acknowledged every record, which the publisher was charged for.
+        """Return once Kafka has acknowledged every record.
 
-        Otherwise give back the charge and raise a problem. Some of the records may have arrived;
-        sending the same ids again is harmless.
+        Otherwise give back what the publisher was charged, and raise a problem. Some of the records
+        may have arrived; sending the same ids again is harmless.
         """
         try:
             async with asyncio.timeout(self.limits.acknowledge_timeout_seconds):
                 await producer.publish(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, they are not acknowledged
-            self.limiter.give_back(publisher, len(records))
+            if charged:
+                self.limiter.give_back(publisher, len(records))
             number = {f"{noun}s": len(records)}
             _log.warning(f"{noun}s not acknowledged", **number, error=type(error).__name__)
             raise ProblemError(

@@ -40,6 +40,7 @@ class ProblemKind(Enum):
     INVALID_EVENT = ("invalid-event", 422, "The content is not a valid event")
     INVALID_FACT = ("invalid-fact", 422, "The content is not a valid fact")
     INVALID_GAP = ("invalid-gap", 422, "The content is not a valid gap")
+    INVALID_ERASURE = ("invalid-erasure", 422, "The content is not a valid erasure")
     RATE_LIMITED = ("rate-limited", 429, "The publisher sends too many events")
     QUOTA_EXCEEDED = ("quota-exceeded", 429, "The publisher's quota of today is used up")
     PAUSED = ("paused", 429, "The publisher is paused")
@@ -50,6 +51,11 @@ class ProblemKind(Enum):
         "The identity provider is not available",
     )
     BUSY = ("busy", 503, "Too many requests at once")
+    SUBJECTS_UNAVAILABLE = (
+        "subjects-unavailable",
+        503,
+        "The pseudonyms of subjects are not available",
+    )
     REPORTER_UNAVAILABLE = ("reporter-unavailable", 503, "The reporter is not available")
     KAFKA_UNAVAILABLE = ("kafka-unavailable", 503, "Kafka is not available")
 

@@ -60,6 +60,20 @@ class FactKey:
     digest: str
     """Of source and id, as `statement_digest` has it."""
 
+    @classmethod
+    def of(  # noqa: PLR0913, PLR0917 - what makes a statement unique
+        cls,
+        subject: str,
+        controller: str,
+        fact: str,
+        effective_from: datetime,
+        source: str,
+        statement: str,
+    ) -> "FactKey":
+        """The key of the statement with this source and id."""
+        begins = (effective_from - _EPOCH) // _MICROSECOND
+        return cls(subject, controller, fact, begins, statement_digest(source, statement))
+
     def encode(self) -> bytes:
         """The key as Kafka has it."""
         return (
@@ -72,9 +86,9 @@ def fact_key(fact: DecodedFact) -> bytes:
 
     Statements of one fact so outlive compaction, and a tombstone removes just one.
     """
-    begins = (fact.effective_from - _EPOCH) // _MICROSECOND
-    digest = statement_digest(fact.source, fact.id)
-    return FactKey(fact.subject, fact.controller, fact.fact, begins, digest).encode()
+    return FactKey.of(
+        fact.subject, fact.controller, fact.fact, fact.effective_from, fact.source, fact.id
+    ).encode()
 
 
 def parse_fact_key(key: bytes) -> FactKey:

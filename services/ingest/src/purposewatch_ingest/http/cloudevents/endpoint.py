@@ -175,8 +175,20 @@ class CloudEventsEndpoint(ABC, Generic[A]):
         self, texts: Sequence[bytes], traceparent: str | None, publisher: Publisher
     ) -> list[A | RefusedEvent]:
         """Admit events under one set of rules, and let other requests run between slices."""
-        admits = self.admits(self._ingest.begin_batch())
+        batch = self._ingest.begin_batch()
+        admits = self.admits(batch)
         admit = partial(admits, origin="http", traceparent=traceparent, publisher=publisher)
+        results = await self._admit_all(texts, admit, publisher)
+        if await self.handling.resolve_subjects(batch):
+            results = await self._admit_all(texts, admit, publisher)
+        return results
+
+    async def _admit_all(
+        self,
+        texts: Sequence[bytes],
+        admit: "partial[A | RefusedEvent]",
+        publisher: Publisher,
+    ) -> list[A | RefusedEvent]:
         if len(texts) <= _SLICE:
             results = [admit(text, suggest=False) for text in texts]
         else:

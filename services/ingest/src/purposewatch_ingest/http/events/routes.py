@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from purposewatch_contract import SubmittedEvent
 from purposewatch_ingest.http.cloudevents.description import accepted, publishing
-from purposewatch_ingest.http.description import BEARER, PUBLISHING, READING, problems
+from purposewatch_ingest.http.description import BEARER, PUBLISHING_OF_SUBJECTS, READING, problems
 from purposewatch_ingest.http.events.endpoint import AcceptedEvents, EventsEndpoint
 from purposewatch_ingest.http.events.hints import EventHint
 from purposewatch_ingest.http.events.status import EVENT_STATUS_EXAMPLE, EventStatusEndpoint
@@ -54,7 +54,7 @@ def add_event_routes(app: FastAPI, events: EventsEndpoint, status: EventStatusEn
         openapi_extra=publishing(SubmittedEvent, "submitted-event", events.max_batch_events),
         responses={
             202: accepted("event", AcceptedEvents, hint=_WITH_HINT),
-            **problems(*PUBLISHING, ProblemKind.INVALID_EVENT),
+            **problems(*PUBLISHING_OF_SUBJECTS, ProblemKind.INVALID_EVENT),
         },
     )(events.publish)
     app.get(

@@ -12,9 +12,10 @@ from starlette.responses import JSONResponse, Response
 from purposewatch_contract import StatedFactAsOf, SubjectFacts
 from purposewatch_contract.submission import TIME_PATTERN
 from purposewatch_ingest.http.facts.consent_record import consent_records
-from purposewatch_ingest.http.handling import RequestHandling
+from purposewatch_ingest.http.handling import RequestHandling, subjects_unavailable
 from purposewatch_ingest.http.problems import ProblemError, ProblemKind, answering_defects
 from purposewatch_ingest.http.reporter import asking_reporter, known_reporter
+from purposewatch_ingest.pseudonyms.interface import SubjectsUnavailableError
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_ingest.reporter import FactSource
 from purposewatch_policy import TERM_PATTERN
@@ -53,7 +54,10 @@ class FactLookupEndpoint:
         asked = _asked(request, self._ingest.clock())
         self._ensure_allowed(publisher, asked)
         reporter = known_reporter(self._reporter)
-        subjects = [self._ingest.pseudonymise(asked.controller, asked.subject_id)]
+        try:
+            subjects = await self._ingest.pseudonyms.recognised(asked.controller, asked.subject_id)
+        except SubjectsUnavailableError as error:
+            raise subjects_unavailable(error) from None
         async with self._handling.shares.handle(publisher.name, 1):
             found = SubjectFacts(as_of=asked.as_of, statements=[])
             for subject in subjects:

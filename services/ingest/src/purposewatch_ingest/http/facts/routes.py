@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from purposewatch_contract import SubjectFacts, SubmittedFact
 from purposewatch_ingest.http.cloudevents.description import accepted, publishing
 from purposewatch_ingest.http.cloudevents.partial_success import Accepted
-from purposewatch_ingest.http.description import BEARER, PUBLISHING, READING, problems
+from purposewatch_ingest.http.description import BEARER, PUBLISHING_OF_SUBJECTS, READING, problems
 from purposewatch_ingest.http.facts.consent_record import CONSENT_RECORDS_EXAMPLE
 from purposewatch_ingest.http.facts.endpoint import FactsEndpoint
 from purposewatch_ingest.http.facts.lookup import (
@@ -94,7 +94,7 @@ def add_fact_routes(app: FastAPI, facts: FactsEndpoint, lookup: FactLookupEndpoi
         openapi_extra=publishing(SubmittedFact, "submitted-fact", facts.max_batch_events),
         responses={
             202: accepted("fact", Accepted),
-            **problems(*PUBLISHING, ProblemKind.INVALID_FACT),
+            **problems(*PUBLISHING_OF_SUBJECTS, ProblemKind.INVALID_FACT),
         },
     )(facts.publish)
     app.get(
@@ -118,6 +118,7 @@ def add_fact_routes(app: FastAPI, facts: FactsEndpoint, lookup: FactLookupEndpoi
                 ProblemKind.NOT_FOUND,
                 ProblemKind.INTERNAL,
                 ProblemKind.BUSY,
+                ProblemKind.SUBJECTS_UNAVAILABLE,
                 ProblemKind.REPORTER_UNAVAILABLE,
             ),
         },

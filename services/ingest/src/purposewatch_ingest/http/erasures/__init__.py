@@ -1,0 +1,1 @@
+"""`/v1/erasures`: forget a data subject."""

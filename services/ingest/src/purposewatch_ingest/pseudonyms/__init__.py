@@ -1,0 +1,1 @@
+"""Pseudonyms of data subjects: derived from keys, or kept for each subject."""
