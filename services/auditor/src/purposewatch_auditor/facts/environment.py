@@ -97,8 +97,7 @@ class Environment:
 
     def database(self, name: bytes) -> "lmdb._Database":
         """The database with this name, created if need be."""
-        with _translated():
-            return self._env.open_db(name)
+        return self.write(lambda transaction: self._env.open_db(name, txn=transaction))
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from purposewatch_runtime.kafka.aiokafka_internals import fetch_high_watermarks
 from purposewatch_runtime.kafka.connection import build_observer
@@ -68,7 +69,8 @@ class LogView:
     async def records(self, partition: int, offsets: Collection[int]) -> Mapping[int, Record]:
         """The records at these offsets, which must lie inside the log, as far as there are any.
 
-        Compaction removes records. Raises `TimeoutError` when Kafka does not answer in time.
+        Compaction removes records, and what can't be decoded is left out. Raises `TimeoutError`
+        when Kafka does not answer in time.
         """
         position = TopicPartition(self._topic, partition)
         found: dict[int, Record] = {}
@@ -78,15 +80,9 @@ class LogView:
             try:
                 for offset in sorted(offsets):
                     consumer.seek(position, offset)
-                    while not (
-                        taken := (
-                            await consumer.getmany(position, timeout_ms=_POLL_MS, max_records=1)
-                        ).get(position)
-                    ):
-                        if await consumer.position(position) > offset:
-                            break
-                    if taken and taken[0].offset == offset:
-                        found[offset] = taken[0]
+                    record = await _next_record(consumer, position, offset)
+                    if record is not None and record.offset == offset:
+                        found[offset] = record
             finally:
                 consumer.unsubscribe()
         return found
@@ -96,3 +92,20 @@ class LogView:
             message = "not connected to Kafka yet"
             raise ConnectionError(message)
         return self._consumer
+
+
+async def _next_record(
+    consumer: AIOKafkaConsumer, position: TopicPartition, offset: int
+) -> Record | None:
+    """The first record from an offset on; `None` where compaction has left an empty batch."""
+    while await consumer.position(position) <= offset:
+        try:
+            fetched = await consumer.getmany(position, timeout_ms=_POLL_MS, max_records=1)
+        except KafkaError:
+            raise
+        except Exception:  # noqa: BLE001 - its bytes can't be decoded, so it can't be compared
+            return None
+        if records := fetched.get(position):
+            found: Record = records[0]
+            return found
+    return None
