@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from purposewatch_contract import EVENTS, VERDICTS, Verdict, topic_name
-from purposewatch_policy import decide, load_policies
+from purposewatch_policy import decide, relevant_facts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from purposewatch_policy import Decision
+    from purposewatch_contract import CanonicalEvent
+    from purposewatch_policy import Decision, PolicySet
     from tests.chaos.differences import Differences
     from tests.chaos.evidence import Position, Topics
+    from tests.chaos.fact_oracle import FactOracle
     from tests.chaos.ingest_oracle import Passed
 
 
@@ -26,18 +26,27 @@ class Audited:
         self.repeats = 0
         self.by_version: dict[str, int] = {}
 
+    def add(self, position: Position, decision: Decision) -> None:
+        """Take in a verdict's decision; the first one about an event counts."""
+        if self.decisions.setdefault(position, decision) is decision:
+            version = decision.policy_version or "none in force"
+            self.by_version[version] = self.by_version.get(version, 0) + 1
+
 
 def check_verdicts(
-    passed: Passed, topics: Topics, policies: Path, prefix: str, differences: Differences
+    passed: Passed,
+    topics: Topics,
+    declared: PolicySet,
+    prefix: str,
+    differences: Differences,
+    *,
+    facts: FactOracle,
 ) -> Audited:
-    """Compare every verdict, repeated ones too, with the core's decision about its event."""
+    """Compare every verdict, repeated ones too, with the core's decision about its event.
+
+    It is decided with the values of the facts that the verdict names, once they are found right.
+    """
     audited = Audited()
-    declared = load_policies(policies)
-    for position, event in passed.events.items():
-        decision = decide(event.data, event.time, declared)
-        audited.decisions[position] = decision
-        version = decision.policy_version or "none in force"
-        audited.by_version[version] = audited.by_version.get(version, 0) + 1
     seen: set[Position] = set()
     highest: dict[int, int] = {}
     for at, value in sorted(topics[VERDICTS].items()):
@@ -46,7 +55,11 @@ def check_verdicts(
         if verdict.position.topic != topic_name(prefix, EVENTS) or at[0] != position[0]:
             differences.note("verdict in the wrong partition", f"{at}: {verdict.position}")
         if position in passed.events:
-            _check(position, verdict, passed, audited.decisions[position], differences)
+            event = passed.events[position]
+            values = facts.check(event, relevant(event, declared), verdict, differences)
+            decision = decide(event.data, event.time, declared, values)
+            _check(position, verdict, passed, decision, differences)
+            audited.add(position, decision)
         else:
             differences.note("verdict without an event", f"{verdict.event_id} {position}")
         if position in seen:
@@ -62,6 +75,15 @@ def check_verdicts(
             differences.note("event without a verdict", f"{event.source} {event.id} {position}")
     _check_strays(passed, differences)
     return audited
+
+
+def relevant(event: CanonicalEvent, declared: PolicySet) -> tuple[str, ...]:
+    """The facts of the ledger that an event's decision depends on."""
+    try:
+        compiled = declared.in_force(event.data.controller, event.time)
+    except KeyError:
+        return ()
+    return () if compiled is None else relevant_facts(event.data, compiled)
 
 
 def _check(

@@ -11,7 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    EVENTS,
+    FACTS,
+    RAW,
+    VERDICTS,
+    TopicName,
+    topic_name,
+)
 from purposewatch_reporter.store import tables
 from tests.chaos.world import PARTITIONS
 
@@ -27,12 +35,12 @@ Position: TypeAlias = tuple[int, int]
 """Partition and offset."""
 Row: TypeAlias = tuple[Any, ...]
 
-_TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
+_TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
 
 
 @dataclass(slots=True)
 class Topics:
-    """The values of all records of the four topics, each in the order of its partitions."""
+    """The values of all records of the topics, each in the order of its partitions."""
 
     values: dict[TopicName, dict[Position, bytes]] = field(
         default_factory=lambda: {name: {} for name in _TOPICS}

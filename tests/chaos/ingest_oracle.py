@@ -9,14 +9,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, CanonicalEvent, DeadLetter, topic_name
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    EVENTS,
+    FACTS,
+    RAW,
+    CanonicalEvent,
+    CanonicalFact,
+    DeadLetter,
+    topic_name,
+)
 from purposewatch_demo.tally import DeadLettered
 from tests.chaos.world import PSEUDONYM_KEY
 
 if TYPE_CHECKING:
     from tests.chaos.differences import Differences
     from tests.chaos.evidence import Position, Topics
-    from tests.chaos.senders import Sent
+    from tests.chaos.senders import Fate, Sent
 
 
 @dataclass(slots=True)
@@ -27,6 +36,7 @@ class Passed:
     strays: set[Position] = field(default_factory=set)
     letters: dict[tuple[str, Position], DeadLetter] = field(default_factory=dict)
     """By consumer and position of the original: in the raw topic or in the events topic."""
+    facts: dict[Position, CanonicalFact] = field(default_factory=dict)
     repeats: int = 0
     """Further events that ingest wrote for a raw record that already had one."""
 
@@ -50,11 +60,14 @@ class _IngestCheck:
     def check(self) -> Passed:
         self._read_letters()
         strays = self._read_events()
+        self._read_facts()
         self._check_http()
         numbers = Counter(self._topics[RAW].values())
         for body, fate in self._sent.raw.items():
             name = body[:80].decode()
             self._count("raw record", name, (fate.sure, fate.at_most), numbers[body])
+        for body, fate in self._sent.raw_facts.items():
+            self._count("raw fact", body[:80].decode(), (fate.sure, fate.at_most), numbers[body])
         for position, body in self._topics[RAW].items():
             self._check_raw_record(position, body)
         for origin in self._by_origin:
@@ -91,20 +104,35 @@ class _IngestCheck:
                 self._by_origin[event.origin].append(_content_of(event))
         return strays
 
+    def _read_facts(self) -> None:
+        """Read the facts topic; everything that was accepted is there, and nothing else."""
+        over_http: Counter[str] = Counter()
+        for position, value in self._topics[FACTS].items():
+            fact = CanonicalFact.model_validate_json(value)
+            self._passed.facts[position] = fact
+            if fact.origin == "http":
+                over_http[_content_of(fact)] += 1
+            else:
+                self._by_origin[fact.origin].append(_content_of(fact))
+        self._check_sent("fact", self._sent.http_facts, over_http)
+
     def _check_http(self) -> None:
+        self._check_sent("event", self._sent.http, self._over_http)
+
+    def _check_sent(self, what: str, sent: dict[bytes, Fate], over_http: Counter[str]) -> None:
         sure: Counter[str] = Counter()
         at_most: Counter[str] = Counter()
-        for body, fate in self._sent.http.items():
+        for body, fate in sent.items():
             if fate.at_most > 0:  # else it was refused
                 content = content_of_submitted(body)
                 sure[content] += fate.sure
                 at_most[content] += fate.at_most
         for content, most in at_most.items():
             bounds = (sure[content], most)
-            found = self._over_http[content]
-            self._count("event sent over HTTP", _id_of(content), bounds, found)
-        for content in self._over_http.keys() - at_most.keys():
-            self._differences.note("event that was not accepted over HTTP", _id_of(content))
+            found = over_http[content]
+            self._count(f"{what} sent over HTTP", _id_of(content), bounds, found)
+        for content in over_http.keys() - at_most.keys():
+            self._differences.note(f"{what} that was not accepted over HTTP", _id_of(content))
 
     def _check_raw_record(self, position: Position, body: bytes) -> None:
         origin = f"{self._raw}/{position[0]}/{position[1]}"
@@ -151,8 +179,10 @@ def content_of_submitted(body: bytes) -> str:
     return _text(event["source"], event["id"], datetime.fromisoformat(event["time"]), data)
 
 
-def _content_of(event: CanonicalEvent) -> str:
+def _content_of(event: CanonicalEvent | CanonicalFact) -> str:
     data = event.data.model_dump(mode="json", exclude_none=True)
+    if isinstance(event, CanonicalFact):
+        data["effective_from"] = event.data.effective_from.isoformat()
     return _text(event.source, event.id, event.time, data)
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW
+from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, RAW
+from purposewatch_policy import load_policies
 from tests.chaos.audit_oracle import Audited, check_verdicts
 from tests.chaos.differences import Differences
 from tests.chaos.disk import COMPLAINTS, small_disk
 from tests.chaos.evidence import LedgerFound, TopicReader, read_ledger
+from tests.chaos.fact_oracle import FactOracle
 from tests.chaos.faults import Faults
 from tests.chaos.ingest_oracle import check_ingest
 from tests.chaos.ledger_oracle import as_numbers, check_ledger
@@ -27,6 +29,7 @@ from tests.chaos.plan import REPORTERS, Action, disk_plan, kills_plan, make_plan
 from tests.chaos.senders import Senders
 from tests.chaos.supply import Supply
 from tests.chaos.world import Setting, World
+from tests.harness.facts import policies_with_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,11 +37,11 @@ if TYPE_CHECKING:
     from tests.chaos.disk import Disk
     from tests.chaos.plan import Step
 
-POLICIES = Path(__file__).parents[2] / "policies"
 
 PLANTS = {
     "answer-before-confirm": "ingest",
     "commit-before-produce": "auditor",
+    "decide-without-waiting": "auditor",
     "forget-ledger": "reporter",
 }
 """Faults that can be planted, and in which service."""
@@ -137,10 +140,11 @@ def _setting(options: Options, directory: Path) -> Setting:
     if options.plant is not None:
         stand_in = options.plant.replace("-", "_")
         modules = {PLANTS[options.plant]: f"tests.chaos.plants.{stand_in}"}
+    policies = policies_with_ledger(directory / "declared")
     if options.scenario == "disk":
         return Setting(
             directory,
-            POLICIES,
+            policies,
             brokers=1,
             auditors=("auditor-1",),
             extra_auditor=False,
@@ -149,7 +153,7 @@ def _setting(options: Options, directory: Path) -> Setting:
             modules=modules,
         )
     extra = any(step.action is Action.ADD for step in steps_of(options))
-    return Setting(directory, POLICIES, extra_auditor=extra, modules=modules)
+    return Setting(directory, policies, extra_auditor=extra, modules=modules)
 
 
 class _Run:
@@ -166,7 +170,7 @@ class _Run:
         self._result = result
         self._write = write
         self._supply = Supply(options.seed)
-        self._senders = Senders(world, self._supply, rate=options.rate)
+        self._senders = Senders(world, self._supply, rate=options.rate, seed=options.seed)
         self._faults = Faults(world, self._tell, reloaded=self._supply.turn, disk=disk)
         self._begun = time.monotonic()
 
@@ -217,7 +221,8 @@ class _Run:
         topics = reader.topics
         origins = {
             value.partition(b'"origin":"')[2].partition(b'"')[0]
-            for value in topics[EVENTS].values()
+            for name in (EVENTS, FACTS)
+            for value in topics[name].values()
         }
         passed_on = len(origins - {b"http", b""})
         dead_lettered = sum(letter[3] == "ingest" for letter in ledger.dead_letters)
@@ -253,16 +258,20 @@ class _Run:
         if sent.in_doubt:
             differences.note("request without a response", f"{sent.in_doubt} pieces")
         passed = check_ingest(sent, topics, prefix, differences)
-        audited = check_verdicts(passed, topics, self._world.policies, prefix, differences)
+        facts = FactOracle(passed.facts, self._senders.facts.stated)
+        declared = load_policies(self._world.policies)
+        audited = check_verdicts(passed, topics, declared, prefix, differences, facts=facts)
         numbers = check_ledger(passed, audited, ledger, prefix, differences)
         options, steps = self._options, self._result.steps
         refused = f"{sent.refused:,} requests rejected as expected"
+        raced = f"{facts.raced:,} of them in a race"
         unknowable = f"{sent.unknowable:,} attempts with unknown outcome"
         self._result.figures = [
             f"seed {options.seed}, {len(steps)} steps, {options.seconds:g} s of load",
             f"sent: {sent.pieces:,} pieces certainly accepted, {refused}, {unknowable}",
             f"the oracle expects: {as_numbers(numbers)}",
             f"redelivered: {passed.repeats:,} raw records, {audited.repeats:,} verdicts",
+            f"facts: {len(passed.facts):,} statements; {facts.checked:,} answers, {raced}",
             _versions(audited),
         ]
 

@@ -14,9 +14,11 @@ from aiokafka.errors import KafkaError
 from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_demo.flows import Transport
 from purposewatch_runtime.kafka import build_producer
+from tests.chaos.fact_traffic import FactTraffic, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from aiokafka import AIOKafkaProducer
 
@@ -53,29 +55,43 @@ class Sent:
     http: dict[bytes, Fate] = field(default_factory=dict)
     raw: dict[bytes, Fate] = field(default_factory=dict)
     strays: dict[bytes, Fate] = field(default_factory=dict)
+    http_facts: dict[bytes, Fate] = field(default_factory=dict)
+    raw_facts: dict[bytes, Fate] = field(default_factory=dict)
     refused: int = 0
     wrong_answers: list[str] = field(default_factory=list)
     in_doubt: int = 0
     """Pieces that were given up without a definite response."""
 
+    def http_of(self, kind: Kind) -> dict[bytes, Fate]:
+        """What was sent over HTTP of this kind."""
+        return self.http if kind is Kind.EVENT else self.http_facts
+
+    def raw_of(self, kind: Kind) -> dict[bytes, Fate]:
+        """What was sent through the raw topic of this kind."""
+        return self.raw if kind is Kind.EVENT else self.raw_facts
+
+    @property
+    def _all(self) -> list[Fate]:
+        kinds = (self.http, self.raw, self.strays, self.http_facts, self.raw_facts)
+        return [fate for kind in kinds for fate in kind.values()]
+
     @property
     def pieces(self) -> int:
         """Pieces that were certainly accepted."""
-        kinds = (self.http, self.raw, self.strays)
-        return sum(fate.sure for kind in kinds for fate in kind.values())
+        return sum(fate.sure for fate in self._all)
 
     @property
     def unknowable(self) -> int:
         """Attempts with unknown outcome."""
-        kinds = (self.http, self.raw, self.strays)
-        return sum(fate.at_most - fate.sure for kind in kinds for fate in kind.values())
+        return sum(fate.at_most - fate.sure for fate in self._all)
 
 
 class Senders:
     """Sends at a steady rate until stopped; then finishes what was started."""
 
-    def __init__(self, world: World, supply: Supply, *, rate: float) -> None:
+    def __init__(self, world: World, supply: Supply, *, rate: float, seed: int) -> None:
         self.sent = Sent()
+        self.facts = FactTraffic(world, self, seed=seed)
         self._world = world
         self._supply = supply
         self._rate = rate
@@ -85,6 +101,15 @@ class Senders:
     def stop(self) -> None:
         """Start nothing new."""
         self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is to be started."""
+        return self._stopping.is_set()
+
+    def now(self) -> datetime:
+        """When events happen."""
+        return self._supply.now()
 
     async def run(self) -> None:
         """Send until stopped, and then until every piece has its answer."""
@@ -100,6 +125,7 @@ class Senders:
                 for _ in range(_WORKERS):
                     group.create_task(self._work(ingest, producer))
                 group.create_task(self._stray(producer))
+                group.create_task(self.facts.run(ingest, producer))
         finally:
             await producer.stop()
 
@@ -113,9 +139,11 @@ class Senders:
             try:
                 if batch.transport is Transport.RAW:
                     topic = topic_name(self._world.prefix, RAW)
-                    await self._produce(producer, topic, batch.items, self.sent.raw)
+                    await self.produce(producer, topic, batch.items, self.sent.raw)
                 else:
-                    await self._post(ingest, batch)
+                    accepted = await self.post(ingest, batch, Kind.EVENT)
+                    if accepted:
+                        self._supply.accepted(batch.publisher, batch.items)
             except asyncio.CancelledError:
                 self.sent.in_doubt += len(batch.items)
                 raise
@@ -123,17 +151,18 @@ class Senders:
     async def _stray(self, producer: AIOKafkaProducer) -> None:
         topic = topic_name(self._world.prefix, EVENTS)
         while not self._stopping.is_set():
-            await self._produce(producer, topic, [self._supply.stray()], self.sent.strays)
+            await self.produce(producer, topic, [self._supply.stray()], self.sent.strays)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), timeout=_STRAY_EVERY)
 
-    async def _produce(
+    async def produce(
         self,
         producer: AIOKafkaProducer,
         topic: str,
         items: Sequence[Item],
         fates: dict[bytes, Fate],
     ) -> None:
+        """Produce until each piece is acknowledged."""
         waiting = list(items)
         pause = _FIRST_PAUSE
         while waiting:
@@ -157,21 +186,25 @@ class Senders:
         fate.sure += 1
         return True
 
-    async def _post(self, ingest: httpx.AsyncClient, batch: Batch) -> None:
-        fates = [self.sent.http.setdefault(item.body, Fate(item)) for item in batch.items]
-        status = await self._ask(ingest, batch, fates)
+    async def post(self, ingest: httpx.AsyncClient, batch: Batch, kind: Kind) -> bool:
+        """Post until there is an answer that is certain; whether the batch was accepted."""
+        known = self.sent.http_of(kind)
+        fates = [known.setdefault(item.body, Fate(item)) for item in batch.items]
+        status = await self._ask(ingest, batch, fates, kind)
         if status != batch.status:
             self.sent.wrong_answers.append(f"{status} instead of {batch.status}")
         if status == _ACCEPTED:
             for fate in fates:
                 fate.sure += 1
-            self._supply.accepted(batch.publisher, batch.items)
-        else:
-            self.sent.refused += 1
-            for fate in fates:
-                fate.at_most -= 1
+            return True
+        self.sent.refused += 1
+        for fate in fates:
+            fate.at_most -= 1
+        return False
 
-    async def _ask(self, ingest: httpx.AsyncClient, batch: Batch, fates: Sequence[Fate]) -> int:
+    async def _ask(
+        self, ingest: httpx.AsyncClient, batch: Batch, fates: Sequence[Fate], kind: Kind
+    ) -> int:
         """Send the same again until there is an answer that is certain; its status."""
         content, headers = self._request(batch)
         pause = _FIRST_PAUSE
@@ -179,7 +212,7 @@ class Senders:
             for fate in fates:
                 fate.at_most += 1
             try:
-                answer = await ingest.post("/v1/events", content=content, headers=headers)
+                answer = await ingest.post(kind.value, content=content, headers=headers)
             except httpx.ConnectError:
                 for fate in fates:
                     fate.at_most -= 1  # nobody was there to take it

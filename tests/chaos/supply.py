@@ -51,13 +51,16 @@ class Supply:
         """
         self._turned = True
 
+    def now(self) -> datetime:
+        """When events happen."""
+        now = datetime.now(UTC)
+        return now if self._turned else now - _BEFORE_THE_TURN
+
     def next(self) -> Batch:
         """Return what to send next."""
         if self._waiting:
             return self._waiting.popleft()
-        now = datetime.now(UTC)
-        if not self._turned:
-            now -= _BEFORE_THE_TURN
+        now = self.now()
         if self._chance.random() < LATE:
             now -= _BEFORE_THE_TURN + self._chance.random() * _LATEST
         batch = self._traffic.next(now)

@@ -38,6 +38,7 @@ async def test_nothing_is_lost_and_nothing_counted_twice() -> None:
     ("plant", "seconds", "guarantee"),
     [
         ("commit-before-produce", 24, "event without a verdict"),
+        ("decide-without-waiting", 12, "fact decided by another statement"),
         ("forget-ledger", 12, "ledger: different"),
         ("answer-before-confirm", 12, "event sent over HTTP: missing"),
     ],

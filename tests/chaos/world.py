@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+import yaml
+
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.stage import write_register
 from purposewatch_runtime.settings import KafkaSettings
@@ -38,6 +40,8 @@ POLICIES = "policies"
 REPLACED = "wework-labs/policy.2018-05-25.yaml"
 NEW_VERSION = "chaos"
 PARTITIONS = 4
+FACTS_PUBLISHER = "marketing"
+"""States facts beside its events."""
 PSEUDONYM_KEY = secrets.token_bytes(32)
 
 _READY_SECONDS = 120.0
@@ -127,6 +131,9 @@ class World:
     async def _start(self, stack: AsyncExitStack) -> None:
         self._write_policies()
         write_register(self._register, self.keys, planned_traffic().controllers_by_publisher)
+        register = yaml.safe_load(self._register.read_text(encoding="utf-8"))
+        register["publishers"][FACTS_PUBLISHER]["states_facts"] = ["consent.*"]
+        self._register.write_text(yaml.safe_dump(register), encoding="utf-8")
         await stack.enter_async_context(self.kafka)
         if self.setting.sqlite is None:
             await self._start_postgresql(stack)
