@@ -12,7 +12,8 @@ from threading import Thread
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from purposewatch_contract import RAW, topic_name
+from purposewatch_contract import FACTS, RAW, topic_name
+from purposewatch_contract.codec import FastFactCodec, fact_key
 from purposewatch_demo.deliver import Sender
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.feed import Feeder, Pace
@@ -24,6 +25,7 @@ from purposewatch_runtime.kafka import build_producer
 from tests.deploy.tools import ALERTMANAGER_CONFIGURATION, ROOT
 from tests.harness.alertmanager import Alertmanager
 from tests.harness.prometheus import Prometheus
+from tests.unit.reporter.facts.records import fact
 
 _RATE = 40.0
 _LARGEST = 10
@@ -76,6 +78,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         producer = build_producer(stage.kafka, client_id="test")
         await producer.start()
         stack.push_async_callback(producer.stop)
+        await _state_fact(producer, stage)
         raw = topic_name(stage.kafka.topic_prefix, RAW)
         sender = Sender(ingest, producer, raw_topic=raw, keys=stage.keys)
         traffic = Traffic(plan, seed=_SEED, largest=_LARGEST)
@@ -101,6 +104,13 @@ async def _report_gap(ingest: httpx.AsyncClient, stage: Stage) -> None:
         headers={"Authorization": f"Bearer {key}"},
     )
     answer.raise_for_status()
+
+
+async def _state_fact(producer: AIOKafkaProducer, stage: Stage) -> None:
+    facts, stated = topic_name(stage.kafka.topic_prefix, FACTS), fact()
+    await producer.send_and_wait(
+        facts, FastFactCodec.encode(stated), key=fact_key(stated), partition=0
+    )
 
 
 async def _end(feeder: Feeder, feeding: "asyncio.Task[None]") -> None:

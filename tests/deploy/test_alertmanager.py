@@ -32,12 +32,15 @@ def test_on_call_is_told(severity: str, to: str) -> None:
             assert receiver(alertname=name, **rule["labels"]) == to
 
 
-def test_new_gaps_reach_the_compliance_team() -> None:
-    """What nobody judges is theirs to have mapped."""
+def test_what_compliance_must_settle_reaches_its_team() -> None:
+    """What nobody judges is theirs to have mapped; whoever claims too much is theirs to ask."""
     for_compliance = {
         n: r["labels"] for n, r in ALERTS.items() if r["labels"]["audience"] != "oncall"
     }
-    assert for_compliance.keys() == {"PurposewatchNewGap"}
+    assert for_compliance.keys() == {
+        "PurposewatchContradictedClaimsRising",
+        "PurposewatchNewGap",
+    }
     for name, labels in for_compliance.items():
         assert receiver(alertname=name, **labels) == "compliance"
 

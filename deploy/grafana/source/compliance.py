@@ -18,6 +18,7 @@ _BOOKED = "purposewatch_recorded_verdicts_total"
 _FOUND = "purposewatch_recorded_violations_total"
 _VIOLATION = 'outcome="violation"'
 _UNKNOWN = 'outcome="unknown"'
+_CONTRADICTED = 'kind="contradicted_claim"'
 _LIST = "${compliance_page}/violations"
 _GAPS = "purposewatch_gaps_total"
 
@@ -43,7 +44,7 @@ def build() -> dashboard.Dashboard:
         ],
     )
     link = dashboard.DashboardLink("Compliance page").url(_LIST).target_blank(target_blank=True)
-    return _not_audited(_found(_now(made.link(link))))
+    return _not_audited(_contradicted(_found(_now(made.link(link)))))
 
 
 def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
@@ -183,6 +184,53 @@ def _found(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "of series; the compliance page has them all.",
         )
     )
+
+
+def _contradicted(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    made = made.with_row(dashboard.Row("Facts"))
+    over_time = counted(_FOUND, "publisher", CONTROLLER, _CONTRADICTED, window=RATE)
+    by_publisher = counted(_FOUND, "controller, publisher", CONTROLLER, _CONTRADICTED)
+    late = counted("purposewatch_late_facts_total", "controller, fact", CONTROLLER)
+    for panel in (
+        graph(
+            "Contradicted claims over time",
+            {"{{publisher}}": or_zero(over_time, "publisher")},
+            unit="short",
+            stacked=True,
+            width=12,
+            description="Events that claimed a fact which does not hold according to the system "
+            "that answers for it, in each step of the graph. If a publisher's rises, its copy of "
+            "the fact is out of date or it does not ask. Runbook: "
+            "PurposewatchContradictedClaimsRising.",
+        ),
+        bars(
+            "Contradicted claims by publisher",
+            or_zero(f"topk(15, {by_publisher})", "controller, publisher"),
+            legend="{{controller}} {{publisher}}",
+            unit="short",
+            red=Red(1),
+            link=(
+                "Contradicted claims of this publisher",
+                f"{_LIST}?kind=contradicted_claim&publisher=${{__field.labels.publisher}}",
+            ),
+            description="In the selected time range; each bar links to the violations. Their page "
+            "shows claim, ledger, evidence and the history of the fact.",
+        ),
+        bars(
+            "Late facts",
+            or_zero(f"topk(15, {late})", "controller, fact"),
+            legend="{{controller}} {{fact}}",
+            unit="short",
+            link=(
+                "Late statements of this fact",
+                "${compliance_page}/late-facts?fact=${__field.labels.fact}",
+            ),
+            description="Statements that arrived after verdicts which would use another value "
+            "now. They change no verdict; each bar links to the statements.",
+        ),
+    ):
+        made = made.with_panel(panel)
+    return made
 
 
 def _not_audited(made: dashboard.Dashboard) -> dashboard.Dashboard:

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from deploy.grafana.source import pipeline_ledger, pipeline_processes
+from deploy.grafana.source import pipeline_facts, pipeline_ledger, pipeline_processes
 from deploy.grafana.source.panels import Red, chosen, graph, number, page
 from deploy.grafana.source.queries import INSTANCE, counted, or_zero, quantile, rate
 
@@ -27,7 +27,7 @@ def build() -> dashboard.Dashboard:
         ],
     )
     upper = _consumers(_latency(_flow(_objectives(made))))
-    return pipeline_processes.add(pipeline_ledger.add(upper))
+    return pipeline_processes.add(pipeline_facts.add(pipeline_ledger.add(upper)))
 
 
 def _objectives(made: dashboard.Dashboard) -> dashboard.Dashboard:

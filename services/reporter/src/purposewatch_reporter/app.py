@@ -40,6 +40,7 @@ from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
 from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
+from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
 from purposewatch_reporter.gaps.watch import GapWatch
@@ -68,6 +69,7 @@ _HOUSEKEEPING_SECONDS = 600.0
 _EPISODES_SECONDS = 1.0
 _CHANNELS_SECONDS = 5.0
 _GAPS_SECONDS = 10.0
+_FACTS_SECONDS = 10.0
 
 
 def _now() -> datetime:
@@ -135,6 +137,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
+        Periodic("facts", _FACTS_SECONDS, FactWatch(severity, metric_set).refresh),
         verdicts,
         dead_letters,
         gaps,

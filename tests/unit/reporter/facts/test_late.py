@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,6 +14,8 @@ from sqlalchemy import event, func, select
 
 from purposewatch_contract.codec import DecodedFact
 from purposewatch_policy import FactStatement, statement_in_force
+from purposewatch_policy.vocabulary import Taxonomy
+from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
@@ -159,6 +162,20 @@ async def test_late_facts_are_counted_in_metrics(ledger_writer: LedgerWriter) ->
     await handlers.facts(in_facts([fact()]))
     labels = {"controller": CONTROLLER, "fact": CONSENT}
     assert metric_set.registry.get_sample_value("purposewatch_late_facts_total", labels) == 1
+
+
+async def test_counts_of_late_facts_begin_at_zero() -> None:
+    """For each fact of each vocabulary, so that the first late statement is an increase."""
+    vocabulary = SimpleNamespace(facts=Taxonomy.of("fact", CONSENT, "consent.survey"))
+    declared = SimpleNamespace(vocabularies={CONTROLLER: vocabulary})
+    metric_set = m.MetricSet("reporter", version="0")
+    watch = FactWatch(declared, metric_set)
+    metric_set.counter(m.LATE_FACTS).labels(CONTROLLER, CONSENT).inc()
+    await watch.refresh()
+    for name, count in ((CONSENT, 1), ("consent.survey", 0)):
+        labels = {"controller": CONTROLLER, "fact": name}
+        sample = metric_set.registry.get_sample_value("purposewatch_late_facts_total", labels)
+        assert sample == count
 
 
 TIMES = st.integers(0, 6).map(lambda minutes: at(8, minutes))

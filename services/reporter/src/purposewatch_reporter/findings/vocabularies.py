@@ -49,6 +49,11 @@ class VocabularySeverity:
             self._table = severity_table(self._read)
         return self._table(group)
 
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """The current ones; none without a policy directory."""
+        return {} if self._reloading is None else self._reloading.current
+
     async def start(self) -> None:
         """Begin to watch the files."""
         if self._reloading is not None:
