@@ -28,6 +28,16 @@ PLAYED = {
 }
 """The publishers of `purposewatch traffic`, each with its controller."""
 
+STATING = {
+    "consent-platform": ("wework-labs", ["consent.marketing"]),
+    "loan-system": ("linggan-house", ["loan.overdue", "creditor.commissioned_collection"]),
+    "account-settings": (
+        "linggan-house",
+        ["authorisation.partner_products", "location.enabled", "location.service_in_use"],
+    ),
+}
+"""The systems that state facts there, each with its controller and its facts."""
+
 
 def _pseudonym_key() -> str:
     return (
@@ -75,16 +85,24 @@ def _dashboard_password() -> str:
 
 
 def _traffic_keys() -> str:
-    keys = ",".join(f"{name}:pwk_{secrets.token_urlsafe(32)}" for name in PLAYED)
+    keys = ",".join(f"{name}:pwk_{secrets.token_urlsafe(32)}" for name in (*PLAYED, *STATING))
     return f"PURPOSEWATCH_TRAFFIC_API_KEYS={keys}\n"
 
 
-def _entry(name: str, key: str, controllers: list[str]) -> str:
-    return (
+def _entry(name: str, key: str, controllers: list[str], facts: list[str] | None = None) -> str:
+    entry = (
         f"  {name}:\n"
         f"    key_sha256: [{sha256(key.encode()).hexdigest()}]\n"
         f"    controllers: [{', '.join(controllers)}]\n"
     )
+    return f"{entry}    states_facts: [{', '.join(facts)}]\n" if facts else entry
+
+
+def _played(name: str, key: str) -> str:
+    if name in STATING:
+        controller, facts = STATING[name]
+        return _entry(name, key, [controller], facts)
+    return _entry(name, key, [PLAYED[name]])
 
 
 def _register(key: str, controllers: list[str]) -> str:
@@ -104,7 +122,7 @@ def played_publishers(deploy: Path) -> dict[Path, bool]:
     text = keys.read_text(encoding="utf-8").strip().partition("=")[2]
     held = register.read_text(encoding="utf-8")
     entries = "".join(
-        _entry(name, key, [PLAYED[name]])
+        _played(name, key)
         for name, _, key in (pair.partition(":") for pair in text.split(","))
         if f"\n  {name}:" not in held
     )

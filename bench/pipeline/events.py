@@ -18,6 +18,7 @@ from purposewatch_ingest.admission import Admission, AdmittedEvent
 from purposewatch_ingest.pseudonyms.derived import Pseudonymiser
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_ingest.rights import AdmissionRules
+from purposewatch_policy import Outcome, decide, load_policies
 from purposewatch_policy.vocabulary import load_vocabularies
 
 _SEED = 20260302
@@ -85,14 +86,16 @@ def mean_size(events: tuple[Keyed, ...]) -> float:
 
 
 def violations(count: int) -> float:
-    """Share of the events whose flow the plan expects to violate a policy."""
-    plan = planned_traffic()
-    bad = {
-        json.dumps(each.flow, sort_keys=True) for each in plan.flows if each.violates is not None
-    }
+    """Share of the events whose flow violates a policy, without any statement of facts."""
+    plan, policies, now = planned_traffic(), load_policies(_POLICIES), datetime.now(UTC)
+    bad = set()
+    for each in plan.flows:
+        flow = each.of(plan.publishers[each.publisher].controller)
+        if decide(flow, each.at or now, policies, {}).outcome is not Outcome.PERMITTED:
+            bad.add(json.dumps(each.flow, sort_keys=True))
     found = 0
     for sent in submitted(count):
         data = json.loads(sent.body)["data"]
-        flow = {name: data[name] for name in data if name not in {"controller", "subject_id"}}
-        found += json.dumps(flow, sort_keys=True) in bad
+        stated = {name: data[name] for name in data if name not in {"controller", "subject_id"}}
+        found += json.dumps(stated, sort_keys=True) in bad
     return found / count

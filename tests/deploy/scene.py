@@ -66,6 +66,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
             ROOT / "policies",
             plan.controllers_by_publisher,
             embedded=broker.bootstrap_servers,
+            facts=plan.facts_by_system,
         )
         stage = _with_webhook(stage, stack.enter_context(receiver_of_alerts()))
         services = await stack.enter_async_context(running(stage))

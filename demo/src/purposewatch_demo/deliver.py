@@ -67,9 +67,11 @@ class Sender:
         """Return once ingest or Kafka has answered for all of it.
 
         Retries with back-off for as long as it takes. When cancelled meanwhile, its
-        events are counted as in doubt.
+        events are counted as in doubt. What they need to be stated is acknowledged before.
         """
         try:
+            for system, facts in batch.facts.items():
+                await self._state(system, facts)
             if batch.transport is Transport.RAW:
                 await self._produce(batch.items)
             else:
@@ -77,6 +79,20 @@ class Sender:
         except asyncio.CancelledError:
             self.deliveries.in_doubt += len(batch.items)
             raise
+
+    async def _state(self, system: str, facts: Sequence[bytes]) -> None:
+        request = {
+            "headers": {
+                "authorization": f"Bearer {self._keys[system]}",
+                "content-type": BATCHED,
+            },
+            "content": b"[" + b",".join(facts) + b"]",
+        }
+        answer = await self._ask("/v1/facts", request, repeats=0)
+        if answer.status_code == _ACCEPTED:
+            self.deliveries.tally.facts += len(facts)
+        else:
+            self.deliveries.unexpected[f"{answer.status_code} {_detail(answer)}"] += len(facts)
 
     async def _produce(self, items: Sequence[Item]) -> None:
         waiting = list(items)
@@ -108,23 +124,26 @@ class Sender:
         await (await self._producer.send(self._raw_topic, body, headers=headers))
 
     async def _post(self, batch: Batch, items: Sequence[Item]) -> None:
-        request = self._request(batch, items)
+        answer = await self._ask("/v1/events", self._request(batch, items), repeats=len(items))
+        await self._take_answer(batch, items, answer)
+
+    async def _ask(self, path: str, request: dict[str, Any], *, repeats: int) -> httpx.Response:
+        """Ask until there is an answer; `repeats` is what a lost answer may add to the ledger."""
 
         async def attempt() -> httpx.Response:
             try:
-                answer = await self._ingest.post("/v1/events", **request)
+                answer = await self._ingest.post(path, **request)
             except httpx.ConnectError as error:
                 raise _UndeliveredError from error  # nobody was there to take it
             except httpx.TransportError as error:
-                self.deliveries.resent += len(items)
+                self.deliveries.resent += repeats
                 raise _UndeliveredError from error
             if answer.status_code >= _SERVER_ERROR:
-                self.deliveries.resent += len(items)
+                self.deliveries.resent += repeats
                 raise _UndeliveredError
             return answer
 
-        answer = await retry(attempt, backoff=_BACKOFF, on=_UndeliveredError)
-        await self._take_answer(batch, items, answer)
+        return await retry(attempt, backoff=_BACKOFF, on=_UndeliveredError)
 
     async def _take_answer(
         self, batch: Batch, items: Sequence[Item], answer: httpx.Response

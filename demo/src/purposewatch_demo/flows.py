@@ -1,6 +1,6 @@
 """The demonstration's traffic as data: publishers, flows, and what is wrong on purpose."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -11,7 +11,7 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from purposewatch_contract import ErrorClass, Publisher
-from purposewatch_policy import Controller, Decision, Flow, Kind, Outcome, PolicySet, decide
+from purposewatch_policy import Controller, Decision, Flow, Kind, Outcome, PolicySet, Term, decide
 
 Weight = Annotated[float, Field(gt=0)]
 
@@ -42,6 +42,13 @@ class PublisherPlan(_Entry):
     transports: dict[Transport, Weight] = Field(min_length=1)
 
 
+class SystemPlan(_Entry):
+    """A system that knows facts about data subjects, and states them."""
+
+    controller: Controller
+    states: tuple[Term, ...] = Field(min_length=1, description="The facts that it may state.")
+
+
 class FlowPlan(_Entry):
     """A flow that happens again and again, and what the audit must make of it."""
 
@@ -49,6 +56,10 @@ class FlowPlan(_Entry):
     publisher: Publisher
     weight: Weight
     flow: dict[str, Any]
+    stated: dict[Term, tuple[bool, ...]] = Field(
+        default_factory=dict,
+        description="What was stated about the subject before: of each fact its values in turn.",
+    )
     at: AwareDatetime | None = Field(default=None, description="Instead of the present.")
     violates: Kind | None = None
     clause: str | None = None
@@ -56,6 +67,11 @@ class FlowPlan(_Entry):
     def of(self, controller: Controller) -> Flow:
         """The flow as the policy core is asked about it."""
         return Flow.model_validate({"controller": controller, **self.flow})
+
+    @property
+    def ledger(self) -> dict[str, bool]:
+        """What is stated when the event happens."""
+        return {fact: values[-1] for fact, values in self.stated.items()}
 
 
 class Fault(_Entry):
@@ -94,6 +110,7 @@ class TrafficPlan(_Entry):
     """All of it."""
 
     publishers: dict[Publisher, PublisherPlan]
+    systems: dict[Publisher, SystemPlan]
     shares: Shares
     flows: tuple[FlowPlan, ...]
     refused: tuple[Refused, ...]
@@ -111,7 +128,18 @@ class TrafficPlan(_Entry):
             raise ValueError(message)
         for plan in self.flows:
             plan.of(self.publishers[plan.publisher].controller)
+            for fact in plan.stated:
+                self.system_for(plan, fact)
         return self
+
+    def system_for(self, plan: FlowPlan, fact: str) -> str:
+        """Return which system states a fact about the subjects of a flow. Raises `ValueError`."""
+        controller = self.publishers[plan.publisher].controller
+        for name, system in self.systems.items():
+            if system.controller == controller and fact in system.states:
+                return name
+        message = f"no system of {controller} states {fact}"
+        raise ValueError(message)
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -120,8 +148,14 @@ class TrafficPlan(_Entry):
 
     @property
     def controllers_by_publisher(self) -> dict[str, frozenset[str]]:
-        """The controllers for which each publisher may publish."""
-        return {name: frozenset({each.controller}) for name, each in self.publishers.items()}
+        """The controllers for which each publisher, or system, may publish."""
+        named: Mapping[str, PublisherPlan | SystemPlan] = {**self.publishers, **self.systems}
+        return {name: frozenset({each.controller}) for name, each in named.items()}
+
+    @property
+    def facts_by_system(self) -> dict[str, frozenset[str]]:
+        """The facts that each system may state."""
+        return {name: frozenset(each.states) for name, each in self.systems.items()}
 
 
 @cache
@@ -135,7 +169,7 @@ def mismatches(plan: TrafficPlan, policies: PolicySet, now: datetime) -> Iterato
     """Yield one sentence for each flow of which the policies say something else."""
     for flow in plan.flows:
         controller = plan.publishers[flow.publisher].controller
-        decision = decide(flow.of(controller), flow.at or now, policies)
+        decision = decide(flow.of(controller), flow.at or now, policies, flow.ledger)
         found = (decision.outcome, decision.kind, _clause(decision))
         if found != _planned(flow):
             yield f"`{flow.name}` is {_named(found)}, not {_named(_planned(flow))}"

@@ -12,7 +12,7 @@ from purposewatch_demo.account import SignIn, read_sign_in
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.fleet import running, wait_until_ready
 from purposewatch_demo.processes import Service
-from purposewatch_demo.stage import KAFKA_VARIABLE, Stage, prepare
+from purposewatch_demo.stage import KAFKA_VARIABLE, NOTHING, Stage, prepare
 from purposewatch_demo.topics import delete_topics, find_cluster
 
 __all__ = ["Pipeline", "SignIn", "local_pipeline"]
@@ -53,20 +53,21 @@ class Pipeline:
 
 
 @asynccontextmanager
-async def local_pipeline(
+async def local_pipeline(  # noqa: PLR0913 - what a run is made of, and whom to tell
     directory: Path,
     policies: Path,
     controllers: Mapping[str, frozenset[str]],
     *,
+    facts: Mapping[str, frozenset[str]] = NOTHING,
     report: Callable[[str], None] = lambda _: None,
     complain: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Pipeline]:
     """Start everything in an empty directory, and stop it in the end, whatever happens.
 
-    `controllers` are each publisher's. The broker is in memory unless the environment names a
-    cluster, where the topics are the run's own and are deleted in the end. `report` is told what is
-    being waited for, `complain` what could not be cleared up. Raises `EmbeddedBrokerError`,
-    `ClusterAwayError`, `PortTakenError` or `StartError`.
+    `controllers` are each publisher's, `facts` what some may state. The broker is in memory unless
+    the environment names a cluster, where the topics are the run's own and are deleted in the end.
+    `report` is told what is being waited for, `complain` what could not be cleared up. Raises
+    `EmbeddedBrokerError`, `ClusterAwayError`, `PortTakenError` or `StartError`.
     """
     async with AsyncExitStack() as stack:
         embedded = None
@@ -74,7 +75,7 @@ async def local_pipeline(
             report("starting the broker")
             broker = await stack.enter_async_context(EmbeddedBroker())
             embedded = broker.bootstrap_servers
-        stage = prepare(directory, policies, controllers, embedded=embedded)
+        stage = prepare(directory, policies, controllers, embedded=embedded, facts=facts)
         if embedded is None:
             report("looking for the cluster")
             await find_cluster(stage.kafka)

@@ -31,7 +31,7 @@ from purposewatch_demo.pipeline import Pipeline, local_pipeline
 from purposewatch_demo.processes import Service, ServiceDiedError
 from purposewatch_demo.recording import Recording, UnusableRecordingError
 from purposewatch_demo.screen import Screen
-from purposewatch_demo.stage import PortTakenError
+from purposewatch_demo.stage import NOTHING, PortTakenError
 from purposewatch_demo.summary import show_summary, show_verdicts
 from purposewatch_demo.topics import CLIENT_ID, ClusterAwayError
 from purposewatch_demo.traffic import Batch, Traffic
@@ -101,9 +101,8 @@ class _Demonstration:
         """Set the stage, play, and clear up whatever happens."""
         self._interrupts.take()
         recording = Recording(self._options.events) if self._options.events else None
-        controllers = (
-            recording.controllers if recording else planned_traffic().controllers_by_publisher
-        )
+        plan = planned_traffic()
+        controllers = recording.controllers if recording else plan.controllers_by_publisher
         async with AsyncExitStack() as stack:
             with self._out.status("starting") as status:
                 pipeline = await stack.enter_async_context(
@@ -111,6 +110,7 @@ class _Demonstration:
                         self._directory,
                         self._options.policies,
                         controllers,
+                        facts=NOTHING if recording else plan.facts_by_system,
                         report=status.update,
                         complain=_complain,
                     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -16,6 +17,8 @@ from purposewatch_runtime.settings import KafkaSettings
 
 SERVICES = ("ingest", "auditor", "reporter")
 """In the order in which they are started; they are stopped in the same order."""
+
+NOTHING: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 KAFKA_VARIABLE = "PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS"
 
@@ -48,16 +51,17 @@ def prepare(
     controllers: Mapping[str, frozenset[str]],
     *,
     embedded: str | None,
+    facts: Mapping[str, frozenset[str]] = NOTHING,
 ) -> Stage:
     """Prepare a run in an empty directory.
 
-    `controllers` are each publisher's. `embedded` is the address of the embedded broker; without
-    one, the cluster that the environment names is used, with topics of the run's own. Raises
-    `PortTakenError`.
+    `controllers` are each publisher's, `facts` what some may state. `embedded` is the address of
+    the embedded broker; without one, the cluster that the environment names is used, with topics of
+    the run's own. Raises `PortTakenError`.
     """
     keys = {publisher: f"pwk_{secrets.token_urlsafe(32)}" for publisher in controllers}
     register = directory / "publishers.yaml"
-    write_register(register, keys, controllers)
+    write_register(register, keys, controllers, facts)
     prefix = f"purposewatch-demo-{secrets.token_hex(4)}"
     environment = _inherited(with_cluster=embedded is None) | {
         "PURPOSEWATCH_TOPIC_PREFIX": prefix,
@@ -100,13 +104,17 @@ def prepare(
 
 
 def write_register(
-    path: Path, keys: Mapping[str, str], controllers: Mapping[str, frozenset[str]]
+    path: Path,
+    keys: Mapping[str, str],
+    controllers: Mapping[str, frozenset[str]],
+    facts: Mapping[str, frozenset[str]] = NOTHING,
 ) -> None:
-    """Write the register of publishers: each one's key, hashed, and its controllers."""
+    """Write the register of publishers: each one's key, hashed, its controllers and its facts."""
     publishers = {
         name: {
             "key_sha256": [sha256(key.encode()).hexdigest()],
             "controllers": sorted(controllers[name]),
+            **({"states_facts": sorted(facts[name])} if name in facts else {}),
         }
         for name, key in keys.items()
     }

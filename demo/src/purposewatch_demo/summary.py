@@ -1,5 +1,6 @@
 """What a demonstration comes to: sent against recorded."""
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -21,9 +22,10 @@ def show_summary(
     asked = f"asked for {rate:,.0f}/s"
     if not rate:
         asked = f"without a limit: {tally.accepted / seconds if seconds > 0 else 0:,.0f}/s"
+    stated = f", {counted(tally.facts, 'fact')} stated before" if tally.facts else ""
     out.print(
         Text(f"{tally.sent:,} events", style="bold").append(
-            f" in {seconds:.1f} s ({asked})", style="not bold"
+            f" in {seconds:.1f} s ({asked}){stated}", style="not bold"
         )
     )
     table = Table(header_style="bold")
@@ -61,5 +63,7 @@ def show_verdicts(out: Console, account: Account, events: Path | None) -> None:
         counted(outcomes[Outcome.VIOLATION], "violation"),
         f"{outcomes[Outcome.UNKNOWN]:,} unknown",
     )
-    hint = f"; `purposewatch check {printable(str(events))}` shows the reasons"
+    # no system states facts about them, as if there were a file of statements that is empty
+    command = f"purposewatch check {printable(str(events))} --facts {os.devnull}"
+    hint = f"; `{command}` shows the reasons"
     out.print(Text(f"verdicts: {', '.join(verdicts)}{hint}"), soft_wrap=True)

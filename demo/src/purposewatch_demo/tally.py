@@ -54,6 +54,8 @@ class Tally:
     rejected: Counter[int] = field(default_factory=Counter)
     dead_letters: Counter[ErrorClass] = field(default_factory=Counter)
     unforeseen: int = 0
+    facts: int = 0
+    """Statements of facts that were acknowledged before the events that need them."""
 
     def add(self, expected: Iterable[Expected]) -> None:
         """Take in what was delivered."""

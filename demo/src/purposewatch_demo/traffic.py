@@ -5,7 +5,7 @@ No I/O and no clock. Everything it makes says what must become of it (`tally.Exp
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from itertools import accumulate
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from purposewatch_contract import EVENT_TYPE
+from purposewatch_contract import EVENT_TYPE, FACT_TYPE
 from purposewatch_demo.flows import Fault, FlowPlan, Malformed, Refused, TrafficPlan, Transport
 from purposewatch_demo.tally import DeadLettered, Expected, Recorded, Rejected, Repeated
 from purposewatch_policy import Outcome
@@ -23,8 +23,18 @@ T = TypeVar("T")
 SUBJECTS = 4_000
 """People in the demonstration, for each role."""
 
+_STATED_BEFORE = timedelta(hours=1)
+"""How long before the event, and before the next statement, each takes effect."""
 _REPEATABLE = 256
 _MAX_DELAY_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatedFact:
+    """A statement of a fact, and the system that makes it."""
+
+    system: str
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,8 @@ class Item:
 
     body: bytes
     expected: Expected
+    facts: tuple[StatedFact, ...] = ()
+    """What must be acknowledged before the event is sent. They are about its subject alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,15 @@ class Batch:
         """The HTTP status that must come back."""
         expected = self.items[0].expected
         return expected.status if isinstance(expected, Rejected) else 202
+
+    @property
+    def facts(self) -> dict[str, list[bytes]]:
+        """The statements that its events need, by the system that makes them."""
+        bodies: dict[str, list[bytes]] = {}
+        for item in self.items:
+            for fact in item.facts:
+                bodies.setdefault(fact.system, []).append(fact.body)
+        return bodies
 
 
 class Traffic:
@@ -127,13 +148,40 @@ class Traffic:
         expected = Recorded(
             Outcome.VIOLATION if plan.violates else Outcome.PERMITTED, plan.violates
         )
-        return Item(_encode(event), expected)
+        return Item(_encode(event), expected, tuple(self._facts(plan, event)))
+
+    def _facts(self, plan: FlowPlan, event: Mapping[str, Any]) -> Iterator[StatedFact]:
+        """Make what was stated about an event's subject before it happened."""
+        data, happened = event["data"], datetime.fromisoformat(event["time"])
+        for fact, values in plan.stated.items():
+            system = self._plan.system_for(plan, fact)
+            for number, value in enumerate(values):
+                since = happened - (len(values) - number) * _STATED_BEFORE
+                statement = {
+                    "specversion": "1.0",
+                    "id": f"{event['id']}-{fact}-{number}",
+                    "source": f"/{system}",
+                    "type": FACT_TYPE,
+                    "time": since.isoformat(timespec="milliseconds"),
+                    "data": {
+                        "controller": data["controller"],
+                        "fact": fact,
+                        "value": value,
+                        "evidence": f"records/{event['id']}",
+                        "subject_id": data["subject_id"],
+                    },
+                }
+                yield StatedFact(system, _encode(statement))
 
     def _event(self, plan: FlowPlan, now: datetime) -> dict[str, Any]:
         self._made += 1
         publisher = self._plan.publishers[plan.publisher]
         happened = plan.at or now - timedelta(seconds=self._random.random() * _MAX_DELAY_SECONDS)
         role = plan.flow["role"]
+        # INVARIANT: what is stated about a person matters to one event, so that batches that are
+        # under way at once do not depend on each other.
+        person = self._random.randrange(SUBJECTS)
+        subject = f"{role}-{self._run}-{self._made}" if plan.stated else f"{role}-{person:05d}"
         return {
             "specversion": "1.0",
             "id": f"{self._run}-{self._made:08d}",
@@ -143,7 +191,7 @@ class Traffic:
             "datacontenttype": "application/json",
             "data": {
                 "controller": publisher.controller,
-                "subject_id": f"{role}-{self._random.randrange(SUBJECTS):05d}",
+                "subject_id": subject,
                 **deepcopy(plan.flow),
             },
         }

@@ -1,6 +1,7 @@
 """`purposewatch check`."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,14 @@ def test_described_flow_has_no_subject_to_have_facts(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "`--facts` has statements by subject" in result.output
+
+
+def test_example_claims_a_consent_that_nobody_stated(root: Path) -> None:
+    """With an empty file of statements, the policies of the repository decide as their services."""
+    events = str(root / "docs" / "examples" / "visitor.jsonl")
+
+    believed, checked = check(root, events), check(root, events, "--facts", os.devnull)
+
+    assert "4 permitted, 3 violations" in believed[1]
+    assert "3 permitted, 4 violations" in checked[1]
+    assert "contradicted_claim" in checked[1]

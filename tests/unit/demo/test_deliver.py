@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from purposewatch_contract import ErrorClass
 from purposewatch_demo.deliver import Sender
 from purposewatch_demo.flows import Transport
 from purposewatch_demo.tally import DeadLettered, Recorded, Rejected, Unforeseen
-from purposewatch_demo.traffic import Batch, Item
+from purposewatch_demo.traffic import Batch, Item, StatedFact
 from purposewatch_policy import Outcome
 
 EVENT = json.dumps(
@@ -52,7 +53,7 @@ async def a_sender(ingest: Answer, producer: FakeProducer | None = None) -> Asyn
             client,
             producer or FakeProducer(),
             raw_topic="raw",
-            keys={"crm": "key"},
+            keys={"crm": "key", "consents": "key of consents", "loans": "key of loans"},
         )
 
 
@@ -165,3 +166,43 @@ async def test_giving_up_leaves_events_in_doubt() -> None:
             await task
 
     assert sender.deliveries.in_doubt == 2
+
+
+def stated(system: str, body: bytes) -> Item:
+    """An event that needs a fact."""
+    return replace(GOOD, facts=(StatedFact(system, body),))
+
+
+async def test_facts_are_acknowledged_before_the_events_that_need_them() -> None:
+    """With the key of the system that states them; a lost answer is tried again."""
+    asked: list[tuple[str, str, bytes]] = []
+    answers = iter([503, 202, 202, 202])
+
+    def ingest(request: httpx.Request) -> httpx.Response:
+        key = request.headers["authorization"].removeprefix("Bearer ")
+        asked.append((request.url.path, key, request.content))
+        return httpx.Response(next(answers))
+
+    items = (stated("consents", b"1"), stated("loans", b"2"), stated("consents", b"3"))
+    async with a_sender(ingest) as sender:
+        await sender.deliver(batch(*items))
+
+    consents = ("/v1/facts", "key of consents", b"[1,3]")
+    assert asked[:3] == [consents, consents, ("/v1/facts", "key of loans", b"[2]")]
+    assert [path for path, *_ in asked[3:]] == ["/v1/events"]
+    assert sender.deliveries.tally.facts == 3
+    assert sender.deliveries.resent == 0
+
+
+async def test_fact_that_is_refused_is_held_against_the_run() -> None:
+    """The demonstration states nothing that ingest may refuse."""
+
+    def ingest(request: httpx.Request) -> httpx.Response:
+        refused = request.url.path == "/v1/facts"
+        return httpx.Response(403, json={"detail": "no right"}) if refused else httpx.Response(202)
+
+    async with a_sender(ingest) as sender:
+        await sender.deliver(batch(stated("consents", b"1")))
+
+    assert sender.deliveries.unexpected == {"403 no right": 1}
+    assert sender.deliveries.tally.facts == 0

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from purposewatch_contract import ErrorClass, SubmittedEvent
+from purposewatch_contract import ErrorClass, SubmittedEvent, SubmittedFact
 from purposewatch_demo.flows import Transport, mismatches, planned_traffic
 from purposewatch_demo.tally import DeadLettered, Recorded, Rejected, Repeated, Tally, Unforeseen
 from purposewatch_demo.traffic import Batch, Traffic
@@ -123,7 +123,7 @@ def test_the_shares_are_those_of_the_plan() -> None:
 def test_a_few_seconds_show_every_kind() -> None:
     """The default pace shows every planned kind, refusal and dead letter within seconds."""
     plan = planned_traffic()
-    tally = tally_of(batches(400))
+    tally = tally_of(batches(500))
 
     assert {flow.violates for flow in plan.flows if flow.violates} == set(tally.kinds)
     assert {fault.status for fault in plan.refused} == set(tally.rejected)
@@ -156,3 +156,47 @@ def test_a_tally_adds_up() -> None:
     assert tally.outcomes == {Outcome.PERMITTED: 1, Outcome.VIOLATION: 2}
     assert tally.kinds == {Kind.PROHIBITED: 2}
     assert (tally.distinct, tally.accepted, tally.sent) == (3, 5, 7)
+
+
+def test_what_events_need_is_stated_with_them() -> None:
+    """Before they happen, about a person of their own, by a system with the right to it."""
+    plan = planned_traffic()
+    subjects: list[str] = []
+    values: set[tuple[bool, ...]] = set()
+    for batch in batches(600):
+        for item in batch.items:
+            statements = [
+                SubmittedFact.model_validate_json(fact.body, strict=True) for fact in item.facts
+            ]
+            if not statements:
+                continue
+            event = SubmittedEvent.model_validate_json(item.body, strict=True)
+            subjects.append(event.data.subject_id)
+            for stated, fact in zip(statements, item.facts, strict=True):
+                assert stated.data.fact in plan.systems[fact.system].states
+                assert stated.data.controller == event.data.controller
+                assert stated.data.subject_id == event.data.subject_id
+                assert stated.effective_from < event.time
+            times = [each.effective_from for each in statements]
+            assert times == sorted(times) or len({each.data.fact for each in statements}) > 1
+            values.add(tuple(each.data.value for each in statements))
+        stated_bodies = [fact.body for item in batch.items for fact in item.facts]
+        assert sorted(stated_bodies) == sorted(
+            body for bodies in batch.facts.values() for body in bodies
+        )
+    assert len(subjects) == len(set(subjects))
+    assert {(True,), (True, False), (True, False, True)} <= values
+
+
+def test_some_publishers_lie_and_some_have_a_stale_copy() -> None:
+    """A claim that nobody ever stated, and one that was withdrawn before the event."""
+    contradicted = [
+        item
+        for batch in batches(600)
+        for item in batch.items
+        if item.expected == Recorded(Outcome.VIOLATION, Kind.CONTRADICTED_CLAIM)
+    ]
+    last = {json.loads(item.facts[-1].body)["data"]["value"] for item in contradicted if item.facts}
+
+    assert {bool(item.facts) for item in contradicted} == {True, False}
+    assert last == {False}

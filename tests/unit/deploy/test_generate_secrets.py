@@ -117,9 +117,11 @@ def test_the_generators_publishers_are_appended_to_the_register_once(
     assert once == _contents(tmp_path)
     assert register.read_text().startswith(before)
     line = (tmp_path / "secrets/traffic.env").read_text().strip()
-    keys = read_keys(line.partition("=")[2], planned_traffic().publishers)
+    plan = planned_traffic()
+    keys = read_keys(line.partition("=")[2], plan.controllers_by_publisher)
     loaded = load_register(register)
-    for name, plan in planned_traffic().publishers.items():
+    for name, controllers in plan.controllers_by_publisher.items():
         holder = loaded.holder_of(keys[name])
         assert holder is not None
-        assert (name, frozenset({plan.controller})) == (holder.name, holder.controllers)
+        assert (name, controllers) == (holder.name, holder.controllers)
+        assert plan.facts_by_system.get(name, frozenset()) == holder.states_facts

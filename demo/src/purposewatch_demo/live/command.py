@@ -43,7 +43,7 @@ def traffic(
     was the expected one, 1 one was not, 2 it could not start.
     """
     try:
-        held = read_keys(os.environ.get(VARIABLE, ""), planned_traffic().publishers)
+        held = read_keys(os.environ.get(VARIABLE, ""), planned_traffic().controllers_by_publisher)
         kafka = KafkaSettings() if os.environ.get(_CLUSTER) else None
     except UnusableKeysError as error:
         _refuse(str(error))
