@@ -17,11 +17,10 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from bench.pipeline.events import canonical
+from bench.pipeline.events import believing_policies, canonical
 from bench.pipeline.report import rewrite
 from purposewatch_auditor.audit import AuditedEvent, Auditor, decider_for
 from purposewatch_contract import EVENTS, VERDICTS, declared_topics
-from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import MAX_BATCH_BYTES
 from purposewatch_runtime.settings import KafkaSettings
 
@@ -236,7 +235,7 @@ def _events() -> Sequence[tuple[bytes, bytes]]:
 
 
 def _verdicts(events: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
-    decider = decider_for(load_policies(ROOT / "policies"))
+    decider = decider_for(believing_policies())
     now = datetime.now(UTC)
     auditor = Auditor()
     verdicts: list[tuple[bytes, bytes]] = []

@@ -15,11 +15,14 @@ import os
 import platform
 import random
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from bench.pipeline.contestant import Contestant, Figure
 from bench.pipeline.events import canonical, mean_size, violations
+from bench.pipeline.facts import Facts, Restored, facts_on
+from bench.pipeline.facts import contestants as fact_contestants
 from bench.pipeline.latency import Latency, latency
 from bench.pipeline.report import (
     Result,
@@ -27,6 +30,7 @@ from bench.pipeline.report import (
     latency_table,
     ratio_table,
     ratios,
+    restore_table,
     rewrite,
     throughput_table,
 )
@@ -39,6 +43,7 @@ _MODULES = ("consumers", "ingest", "reporter")
 """Each has `contestants(stage)`."""
 _SHARES = (0.1, 0.5, 0.9)
 _LATENCY = "latency"
+_FACTS = "facts"
 _JOIN_MS = 1_500
 """Half of what Kafka does by default: enough for two processes to begin together."""
 _LATENCY_EVENTS = 50_000
@@ -51,7 +56,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=100_000, help="of every run (100,000)")
     parser.add_argument("--seconds", type=float, default=20, help="of each load, for latency (20)")
     parser.add_argument("--compression", default="zstd", help="of all that is published (zstd)")
-    parser.add_argument("--only", default="", help="names of contestants, or `latency`; by commas")
+    parser.add_argument("--only", default="", help="contestants, `latency` or `facts`; by commas")
     options = parser.parse_args()
     missing = missing_prerequisite()
     if missing is not None:
@@ -60,7 +65,7 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     only = [name for name in options.only.split(",") if name]
     load_before = os.getloadavg()[0]
-    results, latencies = asyncio.run(_run(options, only))
+    results, latencies, restored = asyncio.run(_run(options, only))
     where = (
         f"{os.cpu_count()} cores, {platform.machine()}, CPython {platform.python_version()}, load "
         f"average {load_before:.1f} before and {os.getloadavg()[0]:.1f} after. "
@@ -72,12 +77,15 @@ def main() -> int:
         [
             where,
             throughput_table(results),
-            *([ratio_table(found)] if (found := ratios(results)) else []),
+            *([ratio_table(ratios(results))] if ratios(results) else []),
             *([latency_table(latencies)] if latencies else []),
+            *([restore_table(restored)] if restored else []),
         ]
     )
     print(text)
-    document = json.dumps({"where": where, **as_json(results, latencies)}, indent=2) + "\n"
+    document = (
+        json.dumps({"where": where, **as_json(results, latencies, restored)}, indent=2) + "\n"
+    )
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "bench.json").write_text(document, encoding="utf-8")
     if not only and options.compression == "zstd":
@@ -88,10 +96,14 @@ def main() -> int:
 
 async def _run(
     options: argparse.Namespace, only: list[str]
-) -> tuple[dict[str, Result], dict[str, Latency]]:
-    async with ApacheKafka(rebalance_delay_ms=_JOIN_MS) as kafka:
+) -> tuple[dict[str, Result], dict[str, Latency], dict[str, Restored]]:
+    async with ApacheKafka(rebalance_delay_ms=_JOIN_MS) as kafka, AsyncExitStack() as stack:
         stage = Stage(kafka.bootstrap_servers, compression=options.compression)
+        facts = stack.enter_context(facts_on(stage))
         taking_part = [each for each in _contestants(stage) if not only or each.name in only]
+        if not only or _FACTS in only:
+            taking_part += fact_contestants(facts)
+        restored = await _restored(facts) if not only or _FACTS in only else {}
         figures: dict[str, list[Figure]] = {each.name: [] for each in taking_part}
         rng = random.Random(options.rounds)  # noqa: S311 - only the order of the contestants
         for number in range(1, options.rounds + 1):
@@ -110,7 +122,16 @@ async def _run(
                     stage, events, rate=rate, seconds=options.seconds
                 )
                 print(f"latency at {share}: {asdict(found)}", file=sys.stderr, flush=True)
-    return results, latencies
+    return results, latencies, restored
+
+
+async def _restored(facts: Facts) -> dict[str, Restored]:
+    """Restore a million statements into an empty state, then start again on it."""
+    found = {}
+    for name in ("restore", "restart"):
+        found[name] = each = await facts.restore("shared")
+        print(f"{name}: {asdict(each)}", file=sys.stderr, flush=True)
+    return found
 
 
 def _contestants(stage: Stage) -> list[Contestant]:

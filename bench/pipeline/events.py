@@ -5,6 +5,7 @@ Some violations, many repeated flows, four thousand subjects for each role: see
 """
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,9 @@ from purposewatch_ingest.admission import Admission, AdmittedEvent
 from purposewatch_ingest.pseudonyms.derived import Pseudonymiser
 from purposewatch_ingest.publishers import Publisher, PublisherRegister
 from purposewatch_ingest.rights import AdmissionRules
-from purposewatch_policy import Outcome, decide, load_policies
+from purposewatch_policy import Outcome, PolicySet, decide, load_policies
 from purposewatch_policy.vocabulary import load_vocabularies
+from tests.harness.facts import policies_without_ledger
 
 _SEED = 20260302
 _LARGEST = 100
@@ -78,6 +80,13 @@ def canonical(count: int) -> tuple[Keyed, ...]:
     )
     assert len(admitted) == count  # noqa: S101 - only good events are generated
     return admitted
+
+
+@cache
+def believing_policies() -> PolicySet:
+    """The project's policies, with every fact as its publisher claims it: no ledger is asked."""
+    with tempfile.TemporaryDirectory() as directory:
+        return load_policies(policies_without_ledger(Path(directory) / "policies"))
 
 
 def mean_size(events: tuple[Keyed, ...]) -> float:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.pipeline.contestant import Figure
+from bench.pipeline.facts import Restored
 from bench.pipeline.latency import Latency
 
 _BEGIN = "<!-- begin: written by make bench -->"
@@ -55,8 +56,19 @@ TARGETS = {
     "two_vs_one": Target("two auditors against one, in elapsed time", 1.7),
     "http_batch_vs_raw_topic": Target("ingest over HTTP in batches against the raw topic", 0.25),
     "reporter_vs_auditor": Target("reporter against auditor, per CPU second", 1.0),
+    "auditor_without_facts": Target(
+        "auditor without events that depend on facts against one without the ledger's code", 0.97
+    ),
+    "auditor_with_facts": Target(
+        "auditor with one event in five looked up among a million against believing them", 0.7
+    ),
 }
 P99_AT_HALF_MS = 250.0
+RESTORE_SECONDS = {"restore": 30.0, "restart": 2.0}
+_RESTORES = {
+    "restore": "a million statements into an empty state",
+    "restart": "started again on that state",
+}
 
 
 def ratios(results: Mapping[str, Result]) -> dict[str, float]:
@@ -66,6 +78,8 @@ def ratios(results: Mapping[str, Result]) -> dict[str, float]:
         "auditor_vs_one_message_handler": ("auditor", "one_message"),
         "http_batch_vs_raw_topic": ("http_batch", "raw_topic"),
         "reporter_vs_auditor": ("reporter_postgresql", "auditor"),
+        "auditor_without_facts": ("auditor_without_facts", "auditor_stripped"),
+        "auditor_with_facts": ("auditor_with_facts", "auditor_believing"),
     }
     found = {
         name: results[one].per_cpu_second / results[other].per_cpu_second
@@ -122,11 +136,33 @@ def latency_table(latencies: Mapping[str, Latency]) -> str:
     return "\n".join(rows)
 
 
+def restore_table(restored: Mapping[str, Restored]) -> str:
+    """One row for each start."""
+    rows = [
+        "| state of facts | seconds | from the process's start | disk (MiB) | memory (MiB) | |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for name, each in restored.items():
+        limit = RESTORE_SECONDS[name]
+        met = "met" if each.seconds < limit else "missed"
+        rows.append(
+            f"| {_RESTORES[name]} | {each.seconds:.1f} | {each.from_start_seconds:.1f} | "
+            f"{each.state_bytes / 2**20:,.0f} | {each.rss_bytes / 2**20:,.0f} | "
+            f"under {limit:g} s: {met} |"
+        )
+    return "\n".join(rows)
+
+
 def as_json(
-    results: Mapping[str, Result], latencies: Mapping[str, Latency]
+    results: Mapping[str, Result],
+    latencies: Mapping[str, Latency],
+    restored: Mapping[str, Restored],
 ) -> dict[str, dict[str, object]]:
     """Everything that was found."""
+    seconds = {f"{name}_million_facts": each.seconds for name, each in restored.items()}
     return {
+        "seconds": dict(seconds),
+        "facts": {name: asdict(each) for name, each in restored.items()},
         "ratios": dict(ratios(results)),
         "contestants": {
             name: {**asdict(each), "cpu_us": each.cpu_us} for name, each in results.items()

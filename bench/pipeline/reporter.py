@@ -14,12 +14,11 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from bench.pipeline.contestant import Contestant, Figure
-from bench.pipeline.events import Keyed, canonical
+from bench.pipeline.events import Keyed, believing_policies, canonical
 from bench.pipeline.processes import Measured, running
 from bench.pipeline.stage import Stage, partition_of
 from purposewatch_auditor.audit import AuditedEvent, Auditor, decider_for
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
-from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord
 from tests.harness.postgresql import PostgreSQL, binaries
 
@@ -132,7 +131,7 @@ class Reporter:
 
 def _verdicts(topic: str, events: Sequence[Keyed]) -> Iterator[tuple[int, bytes]]:
     """The auditor's verdicts about events that were put into this topic, by partition."""
-    auditor, decider = Auditor(), decider_for(load_policies(Path("policies")))
+    auditor, decider = Auditor(), decider_for(believing_policies())
     now = datetime.now(UTC)
     offsets: Counter[int] = Counter()
     for event in events:

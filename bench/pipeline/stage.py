@@ -16,7 +16,15 @@ from bench.pipeline.batches import send_in_batches
 from bench.pipeline.contestant import Figure
 from bench.pipeline.events import Keyed
 from bench.pipeline.processes import Measured, cpu_seconds, rss_bytes
-from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, VERDICTS, TopicName, topic_name
+from purposewatch_contract import (
+    DEAD_LETTERS,
+    EVENTS,
+    FACTS,
+    RAW,
+    VERDICTS,
+    TopicName,
+    topic_name,
+)
 from purposewatch_runtime.kafka import TopicProvisioner, build_admin, build_producer
 from purposewatch_runtime.settings import KafkaSettings
 from tests.harness.environment import variables
@@ -67,7 +75,7 @@ class Stage:
     async def topics(self) -> AsyncIterator[str]:
         """The prefix of fresh topics of every kind."""
         prefix = f"bench-{next(self._numbers)}"
-        names: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS)
+        names: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
         settings = self.settings(prefix)
         await TopicProvisioner(settings, names, client_id="bench").start()
         try:

@@ -95,6 +95,17 @@ def policies_with_ledger(directory: Path) -> Path:
     return directory
 
 
+def policies_without_ledger(directory: Path) -> Path:
+    """The project's policies, with every fact as its publisher claims it."""
+    shutil.copytree(POLICIES, directory)
+    for path in directory.glob("*/vocabulary.yaml"):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"^    authority: ledger\n", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^    stated_by:.*\n(      .*\n)*", "", text, flags=re.MULTILINE)
+        path.write_text(text, encoding="utf-8")
+    return directory
+
+
 def advertising(
     *, number: int = 1, subject: int = 0, hour: float = 0, claims: bool | None = True
 ) -> bytes:
