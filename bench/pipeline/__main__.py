@@ -129,7 +129,7 @@ async def _restored(facts: Facts) -> dict[str, Restored]:
     """Restore a million statements into an empty state, then start again on it."""
     found = {}
     for name in ("restore", "restart"):
-        found[name] = each = await facts.restore("shared")
+        found[name] = each = await facts.restore()
         print(f"{name}: {asdict(each)}", file=sys.stderr, flush=True)
     return found
 

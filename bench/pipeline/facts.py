@@ -114,20 +114,20 @@ class Facts:
         message = "the topics can't be made again"
         raise RuntimeError(message)
 
-    def environment(self, state: str, *, ledger: bool) -> dict[str, str]:
-        """An auditor's variables; `state` names its directory."""
+    def environment(self, *, ledger: bool) -> dict[str, str]:
+        """The variables of an auditor; all continue the same state, one after the other."""
         return {
             **self._stage.environment(_PREFIX),
             "PURPOSEWATCH_POLICIES_DIR": str(self.policies[ledger]),
-            "PURPOSEWATCH_FACTS_DIR": str(self._directory / state),
+            "PURPOSEWATCH_FACTS_DIR": str(self._directory / "state"),
             "PURPOSEWATCH_FACTS_WAIT_SECONDS": "120",
             "PURPOSEWATCH_AUDITOR_HTTP_PORT": str(take_port()),
         }
 
-    async def restore(self, state: str) -> Restored:
-        """Start an auditor on a state, until it is current."""
+    async def restore(self) -> Restored:
+        """Start an auditor, until its state is current; the state is empty at first."""
         await self.fill()
-        environment = self.environment(state, ledger=True)
+        environment = self.environment(ledger=True)
         begun = time.perf_counter()
         async with running([_AUDITOR], [environment]) as [process]:
             metrics = await _ready(process, environment["PURPOSEWATCH_AUDITOR_HTTP_PORT"])
@@ -144,9 +144,8 @@ class Facts:
         """Let an auditor decide so many events, of which one in five depends on a fact or none."""
         await self.fill()
         events = _mixed(count) if facts else _plain(count)
-        state = "shared" if ledger else "unused"
         async with self.events(events):
-            environment = self.environment(state, ledger=ledger)
+            environment = self.environment(ledger=ledger)
             async with running([arguments], [environment]) as processes:
                 group = f"{_PREFIX}.auditor"
                 return await self._stage.watch(_PREFIX, group, count, processes)

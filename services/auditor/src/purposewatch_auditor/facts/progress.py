@@ -48,6 +48,8 @@ class Progress:
         for partition in self._expected - frozenset(partitions):
             self.forget(partition)
         self._expected = frozenset(partitions)
+        if not self._expected <= self._positions.keys():
+            self._begin_restore()
 
     def forget(self, partition: int) -> None:
         """Nothing is known of a partition until it is compared with the log again."""
@@ -69,8 +71,7 @@ class Progress:
             if partition not in self._positions:
                 self._begun[partition] = positions[partition]
                 self._targets[partition] = end
-                if self._restoring_since is None:
-                    self._restoring_since = time.monotonic()
+                self._begin_restore()
             self._positions[partition] = positions[partition]
             self._ends[partition] = end
         self._show()
@@ -107,6 +108,10 @@ class Progress:
                 raise FactsBehindError(message)
             self._moved.clear()
             await self._moved.wait()
+
+    def _begin_restore(self) -> None:
+        if self._restoring_since is None:
+            self._restoring_since = time.monotonic()
 
     def describe(self) -> str:
         """What is waited for, for people."""
