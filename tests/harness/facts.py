@@ -82,16 +82,14 @@ def removing(fact: DecodedFact, offset: int, *, partition: int = 0) -> Any:
 
 
 def policies_with_ledger(directory: Path) -> Path:
-    """The project's policies, with consent to marketing a fact of the ledger."""
-    shutil.copytree(POLICIES, directory)
+    """The project's policies, with consent to marketing the only fact of the ledger."""
+    policies_without_ledger(directory)
     path = directory / CONTROLLER / "vocabulary.yaml"
     text = path.read_text(encoding="utf-8")
     before, name, after = text.partition(f"  {CONSENT}:\n")
     assert name, f"{path} has no fact `{CONSENT}`"
-    own = re.match(r"(    .*\n)*", after)
-    if own is None or "authority: ledger" not in own[0]:
-        after = "    authority: ledger\n    stated_by: {en: The consent platform}\n" + after
-    path.write_text(before + name + after, encoding="utf-8")
+    ledger = "    authority: ledger\n    stated_by: {en: The consent platform}\n"
+    path.write_text(before + name + ledger + after, encoding="utf-8")
     return directory
 
 
