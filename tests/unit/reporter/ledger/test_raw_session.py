@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from purposewatch_contract.codec import FastFactCodec, fact_key
 from purposewatch_reporter.ledger import raw as raw_module
 from purposewatch_reporter.ledger.raw import RawLedger
 from purposewatch_reporter.reconciliation.topic import PartitionReconciliation, reconcile_raw
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.raw_ledgers import load_raw_epochs
-from tests.unit.reporter.logs import TOPICS, Pipeline
+from purposewatch_runtime.kafka import Record
+from tests.unit.reporter.conftest import NOW
+from tests.unit.reporter.facts.records import TOPIC as FACTS
+from tests.unit.reporter.facts.records import fact
+from tests.unit.reporter.logs import TOPICS, Pipeline, raw_id
 from tests.unit.reporter.records import dead_letter
 
 
@@ -239,3 +245,54 @@ def test_bits_count_as_a_set_does(base: int, batches: list[list[tuple[int, bool]
         assert ledger.repeats == repeats
         assert ledger.unaccounted == len(holes)
         assert ledger.settled == min(holes, default=ledger.recorded_end)
+
+
+async def state(pipeline: Pipeline, *origins: Record | str, **changes: Any) -> list[Record]:
+    """Ingest passes on statements of facts from these raw records; the reporter reads them."""
+    stated = []
+    for one in origins:
+        origin, name = (one, "s-1") if isinstance(one, str) else (place(one), raw_id(one))
+        said = fact(name, **{"origin": origin, "accepted_time": NOW} | changes)
+        value = FastFactCodec.encode(said)
+        stated.append(pipeline.logs.append(FACTS, 0, value, fact_key(said)))
+    await pipeline.ledger_writer.record_facts(stated)
+    return stated
+
+
+def place(one: Record) -> str:
+    """The origin of what came of a raw record."""
+    return f"{one.topic}/{one.partition}/{one.offset}"
+
+
+async def test_statements_of_facts_account_for_raw_records(pipeline: Pipeline) -> None:
+    """Beside events; one that ingest sent twice is a repeat, and one by HTTP says nothing."""
+    records = [pipeline.raw() for _ in range(3)]
+    pipeline.judge(pipeline.accept(origin=records[1]))
+    await pipeline.record()
+    await state(pipeline, records[0], records[2], "http")
+    assert await numbers(pipeline) == (3, 3, 0, 0, 0, 0)
+    assert (await ledger(pipeline))[0].reconciled is True
+    await state(pipeline, records[0])
+    assert await numbers(pipeline) == (3, 3, 0, 1, 0, 0)
+
+
+async def test_a_statement_that_is_read_again_accounts_once(pipeline: Pipeline) -> None:
+    """The reporter crashed after it had recorded it, and reads from an earlier position."""
+    stated = await state(pipeline, pipeline.raw())
+    await pipeline.ledger_writer.record_facts(stated)
+    assert await numbers(pipeline) == (1, 1, 0, 0, 0, 0)
+
+
+async def test_a_statement_of_no_raw_record_is_suspect_and_old_ones_say_nothing(
+    pipeline: Pipeline,
+) -> None:
+    """Facts stay longer than the raw topic keeps records, and longer than its log may live."""
+    pipeline.raw()
+    await state(pipeline, f"{TOPICS.raw}/0/9")
+    await state(pipeline, f"{TOPICS.raw}/0/0", accepted_time=NOW - timedelta(days=8))
+    assert await numbers(pipeline) == (1, 0, 0, 0, 0, 1)
+    async with pipeline.database.reading() as connection:
+        letters = list(await connection.execute(select(tables.dead_letters)))
+        stated = await connection.scalar(select(func.count()).select_from(tables.facts))
+    assert [(each.error_class, each.origin_topic) for each in letters] == [("suspect", FACTS)]
+    assert stated == 1

@@ -35,8 +35,8 @@ from purposewatch_reporter.store.fact_uses import LateFact, record_uses, use_row
 from purposewatch_reporter.store.positions import lock_positions, save_positions
 from purposewatch_runtime.kafka import Record
 
-_NO_RAW_RECORD = (
-    "the event names a raw record that does not exist; it was recorded without the raw record"
+NO_RAW_RECORD = (
+    "the event or fact names a raw record that does not exist; it was recorded without that record"
 )
 _NO_RAW_LETTER = "the record is about a raw record that does not exist"
 _CONTRADICTION = (
@@ -110,7 +110,8 @@ class VerdictBatch:
     def partitions(self) -> set[TopicPartition]:
         """See `Batch`."""
         of_events = {(self.context.events_topic, item.verdict.partition) for item in self.good}
-        return of_events | self.context.raw.partitions_of(self.good)
+        origins = (item.verdict.origin for item in self.good)
+        return of_events | self.context.raw.partitions_of(origins)
 
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """See `Batch`."""
@@ -141,7 +142,8 @@ class VerdictBatch:
             read = conflict.read
             session.of(read.verdict.partition, read.log_epoch).conflicts += 1
         await session.save(connection)
-        raw = await context.raw.record(connection, new, (), facts, now=now)
+        accepted = context.raw.accepted_events(new)
+        raw = await context.raw.record(connection, accepted, (), facts, now=now)
         if raw is None:
             return None
         late = await _record_fact_uses(connection, identified.new, now, context)
@@ -154,7 +156,7 @@ class VerdictBatch:
         )
         unreadable = await insert_own(connection, [*self.bad, *suspects], before, now, context)
         remarks = [suspect(item, _CONTRADICTION, now) for item in contradictions]
-        remarks += [suspect(item, _NO_RAW_RECORD, now) for item in raw.impossible]
+        remarks += [suspect(item, NO_RAW_RECORD, now) for item in raw.impossible]
         remarked = await insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
         groups = group_by_flow(identified.new)
@@ -237,7 +239,7 @@ class DeadLetterBatch:
             if _is_about_raw(item):
                 unreadable.append(suspect(item, _NO_RAW_LETTER, now))
             else:
-                remarks.append(suspect(item, _NO_RAW_RECORD, now))
+                remarks.append(suspect(item, NO_RAW_RECORD, now))
         stored = [*stored, *await insert_own(connection, unreadable, before, now, context)]
         remarked = await insert_own(connection, remarks, before, now, context)
         return Receipt(
@@ -302,7 +304,7 @@ async def _count(connection: AsyncConnection, groups: Sequence[Group]) -> None:
         await add(connection, table, columns, count=events, accesses=accesses)
 
 
-def _is_about_raw(item: ReadVerdict | DeadLettered) -> bool:
+def _is_about_raw(item: ReadVerdict | Record | DeadLettered) -> bool:
     return isinstance(item, DeadLettered) and item.origin == item.raw_origin
 
 

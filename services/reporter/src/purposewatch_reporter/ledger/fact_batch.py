@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.batches import (
+    NO_RAW_RECORD,
     BatchContext,
     Receipt,
     insert_own,
@@ -15,7 +16,7 @@ from purposewatch_reporter.ledger.batches import (
 )
 from purposewatch_reporter.ledger.lookups import LogFacts, TopicPartition
 from purposewatch_reporter.ledger.positions import advance
-from purposewatch_reporter.ledger.read import DeadLettered, FactRecords
+from purposewatch_reporter.ledger.read import DeadLettered, suspect
 from purposewatch_reporter.ledger.violations import ReportConflicts
 from purposewatch_reporter.store.fact_uses import count_affected
 from purposewatch_reporter.store.facts import KeyedFact, record_facts
@@ -32,28 +33,51 @@ class FactBatch:
     """
 
     records: Sequence[Record]
+    read: Sequence[KeyedFact | DeadLettered]
+    """What each record says."""
     now: datetime
     context: BatchContext
-    reader: FactRecords
     report_conflicts: ReportConflicts
 
     def partitions(self) -> set[TopicPartition]:
-        """See `Batch`. Facts speak of no other log."""
-        return set()
+        """See `Batch`. Facts speak of the raw topic, if they came from there."""
+        facts = (item.fact for item in self.read if isinstance(item, KeyedFact))
+        return self.context.raw.partitions_of(fact.origin for fact in facts if fact is not None)
 
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """See `Batch`."""
+        await self.context.raw.lock(connection, self.partitions())
         before = await lock_positions_of(connection, self.records)
         after = advance(before, self.records, facts, is_compacted=True)
         if facts.missing:
             return None
-        new = [one for one in self.records if one.offset >= before[one.partition].next_offset]
-        read = [self.reader.read(record, now=self.now) for record in new]
+        new = [
+            (record, item)
+            for record, item in zip(self.records, self.read, strict=True)
+            if record.offset >= before[record.partition].next_offset
+        ]
+        raw = await self.context.raw.record(
+            connection,
+            self.context.raw.accepted_facts(
+                (
+                    (item.fact, record)
+                    for record, item in new
+                    if isinstance(item, KeyedFact) and item.fact is not None
+                ),
+                now=self.now,
+            ),
+            (),
+            facts,
+            now=self.now,
+        )
+        if raw is None:
+            return None
         await save_positions(connection, self.records[0].topic, after)
-        stated = [item for item in read if isinstance(item, KeyedFact)]
+        stated = [item for _, item in new if isinstance(item, KeyedFact)]
         recorded = await record_facts(connection, stated, self.now)
         late = await count_affected(connection, recorded.histories)
-        bad = [item for item in read if isinstance(item, DeadLettered)]
+        bad = [item for _, item in new if isinstance(item, DeadLettered)]
+        bad += [suspect(item, NO_RAW_RECORD, self.now) for item in raw.impossible]
         unreadable = await insert_own(connection, bad, before, self.now, self.context)
         conflicts = [
             {"publisher": each.publisher, "summary": each.summary} for each in recorded.conflicts

@@ -1,11 +1,14 @@
-"""Records which records of the raw topic ingest has processed, from the events and dead letters."""
+"""Records which raw records ingest has processed, from the events, facts and dead letters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_contract import RAW, declared_topics
+from purposewatch_contract.codec import DecodedFact
 from purposewatch_reporter.ledger.existence import may_exist
 from purposewatch_reporter.ledger.fingerprint import (
     RecordFingerprint,
@@ -22,6 +25,19 @@ from purposewatch_reporter.store.raw_ledgers import (
     lock_raw_ledgers,
     save_raw_ledgers,
 )
+from purposewatch_runtime.kafka import Record
+
+_RAW_RETENTION = timedelta(milliseconds=int(declared_topics()[RAW].config["retention.ms"]))
+
+
+class RawAccepted(msgspec.Struct, frozen=True, gc=False):
+    """What a raw record was accepted as: an event, by its verdict, or a statement of a fact."""
+
+    origin: str
+    id: str
+    accepted_time: datetime
+    item: ReadVerdict | Record
+    """What says so; of a fact its record."""
 
 
 @dataclass(slots=True)
@@ -30,15 +46,15 @@ class _RawRecording:
 
     ledger: RawLedger
     accepted: list[tuple[int, str]] = field(default_factory=list)
-    """Offsets, and the ids of their events."""
+    """Offsets, and the ids of their events and facts."""
     dead_letters: list[int] = field(default_factory=list)
 
     def add(self, one: "_Outcome") -> None:
         """Note one outcome."""
-        if one.event_id is None:
+        if one.id is None:
             self.dead_letters.append(one.offset)
         else:
-            self.accepted.append((one.offset, one.event_id))
+            self.accepted.append((one.offset, one.id))
 
     def chunks(self) -> set[int]:
         """The chunks that this needs."""
@@ -61,12 +77,12 @@ class _RawRecording:
 class _Outcome:
     """What became of one raw record, and the log epoch that it belongs to."""
 
-    item: ReadVerdict | DeadLettered
+    item: ReadVerdict | Record | DeadLettered
     """What says so."""
     partition: int
     offset: int
-    event_id: str | None
-    """Of an accepted event; `None` for a dead letter."""
+    id: str | None
+    """Of an accepted event or fact; `None` for a dead letter."""
     log_epoch: int
 
 
@@ -76,16 +92,17 @@ class RawRecorded:
 
     log_epochs: Mapping[int, int]
     """The log epochs of the raw records of dead letters, by the number of the letter."""
-    impossible: Sequence[ReadVerdict | DeadLettered]
+    impossible: Sequence[ReadVerdict | Record | DeadLettered]
     """What names a raw record that its log can't have held."""
 
 
 class RawLedgerSession:
     """Records the origins of a batch in the ledgers of the raw topic's partitions.
 
-    A record counts as recorded whichever comes first: the verdict of its canonical event, the dead
-    letter that ingest made of it, or the one that the auditor made of its canonical event. What
-    else comes with the same origin is a repeat: ingest crashed between sending and committing.
+    A record counts as recorded whichever comes first: the verdict of its canonical event, its
+    statement of a fact, the dead letter that ingest made of it, or the one that the auditor made of
+    its canonical event. What else comes with the same origin is a repeat: ingest crashed between
+    sending and committing.
 
     INVARIANT: what names a raw record that its log never held changes no ledger.
     """
@@ -97,41 +114,70 @@ class RawLedgerSession:
         self._partitions = {str(number): number for number in range(partitions)}
         self._rebuilds = rebuilds
 
-    def partitions_of(self, verdicts: Iterable[ReadVerdict]) -> set[TopicPartition]:
-        """The partitions of the raw topic that the events of these verdicts come from."""
-        named = {item.verdict.origin.split("/")[1] for item in self._raw(verdicts)}
+    def partitions_of(self, origins: Iterable[str]) -> set[TopicPartition]:
+        """The partitions of the raw topic among the origins of events and facts."""
+        prefix = self._prefix
+        named = {origin.split("/")[1] for origin in origins if origin.startswith(prefix)}
         return {(self.topic, self._partitions[name]) for name in named & self._partitions.keys()}
 
-    def _raw(self, verdicts: Iterable[ReadVerdict]) -> list[ReadVerdict]:
-        return [item for item in verdicts if item.verdict.origin.startswith(self._prefix)]
+    def accepted_events(self, verdicts: Iterable[ReadVerdict]) -> list[RawAccepted]:
+        """Those events of verdicts that came from the raw topic."""
+        return [
+            RawAccepted(
+                item.verdict.origin, item.verdict.event_id, item.verdict.accepted_time, item
+            )
+            for item in verdicts
+            if item.verdict.origin.startswith(self._prefix)
+        ]
+
+    def accepted_facts(
+        self, stated: Iterable[tuple[DecodedFact, Record]], *, now: datetime
+    ) -> list[RawAccepted]:
+        """Those statements of facts that came from the raw topic, as long as it can hold them.
+
+        Facts stay for years: those of longer ago may come from a log that was replaced since.
+        """
+        return [
+            RawAccepted(fact.origin, fact.id, fact.accepted_time, record)
+            for fact, record in stated
+            if fact.origin.startswith(self._prefix) and now - fact.accepted_time < _RAW_RETENTION
+        ]
+
+    async def lock(self, connection: AsyncConnection, partitions: Iterable[TopicPartition]) -> None:
+        """Lock these partitions' ledgers, where something else is locked before they are written.
+
+        INVARIANT: ledgers of the raw topic are locked before positions of the facts topic.
+        """
+        numbers = sorted(partition for topic, partition in partitions if topic == self.topic)
+        if numbers:
+            await lock_raw_ledgers(connection, self.topic, numbers)
 
     async def record(
         self,
         connection: AsyncConnection,
-        verdicts: Iterable[ReadVerdict],
+        raw: Sequence[RawAccepted],
         letters: Sequence[DeadLettered],
         facts: LogFacts,
         *,
         now: datetime,
     ) -> RawRecorded | None:
-        """Record what these verdicts and letters, none of them repeats, say about raw records.
+        """Record what these events, facts and letters, none of them repeats, say of raw records.
 
-        Events that came by HTTP say nothing. `None` when `facts` lacks something: then nothing was
+        `None` when `facts` lacks something: then nothing was
         written.
         """
-        raw = self._raw(verdicts)
-        origins = [raw_position(item.verdict.origin, self.topic) for item in raw]
+        origins = [raw_position(item.origin, self.topic) for item in raw]
         of_letters = [item.raw_origin for item in letters]
         partitions = {one.partition for one in (*origins, *of_letters) if one is not None}
         if not raw and not partitions:
             return RawRecorded({}, ())
         current = await lock_raw_ledgers(connection, self.topic, sorted(partitions))
-        impossible: list[ReadVerdict | DeadLettered] = []
+        impossible: list[ReadVerdict | Record | DeadLettered] = []
         outcomes: list[_Outcome] = []
         for item, origin in zip(raw, origins, strict=True):
             ledger = None if origin is None else current.get(origin.partition)
             if origin is None or ledger is None:
-                impossible.append(item)
+                impossible.append(item.item)
             else:
                 outcomes.append(
                     self._accepted(item, origin.partition, origin.offset, ledger, facts)
@@ -157,10 +203,10 @@ class RawLedgerSession:
         outcomes: Iterable[_Outcome],
         facts: LogFacts,
         now: datetime,
-    ) -> tuple[dict[tuple[int, int], _RawRecording], list[ReadVerdict | DeadLettered]]:
+    ) -> tuple[dict[tuple[int, int], _RawRecording], list[ReadVerdict | Record | DeadLettered]]:
         """The outcomes by log epoch, and what says that there is one of a record that never was."""
         recordings: dict[tuple[int, int], _RawRecording] = {}
-        beyond: list[ReadVerdict | DeadLettered] = []
+        beyond: list[ReadVerdict | Record | DeadLettered] = []
         for one in outcomes:
             ledger = current[one.partition]
             recording = recordings.get((one.partition, one.log_epoch))
@@ -212,14 +258,13 @@ class RawLedgerSession:
         return True
 
     def _accepted(
-        self, item: ReadVerdict, partition: int, offset: int, ledger: RawLedger, facts: LogFacts
+        self, item: RawAccepted, partition: int, offset: int, ledger: RawLedger, facts: LogFacts
     ) -> _Outcome:
-        event_id = item.verdict.event_id
         expected = None
-        if _has_doubt(ledger, item.verdict.accepted_time):
-            digest = raw_digest(event_id)
+        if _has_doubt(ledger, item.accepted_time):
+            digest = raw_digest(item.id)
             expected = ExpectedRecord(self.topic, partition, offset, digest, submitted_digest)
-        return _Outcome(item, partition, offset, event_id, _epoch(ledger, expected, facts))
+        return _Outcome(item.item, partition, offset, item.id, _epoch(ledger, expected, facts))
 
     def _dead(self, item: DeadLettered, ledger: RawLedger, facts: LogFacts) -> _Outcome:
         origin = item.raw_origin

@@ -299,10 +299,11 @@ def _in_utc(time: datetime) -> datetime:
         raise _UnreadableError(ErrorClass.INTERNAL, reason) from None
 
 
-def suspect(item: ReadVerdict | DeadLettered, reason: str, now: datetime) -> DeadLettered:
+def suspect(item: ReadVerdict | Record | DeadLettered, reason: str, now: datetime) -> DeadLettered:
     """A dead letter about a record that no service can have written."""
-    if isinstance(item, ReadVerdict):
-        return _unreadable(item.record, _UnreadableError(ErrorClass.SUSPECT, reason), now)
+    if not isinstance(item, DeadLettered):
+        record = item.record if isinstance(item, ReadVerdict) else item
+        return _unreadable(record, _UnreadableError(ErrorClass.SUSPECT, reason), now)
     assert item.kept is not None  # noqa: S101 - it was read, so its place is known
     return DeadLettered(
         origin=item.kept,

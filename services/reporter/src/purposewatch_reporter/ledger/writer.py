@@ -128,8 +128,10 @@ class LedgerWriter:
 
     async def record_facts(self, records: Sequence[Record]) -> Receipt:
         """Record a batch of the facts topic."""
+        now = self._clock()
+        read = [self._facts.read(record, now=now) for record in records]
         return await self._record(
-            FactBatch(records, self._clock(), self._context, self._facts, self._report_conflicts)
+            FactBatch(records, read, now, self._context, self._report_conflicts)
         )
 
     async def _record(self, batch: Batch) -> Receipt:
