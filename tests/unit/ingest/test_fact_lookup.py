@@ -1,7 +1,7 @@
 """`GET /v1/facts`: what is stated about a subject, also as records of consent."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +10,9 @@ import pytest
 from purposewatch_contract import SubjectFacts
 from purposewatch_ingest.http.facts.consent_record import consent_records
 from purposewatch_ingest.http.facts.lookup import JSON_LD
+from purposewatch_ingest.ingest import Ingest
+from purposewatch_ingest.pseudonyms.derived import DerivedPseudonyms, Pseudonymiser
+from purposewatch_ingest.pseudonyms.keys import ALL_OTHERS, KeyRing, SubjectKey
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_ingest.reporter import ReporterUnavailableError
 from purposewatch_ingest.rights import AdmissionRules
@@ -68,6 +71,22 @@ async def test_a_publisher_sees_the_facts_that_it_may_read(
     assert reporter.asked == [
         ("wework-labs", pseudonym, now, None),
         ("wework-labs", pseudonym, datetime(2025, 12, 31, 16, tzinfo=UTC), "consent.marketing"),
+    ]
+
+
+async def test_what_is_stated_under_a_former_pseudonym_is_not_in_force(
+    client: httpx.AsyncClient, reporter: FakeReporter, pseudonym: str, ingest: Ingest
+) -> None:
+    """It is shown, but events have another pseudonym by now."""
+    former = Pseudonymiser(b"o" * 32, "0")("wework-labs", SUBJECT_ID)
+    keys = [SubjectKey("0", b"o" * 32), SubjectKey("1", b"k" * 32, NOON - timedelta(days=9))]
+    ring = KeyRing({ALL_OTHERS: keys})
+    object.__setattr__(ingest, "pseudonyms", DerivedPseudonyms(lambda: ring))
+    reporter.facts = {pseudonym: [stated()], former: [stated(statement="c-0")]}
+    found = (await client.get("/v1/facts", params=ASKED)).json()["statements"]
+    assert [(each["statement"], each["in_force"]) for each in found] == [
+        ("c-1", True),
+        ("c-0", False),
     ]
 
 

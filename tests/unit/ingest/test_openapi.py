@@ -2,7 +2,6 @@
 
 import copy
 import json
-import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -60,18 +59,6 @@ class KnowingReporter(ReporterClient):
         return json.dumps({"as_of": as_of.isoformat(), "statements": []}).encode()
 
 
-def policies_with_ledger(directory: Path) -> Path:
-    """Our policies, in whose vocabulary a fact is the ledger's."""
-    copied = Path(shutil.copytree(POLICIES, directory / "policies"))
-    vocabulary = copied / CONTROLLER / "vocabulary.yaml"
-    text = vocabulary.read_text("utf-8")
-    if "authority: ledger" not in text:
-        authority = "    authority: ledger\n    stated_by: {en: The consent platform.}\n"
-        name = f"  {LEDGER_FACT}:\n"
-        vocabulary.write_text(text.replace(name, name + authority), "utf-8")
-    return copied
-
-
 def application() -> FastAPI:
     """Ingest as it is put together for production, with one publisher and our policies."""
     with TemporaryDirectory() as directory:
@@ -85,7 +72,7 @@ def application() -> FastAPI:
             {
                 "pseudonym_key": "ab" * 32,
                 "publishers_file": register,
-                "policies_dir": policies_with_ledger(Path(directory)),
+                "policies_dir": POLICIES,
                 "ingest_public_url": "https://ingest.example.com",
                 "ingest_reporter_url": "http://127.0.0.1:1",
             }
@@ -177,10 +164,10 @@ def _narrow_to_paths(paths: dict[str, Any], mode: str) -> None:
         del paths["/v1/vocabulary/{controller}"]
         del paths["/v1/gaps"]
         del paths["/v1/erasures"]
+        del paths["/v1/facts"]  # in the other modes, they are handled as events
         del paths["/v1/events/{id}"]
-    if mode == BATCHED:  # many events are decided like one, and many facts stated like events
+    if mode == BATCHED:  # many events are decided like one
         del paths["/v1/decisions"]
-        del paths["/v1/facts"]
     if mode != BINARY:  # evaluations have its content type
         for path in [each for each in paths if each.startswith("/access/")]:
             del paths[path]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from purposewatch_contract import PSEUDONYM_PATTERN
 from purposewatch_ingest.pseudonyms.derived import DerivedPseudonyms, Pseudonymiser
-from purposewatch_ingest.pseudonyms.interface import SubjectsUnavailableError
+from purposewatch_ingest.pseudonyms.interface import Recognised, SubjectsUnavailableError
 from purposewatch_ingest.pseudonyms.key_file import load_key_ring
 from purposewatch_ingest.pseudonyms.keys import ALL_OTHERS, KeyRing, SubjectKey
 from purposewatch_ingest.pseudonyms.stored import StoredPseudonyms
@@ -47,7 +47,8 @@ async def test_each_controller_has_its_keys_and_the_newest_counts_from_its_time(
     assert batch("acme", "4711") == new
     assert batch("other", "4711") == Pseudonymiser(OTHER, "1")("other", "4711")
     assert not await batch.resolve()
-    assert await pseudonyms.recognised("acme", "4711") == (new, old)
+    assert await pseudonyms.recognised("acme", "4711", AFTER) == Recognised(new, (old,))
+    assert await pseudonyms.recognised("acme", "4711", BEFORE) == Recognised(old, (new,))
     await pseudonyms.forget("acme", "4711")
     assert pseudonyms.begin(AFTER)("acme", "4711") == new
 
@@ -133,8 +134,9 @@ async def test_kept_pseudonyms_are_random_and_stay(tmp_path: Path) -> None:
         assert len(set(found)) == 900
         assert all(re.fullmatch(PSEUDONYM_PATTERN, each) for each in found)
         assert await given(two, *subjects) == found
-        assert (await one.recognised("acme", "7"))[0] == found[7]
-        assert Pseudonymiser(NEW, "a2")("acme", "7") in await one.recognised("acme", "7")
+        derived = tuple(Pseudonymiser(*key)("acme", "7") for key in ((NEW, "a2"), (OLD, "a1")))
+        assert await one.recognised("acme", "7", AFTER) == Recognised(found[7], derived)
+        assert (await one.recognised("acme", "unheard-of", AFTER)).in_use is None
     async with stored(tmp_path) as later:
         assert await given(later, "7") == [found[7]]
         assert await given(later, "new") != [found[7]]
@@ -169,7 +171,7 @@ async def test_a_forgotten_subject_gets_a_pseudonym_that_leads_to_nothing_before
         assert await given(two, "4711") == [old]
         assert await one.forget("acme", "4711")
         assert not await one.forget("acme", "4711")
-        assert old not in await one.recognised("acme", "4711")
+        assert (await one.recognised("acme", "4711", AFTER)).in_use is None
         assert await given(two, "4711") == [old]
         clock["now"] = 60.0
         [new] = await given(two, "4711")
@@ -195,7 +197,7 @@ async def test_a_database_that_does_not_answer_is_an_error(
             monkeypatch.setattr(pseudonyms._table, name, fail)
         for asked in (
             given(pseudonyms, "4711"),
-            pseudonyms.recognised("acme", "4711"),
+            pseudonyms.recognised("acme", "4711", AFTER),
             pseudonyms.forget("acme", "4711"),
         ):
             with pytest.raises(SubjectsUnavailableError) as raised:

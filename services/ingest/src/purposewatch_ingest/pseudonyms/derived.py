@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime
 
+from purposewatch_ingest.pseudonyms.interface import Recognised
 from purposewatch_ingest.pseudonyms.keys import SubjectKey, SubjectKeyProvider
 
 
@@ -42,10 +43,14 @@ class DerivedPseudonyms:
         """See `Pseudonyms`."""
         return _Batch(self._keys(), now)
 
-    async def recognised(self, controller: str, subject_id: str) -> tuple[str, ...]:
+    async def recognised(self, controller: str, subject_id: str, now: datetime) -> Recognised:
         """See `Pseudonyms`."""
-        return tuple(
-            _of(key)(controller, subject_id) for key in self._keys().recognised(controller)
+        keys = self._keys()
+        current = keys.current(controller, now)
+        others = (key for key in keys.recognised(controller) if key.id != current.id)
+        return Recognised(
+            _of(current)(controller, subject_id),
+            tuple(_of(key)(controller, subject_id) for key in others),
         )
 
     async def forget(self, controller: str, subject_id: str) -> None:

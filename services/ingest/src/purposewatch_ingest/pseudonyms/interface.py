@@ -1,5 +1,6 @@
 """What admission needs of pseudonyms, however they are made."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -24,14 +25,29 @@ class PseudonymBatch(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The pseudonyms of one subject."""
+
+    in_use: str | None
+    """What its events have now; `None` if it has none until its next event or fact."""
+    former: tuple[str, ...] = ()
+    """What they had under other keys: nothing that is stated under these decides any more."""
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All of them, the one in use first."""
+        return self.former if self.in_use is None else (self.in_use, *self.former)
+
+
 class Pseudonyms(Protocol):
     """Gives pseudonyms, and forgets them."""
 
     def begin(self, now: datetime) -> PseudonymBatch:
         """Begin with what arrived together at this time."""
 
-    async def recognised(self, controller: str, subject_id: str) -> tuple[str, ...]:
-        """Return all pseudonyms that a subject has or had, the one in use first; makes none.
+    async def recognised(self, controller: str, subject_id: str, now: datetime) -> Recognised:
+        """Return all pseudonyms that a subject has or had; makes none.
 
         Raises `SubjectsUnavailableError`.
         """

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from purposewatch_ingest.pseudonyms.derived import DerivedPseudonyms
-from purposewatch_ingest.pseudonyms.interface import SubjectsUnavailableError
+from purposewatch_ingest.pseudonyms.interface import Recognised, SubjectsUnavailableError
 from purposewatch_ingest.pseudonyms.keys import SubjectKeyProvider
 from purposewatch_ingest.pseudonyms.table import SubjectTable
 from purposewatch_policy import BoundedCache
@@ -67,16 +67,16 @@ class StoredPseudonyms:
         del now
         return _Batch(self)
 
-    async def recognised(self, controller: str, subject_id: str) -> tuple[str, ...]:
+    async def recognised(self, controller: str, subject_id: str, now: datetime) -> Recognised:
         """See `Pseudonyms`: the one that is kept, and those that keys alone give."""
         lookups = self._lookups((controller, subject_id))
         try:
             found = await self._table.find(lookups)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise SubjectsUnavailableError(type(error).__name__) from None
-        kept = {_text(each) for each in found.values()}
-        derived = await DerivedPseudonyms(self._keys).recognised(controller, subject_id)
-        return (*kept, *derived)
+        kept = next((_text(found[each]) for each in lookups if each in found), None)
+        derived = await DerivedPseudonyms(self._keys).recognised(controller, subject_id, now)
+        return Recognised(kept, derived.every)
 
     async def forget(self, controller: str, subject_id: str) -> bool:
         """See `Pseudonyms`."""

@@ -103,8 +103,10 @@ class ErasuresEndpoint:
         pseudonyms, controller = self._ingest.pseudonyms, erasure.controller
         reporter = known_reporter(self._reporter)
         try:
-            subjects = await pseudonyms.recognised(controller, erasure.subject_id)
-            stated = {each: await _facts_of(reporter, controller, each) for each in subjects}
+            subjects = await pseudonyms.recognised(
+                controller, erasure.subject_id, self._ingest.clock()
+            )
+            stated = {each: await _facts_of(reporter, controller, each) for each in subjects.every}
             deleted = sum(map(len, stated.values()))
             complete = all(map(_is_all, stated.values()))
             tombstones = [

@@ -55,13 +55,18 @@ class FactLookupEndpoint:
         self._ensure_allowed(publisher, asked)
         reporter = known_reporter(self._reporter)
         try:
-            subjects = await self._ingest.pseudonyms.recognised(asked.controller, asked.subject_id)
+            subjects = await self._ingest.pseudonyms.recognised(
+                asked.controller, asked.subject_id, self._ingest.clock()
+            )
         except SubjectsUnavailableError as error:
             raise subjects_unavailable(error) from None
         async with self._handling.shares.handle(publisher.name, 1):
             found = SubjectFacts(as_of=asked.as_of, statements=[])
-            for subject in subjects:
-                found.statements += await self._ask(reporter, asked, subject, publisher)
+            for subject in subjects.every:
+                stated = await self._ask(reporter, asked, subject, publisher)
+                if subject != subjects.in_use:  # nothing decides that is stated under it
+                    stated = [each.model_copy(update={"in_force": False}) for each in stated]
+                found.statements += stated
         if JSON_LD in request.headers.get("accept", ""):
             version = self._ingest.decisions().policies.in_force(asked.controller, asked.as_of)
             record = consent_records(asked.controller, asked.subject_id, found, version)
