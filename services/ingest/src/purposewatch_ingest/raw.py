@@ -10,6 +10,7 @@ from purposewatch_ingest.admission import (
     UNREGISTERED,
     AdmissionBatch,
     Admitted,
+    AdmittedFact,
     RefusedEvent,
 )
 from purposewatch_ingest.content_modes import event_in_record, is_fact, traceparent_of
@@ -70,14 +71,23 @@ class RawTopicHandler:
             if isinstance(result, RefusedEvent)
         ]
         of_refused = iter(letters)
-        await self._producer.publish(
-            [
-                self._ingest.outgoing(result)
-                if isinstance(result, Admitted)
-                else self._outgoing_letter(next(of_refused))
-                for result in results
-            ]
-        )
+        outgoing = [
+            self._ingest.outgoing(result)
+            if isinstance(result, Admitted)
+            else self._outgoing_letter(next(of_refused))
+            for result in results
+        ]
+        # INVARIANT: a fact is acknowledged before the events that come after it in its partition of
+        # the raw topic are published, so that the auditor considers it.
+        facts = [
+            each
+            for each, result in zip(outgoing, results, strict=True)
+            if isinstance(result, AdmittedFact)
+        ]
+        if facts:
+            await self._producer.publish(facts)
+            outgoing = [each for each in outgoing if each.topic != self._ingest.facts_topic]
+        await self._producer.publish(outgoing)
         self._limit = limit
         self._observe(records, results)
         log_dead_letters(letters)
