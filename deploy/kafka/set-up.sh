@@ -66,4 +66,6 @@ grant dead-letters --operation Write --operation Describe --operation DescribeCo
   --topic "$prefix.raw" --topic "$prefix.events"
 grant dead-letters --operation Read --operation Write --operation Describe \
   --operation DescribeConfigs --topic "$prefix.dead-letters" --topic "$prefix.dispositions"
+grant replay --operation Read --operation Describe --operation DescribeConfigs \
+  --topic "$prefix.verdicts" --topic "$prefix.facts"
 grant publisher-crm --operation Write --operation Describe --topic "$prefix.raw"

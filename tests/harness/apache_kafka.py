@@ -14,7 +14,7 @@ from tests.harness.ports import take_port
 from tests.harness.required import skip_without
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 _REQUIRED = "PURPOSEWATCH_REQUIRE_APACHE_KAFKA"
@@ -33,7 +33,8 @@ class ApacheKafka:
     An asynchronous context manager: inside it the cluster is ready at `bootstrap_servers`. Ports
     and logs stay the same when a node is killed and restarted; all is removed at the end.
 
-    `rebalance_delay_ms` is how long a new group waits for more members before it begins.
+    `rebalance_delay_ms` is how long a new group waits for more members before it begins; `security`
+    holds further settings of each node.
 
     Whoever wants to cut the way of some clients to the brokers names a door for them (letters and
     digits) and listens at the ports that `doors` advertises.
@@ -46,11 +47,13 @@ class ApacheKafka:
         doors: Sequence[str] = (),
         heap_mb: int = 512,
         rebalance_delay_ms: int = 0,
+        security: Mapping[str, object] | None = None,
     ) -> None:
         self._count = nodes
         self._door_names = tuple(doors)
         self._heap_mb = heap_mb
         self._rebalance_delay_ms = rebalance_delay_ms
+        self._security = security
         self._cluster_id = new_id()
         self._nodes: list[Node] = []
         self._directory: Path | None = None
@@ -83,7 +86,11 @@ class ApacheKafka:
         try:
             for node in self._nodes:
                 node.directory.mkdir()
-                node.configure(self._nodes, rebalance_delay_ms=self._rebalance_delay_ms)
+                node.configure(
+                    self._nodes,
+                    rebalance_delay_ms=self._rebalance_delay_ms,
+                    security=self._security,
+                )
                 self._template.copy_storage(node, self._cluster_id)
                 node.launch(self._template.jars, *self._template.jvm_options)
             for node in self._nodes:

@@ -31,11 +31,13 @@ class Authority:
         self.cafile = directory / f"{name}.pem"
         self.cafile.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *alternative: x509.GeneralName) -> Path:
-        """A file with a certificate of this common name and its key."""
+    def issue(
+        self, name: str, *alternative: x509.GeneralName, valid: timedelta = timedelta(days=1)
+    ) -> Path:
+        """A file with a certificate of this common name and its key, valid for so long from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key)
+        builder = self._builder(subject, key, valid)
         if alternative:
             names = x509.SubjectAlternativeName(alternative)
             builder = builder.add_extension(names, critical=False)
@@ -60,7 +62,10 @@ class Authority:
         return context
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        valid: timedelta = timedelta(days=1),
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
@@ -69,6 +74,6 @@ class Authority:
             .issuer_name(self._subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=2))
+            .not_valid_after(now + valid)
         )

@@ -62,12 +62,21 @@ class Node:
         """Its storage, with the directories of the logs."""
         return self.directory / "data"
 
-    def configure(self, nodes: Sequence[Node], *, rebalance_delay_ms: int) -> None:
-        """Write the files that configure it as one of these nodes."""
+    def configure(
+        self,
+        nodes: Sequence[Node],
+        *,
+        rebalance_delay_ms: int,
+        security: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write the files that configure it as one of these nodes.
+
+        Settings in `security` that others have, such as `listeners`, are appended to theirs.
+        """
         voters = ",".join(f"{n.number}@127.0.0.1:{n.controller_port}" for n in nodes)
         replicas = min(len(nodes), _MOST_REPLICAS)
         in_sync = max(1, replicas - 1)
-        settings = {
+        settings: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": self.number,
             "controller.quorum.voters": voters,
@@ -109,6 +118,8 @@ class Node:
             "num.io.threads": 2,
             "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
         }
+        for name, value in (security or {}).items():
+            settings[name] = f"{settings[name]},{value}" if name in settings else value
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         self._properties.write_text("".join(lines), encoding="utf-8")
         (self.directory / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")

@@ -56,10 +56,14 @@ class Platform:
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
         }
-        self.ingest = ServiceProcess("purposewatch_ingest", self.environment)
-        self.auditor = ServiceProcess("purposewatch_auditor", self.environment)
-        self.reporter = ServiceProcess("purposewatch_reporter", self.environment)
+        self.ingest = self.service("ingest")
+        self.auditor = self.service("auditor")
+        self.reporter = self.service("reporter")
         self.number = 0
+
+    def service(self, name: str) -> ServiceProcess:
+        """A service of the platform."""
+        return ServiceProcess(f"purposewatch_{name}", self.environment)
 
     def name(self, topic: TopicName) -> str:
         """The topic's full name."""

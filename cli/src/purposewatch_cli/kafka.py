@@ -9,11 +9,18 @@ from typing import Any, NoReturn
 
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
 from purposewatch_cli.terminal import errors_console, printable
 from purposewatch_contract import TopicName, topic_name
-from purposewatch_runtime.kafka import build_admin, build_reader
+from purposewatch_runtime.kafka import (
+    KafkaAccessError,
+    build_admin,
+    build_reader,
+    principal,
+    refused,
+    refused_connection,
+)
 from purposewatch_runtime.logs import configure_logs
 from purposewatch_runtime.service import FatalError
 from purposewatch_runtime.settings import KafkaSettings, LogSettings, load_settings
@@ -69,7 +76,15 @@ async def _answering(settings: KafkaSettings) -> AsyncIterator[None]:
     """Turn the errors of Kafka's clients into one sentence."""
     try:
         yield
+    except KafkaAccessError as error:
+        raise UnusableError(str(error)) from error
+    except TopicAuthorizationFailedError as error:
+        raise UnusableError(str(refused(settings, "READ", *map(str, error.args)))) from error
     except (KafkaError, OSError, TimeoutError) as error:
+        if isinstance(error, KafkaConnectionError) and (
+            found := await refused_connection(settings, client_id=CLIENT_ID)
+        ):
+            raise UnusableError(str(found)) from error
         message = (
             f"no Kafka answers at `{settings.kafka_bootstrap_servers}` ({type(error).__name__}); "
             "correct PURPOSEWATCH_KAFKA_BOOTSTRAP_SERVERS and the settings beside it"
@@ -89,7 +104,10 @@ class TopicReader:
     async def required(self) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
         """See `records`; raises `UnusableError` if there is no such topic."""
         if not await self._partitions():
-            message = f"there is no topic `{self.topic}`; is PURPOSEWATCH_TOPIC_PREFIX right?"
+            known = "there is no topic"
+            if self._settings.kafka_security_protocol != "PLAINTEXT":
+                known = f"{principal(self._settings)} sees no topic"
+            message = f"{known} `{self.topic}`; is PURPOSEWATCH_TOPIC_PREFIX right?"
             raise UnusableError(message)
         async for record in self.records():
             yield record

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from purposewatch_cli.dead_letters.letters import Letter
 from purposewatch_cli.kafka import CLIENT_ID
@@ -24,7 +24,12 @@ from purposewatch_contract import (
     Position,
     topic_name,
 )
-from purposewatch_runtime.kafka import TopicProvisioner, build_producer
+from purposewatch_runtime.kafka import (
+    KafkaAccessError,
+    TopicProvisioner,
+    build_producer,
+    refused,
+)
 from purposewatch_runtime.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -129,6 +134,8 @@ class DeadLetterActions:
                 partition=origin.partition,
                 headers=headers,
             )
+        except (KafkaAccessError, TopicAuthorizationFailedError) as error:
+            raise NotReplayableError(str(refused(self._settings, "WRITE", origin.topic))) from error
         except KafkaError as error:
             if getattr(error, "retriable", False):
                 raise
@@ -198,10 +205,13 @@ class DeadLetterActions:
         headers: list[tuple[str, bytes]] | list[tuple[str, bytes | None]],
     ) -> Position:
         assert self._producer is not None, "call `open` first"  # noqa: S101
-        async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
-            sent: RecordMetadata = await self._producer.send_and_wait(
-                topic, value, key=key, partition=partition, headers=headers
-            )
+        try:
+            async with asyncio.timeout(_ACKNOWLEDGE_SECONDS):
+                sent: RecordMetadata = await self._producer.send_and_wait(
+                    topic, value, key=key, partition=partition, headers=headers
+                )
+        except TopicAuthorizationFailedError as error:
+            raise refused(self._settings, "WRITE", topic) from error
         return Position(topic=sent.topic, partition=sent.partition, offset=sent.offset)
 
 

@@ -21,6 +21,7 @@ from purposewatch_runtime.kafka import (
     BatchConsumer,
     DeadLetterLimit,
     DeadLetterPolicy,
+    KafkaAccess,
     TopicProvisioner,
     asyncapi_routes,
 )
@@ -113,11 +114,14 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         metric_set=metric_set,
         on_assignment=facts.follow,
     )
+    access = KafkaAccess(
+        settings, service="auditor", groups=[consumer.group_id], client_id=_CLIENT_ID
+    )
     topics = (EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
     provisioner = TopicProvisioner(settings, topics, client_id=_CLIENT_ID)
     files: list[Component] = [decider] if publishers is None else [decider, publishers]
     supervisor = Supervisor(
-        [EventLoopWatch(metric_set), *files, provisioner, producer, facts, consumer]
+        [EventLoopWatch(metric_set), *files, access, provisioner, producer, facts, consumer]
     )
 
     @asynccontextmanager
@@ -132,6 +136,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
                 live={},
                 ready={
                     "started": supervisor.check,
+                    "kafka access": access.ready,
                     "consumer": consumer.ready,
                     "producer": producer.ready,
                     "facts": facts.ready,

@@ -45,6 +45,7 @@ from purposewatch_runtime.kafka import (
     BatchConsumer,
     DeadLetterLimit,
     DeadLetterPolicy,
+    KafkaAccess,
     TopicProvisioner,
     asyncapi_routes,
 )
@@ -101,6 +102,9 @@ def build_app(
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, ingest, producer)
+    access = KafkaAccess(
+        settings, service="ingest", groups=[consumer.group_id], client_id=_CLIENT_ID
+    )
     provisioner = TopicProvisioner(
         settings, (RAW, EVENTS, FACTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID
     )
@@ -114,6 +118,7 @@ def build_app(
             register,
             *([] if keys is None else [keys]),
             *([] if stored is None else [stored]),
+            access,
             provisioner,
             producer,
             producer_of_few,
@@ -157,6 +162,7 @@ def build_app(
                 live={},
                 ready={
                     "started": supervisor.check,
+                    "kafka access": access.ready,
                     "producer": producer.ready,
                     "consumer": consumer.ready,
                 },

@@ -54,7 +54,13 @@ from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.wiring import build_ledger
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.http import BoundedBody, documentation_routes
-from purposewatch_runtime.kafka import BatchConsumer, Handler, TopicProvisioner, asyncapi_routes
+from purposewatch_runtime.kafka import (
+    BatchConsumer,
+    Handler,
+    KafkaAccess,
+    TopicProvisioner,
+    asyncapi_routes,
+)
 from purposewatch_runtime.service import (
     Component,
     EventLoopWatch,
@@ -127,9 +133,17 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     dead_letters = consumer(DEAD_LETTERS, batch_handlers.dead_letters, "reporter.dead-letters")
     gaps = consumer(GAPS, batch_handlers.gaps, "reporter.gaps")
     facts = consumer(FACTS, batch_handlers.facts, "reporter.facts")
+    consumers = [verdicts, dead_letters, gaps, facts]
+    access = KafkaAccess(
+        settings,
+        service="reporter",
+        groups=[each.group_id for each in consumers],
+        client_id=_CLIENT_ID,
+    )
     parts: list[Component] = [
         EventLoopWatch(metric_set),
         database,
+        access,
         TopicProvisioner(
             settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS), client_id=_CLIENT_ID
         ),
@@ -138,10 +152,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
         Periodic("facts", _FACTS_SECONDS, FactWatch(severity, metric_set).refresh),
-        verdicts,
-        dead_letters,
-        gaps,
-        facts,
+        *consumers,
         ledger.epochs(
             {
                 ledger.topics.verdicts: verdicts.resume_again,
@@ -204,6 +215,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             live={},
             ready={
                 "started": supervisor.check,
+                "kafka access": access.ready,
                 "database": database.check,
                 "verdicts": verdicts.ready,
                 "dead letters": dead_letters.ready,
@@ -214,9 +226,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             registry=metric_set.registry,
         )
     )
-    app.router.routes.extend(
-        asyncapi_routes("reporter", prefix=prefix, consumers=[verdicts, dead_letters, gaps, facts])
-    )
+    app.router.routes.extend(asyncapi_routes("reporter", prefix=prefix, consumers=consumers))
     app.router.routes.extend(documentation_routes(app.title, assets="/static-offline-docs"))
     app.router.routes.extend(web_routes(web))
     return app, supervisor

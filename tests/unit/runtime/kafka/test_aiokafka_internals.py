@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -49,6 +50,7 @@ def test_written_for_this_release() -> None:
             ["self", "max_wait_time", "min_bytes", "max_bytes", "isolation_level", "topics"],
         ),
         (RecordBatch._maybe_uncompress, ["self"]),
+        (AIOKafkaAdminClient._send_request, ["self", "request", "node_id"]),
     ],
 )
 def test_signatures(function: Any, parameters: list[str]) -> None:

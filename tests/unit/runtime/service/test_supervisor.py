@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff
-from purposewatch_runtime.service import Check, FatalError, Supervisor
+from purposewatch_runtime.service import Check, FatalError, Supervisor, UnavailableError
 from purposewatch_runtime.service import supervisor as supervisor_module
 
 
@@ -71,6 +71,29 @@ async def test_absent_dependency_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
     assert waiting == Check(ok=False, detail="waiting for kafka (ConnectionError)")
     assert seen == ["start kafka", "stop kafka"]
+
+
+class Refused(Fake):
+    """A component that says what it needs."""
+
+    async def start(self) -> None:
+        """Say what a person must do."""
+        message = "grant READ to User:auditor"
+        raise UnavailableError(message)
+
+
+async def test_what_is_missing_is_said_in_log_and_probe() -> None:
+    """Somebody else repairs it, so the component is tried again."""
+    with capture_logs() as logs:
+        async with Supervisor([Refused("kafka access", [])]) as supervisor:
+            await asyncio.sleep(0.02)
+            waiting = await supervisor.check()
+
+    said = "waiting for kafka access (grant READ to User:auditor)"
+    assert waiting == Check(ok=False, detail=said)
+    assert [log["error"] for log in logs if log["event"] == "waiting"] == [
+        "grant READ to User:auditor"
+    ]
 
 
 async def test_fatal_error_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

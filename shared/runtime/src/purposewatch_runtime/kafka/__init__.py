@@ -1,5 +1,12 @@
 """Kafka clients: connections, topics, an at-least-once consumer, an acknowledged producer."""
 
+from purposewatch_runtime.kafka.access import (
+    KafkaAccess,
+    KafkaAccessError,
+    principal,
+    refused,
+    refused_connection,
+)
 from purposewatch_runtime.kafka.aiokafka_internals import positions
 from purposewatch_runtime.kafka.assignment import Resume
 from purposewatch_runtime.kafka.asyncapi import asyncapi_routes
@@ -38,6 +45,8 @@ __all__ = [
     "DeadLetterLimit",
     "DeadLetterPolicy",
     "Handler",
+    "KafkaAccess",
+    "KafkaAccessError",
     "LogView",
     "NoSuchPartitionError",
     "OutgoingRecord",
@@ -58,5 +67,8 @@ __all__ = [
     "dead_letter_of",
     "log_dead_letters",
     "positions",
+    "principal",
+    "refused",
+    "refused_connection",
     "written_at",
 ]

@@ -6,8 +6,11 @@ function says why the public interface is not enough.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.api import Request
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
@@ -134,3 +137,8 @@ def is_unknown_partition(error: AssertionError) -> bool:
     It only asserts. `tests/integration/test_provisioning.py` notices when the text changes.
     """
     return str(error) == _UNKNOWN_PARTITION
+
+
+async def send(admin: AIOKafkaAdminClient, request: Request[Any], node: int | None = None) -> Any:
+    """Send a request that the admin client has no method for, to any node or to this one."""
+    return await admin._send_request(request, node)  # noqa: SLF001

@@ -5,6 +5,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import create_conn
+from aiokafka.protocol.metadata import MetadataRequest
 from faststream.security import (
     BaseSecurity,
     SASLPlaintext,
@@ -93,11 +95,17 @@ def build_broker(settings: KafkaSettings, *, client_id: str) -> RecordBroker:
 
 
 def _client_options(settings: KafkaSettings) -> dict[str, Any]:
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+        **_connection_options(settings),
+    }
+
+
+def _connection_options(settings: KafkaSettings) -> dict[str, Any]:
     password = settings.kafka_sasl_password
     options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
         "request_timeout_ms": settings.kafka_request_timeout_ms,
-        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         "security_protocol": settings.kafka_security_protocol,
         "ssl_context": _ssl_context(settings),
     }
@@ -108,6 +116,22 @@ def _client_options(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": password.get_secret_value() if password else None,
         }
     return options
+
+
+async def try_connection(settings: KafkaSettings, *, client_id: str) -> None:
+    """Connect to the first server of the settings and disconnect.
+
+    Raises what keeps it from connecting, which the clients only log: `OSError`, of which
+    `ssl.SSLError` is one, `TimeoutError` or `KafkaError`.
+    """
+    host, _, port = settings.kafka_bootstrap_servers.split(",")[0].strip().rpartition(":")
+    options = _connection_options(settings)
+    connection = await create_conn(host.strip("[]"), int(port), client_id=client_id, **options)
+    try:
+        # with TLS 1.3, a server refuses the client's certificate in its answer to what follows
+        await connection.send(MetadataRequest([]))
+    finally:
+        connection.close()
 
 
 def build_producer(settings: KafkaSettings, *, client_id: str) -> AIOKafkaProducer:

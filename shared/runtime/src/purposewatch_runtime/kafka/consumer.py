@@ -85,6 +85,7 @@ class BatchConsumer:
         on_assignment: Callable[[Collection[int]], None] | None = None,
     ) -> None:
         self.name = f"consumer of {topic}"
+        self.group_id = group_id
         self._topic = topic
         self._handle = handle
         self._metrics = ConsumerMetrics(topic, metric_set)

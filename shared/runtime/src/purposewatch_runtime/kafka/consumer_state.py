@@ -2,6 +2,7 @@
 
 from purposewatch_runtime.retry import Backoff
 from purposewatch_runtime.service.probes import Check
+from purposewatch_runtime.service.supervisor import UnavailableError
 
 BATCH_STUCK_SECONDS = 60.0
 
@@ -39,7 +40,8 @@ class ConsumerState:
     def failed(self, error: Exception) -> float:
         """The batch failed; returns the seconds to wait before it is tried again."""
         self.failures += 1
-        self._error = type(error).__name__
+        says = isinstance(error, UnavailableError)
+        self._error = str(error) if says else type(error).__name__
         return self._backoff.pause(self.failures)
 
     def problem(self, now: float, unreadable: str | None) -> Check | None:

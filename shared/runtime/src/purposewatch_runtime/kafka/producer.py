@@ -8,9 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from purposewatch_runtime.kafka.access import refused
 from purposewatch_runtime.kafka.aiokafka_internals import is_unknown_partition
 from purposewatch_runtime.kafka.connection import MAX_REQUEST_BYTES, build_producer
 from purposewatch_runtime.logs import get_logger
@@ -124,6 +129,8 @@ class AcknowledgedProducer:
             # a full queue in the client does not mean that the client is broken
             if not (getattr(error, "retriable", False) or isinstance(error, KafkaTimeoutError)):
                 await self._discard(producer, error)
+            if isinstance(error, TopicAuthorizationFailedError):
+                raise refused(self._settings, "WRITE", *map(str, error.args)) from error
             raise
         self._acknowledged_at = time.monotonic()
 

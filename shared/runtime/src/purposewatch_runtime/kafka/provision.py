@@ -5,9 +5,16 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from purposewatch_contract import TopicName, declared_topics, topic_name
+from purposewatch_runtime.kafka.access import refused
 from purposewatch_runtime.kafka.connection import build_admin
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff, retry
@@ -24,8 +31,9 @@ _log = get_logger(__name__)
 class TopicProvisioner:
     """Makes sure that topics exist as declared before anything else of a service starts.
 
-    Raises `FatalError` for a topic whose partitions or configuration differ: changing a topic
-    that holds data is a person's decision. Any other error means that Kafka is unavailable.
+    A service without the right to create topics uses those that exist. Raises `FatalError` for a
+    topic whose partitions or configuration differ: changing a topic that holds data is a person's
+    decision. Any other error means that Kafka is unavailable, or refuses what is needed.
     """
 
     name = "kafka topics"
@@ -36,6 +44,7 @@ class TopicProvisioner:
         self._settings = settings
         self._topics = topics
         self._client_id = client_id
+        self._not_created: set[str] = set()
 
     async def start(self) -> None:
         """Create what is missing and verify the rest."""
@@ -54,6 +63,7 @@ class TopicProvisioner:
     async def _create(self, admin: AIOKafkaAdminClient) -> None:
         # INVARIANT: create before describing. Some brokers create a topic, with their own
         # defaults, as soon as a metadata request names it.
+        self._not_created.clear()
         wanted = [self._new_topic(name) for name in self._topics]
         answer = (await admin.create_topics(wanted)).to_object()
         for result in answer["topic_errors"]:
@@ -63,6 +73,9 @@ class TopicProvisioner:
                 continue
             kind = for_code(code)
             if kind is TopicAlreadyExistsError:
+                continue
+            if kind is TopicAuthorizationFailedError:
+                self._not_created.add(result["topic"])  # but it may exist
                 continue
             message = f"cannot create topic `{result['topic']}`: {result['error_message'] or kind}"
             if getattr(kind, "retriable", False):
@@ -108,10 +121,25 @@ class TopicProvisioner:
                 raise for_code(found["error_code"])(topic)
             return len(found["partitions"])
 
-        return await retry(describe, backoff=_DESCRIBE_BACKOFF, attempts=_DESCRIBE_ATTEMPTS)
+        try:
+            if topic in self._not_created:
+                return await describe()
+            return await retry(describe, backoff=_DESCRIBE_BACKOFF, attempts=_DESCRIBE_ATTEMPTS)
+        except TopicAuthorizationFailedError:
+            raise refused(self._settings, "DESCRIBE", topic) from None
+        except UnknownTopicOrPartitionError:
+            if topic not in self._not_created:
+                raise
+            raise refused(self._settings, "CREATE", topic) from None
 
     async def _configuration(self, admin: AIOKafkaAdminClient, topic: str) -> Mapping[str, Any]:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, None)
         answers = await admin.describe_configs([resource])
-        entries = answers[0].to_object()["resources"][0]["config_entries"]
+        [described] = answers[0].to_object()["resources"]
+        error = for_code(described["error_code"])
+        if error is TopicAuthorizationFailedError:
+            raise refused(self._settings, "DESCRIBE_CONFIGS", topic)
+        if error is not NoError:
+            raise error(topic)
+        entries = described["config_entries"]
         return {entry["config_names"]: entry["config_value"] for entry in entries}

@@ -5,7 +5,12 @@ from purposewatch_runtime.service.file_reloader import FileReloader, fingerprint
 from purposewatch_runtime.service.probes import Check, health_routes
 from purposewatch_runtime.service.request_timing import RequestTiming
 from purposewatch_runtime.service.server import run
-from purposewatch_runtime.service.supervisor import Component, FatalError, Supervisor
+from purposewatch_runtime.service.supervisor import (
+    Component,
+    FatalError,
+    Supervisor,
+    UnavailableError,
+)
 from purposewatch_runtime.service.tls import watch_tls
 
 __all__ = [
@@ -16,6 +21,7 @@ __all__ = [
     "FileReloader",
     "RequestTiming",
     "Supervisor",
+    "UnavailableError",
     "fingerprint",
     "health_routes",
     "run",

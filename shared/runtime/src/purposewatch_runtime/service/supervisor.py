@@ -21,6 +21,10 @@ class FatalError(Exception):
     """An error that only a person can repair; the text says how. The process exits with 1."""
 
 
+class UnavailableError(Exception):
+    """What a component needs can't be used yet; the text, for logs and probes, says what to do."""
+
+
 class Component(Protocol):
     """Something with a life cycle, started before use and stopped after it."""
 
@@ -94,11 +98,13 @@ class Supervisor:
         self._waiting_for = component.name
 
         def report(error: BaseException, pause: float) -> None:
-            self._waiting_for = f"{component.name} ({type(error).__name__})"
+            says = isinstance(error, UnavailableError)
+            kind = type(error).__name__
+            self._waiting_for = f"{component.name} ({error if says else kind})"
             _log.warning(
                 "waiting",
                 component=component.name,
-                error=f"{type(error).__name__}: {error}",
+                error=str(error) if says else f"{kind}: {error}",
                 retry_seconds=round(pause, 3),
             )
 
