@@ -183,7 +183,7 @@ def test_defect_in_the_decision_is_a_dead_letter(
     def fail(*_: object) -> None:
         raise ZeroDivisionError(SECRET)
 
-    monkeypatch.setattr(decider, "judge", fail)
+    monkeypatch.setattr(decider, "judge_independent", fail)
 
     letter = audit(record(canonical()), decider)
 

@@ -348,6 +348,11 @@ def test_cached_decisions_are_the_decisions(seed: int) -> None:
         for _ in range(4):
             ledger = draw_ledger(rng, drawn)
             assert decider.decide(asked, at, ledger) == decide(asked, at, policies, ledger)
+            independent = decider.judge_independent(asked, at, repr(asked))
+            if decider.facts_of(asked, at, repr(asked)):
+                assert independent is None
+            else:
+                assert independent == decide(asked, at, policies, {})
 
 
 def remedies_of(asked: Flow, ledger: Mapping[str, bool | None]) -> Remedies:

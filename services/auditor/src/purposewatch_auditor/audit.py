@@ -85,10 +85,11 @@ class Auditor:
                 reason = "the record has no value; only ingest should write to this topic"
                 return _dead_letter(record, ErrorClass.EMPTY, reason, decider, now)
             event = self._events.decode(value)
-            facts = decider.facts_of(event.flow.terms, event.time, event.flow.text)
-            if facts:
+            flow = event.flow
+            decision = decider.judge_independent(flow.terms, event.time, flow.text)
+            if decision is None:
+                facts = decider.facts_of(flow.terms, event.time, flow.text)
                 return FactDependentEvent(event, facts)
-            decision = decider.judge(event.flow.terms, event.time, event.flow.text, ())
             verdict = self._verdicts.encode(
                 event,
                 decision.value,

@@ -47,6 +47,34 @@ class DecisionCache(Generic[T]):
         self._facts: dict[CompiledPolicy, BoundedCache[Hashable, tuple[str, ...]]] = {
             compiled: BoundedCache(capacity) for compiled in self._caches if compiled.on_ledger
         }
+        self._independent: dict[CompiledPolicy, BoundedCache[Hashable, T]] = {
+            compiled: BoundedCache(capacity) if compiled.ledger_facts else cache
+            for compiled, cache in self._caches.items()
+        }
+        """Of flows whose decision depends on no fact of the ledger, with a ledger."""
+
+    def judge_independent(self, flow: FlowTerms, at: datetime, key: Hashable) -> T | None:
+        """Return what `judge` returns with a ledger, if `facts_of` the flow are none; else `None`.
+
+        One look-up for what was decided before, so that such flows cost what they cost without a
+        ledger.
+        """
+        try:
+            compiled = self.policies.in_force(flow.controller, at)
+        except KeyError:
+            compiled = None
+        if compiled is None:
+            return self._make(flow, decide(flow, at, self.policies))
+        cache = self._independent[compiled]
+        made = cache.get(key)
+        if made is None:
+            if self.facts_of(flow, at, key):
+                return None
+            claims = not compiled.ledger_facts.isdisjoint(flow.facts)
+            decision = decide_under(flow, compiled, {} if claims else None)
+            made = self._make(flow, decision)
+            cache.put(key, made, len(decision.categories))
+        return made
 
     def facts_of(self, flow: FlowTerms, at: datetime, key: Hashable) -> tuple[str, ...]:
         """Return the facts whose values `judge` needs: see `relevant_facts`. `key` is as there."""
@@ -83,18 +111,18 @@ class DecisionCache(Generic[T]):
             compiled = None
         if compiled is None:
             return self._make(flow, decide(flow, at, self.policies))
+        if not compiled.ledger_facts:
+            ledger = None
         cache = self._caches[compiled]
-        by_ledger = ledger is not None and bool(compiled.ledger_facts)
-        if by_ledger:
-            key = (key, ledger)
-        made = cache.get(key)
+        ledger_key = key if ledger is None else (key, ledger)
+        made = cache.get(ledger_key)
         if made is None:
-            values = None
-            if by_ledger and ledger is not None:
-                values = dict(zip(relevant_facts(flow, compiled), ledger, strict=True))
+            values: LedgerValues | None = None
+            if ledger is not None:
+                values = dict(zip(self.facts_of(flow, at, key), ledger, strict=True))
             decision = decide_under(flow, compiled, values)
             made = self._make(flow, decision)
-            cache.put(key, made, len(decision.categories))
+            cache.put(ledger_key, made, len(decision.categories))
         return made
 
     def cached(self, flow: FlowTerms, at: datetime, key: Hashable) -> T | None:

@@ -6,13 +6,16 @@ fact of the ledger counts as not stated.
 """
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from purposewatch_policy.change import ChangedFlow, flow_with_facts
 from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import Dimension
 from purposewatch_policy.statement_sets import positions
 from purposewatch_policy.undeclared import undeclared
 from purposewatch_policy.vocabulary import FlowTerms
+
+_ROLE: Final = Dimension.ROLE
 
 LedgerValues: TypeAlias = Mapping[str, bool | None]
 """What the statements in force say about facts; `None`, or nothing, for one that is not stated."""
@@ -26,7 +29,11 @@ def relevant_facts(flow: FlowTerms, compiled: CompiledPolicy) -> tuple[str, ...]
     permit does, the outcome does not depend on facts; then those of the permit that comes nearest
     are told for the explanation.
     """
-    if not compiled.on_ledger:
+    try:
+        role = compiled.sets(_ROLE)[flow.role] | compiled.overlaps.terms(_ROLE)[flow.role]
+    except KeyError:  # a term outside the vocabulary
+        return ()
+    if not compiled.on_ledger & role:
         return ()
     testing = 0
     for category in flow.data_categories:
@@ -42,12 +49,13 @@ def relevant_facts(flow: FlowTerms, compiled: CompiledPolicy) -> tuple[str, ...]
 
 def _testing(flow: FlowTerms, compiled: CompiledPolicy, category: str) -> int:
     """Return the statements whose facts matter to one data category. Raises `KeyError`."""
-    permits, prohibits = compiled.permits, compiled.prohibits
-    covering = compiled.covering_by_dimension(flow, category)
-    overlapping = compiled.overlaps.by_dimension(flow, category)
-    for covers, overlaps in zip(covering[:-1], overlapping[:-1], strict=True):  # not the facts
+    permits = compiled.permits
+    for covers in compiled.covering_by_dimension(flow, category)[:-1]:  # all but the facts
         permits &= covers
-        prohibits &= overlaps
+    prohibits = compiled.prohibits & compiled.on_ledger
+    if prohibits:
+        for overlaps in compiled.overlaps.by_dimension(flow, category)[:-1]:
+            prohibits &= overlaps
     if not permits and compiled.for_role[flow.role].permits:
         permits = 1 << _nearest(flow, compiled, category)
     return permits | prohibits
