@@ -114,8 +114,8 @@ async def test_late_facts_are_listed_with_the_number_of_events(api: httpx.AsyncC
     assert (await api.get("/api/v1/late-facts")).status_code == 401
     api.headers["Authorization"] = f"Bearer {TOKEN}"
     [item] = (await api.get("/api/v1/late-facts")).json()["items"]
-    names = ("statement", "subject", "affected_events", "controller")
-    assert [item[name] for name in names] == ["s-1", SUBJECT, 1, CONTROLLER]
+    names = ("statement", "subject", "affected_events", "affected_accesses", "controller")
+    assert [item[name] for name in names] == ["s-1", SUBJECT, 1, 1, CONTROLLER]
     for query, found in (({"fact": CONSENT}, 1), ({"publisher": "crm"}, 0)):
         answer = await api.get("/api/v1/late-facts", params=query)
         assert len(answer.json()["items"]) == found

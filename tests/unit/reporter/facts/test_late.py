@@ -60,6 +60,24 @@ async def test_a_statement_after_its_verdicts_is_late(
     assert receipt.late_facts == {(CONTROLLER, CONSENT): 1}
 
 
+async def test_affected_accesses_are_counted_apart(
+    database: Database, ledger_writer: LedgerWriter
+) -> None:
+    """Also when a correction takes the events over."""
+
+    async def counted() -> dict[str, tuple[int, int]]:
+        async with database.reading() as connection:
+            rows = await connection.execute(select(facts).order_by(facts.c.statement_id))
+            return {row.statement_id: (row.affected_events, row.affected_accesses) for row in rows}
+
+    values = [used(n, at(9 + n), holds=False, count=count) for n, count in enumerate((250, 1, 3))]
+    await ledger_writer.record_verdicts(in_verdicts(values))
+    await ledger_writer.record_facts(in_facts([fact()]))
+    assert await counted() == {"s-1": (3, 254)}
+    await ledger_writer.record_facts(in_facts([fact("s-2", effective_from=at(10))], start=1))
+    assert await counted() == {"s-1": (1, 250), "s-2": (2, 4)}
+
+
 async def test_facts_of_others_affect_nothing(
     database: Database, ledger_writer: LedgerWriter
 ) -> None:

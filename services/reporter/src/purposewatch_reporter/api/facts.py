@@ -48,6 +48,7 @@ class LateFact(StatedFact):
     subject: str
     recorded_time: datetime
     affected_events: int = Field(description="Events whose verdict used another value.")
+    affected_accesses: int = Field(description="What these events stand for.")
 
 
 class LateFactFilters(PageRange):

@@ -4,7 +4,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, and_, bindparam, case, delete, func, null, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import DecodedVerdict
@@ -13,6 +26,8 @@ from purposewatch_reporter.store.facts import chunks, history_hash
 from purposewatch_reporter.store.tables import fact_uses, facts
 
 _f, _u = facts.c, fact_uses.c
+_NONE = (0, 0)
+"""Neither events nor accesses."""
 _HISTORIES: BindParameter[Any] = bindparam("histories", expanding=True)
 
 # From each statement to the next: what is in force is the last in this order that has begun. Of
@@ -39,7 +54,7 @@ _SPANS = (
 _s = _SPANS.c
 _VALUE_NOW = case((or_(_s.until.is_(None), _u.event_time < _s.until), _s.value), else_=null())
 _AFFECTED = (
-    select(_s.id, _s.controller, _s.fact, func.count())
+    select(_s.id, _s.controller, _s.fact, func.count(), cast(func.sum(_u.accesses), BigInteger))
     .join_from(
         _SPANS,
         fact_uses,
@@ -52,13 +67,16 @@ _AFFECTED = (
     .where(_u.value.is_distinct_from(_VALUE_NOW))
     .group_by(_s.id, _s.controller, _s.fact)
 )
-_STORED = select(_f.id, _f.affected_events).where(
+_STORED = select(_f.id, _f.affected_events, _f.affected_accesses).where(
     _f.history.in_(_HISTORIES), _f.affected_events > 0
 )
 _STORE = (
     update(facts)
     .where(_f.id == bindparam("of_id"))
-    .values(affected_events=bindparam("new_affected_events"))
+    .values(
+        affected_events=bindparam("new_affected_events"),
+        affected_accesses=bindparam("new_affected_accesses"),
+    )
 )
 
 
@@ -89,6 +107,7 @@ def _use_rows(
                 "event_offset": verdict.offset,
                 "value": finding.value,
                 "recorded_time": now,
+                "accesses": verdict.count,
             }
 
 
@@ -121,20 +140,21 @@ async def count_affected(
     for some in chunks(sorted(histories)):
         which = {"histories": some}
         found = list(await connection.execute(_AFFECTED, which))
-        affected = {name: count for name, _, _, count in found}
-        stored = {row.id: row.affected_events for row in await connection.execute(_STORED, which)}
+        affected = {name: (events, accesses) for name, _, _, events, accesses in found}
+        stored = {name: tuple(counts) for name, *counts in await connection.execute(_STORED, which)}
         changed = {
-            name: affected.get(name, 0)
+            name: affected.get(name, _NONE)
             for name in sorted(affected.keys() | stored.keys())
-            if affected.get(name, 0) != stored.get(name, 0)
+            if affected.get(name, _NONE) != stored.get(name, _NONE)
         }
         if changed:
+            names = ("of_id", "new_affected_events", "new_affected_accesses")
             rows = [
-                {"of_id": name, "new_affected_events": count} for name, count in changed.items()
+                dict(zip(names, (name, *counts), strict=True)) for name, counts in changed.items()
             ]
             await connection.execute(_STORE, rows)
         became_late += [
-            LateFact(controller, fact) for name, controller, fact, _ in found if name not in stored
+            LateFact(controller, fact) for name, controller, fact, *_ in found if name not in stored
         ]
     return became_late
 

@@ -615,6 +615,7 @@ facts = Table(
     Column("content_digest", LargeBinary(16), nullable=False),
     Column("recorded_time", UtcTime, nullable=False),
     Column("affected_events", BigInteger, nullable=False, server_default="0"),
+    _accesses("affected_accesses"),
     Index("ix_facts_history", "history", "effective_from"),
     Index("ix_facts_subject", "subject", "controller"),
     Index("ix_facts_statement_digest", "statement_digest"),
@@ -638,6 +639,7 @@ fact_uses = Table(
     Column("event_offset", BigInteger, primary_key=True, autoincrement=False),
     Column("value", Boolean),
     Column("recorded_time", UtcTime, nullable=False),
+    _accesses(default="1"),
     Index("ix_fact_uses_recorded_time", "recorded_time"),
     sqlite_with_rowid=False,
 )
