@@ -4,6 +4,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -36,9 +37,17 @@ class Connector:
     """A pipeline to publish through, and what surrounds it. Nothing connects before start."""
 
     def __init__(
-        self, name: str, settings: ConnectSettings, spool_of: SpoolOf = ClientSpool.of
+        self,
+        name: str,
+        settings: ConnectSettings,
+        spool_of: SpoolOf = ClientSpool.of,
+        *,
+        window: timedelta | None = None,
     ) -> None:
-        """Load the mapping and the vocabularies. Raises `InvalidSourceError` if one is faulty."""
+        """Load the mapping and the vocabularies. Raises `InvalidSourceError` if one is faulty.
+
+        For the `window`, see `Pipeline`.
+        """
         self.metric_set = m.MetricSet("connect", version=version("purposewatch-connectors"))
         self._files = MappingFiles(settings, self.metric_set)
         self.spool = spool_of(self._files.publisher)
@@ -48,7 +57,7 @@ class Connector:
             self.spool,
             self.metric_set,
             time.monotonic,
-            window=settings.aggregation_window,
+            window=window,
         )
 
     def application(

@@ -15,6 +15,11 @@ class ConnectSettings(LogSettings, HttpSettings, PolicySettings):
     """Everything that each connector reads from its environment."""
 
     connect_mapping_file: Path = Field(description="See docs/connectors.md.")
+
+
+class AggregationSettings(ConnectSettings):
+    """Of the connectors that publish each access once, so that identical ones can be aggregated."""
+
     connect_aggregate_seconds: float = Field(
         default=0.0,
         ge=0,

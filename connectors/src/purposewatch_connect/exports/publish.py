@@ -47,7 +47,7 @@ async def publish_files(
     Raises `InvalidSourceError` when the mapping or the vocabulary is faulty. A file that can't be
     read is a fault of the summary, and the others are read.
     """
-    connector = Connector(name, settings, spool_of)
+    connector = Connector(name, settings, spool_of, window=settings.aggregation_window)
     run = _Run(connector.pipeline, reader, settings.connect_export_max_bytes)
     await connector.spool.start()
     try:

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from purposewatch_connect.settings import ConnectSettings
+from purposewatch_connect.settings import AggregationSettings
 
 
-class ExportSettings(ConnectSettings):
+class ExportSettings(AggregationSettings):
     """Everything that the commands `cloudtrail` and `snowflake` read from their environment."""
 
     connect_export_max_bytes: int = Field(

@@ -22,7 +22,7 @@ def build_app(
     spool_of: SpoolOf = ClientSpool.of,
 ) -> tuple[Starlette, Supervisor]:
     """Put the process together. Raises `InvalidSourceError` when a file is faulty."""
-    connector = Connector("otlp", settings, spool_of)
+    connector = Connector("otlp", settings, spool_of, window=settings.aggregation_window)
     reader = OtlpReader(_secret(settings))
     receiver = Receiver(reader, connector.pipeline, lambda: datetime.now(UTC))
     routes = OtlpHttp(receiver, settings).routes()

@@ -2,10 +2,10 @@
 
 from pydantic import Field, SecretStr
 
-from purposewatch_connect.settings import ReceiverSettings
+from purposewatch_connect.settings import AggregationSettings, ReceiverSettings
 
 
-class OtlpSettings(ReceiverSettings):
+class OtlpSettings(ReceiverSettings, AggregationSettings):
     """Everything that `purposewatch-connect otlp` reads from its environment."""
 
     connect_otlp_http_port: int = Field(

@@ -25,7 +25,7 @@ def build_app(
     Raises `InvalidSourceError` when a file is faulty, and `SettingsError` for a `log_line_prefix`
     that lacks something.
     """
-    connector = Connector("pgaudit", settings, spool_of)
+    connector = Connector("pgaudit", settings, spool_of, window=settings.aggregation_window)
     try:
         log_format = format_of(
             settings.connect_pgaudit_format, settings.connect_pgaudit_line_prefix

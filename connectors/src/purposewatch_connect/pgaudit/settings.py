@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from purposewatch_connect.settings import ServingSettings
+from purposewatch_connect.settings import AggregationSettings, ServingSettings
 
 
-class PgauditSettings(ServingSettings):
+class PgauditSettings(ServingSettings, AggregationSettings):
     """Everything that `purposewatch-connect pgaudit` reads from its environment."""
 
     connect_pgaudit_http_port: int = Field(

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind
 
+from purposewatch_connect.connector import Connector
 from purposewatch_connect.otlp.app import build_app
+from purposewatch_connect.otlp.receiver import Receiver
+from purposewatch_connect.otlp.records import OtlpReader
 from purposewatch_connect.otlp.requests import JSON, decode
 from purposewatch_connect.otlp.settings import OtlpSettings
 from purposewatch_runtime.http import HttpLimits
@@ -125,6 +129,26 @@ def span_exporter(receivers: Receivers, transport: str) -> SpanExporter:
         return GrpcSpanExporter(receivers.grpc, insecure=True, headers=HEADERS)
     compression = Compression.Gzip if transport == "http-gzip" else Compression.NoCompression
     return OTLPSpanExporter(f"{receivers.http}/v1/traces", headers=HEADERS, compression=compression)
+
+
+def test_identical_spans_of_a_request_are_one_event_with_a_window() -> None:
+    """A request that is sent again gives the same event; one that says more gives another."""
+    settings = OtlpSettings(
+        connect_mapping_file=ROOT / "connectors" / "examples" / "mapping.yaml",
+        policies_dir=ROOT / "policies",
+        connect_aggregate_seconds=60,
+    )
+    spool = MemorySpool()
+    connector = Connector("otlp", settings, lambda _: spool, window=settings.aggregation_window)
+    receiver = Receiver(OtlpReader(b"secret"), connector.pipeline, lambda: datetime.now(UTC))
+    spans = [{**SPAN, "spanId": f"eee19b7ec3c1b17{number}"} for number in range(4)]
+    for number in (3, 3, 4):
+        document = json.dumps(request_of(*spans[:number])).encode()
+        receiver.export_spans(decode(document, JSON, ExportTraceServiceRequest()))
+    first, again, more = spool.accesses
+    assert first == again
+    assert (first.count, first.subject_id, more.count) == (3, "m-7", 4)
+    assert more.id != first.id
 
 
 @pytest.mark.parametrize("transport", ["http", "http-gzip", "grpc"])
