@@ -13,6 +13,18 @@ from cryptography.x509.oid import NameOID
 from purposewatch_runtime.http import TlsFiles, server_context
 
 _HASH = hashes.SHA256()
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Newer versions of Python verify strictly, and demand it of an authority."""
 
 
 class Authority:
@@ -26,6 +38,7 @@ class Authority:
         certificate = (
             self._builder(self._subject, self._key)
             .add_extension(constraints, critical=True)
+            .add_extension(_CA_USAGE, critical=True)
             .sign(self._key, _HASH)
         )
         self.cafile = directory / f"{name}.pem"
@@ -76,4 +89,11 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=2))
             .not_valid_after(now + valid)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
         )

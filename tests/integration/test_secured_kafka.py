@@ -27,6 +27,7 @@ from purposewatch_contract import (
     declared_topics,
     topic_name,
 )
+from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
     AcknowledgedProducer,
     KafkaAccess,
@@ -286,7 +287,10 @@ async def test_every_missing_right_is_named(
 def auditor_access(settings: KafkaSettings) -> KafkaAccess:
     """As the auditor makes it."""
     group = f"{settings.topic_prefix}.auditor"
-    return KafkaAccess(settings, service="auditor", groups=[group], client_id="test")
+    metric_set = m.MetricSet("auditor", version="0")
+    return KafkaAccess(
+        settings, service="auditor", groups=[group], client_id="test", metric_set=metric_set
+    )
 
 
 async def until(running: KafkaAccess, *, ok: bool) -> str:

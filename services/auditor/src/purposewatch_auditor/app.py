@@ -115,7 +115,11 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         on_assignment=facts.follow,
     )
     access = KafkaAccess(
-        settings, service="auditor", groups=[consumer.group_id], client_id=_CLIENT_ID
+        settings,
+        service="auditor",
+        groups=[consumer.group_id],
+        client_id=_CLIENT_ID,
+        metric_set=metric_set,
     )
     topics = (EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
     provisioner = TopicProvisioner(settings, topics, client_id=_CLIENT_ID)

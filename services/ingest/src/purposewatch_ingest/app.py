@@ -103,7 +103,11 @@ def build_app(
     producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     consumer = _raw_consumer(settings, ingest, producer)
     access = KafkaAccess(
-        settings, service="ingest", groups=[consumer.group_id], client_id=_CLIENT_ID
+        settings,
+        service="ingest",
+        groups=[consumer.group_id],
+        client_id=_CLIENT_ID,
+        metric_set=metric_set,
     )
     provisioner = TopicProvisioner(
         settings, (RAW, EVENTS, FACTS, DEAD_LETTERS, GAPS), client_id=_CLIENT_ID

@@ -139,6 +139,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         service="reporter",
         groups=[each.group_id for each in consumers],
         client_id=_CLIENT_ID,
+        metric_set=metric_set,
     )
     parts: list[Component] = [
         EventLoopWatch(metric_set),

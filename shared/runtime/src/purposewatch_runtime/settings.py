@@ -23,6 +23,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from purposewatch_runtime.kafka_certificates import KafkaCertificates, kafka_certificates
+
 __all__ = [
     "DeadLetterSettings",
     "HttpSettings",
@@ -239,7 +241,16 @@ class KafkaSettings(_Settings):
         if self.kafka_ssl_keyfile and not self.kafka_ssl_certfile:
             message = "a client key needs its certificate; set PURPOSEWATCH_KAFKA_SSL_CERTFILE"
             raise ValueError(message)
+        self.kafka_certificates()
         return self
+
+    def kafka_certificates(self) -> KafkaCertificates | None:
+        """What the connection is secured with; `None` without TLS. Raises `ValueError`."""
+        if not self.kafka_security_protocol.endswith("SSL"):
+            return None
+        return kafka_certificates(
+            self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile
+        )
 
 
 class PolicySettings(_Settings):

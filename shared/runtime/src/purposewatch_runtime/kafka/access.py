@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from purposewatch_contract import Topic, declared_topics, topic_name
+from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka.authorized_operations import group_operations, topic_operations
 from purposewatch_runtime.kafka.connection import build_admin, try_connection
 from purposewatch_runtime.logs import get_logger
@@ -39,6 +40,8 @@ class KafkaAccessError(UnavailableError):
 class KafkaAccess:
     """Waits until the service has its rights, then checks them every ten seconds.
 
+    It also loads certificates that have changed, for the connections that are opened from then on.
+
     `topics.yaml` says which: those of the topics that it names the service a producer or consumer
     of. Kafka is asked, so nothing is written to find out. Topics that do not exist are left out:
     `TopicProvisioner` reports them. On a plaintext connection nobody is authenticated, and nothing
@@ -48,7 +51,13 @@ class KafkaAccess:
     name = "kafka access"
 
     def __init__(
-        self, settings: KafkaSettings, *, service: str, groups: Sequence[str], client_id: str
+        self,
+        settings: KafkaSettings,
+        *,
+        service: str,
+        groups: Sequence[str],
+        client_id: str,
+        metric_set: m.MetricSet,
     ) -> None:
         self._settings = settings
         self._topics = {
@@ -58,6 +67,9 @@ class KafkaAccess:
         }
         self._groups = groups
         self._client_id = client_id
+        self._certificates = settings.kafka_certificates()
+        self._expiry = metric_set.gauge(m.KAFKA_CERTIFICATE_EXPIRY)
+        self._show_expiry()
         self._admin: AIOKafkaAdminClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._problem: str | None = None
@@ -66,6 +78,7 @@ class KafkaAccess:
         """Connect. Raises `KafkaAccessError` with everything that is missing."""
         if self._settings.kafka_security_protocol == "PLAINTEXT":
             return
+        self._refresh_certificates()
         self._admin = build_admin(self._settings, client_id=self._client_id)
         try:
             await self._admin.start()
@@ -102,6 +115,7 @@ class KafkaAccess:
     async def _watch(self, admin: AIOKafkaAdminClient) -> None:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
+            self._refresh_certificates()
             try:
                 problem = await self._missing(admin)
             except Exception as error:  # noqa: BLE001 - the other components notice that Kafka is away
@@ -113,6 +127,21 @@ class KafkaAccess:
                 else:
                     _log.error("rights are missing", error=problem)
             self._problem = problem
+
+    def _refresh_certificates(self) -> None:
+        if self._certificates is None:
+            return
+        try:
+            if self._certificates.refresh():
+                _log.info("certificates of Kafka reloaded")
+                self._show_expiry()
+        except (OSError, ValueError) as error:
+            _log.error("certificates of Kafka not reloaded", error=str(error))
+
+    def _show_expiry(self) -> None:
+        if self._certificates is not None:
+            for kind, seconds in self._certificates.expiry.items():
+                self._expiry.labels(kind).set(seconds)
 
     async def _missing(self, admin: AIOKafkaAdminClient) -> str | None:
         """Say which rights are missing; `None` when none is, or the broker can't say."""

@@ -47,14 +47,8 @@ _log = get_logger(__name__)
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    if not settings.kafka_security_protocol.endswith("SSL"):
-        return None
-    context = ssl.create_default_context(
-        cafile=str(settings.kafka_ssl_cafile) if settings.kafka_ssl_cafile else None
-    )
-    if settings.kafka_ssl_certfile:
-        context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
-    return context
+    certificates = settings.kafka_certificates()
+    return None if certificates is None else certificates.context
 
 
 def security(settings: KafkaSettings) -> BaseSecurity | None:

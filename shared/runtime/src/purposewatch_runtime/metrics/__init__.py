@@ -36,6 +36,7 @@ from purposewatch_runtime.metrics.common import (
     DEAD_LETTERS,
     EVENT_LOOP_LAG_SECONDS,
     HTTP_REQUEST_SECONDS,
+    KAFKA_CERTIFICATE_EXPIRY,
     LABELS_REPLACED,
 )
 from purposewatch_runtime.metrics.connect import (
@@ -149,6 +150,7 @@ __all__ = [
     "INGEST_REFUSED",
     "INGEST_REQUESTS",
     "INGEST_REQUESTS_REFUSED",
+    "KAFKA_CERTIFICATE_EXPIRY",
     "LABELS_REPLACED",
     "LATE_FACTS",
     "LEDGER_DEAD_LETTERS",

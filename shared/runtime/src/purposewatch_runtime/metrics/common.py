@@ -99,6 +99,14 @@ CONSUMER_STOPPED = GaugeSpec(
     ("topic",),
     unit="yes or no",
 )
+KAFKA_CERTIFICATE_EXPIRY = GaugeSpec(
+    "purposewatch_kafka_certificate_expiry_timestamp_seconds",
+    "When the client certificate, and the first of the authorities, of the connection to Kafka "
+    "expire.",
+    EVERY,
+    ("certificate",),
+    unit="unix seconds",
+)
 DEAD_LETTERS = CounterSpec(
     "purposewatch_dead_letters",
     "Records that were dead-lettered.",
@@ -120,5 +128,6 @@ COMMON: tuple[MetricSpec, ...] = (
     CONSUMER_LAG,
     CONSUMER_STALLED_SECONDS,
     CONSUMER_STOPPED,
+    KAFKA_CERTIFICATE_EXPIRY,
     DEAD_LETTERS,
 )
