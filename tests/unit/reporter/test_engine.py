@@ -1,6 +1,7 @@
 """The connections to the database."""
 
 import asyncio
+import threading
 from contextlib import AsyncExitStack
 
 import anyio
@@ -45,3 +46,20 @@ async def test_a_cancelled_request_leaves_no_task_behind(database: Database) -> 
     if left:
         _, left = await asyncio.wait(left, timeout=5)
     assert not left
+
+
+async def test_closing_waits_for_a_statement_that_nobody_waits_for(database: Database) -> None:
+    """Its thread reports to the event loop, which may close next."""
+    slow = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) "
+        "SELECT max(i) FROM n"
+    )
+    with anyio.move_on_after(0.05):
+        async with database.requests.reading() as connection:
+            await connection.execute(slow)
+    working = [thread for thread in threading.enumerate() if "_connection_worker" in thread.name]
+    assert working
+
+    await database.stop()
+
+    assert not [thread for thread in working if thread.is_alive()]

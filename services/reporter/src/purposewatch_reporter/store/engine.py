@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from purposewatch_reporter.store.sqlite_connection import connect_sqlite
+from purposewatch_reporter.store.sqlite_connection import SQLiteConnections
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import Check, FatalError
 
@@ -104,6 +104,7 @@ class Database(Transactions):
     def __init__(self, url: SecretStr) -> None:
         self._url = make_url(url.get_secret_value())
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._sqlite_connections = SQLiteConnections()
         if self._is_sqlite:
             write = self._sqlite("BEGIN IMMEDIATE", connections=1)
             own, others = (self._sqlite("BEGIN", connections=_READERS) for _ in range(2))
@@ -132,6 +133,7 @@ class Database(Transactions):
         """Close all connections."""
         for engine in self._engines:
             await engine.dispose()
+        await self._sqlite_connections.ended()
 
     async def check(self) -> Check:
         """Whether the database answers."""
@@ -148,7 +150,10 @@ class Database(Transactions):
             pool_size=connections,
             max_overflow=0,
             hide_parameters=True,
-            connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": connect_sqlite},
+            connect_args={
+                "timeout": _BUSY_SECONDS,
+                "async_creator_fn": self._sqlite_connections.connect,
+            },
         )
 
         @event.listens_for(engine.sync_engine, "connect")
