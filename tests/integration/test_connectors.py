@@ -60,7 +60,7 @@ async def running(app: Starlette, supervisor: Supervisor) -> AsyncIterator[str]:
     """A connector's process, in this one: its address; at the end it has sent what it spooled."""
     with serving(app, HttpLimits()) as server:
         async with supervisor:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while not (await supervisor.check()).ok:
                     await asyncio.sleep(0.01)
             yield f"http://127.0.0.1:{server.port}"
@@ -129,7 +129,7 @@ async def pgaudit(directory: Path) -> None:
     log = directory / "postgresql.csv"
     log.write_text("".join(_log_lines()), encoding="utf-8")
     settings = PgauditSettings(connect_pgaudit_log=log, connect_state_dir=directory)
-    async with running(*build_pgaudit(settings)), asyncio.timeout(10):
+    async with running(*build_pgaudit(settings)), asyncio.timeout(20):
         while not (directory / "pgaudit-postgresql.json").exists():  # its position is stored last
             await asyncio.sleep(0.02)
 
@@ -290,6 +290,7 @@ async def test_what_connectors_read_becomes_verdicts_and_gaps(
             client_key=KEY,
             client_spool=tmp_path / "spool",
             client_linger_seconds=0.02,
+            client_exit_timeout_seconds=20,  # whatever else the machine does meanwhile
         )
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
