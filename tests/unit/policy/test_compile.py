@@ -5,46 +5,57 @@ from dataclasses import replace
 import pytest
 
 from purposewatch_policy.compile import CompiledPolicy
+from purposewatch_policy.decision import Dimension
+from purposewatch_policy.statement_sets import positions
 from tests.unit.policy.library import POLICY, STATEMENTS, VOCABULARY, policy
 
 COMPILED = CompiledPolicy(POLICY, VOCABULARY)
 
 
-def test_role_has_the_statements_that_cover_it() -> None:
-    """The sets for a role hold its own statements and those about every role, in file order."""
-    expected = ["nobody.health", "visitors.wellbeing"]
-    assert expected == [each.id for each in COMPILED.for_role["visitor"].statements]
+def test_role_has_the_statements_that_concern_it() -> None:
+    """The index of a role has its own permits and those about every role, then prohibitions."""
+    expected = ["visitors.wellbeing", "nobody.health"]
+    assert expected == [each.id for each in COMPILED.for_role["visitor"].rows]
 
 
 def test_every_known_role_has_sets() -> None:
     """A role without a statement of its own is known, an undefined one is not."""
-    assert all(COMPILED.for_role[role].statements is not None for role in VOCABULARY.roles)
+    assert all(COMPILED.for_role[role].rows is not None for role in VOCABULARY.roles)
     with pytest.raises(KeyError):
         COMPILED.for_role["stranger"]
 
 
-def test_sets_of_a_role_are_made_when_a_flow_needs_them() -> None:
-    """Loading a policy with thousands of roles makes no sets for each of them."""
+def test_index_of_a_role_is_made_when_a_flow_needs_it() -> None:
+    """Loading a policy with thousands of roles makes no index for each of them."""
     compiled = CompiledPolicy(POLICY, VOCABULARY)
-    assert (len(compiled.for_role), len(compiled.prohibited_for_role)) == (0, 0)
+    assert not compiled.for_role
     assert compiled.for_role["reader"] is compiled.for_role["reader"]
     assert set(compiled.for_role) == {"reader"}
 
 
-def test_sets_for_a_role_agree_with_those_of_all_statements() -> None:
-    """The sets of a role agree with the sets of all statements."""
-    sets = COMPILED.for_role["reader"]
-    among_all = COMPILED.role["reader"] & COMPILED.purpose["service.loans"]
-    expected = [each.id for bit, each in enumerate(STATEMENTS) if among_all >> bit & 1]
-    covering = sets.purpose["service.loans"]
-    assert expected == [each.id for bit, each in enumerate(sets.statements) if covering >> bit & 1]
+@pytest.mark.parametrize("purpose", VOCABULARY.purposes)
+def test_index_of_a_role_has_permits_that_cover_and_prohibitions_that_overlap(purpose: str) -> None:
+    """The index of a role agrees with the sets of all statements."""
+    overlapping = COMPILED.overlaps.terms(Dimension.PURPOSE)[purpose] & COMPILED.prohibits
+    concerning = COMPILED.purpose[purpose] & COMPILED.permits | overlapping
+    index = COMPILED.for_role["reader"]
+    expected = {each.number for each in index.rows if concerning >> each.number & 1}
+    assert expected == {index.rows[bit].number for bit in positions(index.purpose[purpose])}
 
 
-def test_roles_with_the_same_statements_share_sets() -> None:
-    """Roles that the policy treats alike share their sets."""
+def test_row_has_the_terms_that_the_statement_does_not_concern() -> None:
+    """A statement lacks the bits of the operations that it does not cover."""
+    row, bits = COMPILED.rows[1], COMPILED.bits.operation
+    assert row.id == "readers.courier"
+    lacking = {term for term, bit in bits.items() if row.lacks_operation & bit}
+    assert lacking == set(VOCABULARY.operations) - {"share", "share.sell"}
+
+
+def test_roles_with_the_same_statements_share_an_index() -> None:
+    """Roles that the policy treats alike share their index."""
     one_for_all = [replace(each, roles=None) for each in STATEMENTS]
     compiled = CompiledPolicy(policy(*one_for_all), VOCABULARY)
-    assert {id(compiled)} == {id(compiled.for_role[role]) for role in VOCABULARY.roles}
+    assert len({id(compiled.for_role[role]) for role in VOCABULARY.roles}) == 1
 
 
 def test_term_outside_the_vocabulary_is_refused() -> None:

@@ -1,6 +1,8 @@
 """Choosing one statement by operations on whole sets."""
 
+from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.nearest import closest_named, first, nearest_miss
+from purposewatch_policy.statement_row import StatementRow
 
 
 def test_first_is_the_lowest_bit() -> None:
@@ -47,12 +49,38 @@ def test_failures_are_counted_beyond_ten() -> None:
     assert nearest_miss(0b11, (0b10,) + (0b00,) * 13) == 1
 
 
+def row(number: int, *terms: str) -> StatementRow:
+    category, purpose, recipient = terms
+    statement = Statement(
+        id=f"s{number}",
+        clause=f"section.{number}",
+        effect=Effect.PERMIT,
+        data_categories=(category,),
+        operations=("use",),
+        purposes=(purpose,),
+        recipients=(recipient,) if recipient else None,
+    )
+    return StatementRow(statement, number, (0, 0, 0, 0), {})
+
+
+LINEAGES = (("user.name", "user"), ("service",), ("third_party.courier", "third_party"))
+
+
 def test_shortest_total_distance_wins() -> None:
     """Steps add up over the dimensions; the least sum is chosen."""
-    levels = ((0b01, 0b10), (0b10, 0b00, 0b01))
-    assert closest_named(0b11, levels) == (1, 1)
+    near = row(1, "user", "service", "third_party.courier")
+    far = row(0, "user", "service", "third_party")
+    assert closest_named([far, near], LINEAGES) == (near, 1)
 
 
-def test_single_statement_has_its_own_distance() -> None:
-    """The only covering statement is chosen at whatever distance it has."""
-    assert closest_named(0b10, ((0, 0b10), (0, 0, 0b10))) == (1, 3)
+def test_first_of_equally_distant_statements_wins() -> None:
+    """Of statements at the same distance, it is the first in file order, however they are given."""
+    first_in_file = row(0, "user", "service", "third_party.courier")
+    second = row(1, "user.name", "service", "third_party")
+    assert closest_named([second, first_in_file], LINEAGES) == (first_in_file, 1)
+
+
+def test_statement_without_restriction_is_above_all_roots() -> None:
+    """A dimension that a statement does not restrict is one step further than the root."""
+    only = row(4, "user.name", "service", "")
+    assert closest_named([only], LINEAGES) == (only, 2)

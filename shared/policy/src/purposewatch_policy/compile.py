@@ -11,8 +11,10 @@ from purposewatch_policy.decision import Dimension
 from purposewatch_policy.languages.english import operation_phrase
 from purposewatch_policy.model import Policy, Statement
 from purposewatch_policy.overlap import OverlapSets
+from purposewatch_policy.role_index import RoleIndex
+from purposewatch_policy.statement_row import TermBits
 from purposewatch_policy.statement_sets import StatementSets, covering, positions
-from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Vocabulary, stated_term
+from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, Vocabulary
 
 _Value = TypeVar("_Value")
 _NOT_DECLARED = frozenset({"accepted_findings", "defined_terms", "excepted_defined_terms"})
@@ -23,15 +25,17 @@ _IF_STATED = frozenset({"retention_at_least", "exceptions"})
 class CompiledPolicy(StatementSets):
     """One version of a policy, ready to decide: the sets of all its statements, and by role.
 
-    A flow is decided among the statements for its role. They are few, so the integers stay short
-    and the cost of deciding hardly depends on the length of the policy.
+    A flow is looked up among the statements for its role. They are fewer, so the sets are shorter.
     """
 
     __slots__ = (
         "_by_id",
-        "_overlaps_of",
-        "_sets_of",
+        "_index_of",
+        "above_category",
+        "above_purpose",
+        "above_recipient",
         "begins",
+        "bits",
         "digest",
         "for_role",
         "ledger_facts",
@@ -40,8 +44,8 @@ class CompiledPolicy(StatementSets):
         "overlaps",
         "phrases",
         "policy",
-        "prohibited_for_role",
         "role",
+        "rows",
         "until",
         "vocabulary",
     )
@@ -56,16 +60,17 @@ class CompiledPolicy(StatementSets):
         self.until = policy.in_force_until and policy.in_force_until.astimezone(UTC)
         self._by_id = {statement.id: statement for statement in policy.statements}
         self.role = covering(policy.statements, vocabulary, Dimension.ROLE)
-        self._sets_of: dict[int, StatementSets] = {self.everything: self}
-        self.for_role: Mapping[str, StatementSets] = _OnDemand(self._sets_for_role)
-        """The statements that cover each role, as a policy of their own."""
         self.overlaps = OverlapSets(self, vocabulary)
-        """What the prohibitions overlap, numbered as all statements are."""
-        self._overlaps_of: dict[int, OverlapSets | None] = {0: None}
-        self.prohibited_for_role: Mapping[str, OverlapSets | None] = _OnDemand(
-            self._prohibited_for_role
-        )
-        """What those prohibitions overlap that overlap each role; `None` if there are none."""
+        """What the prohibitions overlap."""
+        self.bits = TermBits(self, self.overlaps)
+        self.rows = self.bits.rows
+        """The statements one by one."""
+        self._index_of: dict[int, RoleIndex] = {}
+        self.for_role: Mapping[str, RoleIndex] = _OnDemand(self._index_for_role)
+        """The statements that concern each role."""
+        self.above_category = _lineages(vocabulary.data_categories)
+        self.above_purpose = _lineages(vocabulary.purposes)
+        self.above_recipient = _lineages(vocabulary.recipients)
         self.ledger_facts = vocabulary.ledger_facts
         """The facts about which an event's claim does not count."""
         self.on_ledger = sum(
@@ -88,47 +93,32 @@ class CompiledPolicy(StatementSets):
         """Return a statement by its id. Raises `KeyError`."""
         return self._by_id[statement_id]
 
-    def sets(self, dimension: Dimension) -> Mapping[str | None, int]:
-        """Return for each term of a dimension the statements that cover it.
-
-        Where a flow may leave the dimension out, the key `None` holds those that cover such a flow.
-        """
-        name = "category" if dimension is Dimension.DATA_CATEGORY else dimension
-        sets: Mapping[str | None, int] = getattr(self, name)
-        return sets
-
     def covering_by_dimension(self, flow: FlowTerms, category: str) -> tuple[int, ...]:
         """Return for each dimension the statements that cover a flow of one data category.
 
         Raises `KeyError` for a term outside the vocabulary.
         """
-        return tuple(
-            self.retention(flow.retention_days)
-            if dimension is Dimension.RETENTION
-            else self.facts(flow.facts)
-            if dimension is Dimension.FACTS
-            else self.sets(dimension)[stated_term(flow, category, dimension)]
-            for dimension in Dimension
+        return (
+            self.role[flow.role],
+            self.category[category],
+            self.purpose[flow.purpose],
+            self.recipient[flow.recipient],
+            self.operation[flow.operation],
+            self.source[flow.source],
+            self.location[flow.location],
+            self.retention(flow.retention_days),
+            self.legal_basis[flow.legal_basis],
+            self.facts(flow.facts),
         )
 
-    def _sets_for_role(self, role: str) -> StatementSets:
-        """Return the sets for one role; roles with the same statements share them."""
-        members = self.role[role]
-        if members not in self._sets_of:
-            self._sets_of[members] = self._only(members)
-        return self._sets_of[members]
-
-    def _prohibited_for_role(self, role: str) -> OverlapSets | None:
-        """Return the sets for one role; roles with the same prohibitions share them."""
-        members = self.overlaps.terms(Dimension.ROLE)[role] & self.prohibits
-        if members not in self._overlaps_of:
-            self._overlaps_of[members] = OverlapSets(self._only(members), self.vocabulary)
-        return self._overlaps_of[members]
-
-    def _only(self, members: int) -> StatementSets:
-        return StatementSets(
-            tuple(self.statements[bit] for bit in positions(members)), self.vocabulary
-        )
+    def _index_for_role(self, role: str) -> RoleIndex:
+        """Return what concerns one role; roles that the same statements concern share it."""
+        overlapping = self.overlaps.terms(Dimension.ROLE)[role] & self.prohibits
+        members = self.role[role] & self.permits | overlapping
+        if members not in self._index_of:
+            rows = [self.rows[bit] for bit in positions(members)]
+            self._index_of[members] = RoleIndex(rows, self.vocabulary)
+        return self._index_of[members]
 
 
 class _OnDemand(dict[str, _Value]):
@@ -145,6 +135,11 @@ class _OnDemand(dict[str, _Value]):
         """Make a value. Raises `KeyError` for a key that `make` does not know."""
         value = self[key] = self._make(key)
         return value
+
+
+def _lineages(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
+    """Return each term followed by what lies above it."""
+    return {term: taxonomy.lineage(term) for term in taxonomy}
 
 
 def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:

@@ -18,10 +18,11 @@ from purposewatch_policy.decision import (
 )
 from purposewatch_policy.fact_ledger import LedgerValues, claimed_flow, held_flow
 from purposewatch_policy.languages import english
+from purposewatch_policy.lookup import Lookup
 from purposewatch_policy.nearest import closest_named
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.prohibited import prohibited
-from purposewatch_policy.statement_sets import StatementSets
+from purposewatch_policy.statement_row import StatementRow
 from purposewatch_policy.undeclared import contradicted, undeclared
 from purposewatch_policy.vocabulary import (
     NOUNS,
@@ -89,25 +90,22 @@ def decide_under(
     if ledger is not None and compiled.ledger_facts:
         return _decide_by_ledger(flow, compiled, ledger)
     try:
-        sets = compiled.for_role[flow.role]
-        covering = sets.beyond_category(flow)
-        overlaps = compiled.prohibited_for_role[flow.role]
-        overlapping = overlaps.beyond_category(flow) if overlaps is not None else 0
+        lookup = Lookup(flow, compiled)
     except KeyError:  # a term outside the vocabulary
         return _conclude(_all_unknown(flow, compiled.vocabulary), compiled)
-    purpose, recipient, operation, source, location, retention, legal_basis, facts = covering
-    anywhere = purpose & recipient & operation & source & location & retention & legal_basis & facts
+    categories = lookup.index.category
     decisions = []
     for category in flow.data_categories:
-        named = sets.category.get(category)
-        if named is None:
+        if category not in categories:
             decisions.append(_unknown_category(flow, category))
-        elif overlapping and overlaps is not None and overlapping & overlaps.category[category]:
-            decisions.append(prohibited(flow, compiled, sets, category, anywhere & named))
-        elif declared := anywhere & named:
-            decisions.append(_permitted(flow, compiled, sets, category, declared))
+            continue
+        deciding = lookup.deciding(category)
+        if not deciding:
+            decisions.append(undeclared(lookup, category))
+        elif deciding[0].permits:
+            decisions.append(_permitted(lookup, category, deciding))
         else:
-            decisions.append(undeclared(flow, compiled, sets, category, covering))
+            decisions.append(prohibited(lookup, category, deciding))
     return _conclude(decisions, compiled)
 
 
@@ -132,23 +130,21 @@ def _decide_by_ledger(flow: FlowTerms, compiled: CompiledPolicy, ledger: LedgerV
     )
 
 
-def _permitted(
-    flow: FlowTerms, compiled: CompiledPolicy, sets: StatementSets, category: str, covering: int
-) -> CategoryDecision:
+def _permitted(lookup: Lookup, category: str, permits: list[StatementRow]) -> CategoryDecision:
     """Decide a category that permits cover in every dimension, and that no prohibition overlaps."""
-    index, distance = closest_named(covering, sets.levels(flow, category))
-    statement = sets.statements[index]
+    row, distance = closest_named(permits, lookup.lineages(category))
+    flow = lookup.flow
     return CategoryDecision(
         category,
         _PERMITTED,
         None,
         _VAGUE if distance else _CLEAR,
         distance,
-        statement.id,
-        statement.clause,
+        row.id,
+        row.clause,
         (),
-        english.event(flow, category, compiled.phrases[flow.operation])
-        + english.permission(sets.words[index]),
+        english.event(flow, category, lookup.policy.phrases[flow.operation])
+        + english.permission(row),
     )
 
 

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias
 from purposewatch_policy.change import ChangedFlow, flow_with_facts
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Dimension
+from purposewatch_policy.lookup import Lookup
 from purposewatch_policy.statement_sets import positions
-from purposewatch_policy.undeclared import undeclared
+from purposewatch_policy.undeclared import nearest_permit
 from purposewatch_policy.vocabulary import FlowTerms
 
 _ROLE: Final = Dimension.ROLE
@@ -57,17 +58,9 @@ def _testing(flow: FlowTerms, compiled: CompiledPolicy, category: str) -> int:
         for overlaps in compiled.overlaps.by_dimension(flow, category)[:-1]:
             prohibits &= overlaps
     if not permits and compiled.for_role[flow.role].permits:
-        permits = 1 << _nearest(flow, compiled, category)
+        _, nearest, _ = nearest_permit(Lookup(flow, compiled, unconditional=True), category)
+        permits = 0 if nearest is None else 1 << nearest.number
     return permits | prohibits
-
-
-def _nearest(flow: FlowTerms, compiled: CompiledPolicy, category: str) -> int:
-    """Return the permit that comes nearest if every condition is met."""
-    sets = compiled.for_role[flow.role]
-    rest = sets.beyond_category(flow)
-    unconditional = (*rest[:-1], sets.everything)
-    decided = undeclared(flow, compiled, sets, category, unconditional)
-    return compiled.statements.index(compiled.statement(decided.statement or ""))
 
 
 def held_flow(flow: FlowTerms, compiled: CompiledPolicy, ledger: LedgerValues) -> ChangedFlow:

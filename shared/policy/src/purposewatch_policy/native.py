@@ -23,10 +23,13 @@ MODULES = (
     "decision",
     "failed",
     "languages.english",
+    "lookup",
     "nearest",
     "overlap",
     "policy_set",
     "prohibited",
+    "role_index",
+    "statement_row",
     "statement_sets",
     "undeclared",
 )

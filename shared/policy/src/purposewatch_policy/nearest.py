@@ -1,14 +1,22 @@
-"""Chooses one statement out of many by operations on whole sets of statements.
+"""Chooses one statement out of several: the nearest miss, or the one that names closest.
 
-No choice iterates over statements: the cost is a few integer operations for each dimension,
-whatever the length of the policy.
+The nearest miss may be any statement of a policy, so it is found by operations on whole sets: a few
+for each dimension, whatever the length of the policy. Few statements cover the same flow, so these
+are compared one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final
+
+from purposewatch_policy.statement_row import StatementRow
 
 Sets = tuple[int, ...]
 """Some sets of statements."""
+
+Lineages = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""A flow's category, purpose and recipient, each followed by what lies above it.
+
+Of a fixed length, so that compiled code makes no object for it."""
 
 _PLANES: Final = 4  # counts up to 15 failed dimensions; there are 10
 
@@ -34,7 +42,7 @@ def nearest_miss(candidates: int, covering: Sets, paths: tuple[Sets, ...] = ()) 
         if passing and passing != candidates:  # else it makes no difference between them
             dividing.append(passing)
             passing_all &= passing
-    return _closest(passing_all or _fewest_failures(candidates, dividing), paths)
+    return closest_path(passing_all or _fewest_failures(candidates, dividing), paths)
 
 
 def _fewest_failures(candidates: int, dividing: list[int]) -> int:
@@ -55,7 +63,7 @@ def _fewest_failures(candidates: int, dividing: list[int]) -> int:
     return remaining
 
 
-def _closest(statements: int, paths: tuple[Sets, ...]) -> int:
+def closest_path(statements: int, paths: tuple[Sets, ...]) -> int:
     """Return the first in the earliest set of the first path, then of the second, and so on."""
     if statements & (statements - 1):
         for path in paths:
@@ -66,33 +74,36 @@ def _closest(statements: int, paths: tuple[Sets, ...]) -> int:
     return first(statements)
 
 
-def closest_named(covering: int, levels: tuple[Sets, ...]) -> tuple[int, int]:
-    """Return the statement whose terms lie closest above the flow's, and that distance.
+def closest_named(rows: Iterable[StatementRow], lineages: Lineages) -> tuple[StatementRow, int]:
+    """Return which of some statements names the closest terms above a flow's, and how far above.
 
-    `covering` must not be empty, and each of its statements must be in one level of each
-    dimension. Of several, it is the first.
+    There is at least one, and each covers the flow. Of several, it is the first in file order.
     """
-    distance = 0
-    closest = covering
-    for steps in levels:
-        step = 0
-        while not (named := covering & steps[step]):
-            step += 1
-        closest &= named
-        distance += step
-    while not closest:  # none is closest in every dimension, so the least sum decides
-        distance += 1
-        for chosen in _at_distance(covering, distance, levels):
-            closest |= chosen
-    return first(closest), distance
+    category, purpose, recipient = lineages
+    closest: StatementRow | None = None
+    shortest = 0
+    for row in rows:
+        distance = (
+            _steps(row.categories, category)
+            + _steps(row.purposes, purpose)
+            + _steps(row.recipients, recipient)
+        )
+        if (
+            closest is None
+            or distance < shortest
+            or (distance == shortest and row.number < closest.number)
+        ):
+            closest, shortest = row, distance
+    if closest is None:
+        message = "there is no statement"
+        raise ValueError(message)
+    return closest, shortest
 
 
-def _at_distance(candidates: int, distance: int, levels: tuple[Sets, ...]) -> Iterator[int]:
-    """Yield the sets of candidates whose steps add up to a distance."""
-    steps, others = levels[0], levels[1:]
-    for step, statements in enumerate(steps[: distance + 1]):
-        chosen = candidates & statements
-        if chosen and others:
-            yield from _at_distance(chosen, distance - step, others)
-        elif step == distance:
-            yield chosen
+def _steps(named: tuple[str, ...] | None, lineage: tuple[str, ...]) -> int:
+    if named is None:  # counts as naming one root above all roots
+        return len(lineage)
+    step = 0
+    while lineage[step] not in named:
+        step += 1
+    return step

@@ -8,7 +8,7 @@ that is not stated does not hold: a prohibition overlaps facts only when it cove
 from collections.abc import Mapping
 
 from purposewatch_policy.decision import Dimension
-from purposewatch_policy.statement_sets import StatementSets, covering, naming_below
+from purposewatch_policy.statement_sets import StatementSets, naming_below
 from purposewatch_policy.vocabulary import FlowTerms, Vocabulary, stated_term
 
 _TERMS: tuple[Dimension, ...] = tuple(
@@ -25,26 +25,11 @@ class OverlapSets:
     refinement of it: a flow that states something more precise in one dimension or more.
     """
 
-    __slots__ = (
-        "_sets",
-        "_terms",
-        "category",
-        "location",
-        "operation",
-        "purpose",
-        "recipient",
-        "source",
-    )
+    __slots__ = ("_sets", "_terms")
 
     def __init__(self, sets: StatementSets, vocabulary: Vocabulary) -> None:
         self._sets = sets
         self._terms = {each: _overlapping(sets, vocabulary, each) for each in _TERMS}
-        self.category = self._terms[Dimension.DATA_CATEGORY]
-        self.purpose = self._terms[Dimension.PURPOSE]
-        self.recipient = self._terms[Dimension.RECIPIENT]
-        self.operation = self._terms[Dimension.OPERATION]
-        self.source = self._terms[Dimension.SOURCE]
-        self.location = self._terms[Dimension.LOCATION]
 
     def terms(self, dimension: Dimension) -> Mapping[str | None, int]:
         """Return the prohibitions that overlap each term; `None` is for a flow without one."""
@@ -53,20 +38,6 @@ class OverlapSets:
     def retention(self, days: int | None) -> int:
         """Return the prohibitions that overlap keeping data for this many days."""
         return self._sets.everything if days is None else self._sets.retention(days)
-
-    def beyond_category(self, flow: FlowTerms) -> int:
-        """Return those that overlap a flow in each dimension after role and data category.
-
-        Raises `KeyError` for a term outside the vocabulary.
-        """
-        overlapping = self.operation[flow.operation]
-        if not overlapping:  # the usual case, since every prohibition names operations
-            return 0
-        overlapping &= self.purpose[flow.purpose] & self.recipient[flow.recipient]
-        if overlapping:
-            overlapping &= self.source[flow.source] & self.location[flow.location]
-            overlapping &= self.retention(flow.retention_days) & self._sets.facts(flow.facts)
-        return overlapping
 
     def by_dimension(self, flow: FlowTerms, category: str) -> tuple[int, ...]:
         """Return for each dimension those that overlap a flow of one data category.
@@ -86,6 +57,6 @@ class OverlapSets:
 def _overlapping(
     sets: StatementSets, vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str | None, int]:
-    covered = covering(sets.statements, vocabulary, dimension)
+    covered = sets.sets(dimension)
     below = naming_below(sets.statements, vocabulary, dimension)
-    return {None: sets.everything} | {term: covered[term] | below[term] for term in covered}
+    return {None: sets.everything} | {term: covered[term] | below[term] for term in below}

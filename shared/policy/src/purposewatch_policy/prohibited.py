@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import (
     CategoryDecision,
     Dimension,
@@ -13,63 +12,62 @@ from purposewatch_policy.decision import (
 )
 from purposewatch_policy.failed import failed_dimension, left_out
 from purposewatch_policy.languages import english
-from purposewatch_policy.languages.english import StatementWords
+from purposewatch_policy.lookup import Lookup
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import closest_named, nearest_miss
-from purposewatch_policy.statement_sets import StatementSets
+from purposewatch_policy.statement_row import StatementRow
+from purposewatch_policy.statement_sets import positions
 from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
 
 _DIMENSIONS: Final = tuple(Dimension)
 
 
-def prohibited(
-    flow: FlowTerms, compiled: CompiledPolicy, sets: StatementSets, category: str, covering: int
-) -> CategoryDecision:
-    """Decide a category of which prohibitions cover the flow or a part of it."""
-    levels = sets.levels(flow, category)
-    permit = None
-    if permitting := covering & sets.permits:
-        permit = sets.words[closest_named(permitting, levels)[0]]
+def prohibited(lookup: Lookup, category: str, deciding: list[StatementRow]) -> CategoryDecision:
+    """Decide a category of which prohibitions cover the flow or a part of it.
+
+    `deciding` are the statements that concern the flow.
+    """
+    flow, compiled = lookup.flow, lookup.policy
+    lineages = lookup.lineages(category)
+    permitting = [each for each in deciding if each.permits]
+    permit = closest_named(permitting, lineages)[0] if permitting else None
+    overlapping = 0
+    for each in deciding:
+        if not each.permits:
+            overlapping |= 1 << each.number
+    by_dimension = compiled.covering_by_dimension(flow, category)
+    covering = overlapping
+    for covered in by_dimension:
+        covering &= covered
     happened = english.event(flow, category, compiled.phrases[flow.operation])
     distance: int | None = None
-    if prohibiting := covering & sets.prohibits:
+    parts: tuple[FailedDimension, ...] = ()
+    if covering:
         kind = Kind.PROHIBITED
-        index, distance = closest_named(prohibiting, levels)
-        words = sets.words[index]
-        parts: tuple[FailedDimension, ...] = ()
-        excepted = left_out(words.statement, flow, category, compiled.vocabulary)
-        reason = english.prohibition(words, permit, excepted)
+        row, distance = closest_named([compiled.rows[n] for n in positions(covering)], lineages)
+        excepted = left_out(row.statement, flow, category, compiled.vocabulary)
+        reason = english.prohibition(row, permit, excepted)
     else:
         kind = Kind.PROHIBITED_IN_PART
-        words, parts = _prohibited_part(flow, compiled, category)
-        reason = english.partial_prohibition(words, parts, permit)
+        row = compiled.rows[nearest_miss(overlapping, by_dimension, compiled.paths(flow))]
+        parts = tuple(
+            [
+                _part(dimension, row.statement, flow, category, compiled.vocabulary)
+                for dimension, covered in zip(_DIMENSIONS, by_dimension, strict=True)
+                if not covered >> row.number & 1
+            ]
+        )
+        reason = english.partial_prohibition(row, parts, permit)
     return CategoryDecision(
         data_category=category,
         outcome=Outcome.VIOLATION,
         kind=kind,
         grade=Grade.AMBIGUOUS if permit else Grade.INCORRECT,
         distance=distance,
-        statement=words.statement.id,
-        clause=words.statement.clause,
+        statement=row.id,
+        clause=row.clause,
         failed=parts,
         sentence=happened + reason,
-    )
-
-
-def _prohibited_part(
-    flow: FlowTerms, compiled: CompiledPolicy, category: str
-) -> tuple[StatementWords, tuple[FailedDimension, ...]]:
-    """Return the prohibition that covers the flow but for the fewest dimensions, and these."""
-    prohibiting = compiled.prohibits
-    for overlapping in compiled.overlaps.by_dimension(flow, category):
-        prohibiting &= overlapping
-    covering = compiled.covering_by_dimension(flow, category)
-    index = nearest_miss(prohibiting, covering, compiled.paths(flow))
-    statement = compiled.statements[index]
-    return compiled.words[index], tuple(
-        _part(dimension, statement, flow, category, compiled.vocabulary)
-        for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
-        if not covered >> index & 1
     )
 
 

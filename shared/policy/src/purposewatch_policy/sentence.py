@@ -6,6 +6,7 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import CategoryDecision, Grade, Outcome
 from purposewatch_policy.fact_ledger import LedgerValues, held_flow
 from purposewatch_policy.languages import LANGUAGES, DecisionContext
+from purposewatch_policy.lookup import Lookup
 from purposewatch_policy.model import Statement
 from purposewatch_policy.nearest import closest_named
 from purposewatch_policy.policy_set import PolicySet
@@ -57,8 +58,7 @@ def _context_of(
 
 
 def _closest_permit(compiled: CompiledPolicy, flow: FlowTerms, category: str) -> Statement:
-    permitting = compiled.permits
-    for covered in compiled.covering_by_dimension(flow, category):
-        permitting &= covered
-    closest, _ = closest_named(permitting, compiled.levels(flow, category))
-    return compiled.statements[closest]
+    lookup = Lookup(flow, compiled)
+    permitting = [each for each in lookup.deciding(category) if each.permits]
+    closest, _ = closest_named(permitting, lookup.lineages(category))
+    return closest.statement

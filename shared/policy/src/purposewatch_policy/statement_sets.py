@@ -1,4 +1,4 @@
-"""Statements as bit sets, so that deciding takes a handful of integer operations.
+"""Statements as bit sets, so that finding those about a flow takes a handful of operations.
 
 Statement number *i* is bit *i* of every set. For each dimension, a term maps to the set of
 statements that cover it, including the statements about its ancestors. Within a set, the lowest
@@ -10,14 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 
 from purposewatch_policy.decision import DIMENSION_FIELDS, Dimension
-from purposewatch_policy.languages.english import StatementWords
 from purposewatch_policy.model import Effect, Statement
 from purposewatch_policy.vocabulary import FlowTerms, Taxonomy, Vocabulary
-
-Beyond = tuple[int, int, int, int, int, int, int, int]
-"""What covers a flow in each dimension after role and data category, in the order of `Dimension`.
-
-Of a fixed length, so that compiled code makes no objects for it."""
 
 _Names = Callable[[Statement], tuple[str, ...] | None]
 
@@ -34,7 +28,6 @@ class StatementSets:
         "_retention_ends",
         "_retention_sets",
         "category",
-        "category_levels",
         "everything",
         "facts_excluded",
         "facts_required",
@@ -45,14 +38,11 @@ class StatementSets:
         "permits",
         "prohibits",
         "purpose",
-        "purpose_levels",
         "purpose_paths",
         "recipient",
-        "recipient_levels",
         "recipient_paths",
         "source",
         "statements",
-        "words",
     )
 
     def __init__(self, statements: tuple[Statement, ...], vocabulary: Vocabulary) -> None:
@@ -61,12 +51,9 @@ class StatementSets:
         self.everything = (1 << len(statements)) - 1
         self.permits = _set(each.effect is Effect.PERMIT for each in statements)
         self.prohibits = _set(each.effect is Effect.PROHIBIT for each in statements)
-        self.category_levels = _levels(statements, vocabulary, Dimension.DATA_CATEGORY)
-        self.purpose_levels = _levels(statements, vocabulary, Dimension.PURPOSE)
-        self.recipient_levels = _levels(statements, vocabulary, Dimension.RECIPIENT)
-        self.category = _flattened(self.category_levels)
-        self.purpose = _flattened(self.purpose_levels)
-        self.recipient = _flattened(self.recipient_levels)
+        self.category = covering(statements, vocabulary, Dimension.DATA_CATEGORY)
+        self.purpose = covering(statements, vocabulary, Dimension.PURPOSE)
+        self.recipient = covering(statements, vocabulary, Dimension.RECIPIENT)
         self.purpose_paths = _paths(statements, vocabulary, Dimension.PURPOSE)
         self.recipient_paths = _paths(statements, vocabulary, Dimension.RECIPIENT)
         self.operation = covering(statements, vocabulary, Dimension.OPERATION)
@@ -88,34 +75,15 @@ class StatementSets:
             fact: _set(fact in each.unless for each in statements) for fact in vocabulary.facts
         }
         self.no_facts = _set(not each.when for each in statements)
-        self.words = tuple(StatementWords(each) for each in statements)
-        """What sentences say about each statement."""
 
-    def beyond_category(self, flow: FlowTerms) -> Beyond:
-        """Return what covers the flow in each dimension after role and data category.
+    def sets(self, dimension: Dimension) -> Mapping[str | None, int]:
+        """Return for each value of a dimension of terms the statements that cover it.
 
-        Raises `KeyError` for a term outside the vocabulary.
+        Where a flow may leave the dimension out, the key `None` holds those that cover such a flow.
         """
-        return (
-            self.purpose[flow.purpose],
-            self.recipient[flow.recipient],
-            self.operation[flow.operation],
-            self.source[flow.source],
-            self.location[flow.location],
-            self.retention(flow.retention_days),
-            self.legal_basis[flow.legal_basis],
-            self.facts(flow.facts),
-        )
-
-    def levels(
-        self, flow: FlowTerms, category: str
-    ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Return what covers the flow from how far above, where the distance is measured."""
-        return (
-            self.category_levels[category],
-            self.purpose_levels[flow.purpose],
-            self.recipient_levels[flow.recipient],
-        )
+        name = "category" if dimension is Dimension.DATA_CATEGORY else dimension
+        sets: Mapping[str | None, int] = getattr(self, name)
+        return sets
 
     def paths(self, flow: FlowTerms) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return what names something at or below each ancestor, of the recipient and the purpose.
@@ -153,7 +121,18 @@ def covering(
     statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
 ) -> dict[str, int]:
     """Return for each term the statements that cover it by what they name in its dimension."""
-    return _flattened(_levels(statements, vocabulary, dimension))
+    taxonomy = vocabulary.taxonomy(dimension)
+    names = attrgetter(DIMENSION_FIELDS[dimension])
+    named = _naming(statements, taxonomy, names)
+    unrestricted = _set(names(each) is None for each in statements)
+    excepting = _excepting(statements, taxonomy, dimension)
+    covered = {}
+    for term in taxonomy:
+        covered[term] = unrestricted
+        for above in taxonomy.lineage(term):
+            covered[term] |= named[above]
+        covered[term] &= ~excepting.get(term, 0)
+    return covered
 
 
 def positions(members: int) -> Iterator[int]:
@@ -200,33 +179,6 @@ def _naming(statements: tuple[Statement, ...], taxonomy: Taxonomy, names: _Names
         for term in names(statement) or ():
             members[term][index >> 3] |= 1 << (index & 7)
     return {term: int.from_bytes(bits, "little") for term, bits in members.items()}
-
-
-def _levels(
-    statements: tuple[Statement, ...], vocabulary: Vocabulary, dimension: Dimension
-) -> dict[str, tuple[int, ...]]:
-    """Return for each term the statements that cover it, by the steps up to what they name.
-
-    A statement that does not restrict the dimension counts as naming one root above all roots.
-    """
-    taxonomy = vocabulary.taxonomy(dimension)
-    names = attrgetter(DIMENSION_FIELDS[dimension])
-    named = _naming(statements, taxonomy, names)
-    unrestricted = _set(names(each) is None for each in statements)
-    excepting = _excepting(statements, taxonomy, dimension)
-    levels = {}
-    for term in taxonomy:
-        nearer = excepting.get(term, 0)
-        steps = []
-        for above in (*(named[each] for each in taxonomy.lineage(term)), unrestricted):
-            steps.append(above & ~nearer)
-            nearer |= above
-        levels[term] = tuple(steps)
-    return levels
-
-
-def _flattened(levels: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    return {term: sum(steps) for term, steps in levels.items()}  # the steps are disjoint
 
 
 def _excepting(

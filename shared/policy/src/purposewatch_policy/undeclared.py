@@ -12,8 +12,9 @@ from purposewatch_policy.decision import (
 )
 from purposewatch_policy.failed import failed_dimension
 from purposewatch_policy.languages import english
+from purposewatch_policy.lookup import LACKING, Lookup
 from purposewatch_policy.nearest import nearest_miss
-from purposewatch_policy.statement_sets import Beyond, StatementSets
+from purposewatch_policy.statement_row import StatementRow
 from purposewatch_policy.vocabulary import FlowTerms
 
 _DIMENSIONS: Final = tuple(Dimension)
@@ -35,51 +36,29 @@ _ROLE: Final = Kind.UNDECLARED_ROLE
 _SHARING: Final = Kind.UNDECLARED_THIRD_PARTY_SHARING
 _CATEGORY: Final = Kind.UNDECLARED_CATEGORY
 _PURPOSE: Final = Kind.UNDECLARED_PURPOSE
+_LACKS_PURPOSE: Final = Dimension.PURPOSE
 _CONTRADICTED: Final = Kind.CONTRADICTED_CLAIM
 
 
-def undeclared(
-    flow: FlowTerms,
-    compiled: CompiledPolicy,
-    sets: StatementSets,
-    category: str,
-    rest: Beyond,
-) -> CategoryDecision:
-    """Decide a category that no statement covers in every dimension.
-
-    `rest` has for each dimension after the data category the statements that cover the flow in it.
-    """
-    if sets.permits:
-        covering = (sets.everything, sets.category[category], *rest)
-    else:  # nothing is permitted for the role, so what others may do comes nearest
-        sets = compiled
-        covering = (0, sets.category[category], *sets.beyond_category(flow))
-    kind, candidates = _first_lack(
-        sets, covering, flow.purpose, outside=flow.recipient in compiled.outside
-    )
-    happened = english.event(flow, category, compiled.phrases[flow.operation])
-    if not candidates:  # then the role is what lacks
+def undeclared(lookup: Lookup, category: str) -> CategoryDecision:
+    """Decide a category that no statement covers in every dimension."""
+    flow = lookup.flow
+    kind, nearest, lacking = nearest_permit(lookup, category)
+    happened = english.event(flow, category, lookup.policy.phrases[flow.operation])
+    if nearest is None:
         return CategoryDecision(
             category,
             _VIOLATION,
-            _ROLE,
+            kind,
             _OMITTED,
             None,
             None,
             None,
             (),
-            happened + english.omission(_ROLE, None, (), flow),
+            happened + english.omission(kind, None, (), flow),
         )
-    index = nearest_miss(candidates, covering, sets.paths(flow))
-    nearest = sets.statements[index]
-    bit = 1 << index
-    lacking = []
-    for number, covered in enumerate(covering):
-        if not covered & bit:
-            lacking.append(failed_dimension(_DIMENSIONS[number], nearest, flow, category))
-    failed = tuple(lacking)
-    if kind is None:
-        kind = _KIND_OF_LACK[failed[0].dimension]
+    statement = nearest.statement
+    failed = tuple([failed_dimension(each, statement, flow, category) for each in lacking])
     return CategoryDecision(
         category,
         _VIOLATION,
@@ -89,7 +68,7 @@ def undeclared(
         nearest.id,
         nearest.clause,
         failed,
-        happened + english.omission(kind, sets.words[index], failed, flow),
+        happened + english.omission(kind, nearest, failed, flow),
     )
 
 
@@ -116,26 +95,64 @@ def contradicted(
     )
 
 
-def _first_lack(
-    sets: StatementSets, covering: tuple[int, ...], term: str, *, outside: bool
-) -> tuple[Kind | None, int]:
-    """Return what is undeclared and the permits among which to look for the nearest miss.
+def nearest_permit(
+    lookup: Lookup, category: str
+) -> tuple[Kind, StatementRow | None, tuple[Dimension, ...]]:
+    """Return what is undeclared, the permit that comes nearest, and what that lacks.
+
+    There is none if the policy permits nothing at all.
+    """
+    kind, permits = _first_lack(lookup, category)
+    if kind is None:
+        nearest, lacks = lookup.nearest(permits)
+        lacking = LACKING[lacks]
+        return _KIND_OF_LACK[lacking[0]], nearest, lacking
+    if permits:
+        nearest, lacks = lookup.nearest(permits)
+        return kind, nearest, (_LACKS_PURPOSE, *LACKING[lacks])
+    return _nearest_of_many(lookup, category, kind)
+
+
+def _first_lack(lookup: Lookup, category: str) -> tuple[Kind | None, int]:
+    """Return what is undeclared, and the permits among which to look for the nearest miss.
 
     The kind is `None` when permits cover role, category, purpose and recipient: then it follows
     from what the nearest miss lacks. Where only the purpose is undeclared, the permits about a part
-    of it come first: those that name something below `term`, the flow's purpose.
+    of it come first: those that name something below the flow's purpose. Where more is, there are
+    too many permits to compare them one by one, and none is returned.
     """
-    role, category, purpose, recipient = covering[0], covering[1], covering[2], covering[3]
-    for_role = sets.permits & role
-    if not for_role:
-        return _ROLE, sets.permits
-    for_category = for_role & category
-    for_recipient = for_category & recipient
-    for_purpose = for_recipient & purpose
-    if for_purpose:
+    index, flow = lookup.index, lookup.flow
+    if not index.permits:
+        return _ROLE, 0
+    for_category = index.permits & index.category[category]
+    if for_purpose := for_category & lookup.concerned:
         return None, for_purpose
+    outside = flow.recipient in lookup.policy.outside
+    if for_recipient := for_category & index.recipient[flow.recipient]:
+        about_part = for_recipient & index.naming_below_purpose[flow.purpose]
+        return _SHARING if outside else _PURPOSE, about_part or for_recipient
     if outside:
-        return _SHARING, for_recipient & sets.purpose_paths[term][0] or for_recipient or for_role
-    if not for_category:
-        return _CATEGORY, for_role
-    return _PURPOSE, for_recipient & sets.purpose_paths[term][0] or for_recipient or for_category
+        return _SHARING, 0
+    return _PURPOSE if for_category else _CATEGORY, 0
+
+
+def _nearest_of_many(
+    lookup: Lookup, category: str, kind: Kind
+) -> tuple[Kind, StatementRow | None, tuple[Dimension, ...]]:
+    """Return the nearest permit for the role, or of all if none is; see `nearest_permit`."""
+    policy = lookup.policy
+    candidates = policy.permits
+    if kind is not _ROLE:
+        candidates &= policy.role[lookup.flow.role]
+    if kind is _PURPOSE:
+        candidates &= policy.category[category]
+    if not candidates:
+        return kind, None, ()
+    covering = lookup.covering(category)
+    number = nearest_miss(candidates, covering, policy.paths(lookup.flow))
+    lacking = [
+        dimension
+        for dimension, covered in zip(_DIMENSIONS, covering, strict=True)
+        if not covered >> number & 1
+    ]
+    return kind, policy.rows[number], tuple(lacking)
