@@ -9,7 +9,16 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import CursorResult, Dialect, Table
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CursorResult,
+    Dialect,
+    Table,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +31,17 @@ def insert_into(connection: AsyncConnection, table: Table) -> Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def is_among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Whether a column has one of the values of a parameter, a list.
+
+    PostgreSQL joins with them: for a list of parameters, and a table that it has no statistics of
+    yet, it would read all rows and compare each with every value.
+    """
+    if dialect == "sqlite":
+        return column.in_(bindparam(name, expanding=True))
+    return column.in_(select(func.unnest(bindparam(name, type_=postgresql.ARRAY(column.type)))))
 
 
 async def insert_rows(

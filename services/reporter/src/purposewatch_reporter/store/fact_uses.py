@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
+    Select,
     and_,
     bindparam,
     case,
@@ -21,55 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import DecodedVerdict
-from purposewatch_reporter.store.bulk import insert_rows
+from purposewatch_reporter.store.bulk import insert_rows, is_among
 from purposewatch_reporter.store.facts import chunks, history_hash
 from purposewatch_reporter.store.tables import fact_uses, facts
 
 _f, _u = facts.c, fact_uses.c
 _NONE = (0, 0)
 """Neither events nor accesses."""
-_HISTORIES: BindParameter[Any] = bindparam("histories", expanding=True)
-
-# From each statement to the next: what is in force is the last in this order that has begun. Of
-# statements that begin at the same time, all but the last get a span without length.
-_SPANS = (
-    select(
-        _f.id,
-        _f.history,
-        _f.controller,
-        _f.fact,
-        _f.value,
-        _f.effective_from,
-        _f.until,
-        func.lead(_f.effective_from)
-        .over(
-            partition_by=_f.history,
-            order_by=(_f.effective_from, _f.stated_time, _f.statement_digest),
-        )
-        .label("next_from"),
-    )
-    .where(_f.history.in_(_HISTORIES))
-    .cte("spans")
-)
-_s = _SPANS.c
-_VALUE_NOW = case((or_(_s.until.is_(None), _u.event_time < _s.until), _s.value), else_=null())
-_AFFECTED = (
-    select(_s.id, _s.controller, _s.fact, func.count(), cast(func.sum(_u.accesses), BigInteger))
-    .join_from(
-        _SPANS,
-        fact_uses,
-        and_(
-            _u.history == _s.history,
-            _u.event_time >= _s.effective_from,
-            or_(_s.next_from.is_(None), _u.event_time < _s.next_from),
-        ),
-    )
-    .where(_u.value.is_distinct_from(_VALUE_NOW))
-    .group_by(_s.id, _s.controller, _s.fact)
-)
-_STORED = select(_f.id, _f.affected_events, _f.affected_accesses).where(
-    _f.history.in_(_HISTORIES), _f.affected_events > 0
-)
 _STORE = (
     update(facts)
     .where(_f.id == bindparam("of_id"))
@@ -78,6 +37,58 @@ _STORE = (
         affected_accesses=bindparam("new_affected_accesses"),
     )
 )
+
+
+class _Queries(NamedTuple):
+    affected: Select[Any]
+    """How many verdicts of the histories would use another value, by statement."""
+    stored: Select[Any]
+    """The counts that are stored of the histories."""
+
+
+@cache
+def _queries(dialect: str) -> _Queries:
+    """The queries about histories.
+
+    From each statement to the next: what is in force is the last in this order that has begun. Of
+    statements that begin at the same time, all but the last get a span without length.
+    """
+    in_order = (_f.effective_from, _f.stated_time, _f.statement_digest)
+    next_from = func.lead(_f.effective_from).over(partition_by=_f.history, order_by=in_order)
+    spans = (
+        select(
+            _f.id,
+            _f.history,
+            _f.controller,
+            _f.fact,
+            _f.value,
+            _f.effective_from,
+            _f.until,
+            next_from.label("next_from"),
+        )
+        .where(is_among(dialect, _f.history, "histories"))
+        .cte("spans")
+    )
+    s = spans.c
+    value_now = case((or_(s.until.is_(None), _u.event_time < s.until), s.value), else_=null())
+    affected = (
+        select(s.id, s.controller, s.fact, func.count(), cast(func.sum(_u.accesses), BigInteger))
+        .join_from(
+            spans,
+            fact_uses,
+            and_(
+                _u.history == s.history,
+                _u.event_time >= s.effective_from,
+                or_(s.next_from.is_(None), _u.event_time < s.next_from),
+            ),
+        )
+        .where(_u.value.is_distinct_from(value_now))
+        .group_by(s.id, s.controller, s.fact)
+    )
+    stored = select(_f.id, _f.affected_events, _f.affected_accesses).where(
+        is_among(dialect, _f.history, "histories"), _f.affected_events > 0
+    )
+    return _Queries(affected, stored)
 
 
 class LateFact(NamedTuple):
@@ -122,9 +133,10 @@ async def record_uses(
     """
     await insert_rows(connection, fact_uses, rows)
     recent: set[bytes] = set()
+    is_one = is_among(connection.dialect.name, _f.history, "histories")
+    query = select(_f.history).where(is_one, _f.recorded_time >= since)
     for some in chunks(sorted({row["history"] for row in rows})):
-        query = select(_f.history).where(_f.history.in_(some), _f.recorded_time >= since)
-        recent.update((await connection.execute(query)).scalars())
+        recent.update((await connection.execute(query, {"histories": some})).scalars())
     return await count_affected(connection, recent) if recent else []
 
 
@@ -137,11 +149,14 @@ async def count_affected(
     which they were, so that a rebuilt ledger has the same.
     """
     became_late: list[LateFact] = []
+    queries = _queries(connection.dialect.name)
     for some in chunks(sorted(histories)):
         which = {"histories": some}
-        found = list(await connection.execute(_AFFECTED, which))
+        found = list(await connection.execute(queries.affected, which))
         affected = {name: (events, accesses) for name, _, _, events, accesses in found}
-        stored = {name: tuple(counts) for name, *counts in await connection.execute(_STORED, which)}
+        stored = {
+            name: tuple(counts) for name, *counts in await connection.execute(queries.stored, which)
+        }
         changed = {
             name: affected.get(name, _NONE)
             for name in sorted(affected.keys() | stored.keys())

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import DecodedFact
 from purposewatch_policy import statement_digest
-from purposewatch_reporter.store.bulk import upsert_rows
+from purposewatch_reporter.store.bulk import is_among, upsert_rows
 from purposewatch_reporter.store.tables import facts
 
 _LOOKUP_SIZE = 1_000
@@ -94,12 +94,15 @@ async def _known_contents(connection: AsyncConnection, read: Iterable[KeyedFact]
     """The content that each statement of the batch was stored with before, by its digest."""
     stated = [keyed.fact for keyed in read if keyed.fact is not None]
     names = sorted({statement_digest(fact.source, fact.id) for fact in stated})
-    known: dict[str, str] = {}
+    query = select(_f.recorded_time, _f.statement_digest, _f.content_digest)
+    query = query.where(is_among(connection.dialect.name, _f.statement_digest, "names"))
+    found: list[tuple[datetime, str, bytes]] = []
     for some in chunks(names):
-        query = select(_f.statement_digest, _f.content_digest).where(_f.statement_digest.in_(some))
-        for name, content in await connection.execute(query.order_by(_f.recorded_time)):
-            known[name] = content.hex()
-    return known
+        found += [
+            (recorded, name, content)
+            for recorded, name, content in await connection.execute(query, {"names": some})
+        ]
+    return {name: content.hex() for _, name, content in sorted(found)}
 
 
 def _conflict(fact: DecodedFact) -> FactConflict:
