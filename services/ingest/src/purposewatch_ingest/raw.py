@@ -133,18 +133,23 @@ def admit_record(record: Record, batch: AdmissionBatch) -> Admitted | RefusedEve
         if isinstance(record, RejectedRecord):
             error = RefusedError(record.error_class, FieldError("", record.reason))
             return RefusedEvent(UNREGISTERED, error)
-        text = event_in_record(record.headers, record.value)
-        admit = batch.admit_fact if is_fact(text) else batch.admit
-        return admit(
-            text,
-            origin=f"{record.topic}/{record.partition}/{record.offset}",
-            traceparent=traceparent_of(record.headers),
-        )
+        return _admit_by_type(record, batch)
     except RefusedError as error:
         return RefusedEvent(UNREGISTERED, error)
     except Exception as error:  # noqa: BLE001 - dead-letter the record, whatever the defect
         detail = f"ingest failed on this record ({type(error).__name__}); report it as a defect"
         return RefusedEvent(UNREGISTERED, RefusedError(ErrorClass.INTERNAL, FieldError("", detail)))
+
+
+def _admit_by_type(record: Record, batch: AdmissionBatch) -> Admitted | RefusedEvent:
+    text = event_in_record(record.headers, record.value)
+    origin = f"{record.topic}/{record.partition}/{record.offset}"
+    traceparent = traceparent_of(record.headers)
+    event = batch.admit(text, origin=origin, traceparent=traceparent)
+    # almost everything is an event, which pays nothing for facts
+    if isinstance(event, RefusedEvent) and is_fact(text):
+        return batch.admit_fact(text, origin=origin, traceparent=traceparent)
+    return event
 
 
 def _is_bad(result: Admitted | RefusedEvent) -> bool:

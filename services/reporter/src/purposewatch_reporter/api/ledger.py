@@ -98,7 +98,7 @@ class RawPartitionLedgerReport(BaseModel):
         description="Whether records = accepted + dead letters; null if unknown."
     )
     records: int | None
-    accepted: int = Field(description="Records whose event has a verdict.")
+    accepted: int = Field(description="Records whose event has a verdict, and facts.")
     dead_letters: int
     repeats: int = Field(description="Events of a record that had one before.")
     unaccounted: int
