@@ -147,3 +147,16 @@ def test_settling_waits_while_the_ledger_changes() -> None:
 
     clock.now += 31.0
     assert settling.done(behind)
+
+
+@pytest.mark.parametrize("found", [0, 1, 3])
+def test_contradicted_claims_have_to_be_as_many_as_were_sent(found: int) -> None:
+    """A lying publisher that is believed fails the run, as does one that is wrongly accused."""
+    sent = deliveries()
+    sent.tally.add([Recorded(Outcome.VIOLATION, Kind.CONTRADICTED_CLAIM)] * 2)
+    shown = account(
+        ledger=(ledger(events=15, verdicts=15),),
+        kinds=Counter({"prohibited": 2, "contradicted_claim": found}),
+    )
+
+    assert f"contradicted_claim: expected 2, found {found}" in list(faults(sent, shown))
