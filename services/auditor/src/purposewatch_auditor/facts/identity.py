@@ -55,8 +55,8 @@ def compare(  # noqa: PLR0913 - what there is to compare
 ) -> Finding:
     """Whether the state at a position can be continued from the log that begins and ends there.
 
-    `found` holds the records at the offsets of the samples, as far as the log has them. When it
-    has none of them, nothing is proved, and to restore the state is the safe way.
+    `found` holds records at offsets of the samples. When the log has none of them, nothing is
+    proved, and to restore the state is the safe way.
     """
     if position.offset > ends or position.offset < begins:
         return Finding.REPLACED

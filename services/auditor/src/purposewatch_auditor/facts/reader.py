@@ -249,8 +249,13 @@ class FactsReader:
     async def _samples(
         self, partition: int, position: Position, begins: int, ends: int
     ) -> Mapping[int, Record]:
-        offsets = [each.offset for each in position.samples if begins <= each.offset < ends]
-        return await self._log.records(partition, offsets) if offsets else {}
+        """The record at the latest sample that the log still has: one is enough to tell."""
+        for sample in reversed(position.samples):
+            if begins <= sample.offset < ends:
+                found = await self._log.records(partition, [sample.offset])
+                if found:
+                    return found
+        return {}
 
     async def _discard(self, reason: str) -> None:
         _log.error("state of facts is corrupt; it will be restored", error=reason)
