@@ -26,7 +26,7 @@ async def given(pseudonyms: StoredPseudonyms, subjects: list[str]) -> dict[str, 
 
 
 async def test_processes_agree_and_forget() -> None:
-    """They start at once and meet new subjects in different orders; none blocks another for ever."""
+    """They start at once and meet new subjects in different orders; none blocks another."""
     with PostgreSQL(require_postgresql()) as server:
         await server.start()
         url = SecretStr(server.url(await server.create_database()))
