@@ -55,6 +55,7 @@ _BOOKS = (
     tables.gap_days,
     tables.gap_ids,
     tables.facts,
+    tables.fact_uses,
 )
 
 
