@@ -101,8 +101,11 @@ async def _run(
         stage = Stage(kafka.bootstrap_servers, compression=options.compression)
         facts = stack.enter_context(facts_on(stage))
         taking_part = [each for each in _contestants(stage) if not only or each.name in only]
-        if not only or _FACTS in only:
-            taking_part += fact_contestants(facts)
+        taking_part += [
+            each
+            for each in fact_contestants(facts)
+            if not only or _FACTS in only or each.name in only
+        ]
         restored = await _restored(facts) if not only or _FACTS in only else {}
         figures: dict[str, list[Figure]] = {each.name: [] for each in taking_part}
         rng = random.Random(options.rounds)  # noqa: S311 - only the order of the contestants

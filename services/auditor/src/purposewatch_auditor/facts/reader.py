@@ -31,6 +31,8 @@ from purposewatch_runtime.settings import KafkaSettings
 
 _BACKOFF = Backoff(first_seconds=0.2, last_seconds=15.0)
 _POLL_RECORDS = 10_000
+_POLL_SECONDS = 0.2
+"""Until partitions that were assigned are noticed; what is fetched ends the wait at once."""
 _MANY_RECORDS = 1_000
 """As many at once are the sign of a restore."""
 _GATHERED_RECORDS = 30_000
@@ -142,9 +144,7 @@ class FactsReader:
             await asyncio.sleep(_IDLE_SECONDS)
             return
         records = await self._poller.poll(
-            consumer,
-            max_records=_POLL_RECORDS,
-            idle_seconds=self._settings.kafka_batch_timeout_ms / 1000,
+            consumer, max_records=_POLL_RECORDS, idle_seconds=_POLL_SECONDS
         )
         self._gathered += records
         self._progress.ends_at_least(
