@@ -101,12 +101,13 @@ async def _run(
         stage = Stage(kafka.bootstrap_servers, compression=options.compression)
         facts = stack.enter_context(facts_on(stage))
         taking_part = [each for each in _contestants(stage) if not only or each.name in only]
-        taking_part += [
+        about_facts = [
             each
             for each in fact_contestants(facts)
             if not only or _FACTS in only or each.name in only
         ]
-        restored = await _restored(facts) if not only or _FACTS in only else {}
+        restored = await _restored(facts) if about_facts else {}
+        taking_part += about_facts
         figures: dict[str, list[Figure]] = {each.name: [] for each in taking_part}
         rng = random.Random(options.rounds)  # noqa: S311 - only the order of the contestants
         for number in range(1, options.rounds + 1):
