@@ -129,8 +129,10 @@ async def pgaudit(directory: Path) -> None:
     log = directory / "postgresql.csv"
     log.write_text("".join(_log_lines()), encoding="utf-8")
     settings = PgauditSettings(connect_pgaudit_log=log, connect_state_dir=directory)
+    state = directory / "pgaudit-postgresql.json"
     async with running(*build_pgaudit(settings)), asyncio.timeout(20):
-        while not (directory / "pgaudit-postgresql.json").exists():  # its position is stored last
+        # the position moves on once what was read is published
+        while not state.exists() or json.loads(state.read_bytes())["offset"] < log.stat().st_size:
             await asyncio.sleep(0.02)
 
 

@@ -35,9 +35,18 @@ def _without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    """Leave the process's logging as it was, for tests of what configures it."""
+@pytest.fixture(autouse=True)
+def _restored_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave the process's logging as it was, whatever a test configures.
+
+    A logger that is used while caching is on keeps its configuration for good.
+    """
+    configure = structlog.configure
+
+    def without_cache(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_cache)
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     yield

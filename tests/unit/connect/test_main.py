@@ -48,9 +48,6 @@ def lint(mapping: Path, policies: Path = ROOT / "policies") -> tuple[int, str]:
     return ran.exit_code, ran.output
 
 
-pytestmark = pytest.mark.usefixtures("restored_logging")
-
-
 def test_a_sound_mapping_passes() -> None:
     """With how many rules it has."""
     assert lint(EXAMPLE) == (0, f"{EXAMPLE}: 13 rules, no faults\n")

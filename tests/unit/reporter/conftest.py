@@ -1,12 +1,15 @@
 """A database of the test's own, and a ledger writer for it."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import aiosqlite
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
@@ -17,6 +20,7 @@ from purposewatch_reporter.findings.severity import severity_table
 from purposewatch_reporter.ledger.lookups import LogFacts, LookUps, TopicPartition
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database, upgrade
+from purposewatch_reporter.store.sqlite_connection import SQLiteConnections
 from tests.unit.reporter.records import PREFIX
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -76,6 +80,29 @@ def empty_database(directory: Path) -> Database:
     file = directory / "ledger.db"
     file.write_bytes(_migrated())
     return Database(SecretStr(f"sqlite+aiosqlite:///{file}"))
+
+
+@pytest.fixture(autouse=True)
+def _closed_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what applications that are never started leave open.
+
+    Else a garbage collection during another test finds it.
+    """
+    opened: list[aiosqlite.Connection] = []
+    connect = SQLiteConnections.connect
+
+    async def remember(
+        self: SQLiteConnections, database: str, **options: Any
+    ) -> aiosqlite.Connection:
+        opened.append(await connect(self, database, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(SQLiteConnections, "connect", remember)
+    yield
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        for connection in opened:
+            with contextlib.suppress(ValueError):  # it was stopped
+                runner.run(asyncio.wait_for(connection.close(), timeout=5))
 
 
 @pytest.fixture

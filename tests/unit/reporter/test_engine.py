@@ -54,10 +54,11 @@ async def test_closing_waits_for_a_statement_that_nobody_waits_for(database: Dat
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) "
         "SELECT max(i) FROM n"
     )
+    before = set(threading.enumerate())
     with anyio.move_on_after(0.05):
         async with database.requests.reading() as connection:
             await connection.execute(slow)
-    working = [thread for thread in threading.enumerate() if "_connection_worker" in thread.name]
+    working = {each for each in threading.enumerate() if "_connection_worker" in each.name} - before
     assert working
 
     await database.stop()

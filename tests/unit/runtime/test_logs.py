@@ -9,8 +9,6 @@ import structlog
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.settings import LogSettings
 
-pytestmark = pytest.mark.usefixtures("restored_logging")
-
 
 def test_hostile_text_stays_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Line breaks and terminal escapes in a value are escaped, not written."""
