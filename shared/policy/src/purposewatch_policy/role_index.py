@@ -13,7 +13,7 @@ from purposewatch_policy.vocabulary import Vocabulary
 
 
 class RoleIndex:
-    """Some statements of a policy, numbered anew. Immutable by convention.
+    """Some statements of a policy, with numbers of their own. Immutable by convention.
 
     Mappings have exactly the terms of the vocabulary: a missing key is an unknown term.
     INVARIANT: the prohibitions have the highest numbers.

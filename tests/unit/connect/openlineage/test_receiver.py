@@ -264,7 +264,7 @@ def test_names_may_hold_half_a_character(receiver: Receiver) -> None:
 
 
 def test_a_batch_is_received_at_its_own_address(receiver: Receiver) -> None:
-    """With the answers of the specification: 204, or a 200 that names what is no event."""
+    """With the answers of the specification: 204, or a 200 that names what is not an event."""
     event = json.loads(Serde.to_json(run_event(inputs=(MEMBERS,))))
     other = event | {"run": {"runId": "0199a0c0-0000-7000-8000-000000000002"}}
     answer = receiver.post(json.dumps([event, other]).encode(), path=BATCH)

@@ -64,7 +64,7 @@ class Horizon:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End, also in the middle of a pass: the next one begins anew."""
+        """End, also in the middle of a pass: the next one begins at the start."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

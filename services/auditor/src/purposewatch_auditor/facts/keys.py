@@ -97,7 +97,7 @@ def encode_stated(fact: StatedFact) -> bytes:
 
 
 def decode_stated(key: bytes, value: bytes) -> StatedFact:
-    """The statement under a key of the state. Raises `ValueError` for what is no statement."""
+    """The statement under a key of the state. Raises `ValueError` for any other key."""
     until = value[1 : 1 + _TIME_BYTES]
     if len(key) < _ORDER_BYTES or len(until) != _TIME_BYTES or value[0] > 1:
         message = "not a statement of a fact"

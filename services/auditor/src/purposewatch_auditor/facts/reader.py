@@ -216,7 +216,7 @@ class FactsReader:
         self._followed = wanted
 
     async def _compare(self, partition: int, begins: int, ends: int) -> bool:
-        """Compare the state of a partition with the log; return whether it starts from anew."""
+        """Compare the state of a partition with the log; return whether it is to be rebuilt."""
         position = self._writer.positions.get(partition)
         if position is None or partition not in self._followed:
             position = await self._writer.open(partition)

@@ -24,7 +24,7 @@ class RecordReader:
     def changes(self, records: Iterable[Record]) -> tuple[list[Change], list[Record]]:
         """What readable records change, in order, and the records that are no statements.
 
-        To skip what is no statement loses nothing: it stays in the topic, and a release that can
+        To skip what is not a statement loses nothing: it stays in the topic, and a release that can
         read it restores the state.
         """
         found: list[Change] = []

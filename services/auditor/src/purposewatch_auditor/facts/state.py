@@ -24,8 +24,8 @@ _log = get_logger(__name__)
 _POSITIONS = b"positions"
 _FORMAT_KEY = b"format"
 _FORMAT = b"1"
-"""Raised by a release that reads statements which an older one had to skip, or lays them out anew:
-the state is then restored from the topic."""
+"""A release that reads statements which an older one had to skip, or that stores them in another
+layout, raises it: the state is then restored from the topic."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -143,7 +143,7 @@ async def record_uses(
 async def count_affected(
     connection: AsyncConnection, histories: Collection[bytes]
 ) -> list[LateFact]:
-    """Count anew which verdicts would use another value; return what has become late by that.
+    """Count again which verdicts would use another value; return what has become late by that.
 
     INVARIANT: the counts follow from the statements and uses that are stored, whatever the order in
     which they were, so that a rebuilt ledger has the same.
