@@ -2,7 +2,8 @@
 
 A library of pure functions: no broker, clock, log or database. This package holds what deciding
 needs; beside it are the public packages `vocabulary`, `yaml_reader`, `files`, `languages`,
-`flow_space`, `lint`, `diff` and `cases`. Nothing else is meant to be imported from outside.
+`flow_space`, `flow_map`, `lint`, `diff` and `cases`. Nothing else is meant to be imported from
+outside.
 """
 
 import purposewatch_policy.native  # noqa: F401 - before any module that may be compiled

@@ -1,7 +1,5 @@
 """`purposewatch policy show`."""
 
-# ruff: noqa: RUF001 - the Chinese punctuation is intended
-
 import re
 from collections import Counter
 from dataclasses import replace
@@ -14,7 +12,6 @@ import typer
 from typer.testing import CliRunner
 
 from purposewatch_cli.policy.show.flows import flows
-from purposewatch_cli.policy.show.lines import wrapped
 from purposewatch_cli.policy.show.markdown import as_markdown
 from purposewatch_cli.policy.show.matrix import RoleMatrix, matrices
 from purposewatch_cli.policy.show.picture import as_svg
@@ -229,20 +226,6 @@ def test_titles_cannot_break_out_of_the_page_or_picture() -> None:
     compiled = CompiledPolicy(replace(POLICY, title={"en": "<script>|*a*"}), VOCABULARY)
     assert as_markdown(Wording(compiled, "en")).startswith(r"# \<script\>\|\*a\*")
     assert "<script>" not in as_svg(Wording(compiled, "en"))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("one two three", ["one two", "three"]),
-        ("会员（含合作伙伴）", ["会员（含", "合作伙", "伴）"]),
-        ("unbreakable-word", ["unbreakable-word"]),
-        ("", [""]),
-    ],
-)
-def test_lines_break_between_words_and_ideographs(text: str, expected: list[str]) -> None:
-    """No line begins with a closing mark or ends with an opening one."""
-    assert expected == wrapped(text, 60)
 
 
 def test_a_policy_that_cannot_be_loaded_ends_with_status_2(tmp_path: Path) -> None:
