@@ -38,6 +38,7 @@ from purposewatch_contract.fact import (
     SubmittedFact,
     SubmittedFactData,
 )
+from purposewatch_contract.flow_digest import FLOW_DIGEST_SIZE, flow_digest
 from purposewatch_contract.gap import (
     GAP_NAME_PATTERN,
     GAP_SCHEMA,
@@ -110,6 +111,7 @@ __all__ = [
     "EXAMPLE_DIR",
     "FACTS",
     "FACT_TYPE",
+    "FLOW_DIGEST_SIZE",
     "GAPS",
     "GAP_NAME_PATTERN",
     "GAP_SCHEMA",
@@ -169,6 +171,7 @@ __all__ = [
     "Verdict",
     "declared_topic",
     "declared_topics",
+    "flow_digest",
     "is_traceparent",
     "read_example",
     "render_schema",

@@ -13,8 +13,9 @@ from purposewatch_reporter.findings.group import UNKNOWN, Group
 from purposewatch_reporter.findings.severity import Severity, SeverityOf
 from purposewatch_reporter.findings.silences import active_silences
 from purposewatch_reporter.ledger.identity import position_id
-from purposewatch_reporter.ledger.read import ReadVerdict, storable
+from purposewatch_reporter.ledger.read import ReadVerdict
 from purposewatch_reporter.store.bulk import write
+from purposewatch_reporter.store.storable import storable
 from purposewatch_reporter.store.tables import findings
 from purposewatch_runtime.logs import get_logger
 

@@ -20,6 +20,7 @@ from purposewatch_contract.codec import (
 from purposewatch_reporter.ledger.fingerprint import whole_digest
 from purposewatch_reporter.store.event_ids import id_hash
 from purposewatch_reporter.store.facts import KeyedFact, fact_id
+from purposewatch_reporter.store.storable import storable
 from purposewatch_runtime.kafka import Record, RejectedRecord, written_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,11 +85,6 @@ class _UnreadableError(Exception):
         super().__init__(reason)
         self.error_class = error_class
         self.reason = reason
-
-
-def storable(text: str) -> str:
-    """The text without NUL, which PostgreSQL can't hold."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class VerdictRecords:

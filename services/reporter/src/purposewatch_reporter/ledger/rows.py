@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import CategoryDecision
 from purposewatch_reporter.ledger.identity import Conflict, position_id
-from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, storable
+from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict
+from purposewatch_reporter.store.storable import storable
 
 
 class JudgedCategory(Protocol):

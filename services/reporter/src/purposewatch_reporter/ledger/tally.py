@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from purposewatch_reporter.ledger.read import ReadVerdict, storable
+from purposewatch_reporter.ledger.read import ReadVerdict
+from purposewatch_reporter.store.storable import storable
 from purposewatch_reporter.store.tables import NO_KIND
 
 DecisionKey: TypeAlias = tuple[datetime, str, str, str, str, str, str, str]

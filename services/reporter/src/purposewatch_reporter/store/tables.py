@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 
@@ -185,6 +186,94 @@ hourly_verdicts = Table(
     sqlite_with_rowid=False,
 )
 
+# Distinct flows: everything of an event that a decision can depend on. `is_other` stands for all of
+# a controller beyond the limit, `is_carried` for what earlier versions counted by less: there, the
+# dimensions that are not known are `(other)` or `(carried)`.
+flows = Table(
+    "flows",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("controller", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("source", String),
+    Column("location", String),
+    Column("retention_days", Integer),
+    Column("legal_basis", String),
+    Column("categories", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("ledger_facts", Text, nullable=False),
+    Column("is_other", Boolean, nullable=False, server_default=false()),
+    Column("is_carried", Boolean, nullable=False, server_default=false()),
+    Column("first_recorded_time", UtcTime, nullable=False),
+    Index("ix_flows_first_recorded_time", "first_recorded_time", "id"),
+    Index("ix_flows_controller", "controller", "first_recorded_time", "id"),
+    sqlite_with_rowid=False,
+)
+
+# What was decided about a flow, under which policy. For a flow that was observed, a count is one of
+# events and of decisions about each data category. For `(other)` and carried flows, these are
+# counted apart: of events alone, of decisions alone, or of what statements decided alone.
+flow_decisions = Table(
+    "flow_decisions",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("flow_id", LargeBinary(16), ForeignKey("flows.id"), nullable=False),
+    Column("version", String),
+    Column("digest", String),
+    Column("outcome", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("counts_events", Boolean, nullable=False, server_default=true()),
+    Column("counts_categories", Boolean, nullable=False, server_default=true()),
+    Index("ix_flow_decisions_flow_id", "flow_id"),
+    sqlite_with_rowid=False,
+)
+
+# Its decisions about the data categories.
+flow_decision_categories = Table(
+    "flow_decision_categories",
+    metadata,
+    Column("decision_id", LargeBinary(16), ForeignKey("flow_decisions.id"), primary_key=True),
+    Column("data_category", String, primary_key=True),
+    Column("outcome", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("statement", String),
+    Column("is_nearest_miss", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Events by decision, publisher and the hour of their own time, which is the beginning of the day
+# where `hours` is 24. The hour comes first: what a batch changes then lies together.
+flow_counts = Table(
+    "flow_counts",
+    metadata,
+    Column("hour", UtcTime, primary_key=True),
+    Column("decision_id", LargeBinary(16), ForeignKey("flow_decisions.id"), primary_key=True),
+    Column("publisher", String, primary_key=True),
+    Column("hours", Integer, nullable=False, server_default="1"),
+    Column("count", BigInteger, nullable=False),
+    _accesses(),
+    Column("first_time", UtcTime, nullable=False),
+    Column("last_time", UtcTime, nullable=False),
+    Index("ix_flow_counts_decision_id", "decision_id", "hour"),
+    sqlite_with_rowid=False,
+)
+
+# The same over all time.
+flow_totals = Table(
+    "flow_totals",
+    metadata,
+    Column("decision_id", LargeBinary(16), ForeignKey("flow_decisions.id"), primary_key=True),
+    Column("publisher", String, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    _accesses(),
+    Column("first_time", UtcTime, nullable=False),
+    Column("last_time", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Verdicts other than `permitted`: violations, and events that could not be judged.
 violations = Table(
     "violations",
@@ -216,6 +305,7 @@ violations = Table(
     Column("severity", String, nullable=False, server_default="medium"),
     Column("silenced", Boolean, nullable=False, server_default=false()),
     _accesses(default="1"),
+    Column("flow_id", LargeBinary(16)),
     Index("ix_violations_time", "event_time", "id"),
     Index("ix_violations_controller", "controller", "event_time", "id"),
     Index("ix_violations_kind", "kind", "event_time", "id"),
@@ -225,6 +315,7 @@ violations = Table(
     Index("ix_violations_statement", "statement", "event_time", "id"),
     Index("ix_violations_operation", "operation", "event_time", "id"),
     Index("ix_violations_policy_version", "policy_version", "event_time", "id"),
+    Index("ix_violations_flow_id", "flow_id", "event_time", "id"),
 )
 
 # The data categories of a violation that were not permitted.

@@ -1,0 +1,60 @@
+"""Flows as the ledger has them, and what was counted of each. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from purposewatch_contract.codec import Flow
+
+OTHER = "(other)"
+"""Stands for every term of the flows of a controller beyond the limit, which have one row."""
+
+CARRIED = "(carried)"
+"""Stands for a term that is not known of counts which an earlier version kept."""
+
+
+class LedgerFlow(msgspec.Struct, frozen=True, gc=False):
+    """A distinct flow: everything of an event that a decision can depend on."""
+
+    id: bytes
+    """`flow_digest` of terms and ledger, unless it is `(other)` or carried."""
+    terms: Flow
+    """What the events state; the data categories in alphabetical order."""
+    ledger: Mapping[str, bool | None] = {}
+    """The facts that systems answer for: the values that the verdicts used."""
+    is_other: bool = False
+    """Whether it stands for all flows of the controller beyond the limit."""
+    is_carried: bool = False
+    """Whether it stands for counts of an earlier version, which did not know the whole flow."""
+
+
+class DecidedCategory(msgspec.Struct, frozen=True, gc=False):
+    """What was decided about one data category."""
+
+    data_category: str
+    outcome: str
+    kind: str | None
+    statement: str | None
+    is_nearest_miss: bool
+
+
+class FlowCount(msgspec.Struct, frozen=True, gc=False):
+    """How often one decision was reached about one flow."""
+
+    flow: LedgerFlow
+    outcome: str
+    kind: str | None
+    version: str | None
+    digest: str | None
+    """Version and digest of the policy in force; `None` where none was."""
+    categories: tuple[DecidedCategory, ...]
+    """Empty for `(other)` and carried flows."""
+    events: int
+    accesses: int
+    """What the events stand for."""
+    first_time: datetime
+    """Of the earliest event counted; `last_time`, of the latest."""
+    last_time: datetime
+    publishers: tuple[str, ...]
+    """In alphabetical order."""

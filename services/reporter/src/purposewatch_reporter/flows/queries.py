@@ -1,0 +1,177 @@
+"""Read the flow ledger: whole, for those who judge every flow, or a single flow."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import BigInteger, Row, Select, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from purposewatch_contract.codec import Flow
+from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount, LedgerFlow
+from purposewatch_reporter.store.tables import (
+    NO_KIND,
+    flow_counts,
+    flow_decision_categories,
+    flow_decisions,
+    flow_totals,
+    flows,
+)
+
+_CHUNK = 5_000
+_decisions, _categories = flow_decisions.c, flow_decision_categories.c
+_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_claims = msgspec.json.Decoder(dict[str, bool]).decode
+_values = msgspec.json.Decoder(dict[str, bool | None]).decode
+
+
+class _Sum(NamedTuple):
+    publisher: str
+    events: int
+    accesses: int
+    first_time: datetime
+    last_time: datetime
+
+
+async def read_flow_counts(
+    connection: AsyncConnection,
+    *,
+    controller: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> AsyncIterator[FlowCount]:
+    """Yield the counts of every flow of a controller: one for each decision that was reached.
+
+    `since` and `until` are whole hours, or days where counts are kept by the day. The sum of
+    `events` is the number of the controller's events in that time: `(other)` and carried flows are
+    among them.
+    """
+    sums = await _read_sums(connection, _sums_between(since, until))
+    last = b""
+    while True:
+        page: Select[Any] = (
+            select(
+                *flows.c,
+                _decisions.id.label("decision_id"),
+                _decisions.outcome,
+                _decisions.kind,
+                _decisions.version,
+                _decisions.digest,
+            )
+            .join(flow_decisions, _decisions.flow_id == flows.c.id)
+            .where(
+                flows.c.controller == controller,
+                _decisions.counts_events,
+                _decisions.id > last,
+            )
+            .order_by(_decisions.id)
+            .limit(_CHUNK)
+        )
+        rows = (await connection.execute(page)).all()
+        if not rows:
+            return
+        categories = await _read_categories(connection, rows[0].decision_id, rows[-1].decision_id)
+        for row in rows:
+            of_publishers = sums.get(row.decision_id)
+            if of_publishers is not None:
+                yield _flow_count(row, categories.get(row.decision_id, ()), of_publishers)
+        last = rows[-1].decision_id
+
+
+async def read_flow(connection: AsyncConnection, flow_id: bytes) -> LedgerFlow | None:
+    """The flow with this id, if there is one."""
+    row = (await connection.execute(select(flows).where(flows.c.id == flow_id))).one_or_none()
+    return None if row is None else ledger_flow(row)
+
+
+def ledger_flow(row: Row[Any]) -> LedgerFlow:
+    """The flow of a row that has the columns of `flows`."""
+    terms = Flow(
+        row.controller,
+        row.role,
+        row.operation,
+        row.purpose,
+        row.recipient,
+        _texts(row.categories),
+        row.source,
+        row.location,
+        row.retention_days,
+        row.legal_basis,
+        _claims(row.facts),
+    )
+    return LedgerFlow(row.id, terms, _values(row.ledger_facts), row.is_other, row.is_carried)
+
+
+def _sums_between(since: datetime | None, until: datetime | None) -> Select[Any]:
+    """The sums by decision and publisher; those over all time are kept."""
+    if since is None and until is None:
+        return select(flow_totals)
+    t = flow_counts.c
+    query = select(
+        t.decision_id,
+        t.publisher,
+        cast(func.sum(t.count), BigInteger),
+        cast(func.sum(t.accesses), BigInteger),
+        func.min(t.first_time),
+        func.max(t.last_time),
+    ).group_by(t.decision_id, t.publisher)
+    if since is not None:
+        query = query.where(t.hour >= since.astimezone(UTC))
+    if until is not None:
+        query = query.where(t.hour < until.astimezone(UTC))
+    return query
+
+
+async def _read_sums(
+    connection: AsyncConnection, query: Select[Any]
+) -> Mapping[bytes, Sequence[_Sum]]:
+    found: defaultdict[bytes, list[_Sum]] = defaultdict(list)
+    for decision, *of_publisher in await connection.execute(query):
+        found[decision].append(_Sum(*of_publisher))
+    return found
+
+
+async def _read_categories(
+    connection: AsyncConnection, first: bytes, last: bytes
+) -> Mapping[bytes, Sequence[DecidedCategory]]:
+    """The decisions about data categories of the decisions with these ids and between them."""
+    found: defaultdict[bytes, list[DecidedCategory]] = defaultdict(list)
+    query = (
+        select(
+            _categories.decision_id,
+            _categories.data_category,
+            _categories.outcome,
+            _categories.kind,
+            _categories.statement,
+            _categories.is_nearest_miss,
+        )
+        .where(_categories.decision_id.between(first, last))
+        .order_by(_categories.decision_id, _categories.data_category)
+    )
+    for decision, category, outcome, kind, statement, is_miss in await connection.execute(query):
+        found[decision].append(DecidedCategory(category, outcome, _shown(kind), statement, is_miss))
+    return found
+
+
+def _flow_count(
+    row: Row[Any], categories: Iterable[DecidedCategory], sums: Sequence[_Sum]
+) -> FlowCount:
+    return FlowCount(
+        ledger_flow(row),
+        row.outcome,
+        _shown(row.kind),
+        row.version,
+        row.digest,
+        tuple(categories),
+        sum([each.events for each in sums]),
+        sum([each.accesses for each in sums]),
+        min([each.first_time for each in sums]),
+        max([each.last_time for each in sums]),
+        tuple(sorted([each.publisher for each in sums])),
+    )
+
+
+def _shown(kind: str) -> str | None:
+    return None if kind == NO_KIND else kind

@@ -1,0 +1,184 @@
+"""Recording flows, and reading their counts."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from purposewatch_contract import flow_digest
+from purposewatch_reporter.flows.decided import key_of
+from purposewatch_reporter.flows.flow import OTHER, FlowCount
+from purposewatch_reporter.flows.queries import read_flow, read_flow_counts
+from purposewatch_reporter.flows.record import Admission, Count, FlowRecorder, record_counts
+from purposewatch_reporter.ledger.read import VerdictRecords
+from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.records import PREFIX, record, verdict
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+async def add(
+    database: Database, recorder: FlowRecorder, values: Sequence[dict[str, Any]]
+) -> Admission:
+    """Record verdicts one by one, as the ledger does in batches."""
+    texts = [json.dumps(value, separators=(",", ":")).encode() for value in values]
+    records = [record("t", 0, offset, text) for offset, text in enumerate(texts)]
+    read, bad = VerdictRecords(f"{PREFIX}.events").read(records, now=NOW)
+    assert bad == []
+    async with database.writing() as connection:
+        met = {key_of(item.verdict): item.verdict for item in reversed(read)}
+        admission = await recorder.admit(connection, met, NOW)
+        counts: dict[tuple[datetime, bytes, str], Count] = {}
+        for item in read:
+            one = item.verdict
+            hour = one.event_time.replace(minute=0, second=0, microsecond=0)
+            for decision, times in admission.places[key_of(one)].decisions:
+                count = Count(0, 0, one.event_time, one.event_time)
+                key = (hour, decision, one.publisher)
+                counts.setdefault(key, count).add(
+                    Count(times, times * one.count, one.event_time, one.event_time)
+                )
+        await record_counts(connection, counts)
+    recorder.remember(admission)
+    return admission
+
+
+async def counts_of(database: Database, **asked: Any) -> list[FlowCount]:
+    """What the ledger says of one controller."""
+    async with database.reading() as connection:
+        found = read_flow_counts(connection, controller="wework-labs", **asked)
+        return [each async for each in found]
+
+
+async def test_flow_is_stored_whole(database: Database) -> None:
+    """Every dimension, the categories in order, what was claimed, and what the ledger said."""
+    value = verdict(categories={"user.b": "permitted", "user.a": "permitted"})
+    value["data"] |= {
+        "source": "employer",
+        "location": "eu",
+        "retention_days": 30,
+        "legal_basis": "consent",
+        "facts": {"consent.marketing": True},
+    }
+    value["facts"] = [{"fact": "consent.marketing", "claimed": True, "value": False}]
+    [new] = (await add(database, FlowRecorder(), [value])).new
+    [found] = await counts_of(database)
+    assert found.flow == new.flow
+    assert found.flow.terms.data_categories == ("user.a", "user.b")
+    assert found.flow.terms.facts == {"consent.marketing": True}
+    assert found.flow.ledger == {"consent.marketing": False}
+    assert found.flow.id == flow_digest(found.flow.terms, found.flow.ledger)
+    async with database.reading() as connection:
+        assert await read_flow(connection, found.flow.id) == found.flow
+        assert await read_flow(connection, b"0" * 16) is None
+
+
+async def test_counts_are_summed_over_hours_and_publishers(database: Database) -> None:
+    """One row for a flow and decision, with the times of the events themselves."""
+    recorder = FlowRecorder()
+    values = [
+        verdict(publisher="shop", count=5),
+        verdict(event_time="2026-03-02T07:59:59Z"),
+        verdict(event_time="2026-03-02T10:00:01Z"),
+    ]
+    for each in values:
+        await add(database, recorder, [each])
+    [found] = await counts_of(database)
+    assert (found.events, found.accesses, found.publishers) == (3, 7, ("crm", "shop"))
+    assert found.first_time == datetime(2026, 3, 2, 7, 59, 59, tzinfo=UTC)
+    assert found.last_time == datetime(2026, 3, 2, 10, 0, 1, tzinfo=UTC)
+    assert [each.statement for each in found.categories] == ["members.contact.use"]
+    [part] = await counts_of(
+        database,
+        since=datetime(2026, 3, 2, 8, tzinfo=UTC),
+        until=datetime(2026, 3, 2, 10, tzinfo=UTC),
+    )
+    assert (part.events, part.accesses, part.publishers) == (1, 5, ("shop",))
+    assert await counts_of(database, since=NOW.replace(day=3)) == []
+
+
+async def test_decisions_of_one_flow_are_apart(database: Database) -> None:
+    """By policy version, outcome, kind, and what was decided about the categories."""
+    values = [
+        verdict(),
+        verdict(policy={"version": "2019-01-01", "digest": "1" * 64}),
+        verdict(outcome="violation"),
+        verdict(outcome="violation", kind="prohibited"),
+        verdict(outcome="unknown", policy=None),
+    ]
+    await add(database, FlowRecorder(), values)
+    found = await counts_of(database)
+    assert len({each.flow.id for each in found}) == 1
+    assert sorted((each.version or "", each.outcome, each.kind or "") for each in found) == [
+        ("", "unknown", ""),
+        ("2018-05-25", "permitted", ""),
+        ("2018-05-25", "violation", "prohibited"),
+        ("2018-05-25", "violation", "undeclared_purpose"),
+        ("2019-01-01", "permitted", ""),
+    ]
+
+
+async def test_flow_is_new_once(database: Database) -> None:
+    """Whichever recorder meets it, and however often."""
+    recorder = FlowRecorder()
+    first = await add(database, recorder, [verdict(), verdict(outcome="violation")])
+    again = await add(database, recorder, [verdict()])
+    elsewhere = await add(database, FlowRecorder(), [verdict(publisher="shop")])
+    assert [len(each.new) for each in (first, again, elsewhere)] == [1, 0, 0]
+    assert first.new[0].publisher == "crm"
+
+
+async def test_places_of_a_batch_that_is_rolled_back_are_not_kept(database: Database) -> None:
+    """The next one inserts the rows again."""
+    recorder = FlowRecorder()
+    text = json.dumps(verdict()).encode()
+    [read], _ = VerdictRecords(f"{PREFIX}.events").read([record("t", 0, 0, text)], now=NOW)
+    async with database.writing() as connection:
+        await recorder.admit(connection, {key_of(read.verdict): read.verdict}, NOW)
+        await connection.rollback()
+    assert len((await add(database, recorder, [verdict()])).new) == 1
+    [found] = await counts_of(database)
+    assert found.events == 1
+
+
+@pytest.mark.parametrize("recorders", [1, 2])
+async def test_flows_beyond_the_limit_are_counted_together(
+    database: Database, recorders: int
+) -> None:
+    """Every event is counted, whichever flow has a row of its own."""
+    by_turns = [FlowRecorder(limit=2) for _ in range(recorders)]
+    roles = ["member", "visitor", "mentor", "member_employee", "mentor", "member", "visitor"]
+    admissions = [
+        await add(
+            database,
+            by_turns[number % recorders],
+            [verdict(role=role, outcome="violation", count=number + 1)],
+        )
+        for number, role in enumerate(roles)
+    ]
+    assert [len(each.new) for each in admissions] == [1, 1, 0, 0, 0, 0, 0]
+    found = await counts_of(database)
+    by_role = {each.flow.terms.role: each for each in found}
+    assert {role: each.events for role, each in by_role.items()} == {
+        "member": 2,
+        "visitor": 2,
+        OTHER: 3,
+    }
+    other = by_role[OTHER]
+    assert (other.flow.is_other, other.outcome, other.kind) == (
+        True,
+        "violation",
+        "undeclared_purpose",
+    )
+    assert other.accesses == 3 + 4 + 5
+    assert sum(each.events for each in found) == len(roles)
+
+
+async def test_limit_is_of_each_controller(database: Database) -> None:
+    """The flows of one leave room for those of another."""
+    other = verdict()
+    other["data"]["controller"] = "linggan-house"
+    admission = await add(database, FlowRecorder(limit=1), [verdict(), other])
+    assert len(admission.new) == 2
