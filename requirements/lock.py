@@ -16,11 +16,12 @@ BUILD = ["hatchling", "editables"]
 """What the distributions are built with; installed from here, so that builds are pinned too."""
 
 SHARED = ["shared/policy", "shared/contract", "shared/runtime"]
+TRACED = ["shared/policy", "shared/contract", "shared/runtime[traces]"]
 SETS: dict[str, list[str]] = {
     "policy": ["shared/policy"],
-    "ingest": [*SHARED, "services/ingest"],
-    "auditor": [*SHARED, "services/auditor"],
-    "reporter": [*SHARED, "services/reporter"],
+    "ingest": [*TRACED, "services/ingest"],
+    "auditor": [*TRACED, "services/auditor"],
+    "reporter": [*TRACED, "services/reporter"],
     "connectors": [*SHARED, "clients/python", "connectors"],
     "cli": [*SHARED, "cli", "demo"],
     "run": [

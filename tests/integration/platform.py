@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,13 @@ _FLOW = {
 class Platform:
     """What a test does to the platform, and what the platform says of itself."""
 
-    def __init__(self, broker: RunningBroker, prefix: str, directory: Path) -> None:
+    def __init__(
+        self,
+        broker: RunningBroker,
+        prefix: str,
+        directory: Path,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         register = directory / "publishers.yaml"
         register.write_text(
             f"publishers: {{crm: {{key_sha256: [{'0' * 64}], controllers: [wework-labs]}}}}\n"
@@ -55,6 +61,7 @@ class Platform:
             "PURPOSEWATCH_PUBLISHERS_FILE": str(register),
             "PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
+            **(more or {}),
         }
         self.ingest = self.service("ingest")
         self.auditor = self.service("auditor")
@@ -176,10 +183,10 @@ class Platform:
 
 @asynccontextmanager
 async def platform_on(
-    broker: RunningBroker, prefix: str, directory: Path
+    broker: RunningBroker, prefix: str, directory: Path, **more: str
 ) -> AsyncIterator[Platform]:
-    """All three services, ready."""
-    platform = Platform(broker, prefix, directory)
+    """All three services, ready, with more variables than usual."""
+    platform = Platform(broker, prefix, directory, more)
     await TopicProvisioner(platform.settings, TOPICS, client_id="test").start()
     async with platform.ingest, platform.auditor, platform.reporter:
         for service in (platform.ingest, platform.auditor, platform.reporter):

@@ -277,11 +277,17 @@ def compliance_page() -> dashboard.TextBoxVariable:
     )
 
 
+_EXEMPLIFIED = "histogram_quantile(0.99,"
+"""Queries beside which single observations are shown that were traced: once in a panel."""
+
+
 def _target(
     query: str, legend: str, *, name: str = "A", instant: bool = False
 ) -> prometheus.Dataquery:
     made = prometheus.Dataquery().expr(query).datasource(DATASOURCE)
     made = made.legend_format(legend).ref_id(name)
+    if query.startswith(_EXEMPLIFIED):
+        made = made.exemplar(exemplar=True)
     return made.instant() if instant else made.range()
 
 

@@ -32,6 +32,7 @@ from purposewatch_runtime.service import (
     Supervisor,
     health_routes,
 )
+from purposewatch_runtime.traces import build_traces
 
 _CLIENT_ID = "purposewatch-auditor"
 
@@ -73,7 +74,8 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
 
     Raises `InvalidSourceError` when the declared policies or the register of publishers are faulty.
     """
-    metric_set = m.MetricSet("auditor", version=version("purposewatch-auditor"))
+    own_version = version("purposewatch-auditor")
+    metric_set = m.MetricSet("auditor", version=own_version)
 
     def reloaded(error: Exception | None) -> None:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
@@ -94,6 +96,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     publishers = _watch_publishers(settings)
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     facts = FactsLedger(settings, client_id=_CLIENT_ID, producer=producer, metric_set=metric_set)
+    traces = build_traces(settings, service="auditor", version=own_version, metric_set=metric_set)
     pipeline = AuditPipeline(
         decider=lambda: decider.current,
         facts=facts,
@@ -102,6 +105,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         verdicts_topic=topic_name(settings.topic_prefix, VERDICTS),
         dead_letters_topic=topic_name(settings.topic_prefix, DEAD_LETTERS),
         metric_set=metric_set,
+        traces=traces,
         clock=lambda: datetime.now(UTC),
         publishers=publishers,
     )
@@ -125,7 +129,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     provisioner = TopicProvisioner(settings, topics, client_id=_CLIENT_ID)
     files: list[Component] = [decider] if publishers is None else [decider, publishers]
     supervisor = Supervisor(
-        [EventLoopWatch(metric_set), *files, access, provisioner, producer, facts, consumer]
+        [EventLoopWatch(metric_set), traces, *files, access, provisioner, producer, facts, consumer]
     )
 
     @asynccontextmanager

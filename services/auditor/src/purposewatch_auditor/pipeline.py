@@ -21,6 +21,7 @@ from purposewatch_runtime.kafka import (
 )
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import FileReloader
+from purposewatch_runtime.traces import NO_TRACES, Spans, Traces
 
 _NAMES_LOGGED = 10
 JSON_HEADERS = (("content-type", b"application/json"),)
@@ -43,6 +44,7 @@ class AuditPipeline:
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
         publishers: FileReloader[frozenset[str]] | None = None,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """`publishers` holds the registered names; without it, publishers are not checked."""
         self._decider = decider
@@ -53,6 +55,7 @@ class AuditPipeline:
         self._verdicts_topic = verdicts_topic
         self._dead_letters_topic = dead_letters_topic
         self._metrics = metric_set
+        self._traces = traces
         self._clock = clock
         self._publishers = publishers
 
@@ -63,6 +66,10 @@ class AuditPipeline:
         Raises `StopConsumingError` when too many records are bad; any other error means that
         nothing of the batch counts as published.
         """
+        with self._traces.records("audit", records) as spans:
+            await self._handle(records, spans)
+
+    async def _handle(self, records: Sequence[Record], spans: Spans) -> None:
         decider = self._decider()  # one for the whole batch, whatever is reloaded
         results = await self._audit(records, decider)
         limit = self._limit.copy()
@@ -75,16 +82,22 @@ class AuditPipeline:
         await self._producer.publish(
             [
                 OutgoingRecord(
-                    self._verdicts_topic, result.value, record.key, record.partition, JSON_HEADERS
+                    self._verdicts_topic,
+                    result.value,
+                    record.key,
+                    record.partition,
+                    JSON_HEADERS + spans.headers(number) if spans else JSON_HEADERS,
                 )
                 if isinstance(result, AuditedEvent)
                 else self._dead_letter(record, result)
-                for record, result in zip(records, results, strict=True)
+                for number, (record, result) in enumerate(zip(records, results, strict=True))
             ]
         )
         self._limit = limit
         audited = [result for result in results if isinstance(result, AuditedEvent)]
         self._observe(audited, decider.policies.controllers)
+        if spans:
+            self._show(spans, results)
         if self._publishers is not None:
             await self._count_unregistered(audited, self._publishers)
         if len(audited) < len(results):
@@ -132,6 +145,25 @@ class AuditPipeline:
         )
         if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
             self._trace([each for each in audited if each.decision.kind is not None])
+
+    def _show(self, spans: Spans, results: Sequence[AuditedEvent | DeadLetter]) -> None:
+        """Say in the spans what was decided, and let one stand for its latency."""
+        acknowledged = self._clock()
+        latency = self._metrics.histogram(m.ACCEPT_TO_VERDICT_SECONDS)
+        for number, span in spans.items():
+            result = results[number]
+            if isinstance(result, DeadLetter):
+                span.set(error__type=str(result.error_class))
+                continue
+            decision = result.decision
+            span.set(
+                purposewatch__event__id=result.event.id,
+                purposewatch__controller=decision.controller,
+                purposewatch__outcome=str(decision.outcome),
+                purposewatch__kind=str(decision.kind or "none"),
+            )
+            seconds = (acknowledged - result.event.accepted_time).total_seconds()
+            latency.show_example(seconds, span.trace_id)
 
     async def _count_unregistered(
         self, audited: Sequence[AuditedEvent], register: FileReloader[frozenset[str]]

@@ -10,10 +10,13 @@ from purposewatch_runtime.settings import (
     KafkaSettings,
     LogSettings,
     PolicySettings,
+    TraceSettings,
 )
 
 
-class AuditorSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
+class AuditorSettings(
+    LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings, TraceSettings
+):
     """Everything the auditor reads from its environment."""
 
     auditor_http_host: str = Field(default="127.0.0.1", description="Probes and metrics.")

@@ -56,6 +56,7 @@ from purposewatch_runtime.service import (
     Supervisor,
     health_routes,
 )
+from purposewatch_runtime.traces import build_traces
 
 _CLIENT_ID = "purposewatch-ingest"
 
@@ -85,6 +86,7 @@ def build_app(
     )
     metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
+    traces = build_traces(settings, service="ingest", version=own_version, metric_set=metric_set)
     keys = watch_keys(settings)
     pseudonyms, stored = build_pseudonyms(settings, keys)
     ingest = Ingest(
@@ -98,6 +100,7 @@ def build_app(
         facts_topic=topic_name(settings.topic_prefix, FACTS),
         partitions=settings.topic_partitions,
         metric_set=metric_set,
+        traces=traces,
     )
     producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
     producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
@@ -117,6 +120,7 @@ def build_app(
         [
             *filter(None, components),
             EventLoopWatch(metric_set),
+            traces,
             *([] if reporter is None else [reporter]),
             decisions,
             register,

@@ -1,7 +1,8 @@
 """What both transports share: admission under the rules in force, records to publish, counters."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,9 +18,11 @@ from purposewatch_ingest.rights import AdmissionRules
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import OutgoingRecord, Tombstone
+from purposewatch_runtime.traces import NO_TRACES, Headers, SpanKind, Spans, Traces
 
 Transport = Literal["http", "kafka"]
 
+_PUBLISHES = {"messaging.system": "kafka", "messaging.operation.type": "send"}
 _HEADERS: tuple[tuple[str, bytes], ...] = (("content-type", b"application/cloudevents+json"),)
 
 
@@ -40,6 +43,7 @@ class Ingest:
     metric_set: m.MetricSet
     admission: Admission = field(default_factory=Admission)
     usage: PublisherUsage = field(default_factory=PublisherUsage)
+    traces: Traces = NO_TRACES
 
     def vocabularies(self) -> Mapping[str, Vocabulary]:
         """Each controller's vocabulary, as the policies have it."""
@@ -61,18 +65,31 @@ class Ingest:
         )
         return self.admission.batch(rules, now)
 
-    def outgoing(self, admitted: Admitted, *, joins: bool = False) -> OutgoingRecord:
+    def outgoing(
+        self, admitted: Admitted, *, joins: bool = False, trace: Headers = ()
+    ) -> OutgoingRecord:
         """The record that carries an admitted event or fact to the auditors.
+
+        `trace` names a span of this service; without one, the event's `traceparent` is passed on.
 
         INVARIANT: a subject's facts are in the partition of its events, whatever their keys are:
         the auditor that decides about the subject reads no other partition.
         """
-        headers = _HEADERS
-        if admitted.traceparent is not None:
+        headers = _HEADERS + trace
+        if admitted.traceparent is not None and not trace:
             headers += (("traceparent", admitted.traceparent.encode()),)
         topic = self.facts_topic if isinstance(admitted, AdmittedFact) else self.events_topic
         partition = self._partition_of(admitted.subject)
         return OutgoingRecord(topic, admitted.value, admitted.key, partition, headers, joins)
+
+    def tracing(self, admitted: Sequence[Admitted]) -> AbstractContextManager[Spans]:
+        """The spans of those that are sampled, while they are being published."""
+        return self.traces.each(
+            f"publish {self.events_topic}",
+            SpanKind.PRODUCER,
+            [each.traceparent for each in admitted],
+            _PUBLISHES,
+        )
 
     def tombstone(self, key: FactKey) -> Tombstone:
         """The record that deletes a statement of a fact."""

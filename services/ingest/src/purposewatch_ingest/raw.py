@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import count
 
 from purposewatch_contract import DeadLetter, ErrorClass
 from purposewatch_contract.submission import FieldError, RefusedError
@@ -70,27 +71,38 @@ class RawTopicHandler:
             for record, result in zip(records, results, strict=True)
             if isinstance(result, RefusedEvent)
         ]
-        of_refused = iter(letters)
-        outgoing = [
-            self._ingest.outgoing(result)
-            if isinstance(result, Admitted)
-            else self._outgoing_letter(next(of_refused))
-            for result in results
-        ]
-        # INVARIANT: a fact is acknowledged before the events that come after it in its partition of
-        # the raw topic are published, so that the auditor considers it.
-        facts = [
-            each
-            for each, result in zip(outgoing, results, strict=True)
-            if isinstance(result, AdmittedFact)
-        ]
-        if facts:
-            await self._producer.publish(facts)
-            outgoing = [each for each in outgoing if each.topic != self._ingest.facts_topic]
-        await self._producer.publish(outgoing)
+        await self._publish(results, letters)
         self._limit = limit
         self._observe(records, results)
         log_dead_letters(letters)
+
+    async def _publish(
+        self, results: Sequence[Admitted | RefusedEvent], letters: Sequence[DeadLetter]
+    ) -> None:
+        """Publish what was admitted, and a dead letter for the rest.
+
+        INVARIANT: a fact is acknowledged before the events that come after it in its partition of
+        the raw topic are published, so that the auditor considers it.
+        """
+        of_refused = iter(letters)
+        admitted = [each for each in results if isinstance(each, Admitted)]
+        with self._ingest.tracing(admitted) as spans:
+            numbers = count()
+            outgoing = [
+                self._ingest.outgoing(result, trace=spans.headers(next(numbers)))
+                if isinstance(result, Admitted)
+                else self._outgoing_letter(next(of_refused))
+                for result in results
+            ]
+            facts = [
+                each
+                for each, result in zip(outgoing, results, strict=True)
+                if isinstance(result, AdmittedFact)
+            ]
+            if facts:
+                await self._producer.publish(facts)
+                outgoing = [each for each in outgoing if each.topic != self._ingest.facts_topic]
+            await self._producer.publish(outgoing)
 
     def _outgoing_letter(self, letter: DeadLetter) -> OutgoingRecord:
         return OutgoingRecord(

@@ -16,10 +16,13 @@ from purposewatch_runtime.settings import (
     LogSettings,
     PolicySettings,
     RenamedFrom,
+    TraceSettings,
 )
 
 
-class IngestSettings(LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings):
+class IngestSettings(
+    LogSettings, HttpSettings, KafkaSettings, PolicySettings, DeadLetterSettings, TraceSettings
+):
     """Everything that ingest reads from its environment."""
 
     ingest_http_host: str = Field(default="127.0.0.1", description="Events, probes and metrics.")

@@ -68,6 +68,7 @@ from purposewatch_runtime.service import (
     Supervisor,
     health_routes,
 )
+from purposewatch_runtime.traces import Traces, build_traces
 
 _CLIENT_ID = "purposewatch-reporter"
 _VERSION = version("purposewatch-reporter")
@@ -88,6 +89,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     metric_set = m.MetricSet("reporter", version=_VERSION)
     metric_set.start_at_zero(m.RECORDED_DUPLICATES, [("same",), ("different",)])
     metric_set.start_at_zero(m.RECORDED_DEAD_LETTERS, ((str(each),) for each in ErrorClass))
+    traces = build_traces(settings, service="reporter", version=_VERSION, metric_set=metric_set)
     database = Database(settings.database_url)
     requests = database.requests
     routing = routing_from(settings)
@@ -104,7 +106,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         clock=_now,
     )
     ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
-    batch_handlers = Handlers(ledger_writer, metric_set)
+    batch_handlers = Handlers(ledger_writer, metric_set, traces)
     housekeeping = Housekeeping(
         database,
         event_id_days=settings.reporter_event_id_days,
@@ -142,6 +144,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         metric_set=metric_set,
     )
     parts: list[Component] = [
+        traces,
         EventLoopWatch(metric_set),
         database,
         access,
@@ -163,9 +166,9 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             }
         ),
     ]
-    parts[2:2] = _alerting(settings, routing, database, metric_set, severity)
+    parts[3:3] = _alerting(settings, routing, database, metric_set, severity, traces)
     web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)
-    parts[2:2] = web_components(web, settings)
+    parts[3:3] = web_components(web, settings)
     supervisor = Supervisor(parts)
 
     @asynccontextmanager
@@ -249,12 +252,13 @@ def _protect(app: FastAPI, settings: ReporterSettings) -> None:
         app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
 
 
-def _alerting(
+def _alerting(  # noqa: PLR0913, PLR0917 - composition happens once
     settings: ReporterSettings,
     routing: Routing,
     database: Database,
     metric_set: m.MetricSet,
     severity: VocabularySeverity,
+    traces: Traces,
 ) -> list[Component]:
     """What turns findings into alerts and delivers them; it needs the database only."""
     episodes = AlertLifecycle(
@@ -280,6 +284,7 @@ def _alerting(
                 channel,
                 public_url=settings.public_url,
                 metric_set=metric_set,
+                traces=traces,
                 clock=_now,
             )
             for channel in make_channels(routing, _now)

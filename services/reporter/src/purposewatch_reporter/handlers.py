@@ -13,6 +13,7 @@ from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import Record
 from purposewatch_runtime.logs import get_logger
+from purposewatch_runtime.traces import NO_TRACES, Traces
 
 _NO_STATEMENT = "none"
 _NO_GRADE = "none"
@@ -23,13 +24,20 @@ _log = get_logger(__name__)
 class Handlers:
     """The handlers of the topics. Metrics move only after the transaction has ended."""
 
-    def __init__(self, ledger_writer: LedgerWriter, metric_set: m.MetricSet) -> None:
+    def __init__(
+        self,
+        ledger_writer: LedgerWriter,
+        metric_set: m.MetricSet,
+        traces: Traces = NO_TRACES,
+    ) -> None:
         self._writer = ledger_writer
         self._metrics = metric_set
+        self._traces = traces
 
     async def verdicts(self, records: Sequence[Record]) -> None:
         """Record a batch of verdicts."""
-        receipt = await self._writer.record_verdicts(records)
+        with self._traces.records("record", records):
+            receipt = await self._writer.record_verdicts(records)
         self._show(receipt)
         if receipt.conflicts or receipt.dead_letters:
             _log.warning(

@@ -13,6 +13,7 @@ from purposewatch_runtime.settings import (
     LogSettings,
     PolicySettings,
     RenamedFrom,
+    TraceSettings,
 )
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -47,7 +48,9 @@ class DatabaseSettings(LogSettings):
         return url
 
 
-class ReporterSettings(DatabaseSettings, HttpSettings, KafkaSettings, PolicySettings):
+class ReporterSettings(
+    DatabaseSettings, HttpSettings, KafkaSettings, PolicySettings, TraceSettings
+):
     """Everything the reporter reads from its environment."""
 
     kafka_max_batch_records: int = Field(

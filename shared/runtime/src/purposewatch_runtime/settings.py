@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -32,6 +33,7 @@ __all__ = [
     "LogSettings",
     "PolicySettings",
     "RenamedFrom",
+    "TraceSettings",
     "deprecated",
     "faults",
     "load_settings",
@@ -151,6 +153,34 @@ class LogSettings(_Settings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is console on a terminal and JSON lines elsewhere."
     )
+
+
+class TraceSettings(_Settings):
+    """What is traced, and where the spans go."""
+
+    traces_endpoint: AnyHttpUrl | None = Field(
+        default=None,
+        description="Where spans are sent by OTLP over HTTP, for example "
+        "`http://collector:4318/v1/traces`. None: nothing is traced.",
+    )
+    traces_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of requests to trace among those that name no span of their sender. For "
+        "the others, the sender decides.",
+    )
+    traces_spans_per_second: int = Field(
+        default=200, ge=1, description="Of one process; no further ones are started."
+    )
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _can_export(cls, endpoint: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if endpoint is not None and find_spec("opentelemetry.exporter") is None:
+            message = "needs the libraries for traces; install `purposewatch-runtime[traces]`"
+            raise ValueError(message)
+        return endpoint
 
 
 class HttpSettings(_Settings):

@@ -112,6 +112,11 @@ class ProblemError(Exception):
         self.errors = errors
         self.headers = headers
 
+    @property
+    def status(self) -> int:
+        """The status of the response."""
+        return int(self.kind.status)
+
     def response(self) -> Response:
         """The problem as it goes out."""
         problem = Problem(

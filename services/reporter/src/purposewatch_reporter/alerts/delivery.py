@@ -15,11 +15,13 @@ from purposewatch_reporter.alerts.channel_store import (
     save_success,
 )
 from purposewatch_reporter.alerts.delivery_state import Accepted, Failed, Input, Superseded
+from purposewatch_reporter.alerts.event_traces import traceparents_of
 from purposewatch_reporter.alerts.outbox import PendingDelivery, apply_inputs, due_deliveries
 from purposewatch_reporter.store.engine import Database
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.retry import Backoff
+from purposewatch_runtime.traces import NO_TRACES, SpanKind, Traces
 
 _ROUND_SIZE = 20
 _POLL_SECONDS = 0.5
@@ -66,6 +68,7 @@ class Deliverer:
         metric_set: m.MetricSet,
         clock: Callable[[], datetime],
         policy: DeliveryPolicy | None = None,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self.name = f"alerts to {channel.name}"
         self._database = database
@@ -74,6 +77,7 @@ class Deliverer:
         self._deliveries = metric_set.counter(m.ALERT_DELIVERIES)
         results = [(channel.name, str(each)) for each in Result]
         metric_set.start_at_zero(m.ALERT_DELIVERIES, results)
+        self._traces = traces
         self._clock = clock
         self._policy = policy or DeliveryPolicy()
         self._holder = uuid.uuid4().hex
@@ -147,7 +151,7 @@ class Deliverer:
         batches = list(self._batches(ready))
         while batches and not self._stopping.is_set() and self._clock() <= until:
             batch = batches.pop(0)
-            attempt = await self._channel.send([alert for _, alert in batch])
+            attempt = await self._send([alert for _, alert in batch])
             if attempt.result is Result.REFUSED and len(batch) > 1:
                 batches[:0] = [[one] for one in batch]  # find the one that is at fault
                 continue
@@ -161,6 +165,23 @@ class Deliverer:
             self._fail([pending for pending, _ in batch], attempt, done)
             if attempt.result is Result.FAILED:
                 return
+
+    async def _send(self, alerts: Sequence[Alert]) -> Attempt:
+        """Send, with a span in the trace of the last event of each finding if that is sampled."""
+        parents: Sequence[str | None] = ()
+        if self._traces.is_on:
+            async with self._database.reading() as connection:
+                parents = await traceparents_of(connection, [each.fingerprint for each in alerts])
+        sends = {"purposewatch.channel": self._channel.name}
+        with self._traces.each("alert", SpanKind.CLIENT, parents, sends) as spans:
+            attempt = await self._channel.send(alerts)
+            for number, span in spans.items():
+                span.set(
+                    purposewatch__finding=alerts[number].fingerprint,
+                    purposewatch__alert__state=str(alerts[number].state),
+                    purposewatch__alert__result=str(attempt.result),
+                )
+        return attempt
 
     def _batches(
         self, ready: Sequence[tuple[PendingDelivery, Alert]]

@@ -38,6 +38,7 @@ from purposewatch_runtime.metrics.common import (
     HTTP_REQUEST_SECONDS,
     KAFKA_CERTIFICATE_EXPIRY,
     LABELS_REPLACED,
+    TRACE_SPANS,
 )
 from purposewatch_runtime.metrics.connect import (
     CONNECT_ACCESSES,
@@ -186,6 +187,7 @@ __all__ = [
     "RECORDED_VERDICTS",
     "RECORDED_VIOLATIONS",
     "STATEMENT_DECISIONS",
+    "TRACE_SPANS",
     "UNJUDGED",
     "UNREGISTERED_EVENTS",
     "VERDICTS",

@@ -5,12 +5,14 @@ publishers). This is the safety net: a record forged past ingest, or a vocabular
 roles, must not fill the monitoring system.
 """
 
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.samples import Exemplar
 
 from purposewatch_runtime.metrics.specs import OPEN_LABELS
 
@@ -94,3 +96,8 @@ class BoundedHistogram(_Bounded, Histogram):
             if up_to > below:
                 bucket.inc(up_to - below)
                 below = up_to
+
+    def show_example(self, amount: float, trace_id: str) -> None:
+        """Let the trace of one observation stand for its bucket, as an exemplar."""
+        bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
+        bucket.set_exemplar(Exemplar({"trace_id": trace_id}, amount, time.time()))

@@ -114,6 +114,13 @@ DEAD_LETTERS = CounterSpec(
     ("topic", "error_class"),
     unit="records",
 )
+TRACE_SPANS = CounterSpec(
+    "purposewatch_trace_spans",
+    "Spans of sampled events and requests; those over the limit per second are not started.",
+    EVERY,
+    ("result",),
+    unit="count",
+)
 
 COMMON: tuple[MetricSpec, ...] = (
     BUILD_INFO,
@@ -130,4 +137,5 @@ COMMON: tuple[MetricSpec, ...] = (
     CONSUMER_STOPPED,
     KAFKA_CERTIFICATE_EXPIRY,
     DEAD_LETTERS,
+    TRACE_SPANS,
 )

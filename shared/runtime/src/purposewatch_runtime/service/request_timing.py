@@ -7,6 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.http.edge import PROBE_PATHS
 
+TRACE_ID = "purposewatch.trace_id"
+"""Where the scope of a request that is traced has the id of its trace."""
+
 
 class RequestTiming:
     """ASGI middleware that observes the duration of HTTP requests by route and status.
@@ -36,4 +39,8 @@ class RequestTiming:
             await self._app(scope, receive, send_noting_status)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._seconds.labels(route, str(status)).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            observed = self._seconds.labels(route, str(status))
+            observed.observe(seconds)
+            if trace_id := scope.get(TRACE_ID):
+                observed.show_example(seconds, trace_id)

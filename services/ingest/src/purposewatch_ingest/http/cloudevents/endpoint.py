@@ -40,6 +40,7 @@ from purposewatch_ingest.http.problems import (
 )
 from purposewatch_ingest.publishers import Publisher
 from purposewatch_runtime.kafka import AcknowledgedProducer
+from purposewatch_runtime.service import TRACE_ID
 
 _OWN_BATCHES = 20
 """From this many events on, a request's events are sent apart from those of other requests."""
@@ -119,6 +120,14 @@ class CloudEventsEndpoint(ABC, Generic[A]):
     @answering_defects
     async def publish(self, request: Request) -> Response:
         """Handle one request."""
+        traceparent = traceparent_of(request.headers.items())
+        with self._ingest.traces.request(f"POST {request.url.path}", traceparent) as span:
+            if span is not None:
+                traceparent = span.traceparent
+                request.scope[TRACE_ID] = span.trace_id
+            return await self._handle(request, traceparent)
+
+    async def _handle(self, request: Request, traceparent: str | None) -> Response:
         publisher = await self.handling.authenticator.publisher_of(request)
         self._limiter.ensure_allowed(publisher)
         mode = mode_of_request(request.headers)
@@ -127,7 +136,7 @@ class CloudEventsEndpoint(ABC, Generic[A]):
             detail = f"send `{STRUCTURED}`, `{BATCHED}`, or `{BINARY}` with `ce-` headers"
             raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail)
         async with self.handling.bodies.receive(request, publisher.name) as body:
-            result = await self._admit(request, mode, body, publisher)
+            result = await self._admit(request, mode, body, publisher, traceparent)
             await self._publish(result.admitted, publisher)
             self._ingest.count_accepted(result.admitted, "http")
             advice = await self.advise(result.admitted, result.refused, publisher)
@@ -139,7 +148,12 @@ class CloudEventsEndpoint(ABC, Generic[A]):
         return JSONResponse(answer | advice, status_code=202, headers=headers)
 
     async def _admit(
-        self, request: Request, mode: ContentMode, body: bytes, publisher: Publisher
+        self,
+        request: Request,
+        mode: ContentMode,
+        body: bytes,
+        publisher: Publisher,
+        traceparent: str | None,
     ) -> _Admission[A]:
         """Admit the events of the request, or raise the problem of those that are refused.
 
@@ -156,7 +170,6 @@ class CloudEventsEndpoint(ABC, Generic[A]):
             detail = f"the batch has {len(texts)} {self.noun}s; send at most {most} in one request"
             raise ProblemError(ProblemKind.TOO_LARGE, detail)
         self._limiter.charge(publisher, len(texts))
-        traceparent = traceparent_of(request.headers.items())
         results = await self._admit_in_slices(texts, traceparent, publisher)
         refused = {
             index: result.error
@@ -208,5 +221,9 @@ class CloudEventsEndpoint(ABC, Generic[A]):
         # a few events each from many requests share a batch; many from one make their own
         joins = len(admitted) < _OWN_BATCHES
         producer = self._producers.few if joins else self._producers.many
-        records = [self._ingest.outgoing(each, joins=joins) for each in admitted]
-        await self.handling.publish(producer, records, publisher, self.noun)
+        with self._ingest.tracing(admitted) as spans:
+            records = [
+                self._ingest.outgoing(each, joins=joins, trace=spans.headers(number))
+                for number, each in enumerate(admitted)
+            ]
+            await self.handling.publish(producer, records, publisher, self.noun)
