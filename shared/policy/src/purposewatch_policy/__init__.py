@@ -48,10 +48,16 @@ from purposewatch_policy.flow import (
     Flow,
     Term,
 )
-from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
+from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Mode, Policy, Statement
 from purposewatch_policy.native import ENGINE
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies, find_remedies
+from purposewatch_policy.shadow import (
+    SHADOW_SUFFIX,
+    Candidate,
+    compile_candidate,
+    with_shadow_statements,
+)
 from purposewatch_policy.term_usage import TermUsage, UsedTerms
 from purposewatch_policy.vocabulary import FlowTerms, Vocabulary
 from purposewatch_policy.yaml_reader import InvalidSourceError
@@ -62,12 +68,14 @@ __all__ = [
     "MAX_DATA_CATEGORIES",
     "MAX_FACTS",
     "MAX_RETENTION_DAYS",
+    "SHADOW_SUFFIX",
     "TERM_PATTERN",
     "AcceptedFinding",
     "Action",
     "Advice",
     "BoundedCache",
     "CachedDecider",
+    "Candidate",
     "CategoryDecision",
     "CategoryExplanation",
     "Comparison",
@@ -90,6 +98,7 @@ __all__ = [
     "InvalidSourceError",
     "Kind",
     "LedgerValues",
+    "Mode",
     "Named",
     "Outcome",
     "Policy",
@@ -105,6 +114,7 @@ __all__ = [
     "Vocabulary",
     "change_flow",
     "change_policy",
+    "compile_candidate",
     "decide",
     "decide_under",
     "explain",
@@ -116,4 +126,5 @@ __all__ = [
     "relevant_facts",
     "statement_digest",
     "statement_in_force",
+    "with_shadow_statements",
 ]

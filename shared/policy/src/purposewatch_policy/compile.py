@@ -17,7 +17,16 @@ from purposewatch_policy.statement_sets import StatementSets, covering, position
 from purposewatch_policy.vocabulary import FIRST_PARTY, FlowTerms, Taxonomy, Vocabulary
 
 _Value = TypeVar("_Value")
-_NOT_DECLARED = frozenset({"accepted_findings", "defined_terms", "excepted_defined_terms"})
+_NOT_DECLARED = frozenset(
+    {
+        "accepted_findings",
+        "defined_terms",
+        "excepted_defined_terms",
+        "mode",
+        "replaces",
+        "shadow_statements",
+    }
+)
 _IF_STATED = frozenset({"retention_at_least", "exceptions"})
 """In the digest only where a policy states them, so that others keep the digest they had before."""
 
@@ -148,8 +157,8 @@ def policy_digest(policy: Policy, vocabulary: Vocabulary) -> str:
     It depends on the content of the files, not on their layout: comments, the order of fields
     and the notation of timestamps make no difference. The order of statements and of the terms
     in them does, because decisions and explanations depend on it. What makes no difference either:
-    the findings of `policy lint` that the author accepts, and whether a statement names its terms
-    itself or by defined terms.
+    the findings of `policy lint` that the author accepts, whether a statement names its terms
+    itself or by defined terms, and what is in shadow mode.
     """
     content = {"policy": policy, "vocabulary": vocabulary.canonical()}
     canonical = json.dumps(

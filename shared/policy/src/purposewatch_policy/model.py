@@ -18,6 +18,13 @@ class Effect(StrEnum):
     PROHIBIT = "prohibit"
 
 
+class Mode(StrEnum):
+    """Whether a version decides events or is only tried beside the one that does."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptedFinding:
     """A finding of `policy lint` that the author accepts for a statement, and why."""
@@ -139,3 +146,11 @@ class Policy:
     sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of the sections that clauses refer to."""
     defined_terms: Mapping[str, DefinedTerm] = field(default_factory=dict)
+    mode: Mode = Mode.LIVE
+    """Not part of what is declared: the digest stays the same when a version goes live."""
+    replaces: str | None = None
+    """The version that ends when this one begins, once this one is live. Not part either: the
+    replaced version's `in_force_until` is."""
+    shadow_statements: Mapping[int, Statement] = field(default_factory=dict)
+    """Those in shadow mode, by their position among all the statements of the file. They decide
+    nothing and are not part of what is declared: see `shadow`."""

@@ -20,6 +20,7 @@ from purposewatch_cli.policy.show_command import show
 from purposewatch_policy import (
     CompiledPolicy,
     Effect,
+    Mode,
     Outcome,
     Statement,
     decide_under,
@@ -233,3 +234,19 @@ def test_a_policy_that_cannot_be_loaded_ends_with_status_2(tmp_path: Path) -> No
     status, output = run(str(tmp_path))
     assert status == 2
     assert "contains no policy; add" in output
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"mode": Mode.SHADOW}, " · in shadow mode"),
+        (
+            {"shadow_statements": {0: STATEMENTS[0]}},
+            " · not shown, in shadow mode: readers.contact",
+        ),
+    ],
+)
+def test_what_is_in_shadow_mode_is_said(changes: dict[str, Any], shown: str) -> None:
+    """A version says so itself; of another, statements that decide nothing are named."""
+    compiled = CompiledPolicy(policy(**changes), VOCABULARY)
+    assert Wording(compiled, "en").edition().endswith(shown)

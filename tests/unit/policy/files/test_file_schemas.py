@@ -21,7 +21,7 @@ from purposewatch_policy.flow import (
     TERM_PATTERN,
     Flow,
 )
-from purposewatch_policy.model import Effect
+from purposewatch_policy.model import Effect, Mode
 from purposewatch_policy.vocabulary import NOUNS
 from purposewatch_policy.vocabulary import load as vocabulary_files
 from purposewatch_policy.yaml_reader.source import SourceError, read_mapping
@@ -46,9 +46,14 @@ BEYOND_A_SCHEMA = {
     "further_file_faults",
     "further_file_never_read",
     "misnamed_policy_file",
+    "no_live_version",
     "open_ended_version_overlaps",
     "other_controller",
     "overlapping_versions",
+    "replaced_twice",
+    "replaces_ended_version",
+    "replaces_later_version",
+    "replaces_unknown_version",
     "version_named_twice",
     "vocabulary_duplicate_across_files",
     "vocabulary_duplicate_term",
@@ -175,6 +180,7 @@ def test_schemas_know_the_loaders_words_and_bounds() -> None:
     expect = case_file["$defs"]["expect"]["properties"]
     statement = policy["$defs"]["statement"]["properties"]
     assert list(Effect) == statement["effect"]["enum"]
+    assert list(Mode) == policy["properties"]["mode"]["enum"]
     assert list(Outcome) == expect["outcome"]["enum"]
     assert list(Kind) == expect["kind"]["enum"]
     assert list(Grade) == expect["grade"]["enum"]

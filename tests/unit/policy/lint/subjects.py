@@ -9,7 +9,7 @@ from purposewatch_policy.decision import Dimension
 from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.model import Effect, Statement
-from purposewatch_policy.yaml_reader.source import ListNode, Location, MappingNode
+from purposewatch_policy.yaml_reader.source import Location, MappingNode
 from tests.unit.policy.random_worlds import PlainFlow, World, draw_world
 
 NOWHERE = Location("policy.yaml", 1, 1)
@@ -18,8 +18,8 @@ FLOWS_PER_WORLD = 24
 
 def subject_of(compiled: CompiledPolicy) -> Subject:
     """Return a version whose statements all have the same location."""
-    statements = ListNode([MappingNode(NOWHERE) for _ in compiled.statements], NOWHERE)
-    return Subject(compiled, MappingNode(NOWHERE, {"statements": statements}))
+    nodes = {each.id: MappingNode(NOWHERE) for each in compiled.statements}
+    return Subject(compiled, MappingNode(NOWHERE), nodes)
 
 
 def draw(seed: int) -> tuple[World, Subject, FlowSpace, list[PlainFlow]]:

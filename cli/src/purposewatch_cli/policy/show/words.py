@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from purposewatch_cli.policy.show.matrix import Column, Mark
-from purposewatch_policy import CompiledPolicy, Dimension, Policy, Statement
+from purposewatch_policy import CompiledPolicy, Dimension, Mode, Policy, Statement
 from purposewatch_policy.flow_space import Branch
 from purposewatch_policy.languages import Texts, explanation_texts, retention_words
 from purposewatch_policy.vocabulary import Taxonomy
@@ -33,13 +33,19 @@ class Wording:
         return self.words.pick(policy.title) or policy.controller
 
     def edition(self) -> str:
-        """Return version and start in one line."""
+        """Return version and start in one line, and whether something is in shadow mode."""
         policy: Policy = self.compiled.policy
         begins = policy.in_force_from.isoformat(sep=" ", timespec="minutes")
-        parts = (
+        parts = [
             self.words("version", version=policy.version),
             self.words("in_force", begins=begins),
-        )
+        ]
+        if policy.mode is Mode.SHADOW:
+            parts.append(self.words("shadow.version"))
+        if policy.shadow_statements:
+            tried = (each.id for each in policy.shadow_statements.values())
+            listed = self.words("joint").join(tried)
+            parts.append(self.words("shadow.statements", statements=listed))
         return " · ".join(parts)
 
     def branch(self, branch: Branch, taxonomy: Taxonomy) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from purposewatch_policy.decide import decide
+from purposewatch_policy.decide import decide, decide_under
 from purposewatch_policy.decision import CategoryDecision, Decision, Dimension, Grade, Kind, Outcome
 from purposewatch_policy.fact_ledger import LedgerValues
 from purposewatch_policy.flow import Flow
@@ -29,7 +29,7 @@ _Member = TypeVar("_Member", Kind, Grade, Dimension)
 
 _FILE_FIELDS = ("controller", "defaults", "cases")
 _DEFAULT_FIELDS = ("at", "flow")
-_CASE_FIELDS = ("name", "at", "flow", "ledger", "expect")
+_CASE_FIELDS = ("name", "at", "version", "flow", "ledger", "expect")
 _NOT_STATED = "not stated"
 _EXPECT_FIELDS = {
     Outcome.PERMITTED: ("outcome", "grade", "statement", "clause"),
@@ -62,9 +62,14 @@ class Case:
     location: Location
     ledger: LedgerValues | None = None
     """What is stated about facts of the ledger; `None` if the flow's own facts count."""
+    version: str | None = None
+    """What decides, live or in shadow mode; `None` for what is in force at its time."""
 
     def decide(self, policies: PolicySet) -> Decision:
-        """Decide the case's flow."""
+        """Decide the case's flow. Raises `KeyError` for an unknown version."""
+        if self.version is not None:
+            compiled = policies.by_name(self.flow.controller, self.version)
+            return decide_under(self.flow, compiled, self.ledger)
         return decide(self.flow, self.at, policies, self.ledger)
 
 
@@ -198,7 +203,8 @@ class _CaseReader:
         expectation = self._expectation(expect) if expect else None
         if moment is None or flow is None:
             return None
-        return Case(name, moment, flow, expectation, fields.at, stated)
+        version = fields.text("version") or None
+        return Case(name, moment, flow, expectation, fields.at, stated, version)
 
     def _ledger(self, node: MappingNode) -> dict[str, bool | None]:
         values: dict[str, bool | None] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from purposewatch_policy.cases.coverage import Coverage, measure
 from purposewatch_policy.cases.read import Case, Mismatch, deciding_category, load_cases, mismatches
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.decision import Decision
 from purposewatch_policy.files.directory import LoadedController
 from purposewatch_policy.flow import Flow
@@ -61,6 +62,7 @@ def run_controller(controller: LoadedController) -> ControllerResult:
     has_file = path.exists()
     cases = load_cases(path).cases if has_file else ()
     _check_ledgers(cases, controller.policies.vocabularies[controller.name])
+    _check_versions(cases, controller)
     results = []
     for case in cases:
         decision = case.decide(controller.policies)
@@ -72,7 +74,7 @@ def run_controller(controller: LoadedController) -> ControllerResult:
             [
                 (_with_ledger(each.case), each.decision)
                 for each in results
-                if controller.policies.in_force(controller.name, each.case.at) is compiled
+                if _deciding(each.case, controller) is compiled
             ],
         )
         for compiled in controller.policies.versions(controller.name)
@@ -90,6 +92,26 @@ def _check_ledgers(cases: Iterable[Case], vocabulary: Vocabulary) -> None:
     ]
     if errors:
         raise InvalidSourceError(errors)
+
+
+def _check_versions(cases: Iterable[Case], controller: LoadedController) -> None:
+    """Raise `InvalidSourceError` for versions that cases name and the controller does not have."""
+    errors = []
+    for case in cases:
+        try:
+            _deciding(case, controller)
+        except KeyError:
+            message = f"there is no version `{case.version}`, live or in shadow mode"
+            errors.append(case.location.error(f"{message}; correct `version`"))
+    if errors:
+        raise InvalidSourceError(errors)
+
+
+def _deciding(case: Case, controller: LoadedController) -> CompiledPolicy | None:
+    """Return the version by which a case is decided. Raises `KeyError`."""
+    if case.version is not None:
+        return controller.policies.by_name(case.flow.controller, case.version)
+    return controller.policies.in_force(controller.name, case.at)
 
 
 def _with_ledger(case: Case) -> Flow:

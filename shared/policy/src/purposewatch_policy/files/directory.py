@@ -1,11 +1,13 @@
 """Loads directories of policies: every version of every controller, or every fault of them."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from purposewatch_policy.files.policy_file import PolicyFile, read_policy
+from purposewatch_policy.model import Mode
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.version_paths import version_paths
 from purposewatch_policy.vocabulary import (
@@ -25,8 +27,8 @@ class LoadedController:
     home: Path
     policies: PolicySet
     """Of this controller alone."""
-    files: tuple[str, ...]
-    """Paths of the versions, in the order of their time."""
+    files: Mapping[str, PolicyFile]
+    """Every version, also those in shadow mode, by name in the order of their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _load(
         errors.extend(faults)
         return None
     policies = PolicySet({name: vocabulary}, (file.policy for file in files))
-    return LoadedController(name, home, policies, tuple(file.version_at.path for file in files))
+    return LoadedController(name, home, policies, {each.policy.version: each for each in files})
 
 
 def _concerning(errors: list[SourceError], *places: Path) -> list[SourceError]:
@@ -106,8 +108,8 @@ def _read_versions(
 ) -> list[PolicyFile]:
     """Read every version of one controller's policy, in the order of their time.
 
-    Adds faults to `errors`, including overlapping versions. The result may be used only if none was
-    added.
+    A live version that replaces another ends it. Adds faults to `errors`, including overlapping
+    live versions. The result may be used only if none was added.
     """
     found = (read_policy(path, controller, vocabulary, errors) for path in version_paths(home))
     files = sorted(
@@ -120,7 +122,12 @@ def _read_versions(
         if first is not file:
             message = f"version `{version}` is also {first.version_at}; give one another `version`"
             errors.append(file.version_at.error(message))
-    for earlier, later in pairwise(files):
+    files = _with_replaced_ended(files, named, errors)
+    live = [file for file in files if file.policy.mode is Mode.LIVE]
+    if files and not live:
+        message = f"no version of `{controller}` is live; remove `mode: shadow` from one"
+        errors.append(files[0].version_at.error(message))
+    for earlier, later in pairwise(live):
         until = earlier.policy.in_force_until
         if until is None or until > later.policy.in_force_from:
             begins = later.policy.in_force_from.isoformat()
@@ -130,3 +137,43 @@ def _read_versions(
             )
             errors.append(later.in_force_from_at.error(message))
     return files
+
+
+def _with_replaced_ended(
+    files: list[PolicyFile], named: Mapping[str, PolicyFile], errors: list[SourceError]
+) -> list[PolicyFile]:
+    """Return the versions, each ended when a live one that replaces it begins.
+
+    What is in shadow mode ends nothing, but has to name a version that it can replace.
+    """
+    ended: dict[str, PolicyFile] = {}
+    for file in files:
+        replaces, begins = file.policy.replaces, file.policy.in_force_from
+        if replaces is None:
+            continue
+        replaced = named.get(replaces)
+        message = _unreplaceable(replaces, file, replaced, ended)
+        if replaced is None or message:
+            errors.append(file.replaces_at.error(message))
+        elif file.policy.mode is Mode.LIVE:
+            policy = replace(replaced.policy, in_force_until=begins)
+            ended[replaces] = replace(replaced, policy=policy)
+    return [ended.get(file.policy.version, file) for file in files]
+
+
+def _unreplaceable(
+    name: str, by: PolicyFile, replaced: PolicyFile | None, ended: Mapping[str, PolicyFile]
+) -> str:
+    """Say why a version can't be replaced by another, or nothing."""
+    if replaced is None or replaced.policy.mode is Mode.SHADOW:
+        return f"`replaces` is `{name}`, which is not a live version; name the one to end"
+    if replaced.policy.in_force_from >= by.policy.in_force_from:
+        return f"version `{name}` does not begin before this one; correct `replaces`"
+    if replaced.policy.in_force_until not in {None, by.policy.in_force_from}:
+        return (
+            f"version `{name}` ends at another time than this one begins; remove its "
+            "`in_force_until`, or `replaces`"
+        )
+    if name in ended and by.policy.mode is Mode.LIVE:
+        return f"version `{name}` is already replaced by another; keep one of the two `replaces`"
+    return ""

@@ -17,7 +17,8 @@ from purposewatch_policy.files.defined_terms import (
 from purposewatch_policy.files.exceptions import faulty_exceptions
 from purposewatch_policy.files.retention import read_retention
 from purposewatch_policy.flow import TERM_PATTERN
-from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Policy, Statement
+from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Mode, Policy, Statement
+from purposewatch_policy.shadow import SHADOW_SUFFIX
 from purposewatch_policy.version_paths import part_paths
 from purposewatch_policy.vocabulary import FIRST_PARTY, Taxonomy, Vocabulary
 from purposewatch_policy.yaml_reader import (
@@ -43,6 +44,8 @@ _POLICY_FIELDS = (
     "version",
     "in_force_from",
     "in_force_until",
+    "mode",
+    "replaces",
     "title",
     "document",
     "sections",
@@ -67,6 +70,7 @@ _STATEMENT_FIELDS = (
     "except",
     "when",
     "unless",
+    "shadow",
     "note",
     "accepted_findings",
 )
@@ -81,6 +85,8 @@ class PolicyFile:
     policy: Policy
     version_at: Location
     in_force_from_at: Location
+    replaces_at: Location
+    """The version's own location if it replaces none."""
 
 
 def read_policy(
@@ -118,20 +124,41 @@ class _PolicyReader:
         if begins and until and until <= begins:
             message = "`in_force_until` is not after `in_force_from`; correct one of them"
             fields.error(message, fields.location("in_force_until"))
+        mode = self._mode(fields)
         self._sections = self._read_sections(fields)
         self._defined = self._read_defined_terms(fields)
+        live, tried = self._statements(fields, parts, mode)
         policy = Policy(
             controller=controller,
-            version=fields.text("version", required=True),
+            version=self._version(fields),
             in_force_from=begins or datetime.min.replace(tzinfo=UTC),
             in_force_until=until,
-            statements=self._statements(fields, parts),
+            statements=live,
             title=fields.labels("title"),
             document=self._document(fields),
             sections=self._sections,
             defined_terms=self._defined,
+            mode=mode,
+            replaces=fields.text("replaces") or None,
+            shadow_statements=tried,
         )
-        return PolicyFile(policy, fields.location("version"), fields.location("in_force_from"))
+        places = [fields.location(each) for each in ("version", "in_force_from", "replaces")]
+        return PolicyFile(policy, *places)
+
+    def _version(self, fields: Fields) -> str:
+        version = fields.text("version", required=True)
+        if version.endswith(SHADOW_SUFFIX):
+            message = f"a version's name must not end with `{SHADOW_SUFFIX}`; choose another"
+            fields.error(message, fields.location("version"))
+        return version
+
+    def _mode(self, fields: Fields) -> Mode:
+        text = fields.text("mode") or Mode.LIVE
+        if text in set(Mode):
+            return Mode(text)
+        message = f"`mode` is `{text}`; write `live` or `shadow`"
+        fields.error(message, fields.location("mode"))
+        return Mode.LIVE
 
     def _document(self, fields: Fields) -> dict[str, str]:
         node = fields.mapping("document")
@@ -187,8 +214,12 @@ class _PolicyReader:
             note=fields.text("note"),
         )
 
-    def _statements(self, head: Fields, parts: Sequence[MappingNode]) -> tuple[Statement, ...]:
+    def _statements(
+        self, head: Fields, parts: Sequence[MappingNode], mode: Mode
+    ) -> tuple[tuple[Statement, ...], dict[int, Statement]]:
+        """Return the statements, and those in shadow mode by their position among all of them."""
         statements: list[Statement] = []
+        tried: dict[int, Statement] = {}
         places: dict[str, Location] = {}
         for node in self._statement_nodes(head, parts):
             body = as_mapping(node, "a statement", self._errors)
@@ -204,8 +235,14 @@ class _PolicyReader:
                 each.error(message, each.location("id"))
             elif statement.id:
                 places[statement.id] = each.location("id")
-            statements.append(statement)
-        return tuple(statements)
+            if not each.flag("shadow"):
+                statements.append(statement)
+                continue
+            if mode is Mode.SHADOW:
+                message = "the whole version is in shadow mode; remove `shadow`, or its `mode`"
+                each.error(message, each.location("shadow"))
+            tried[len(statements) + len(tried)] = statement
+        return tuple(statements), tried
 
     def _statement_nodes(self, head: Fields, parts: Sequence[MappingNode]) -> Iterator[Node]:
         """Yield the statements of all files in their order. No file may be without."""

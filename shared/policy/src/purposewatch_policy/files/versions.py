@@ -1,4 +1,7 @@
-"""Reads the version of a policy that a user names: a file, or a directory with `@VERSION`."""
+"""Reads the version of a policy that a user names: a file, or a directory with `@VERSION`.
+
+With `+shadow` at the end, it is read as it will be once its statements in shadow mode are live.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.files.directory import load_policies
 from purposewatch_policy.files.policy_file import read_policy
 from purposewatch_policy.policy_set import PolicySet
+from purposewatch_policy.shadow import SHADOW_SUFFIX, compile_candidate, is_tried
 from purposewatch_policy.version_paths import is_version_directory, part_paths, version_paths
 from purposewatch_policy.vocabulary import COMMON, read_vocabularies
 from purposewatch_policy.yaml_reader import (
@@ -37,9 +41,12 @@ def read_version(named: str, policies: Path, controller: str | None) -> Compiled
     """Read the version that the user named: a file, or a directory, optionally with `@VERSION`.
 
     A file is read with the vocabulary of its own tree, or else of the tree `policies`. Of a
-    directory, the latest version is read unless one is named.
+    directory, the latest live version is read unless one is named, which may be in shadow mode.
     Raises `UnusableVersionError`.
     """
+    tried = named.endswith(SHADOW_SUFFIX) and not Path(named).exists()
+    if tried:
+        named = named.removesuffix(SHADOW_SUFFIX)
     path, _, version = named.rpartition("@")
     if not path or Path(named).exists():
         path, version = named, ""
@@ -49,37 +56,45 @@ def read_version(named: str, policies: Path, controller: str | None) -> Compiled
             if version:
                 message = f"`{named}` is one version; leave out `@{version}`"
                 raise UnusableVersionError(message)
-            return _read_file(place, policies)
+            return _read_file(place, policies, tried=tried)
         if not place.is_dir():
             message = f"`{path}` does not exist; name a policy file or a directory of policies"
             raise UnusableVersionError(message)
         if version_paths(place):
             home = place.resolve()
-            return _chosen(load_policies(home.parent), home.name, version)
-        return _chosen(load_policies(place), controller, version)
+            return _chosen(load_policies(home.parent), home.name, version, tried=tried)
+        return _chosen(load_policies(place), controller, version, tried=tried)
     except InvalidSourceError as error:
         raise UnusableVersionError(str(error)) from error
 
 
-def _chosen(policies: PolicySet, controller: str | None, version: str) -> CompiledPolicy:
+def _chosen(
+    policies: PolicySet, controller: str | None, version: str, *, tried: bool
+) -> CompiledPolicy:
     if controller is None and len(policies.controllers) == 1:
         [controller] = policies.controllers
     if controller not in policies.controllers:
         wrong = f"no controller `{controller}`; " if controller else ""
         message = f"{wrong}choose one with `--controller`: `{'`, `'.join(policies.controllers)}`"
         raise UnusableVersionError(message)
-    versions = policies.versions(controller)
-    if not version:
-        return versions[-1]
-    for compiled in versions:
-        if compiled.policy.version == version:
-            return compiled
-    known = "`, `".join(each.policy.version for each in versions)
-    message = f"`{controller}` has no version `{version}`; name one of `{known}`"
+    live = {each.policy.version: each for each in policies.versions(controller)}
+    wanted = version or [*live][-1]
+    known = {**live, **{each.name: each.compiled for each in policies.shadows(controller)}}
+    if tried:
+        if wanted in live and f"{wanted}{SHADOW_SUFFIX}" not in known:
+            raise UnusableVersionError(_nothing_tried(wanted))
+        wanted += SHADOW_SUFFIX
+    if wanted in known:
+        return known[wanted]
+    message = f"`{controller}` has no version `{wanted}`; name one of `{'`, `'.join(known)}`"
     raise UnusableVersionError(message)
 
 
-def _read_file(path: Path, policies: Path) -> CompiledPolicy:
+def _nothing_tried(named: str) -> str:
+    return f"no statement of `{named}` is in shadow mode; leave out `{SHADOW_SUFFIX}`"
+
+
+def _read_file(path: Path, policies: Path, *, tried: bool) -> CompiledPolicy:
     """Read a file by itself: a draft may overlap the version that it will replace."""
     errors: list[SourceError] = []
     controller = _controller_of(path, errors)
@@ -97,7 +112,11 @@ def _read_file(path: Path, policies: Path) -> CompiledPolicy:
     file = read_policy(path, controller, vocabularies[controller], errors)
     if errors or file is None:
         raise InvalidSourceError(errors)
-    return CompiledPolicy(file.policy, vocabularies[controller])
+    if not tried:
+        return CompiledPolicy(file.policy, vocabularies[controller])
+    if not is_tried(file.policy):
+        raise UnusableVersionError(_nothing_tried(str(path)))
+    return compile_candidate(file.policy, vocabularies[controller]).compiled
 
 
 def _controller_of(path: Path, errors: list[SourceError]) -> str:

@@ -1,6 +1,6 @@
 """Marks the findings that a policy accepts, and finds acceptances without a finding."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from purposewatch_policy.lint.finding import Finding, Severity
@@ -9,10 +9,13 @@ from purposewatch_policy.lint.subject import Subject
 from purposewatch_policy.yaml_reader import did_you_mean
 
 
-def accept(findings: Iterable[Finding], subject: Subject) -> Iterator[Finding]:
+def accept(
+    findings: Iterable[Finding], subject: Subject, among: Container[str] | None = None
+) -> Iterator[Finding]:
     """Yield the findings about one version with its acceptances applied.
 
-    A finding about two statements is accepted by either of them.
+    A finding about two statements is accepted by either of them. Unused acceptances are found in
+    all statements, or among some.
     """
     reasons = {
         (statement.id, accepted.rule): accepted.reason
@@ -26,7 +29,7 @@ def accept(findings: Iterable[Finding], subject: Subject) -> Iterator[Finding]:
         used.update(accepting)
         yield replace(finding, accepted=reasons[accepting[0]]) if accepting else finding
     for statement_id, rule in reasons:
-        if (statement_id, rule) not in used:
+        if (statement_id, rule) not in used and (among is None or statement_id in among):
             yield _unused(subject, statement_id, rule)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.files.directory import LoadedController, load_tree
 from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.acceptance import accept
@@ -11,6 +12,7 @@ from purposewatch_policy.lint.contradictions import find_contradictions
 from purposewatch_policy.lint.finding import Finding, Severity
 from purposewatch_policy.lint.risks import find_risks
 from purposewatch_policy.lint.rules import LOAD_ERROR
+from purposewatch_policy.lint.shadow_mode import at_promotion, find_shadow_faults
 from purposewatch_policy.lint.shadowing import find_shadowed
 from purposewatch_policy.lint.subject import Subject, locate
 from purposewatch_policy.lint.timeline import find_gaps
@@ -19,6 +21,7 @@ from purposewatch_policy.lint.unused import (
     find_unused_defined_terms,
     find_unused_facts,
 )
+from purposewatch_policy.shadow import Candidate, with_shadow_statements
 from purposewatch_policy.yaml_reader import InvalidSourceError, Location, SourceError
 
 
@@ -59,28 +62,46 @@ def lint_path(path: Path) -> LintResult:
     policies: list[tuple[str, str, int]] = []
     for controller in tree.controllers:
         try:
-            versions = [
-                locate(compiled, file)
-                for compiled, file in zip(
-                    controller.policies.versions(controller.name), controller.files, strict=True
-                )
+            live = [_located(each, controller) for each in _live(controller)]
+            tried = [
+                (each, _located(each.compiled, controller))
+                for each in controller.policies.shadows(controller.name)
             ]
         except InvalidSourceError as error:
             errors.extend(error.errors)
             continue
-        findings.extend(_check(controller, versions))
+        findings.extend(_check(controller, live, tried))
         policies.extend(
-            (controller.name, each.policy.version, len(each.policy.statements)) for each in versions
+            (controller.name, version, len(with_shadow_statements(file.policy).statements))
+            for version, file in controller.files.items()
         )
     findings.extend(_load_error(error) for error in errors)
     return LintResult(tuple(sorted(findings, key=lambda each: each.order)), tuple(policies))
 
 
-def _check(controller: LoadedController, versions: list[Subject]) -> Iterator[Finding]:
-    for subject in versions:
+def _live(controller: LoadedController) -> tuple[CompiledPolicy, ...]:
+    return controller.policies.versions(controller.name)
+
+
+def _located(compiled: CompiledPolicy, controller: LoadedController) -> Subject:
+    return locate(compiled, controller.files[compiled.policy.version].version_at.path)
+
+
+def _check(
+    controller: LoadedController, live: list[Subject], tried: list[tuple[Candidate, Subject]]
+) -> Iterator[Finding]:
+    for subject in live:
         yield from accept(_check_version(subject), subject)
-    yield from find_gaps(versions)
-    yield from find_unused_facts(controller.name, controller.home, versions)
+    versions = {each.policy.version: each for each in _live(controller)}
+    for candidate, subject in tried:
+        found = _check_version(subject)
+        if candidate.statements:  # the others are checked with their live version
+            found = at_promotion(found, candidate)
+        yield from accept(found, subject, candidate.statements or None)
+        yield from find_shadow_faults(candidate, subject, versions)
+    yield from find_gaps(live)
+    subjects = [*live, *(subject for _, subject in tried)]
+    yield from find_unused_facts(controller.name, controller.home, subjects)
 
 
 def _check_version(subject: Subject) -> Iterator[Finding]:

@@ -99,6 +99,20 @@ VERSION_GAP = Rule(
     "versions, a note after the last one. Let the next version begin when the one before ends.",
     Severity.WARNING,
 )
+SHADOW_WITHOUT_EFFECT = Rule(
+    "shadow-without-effect",
+    "What is in shadow mode would change no outcome",
+    "Every flow is permitted, prohibited or undeclared as before, so there is nothing to learn "
+    "from trying it. Give it the terms that it was meant to have, or remove it.",
+    Severity.WARNING,
+)
+SHADOW_OVERLAP = Rule(
+    "shadow-overlap",
+    "A version in shadow mode can't go live by one edit",
+    "Without `mode: shadow` it would overlap a live version, and services would refuse the files. "
+    "Let it state which version it `replaces`, or move one of the dates.",
+    Severity.WARNING,
+)
 UNUSED_ACCEPTANCE = Rule(
     "unused-acceptance",
     "A statement accepts a finding that does not exist",
@@ -123,6 +137,8 @@ RULES = {
         UNUSED_DEFINED_TERM,
         UNUSED_FACT,
         VERSION_GAP,
+        SHADOW_WITHOUT_EFFECT,
+        SHADOW_OVERLAP,
         UNUSED_ACCEPTANCE,
     )
 }

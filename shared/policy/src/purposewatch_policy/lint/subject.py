@@ -1,10 +1,12 @@
-"""One version of a policy, with the location of each of its parts in the file."""
+"""One version of a policy, with the location of each of its parts in its files."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.model import Policy
+from purposewatch_policy.version_paths import HEAD, is_version_directory, part_paths
 from purposewatch_policy.vocabulary import Vocabulary
 from purposewatch_policy.yaml_reader import (
     InvalidSourceError,
@@ -24,7 +26,10 @@ class Subject:
 
     compiled: CompiledPolicy
     root: MappingNode
-    """The file that the policy was read from."""
+    """The file that the policy was read from; of several, the one with everything but the
+    statements of the others."""
+    statement_nodes: Mapping[str, Node]
+    """By the statements' ids."""
 
     @property
     def policy(self) -> Policy:
@@ -40,14 +45,11 @@ class Subject:
 
     def statement(self, index: int, name: str = "") -> Location:
         """The location of a statement or of one of its fields."""
-        statements = self.root.entries["statements"]
-        node = statements.items[index] if isinstance(statements, ListNode) else statements
-        return _place(node, name)
+        return self.statement_id(self.policy.statements[index].id, name)
 
     def statement_id(self, statement_id: str, name: str = "") -> Location:
         """The location of the statement with this id, or of one of its fields."""
-        ids = [statement.id for statement in self.policy.statements]
-        return self.statement(ids.index(statement_id), name)
+        return _place(self.statement_nodes[statement_id], name)
 
     def defined_term(self, name: str) -> Location:
         """The location of a defined term."""
@@ -64,15 +66,27 @@ class Subject:
 
 
 def locate(compiled: CompiledPolicy, path: str) -> Subject:
-    """Read the locations in a policy from the file that it was loaded from.
+    """Read the locations in a policy from the files that it was loaded from.
 
-    Raises `InvalidSourceError` when the file has become unreadable since.
+    Raises `InvalidSourceError` when one has become unreadable since.
     """
     errors: list[SourceError] = []
-    root = read_mapping(Path(path), errors)
-    if root is None:
+    head = Path(path)
+    divided = head.name == HEAD and is_version_directory(head.parent)
+    roots = [read_mapping(each, errors) for each in part_paths(head.parent if divided else head)]
+    root, *_ = roots
+    if root is None or errors:
         raise InvalidSourceError(errors)
-    return Subject(compiled, root)
+    return Subject(compiled, root, {name: node for each in roots for name, node in _named(each)})
+
+
+def _named(root: MappingNode | None) -> Iterator[tuple[str, Node]]:
+    """Yield the statements of a file with their ids."""
+    statements = root.entries.get("statements") if root else None
+    for node in statements.items if isinstance(statements, ListNode) else ():
+        name = node.entries.get("id") if isinstance(node, MappingNode) else None
+        if isinstance(name, ScalarNode):
+            yield name.text, node
 
 
 def _place(node: Node, name: str) -> Location:

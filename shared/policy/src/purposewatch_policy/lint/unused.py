@@ -7,6 +7,7 @@ from purposewatch_policy.flow import MAX_FACTS
 from purposewatch_policy.lint.finding import Finding, Severity, cited
 from purposewatch_policy.lint.rules import IMPOSSIBLE_CONDITION, UNUSED_DEFINED_TERM, UNUSED_FACT
 from purposewatch_policy.lint.subject import Subject
+from purposewatch_policy.shadow import with_shadow_statements
 from purposewatch_policy.yaml_reader import Location, MappingNode, read_mapping
 
 
@@ -30,10 +31,10 @@ def find_impossible_conditions(subject: Subject) -> Iterator[Finding]:
 
 
 def find_unused_defined_terms(subject: Subject) -> Iterator[Finding]:
-    """Yield defined terms that no statement uses."""
+    """Yield defined terms that no statement uses, in shadow mode or not."""
     used = {
         name
-        for each in subject.policy.statements
+        for each in with_shadow_statements(subject.policy).statements
         for name in (*each.defined_terms, *each.excepted_defined_terms)
     }
     waiting = list(used)
@@ -59,11 +60,11 @@ def find_unused_defined_terms(subject: Subject) -> Iterator[Finding]:
 def find_unused_facts(
     controller: str, home: Path, versions: Sequence[Subject]
 ) -> Iterator[Finding]:
-    """Yield the facts of a controller's own vocabulary that no version uses."""
+    """Yield the facts of a controller's own vocabulary that nothing uses, in shadow mode or not."""
     asked = {
         fact
         for version in versions
-        for statement in version.policy.statements
+        for statement in with_shadow_statements(version.policy).statements
         for fact in (*statement.when, *statement.unless)
     }
     for fact, at in _own_facts(home / "vocabulary.yaml").items():
