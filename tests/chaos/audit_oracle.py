@@ -9,7 +9,7 @@ from purposewatch_policy import decide, relevant_facts
 
 if TYPE_CHECKING:
     from purposewatch_contract import CanonicalEvent
-    from purposewatch_policy import Decision, PolicySet
+    from purposewatch_policy import Decision, LedgerValues, PolicySet
     from tests.chaos.differences import Differences
     from tests.chaos.evidence import Position, Topics
     from tests.chaos.fact_oracle import FactOracle
@@ -21,14 +21,19 @@ class Audited:
 
     def __init__(self) -> None:
         self.decisions: dict[Position, Decision] = {}
+        self.facts: dict[Position, LedgerValues] = {}
         self.order: list[Position] = []
         """Positions of events in the order of their first verdicts."""
         self.repeats = 0
         self.by_version: dict[str, int] = {}
 
-    def add(self, position: Position, decision: Decision) -> None:
-        """Take in a verdict's decision; the first one about an event counts."""
+    def add(self, position: Position, decision: Decision, values: LedgerValues) -> None:
+        """Take in a verdict's decision, and the values of facts that it was reached with.
+
+        The first one about an event counts.
+        """
         if self.decisions.setdefault(position, decision) is decision:
+            self.facts[position] = values
             version = decision.policy_version or "none in force"
             self.by_version[version] = self.by_version.get(version, 0) + 1
 
@@ -59,7 +64,7 @@ def check_verdicts(
             values = facts.check(event, relevant(event, declared), verdict, differences)
             decision = decide(event.data, event.time, declared, values)
             _check(position, verdict, passed, decision, differences)
-            audited.add(position, decision)
+            audited.add(position, decision, values)
         else:
             differences.note("verdict without an event", f"{verdict.event_id} {position}")
         if position in seen:

@@ -20,20 +20,28 @@ from purposewatch_contract import (
     TopicName,
     topic_name,
 )
+from purposewatch_reporter.flows import counted
 from purposewatch_reporter.store import tables
+from purposewatch_reporter.store.tables import flow_counts, flow_decisions, flow_totals, flows
 from tests.chaos.world import PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiokafka import ConsumerRecord
-    from sqlalchemy import Table
+    from sqlalchemy import FromClause
 
     from tests.chaos.world import World
 
 Position: TypeAlias = tuple[int, int]
 """Partition and offset."""
 Row: TypeAlias = tuple[Any, ...]
+
+FLOW_COLUMNS = (
+    *("controller", "role", "operation", "purpose", "recipient", "source", "location"),
+    *("retention_days", "legal_basis", "categories", "facts", "ledger_facts"),
+)
+"""Everything that identifies a flow."""
 
 _TOPICS: tuple[TopicName, ...] = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
 
@@ -105,14 +113,24 @@ class LedgerFound:
     violation_categories: list[Row] = field(default_factory=list)
     conflicts: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
-    hourly_verdicts: dict[Row, Row] = field(default_factory=dict)
-    """Events and accesses; likewise the decisions."""
-    hourly_counts: dict[Row, Row] = field(default_factory=dict)
+    events: dict[Row, Row] = field(default_factory=dict)
+    """Events and accesses, by hour and what they are counted by; likewise the decisions."""
+    decisions: dict[Row, Row] = field(default_factory=dict)
+    flows: dict[Row, Row] = field(default_factory=dict)
+    """The same by flow, policy, outcome and publisher, as the hours have it; as the totals do."""
+    flow_totals: dict[Row, Row] = field(default_factory=dict)
 
     @property
     def accounted_for(self) -> int:
         """Events that the ledger has a verdict or a dead letter for."""
         return sum(verdicts + letters for verdicts, letters, *_ in self.ledger.values())
+
+
+def _add(counts: dict[Row, Row], row: Sequence[Any]) -> None:
+    """Add the row's count and accesses to those of the key before them."""
+    *key, count, accesses = row
+    events, before = counts.get(tuple(key), (0, 0))
+    counts[tuple(key)] = (events + count, before + accesses)
 
 
 async def read_ledger(url: str) -> LedgerFound:
@@ -122,14 +140,14 @@ async def read_ledger(url: str) -> LedgerFound:
     try:
         async with engine.connect() as connection:
 
-            async def rows(table: Table, *names: str) -> list[Row]:
+            async def rows(table: FromClause, *names: str) -> list[Row]:
                 query = select(*(table.c[name] for name in names))
                 return [tuple(row) for row in await connection.execute(query)]
 
             sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-            counted = ("verdicts", "dead_letters", "duplicates", "conflicts")
+            totals = ("verdicts", "dead_letters", "duplicates", "conflicts")
             for partition, accounted, *numbers in await rows(
-                tables.ledger, "partition", "accounted", *counted
+                tables.ledger, "partition", "accounted", *totals
             ):
                 sums[partition] = [a + b for a, b in zip(sums[partition], numbers, strict=True)]
                 found.accounted[partition] = accounted
@@ -156,13 +174,20 @@ async def read_ledger(url: str) -> LedgerFound:
             )
             end = ("outcome", "kind", "count", "accesses")
             hourly = ("hour", "controller", "publisher", *end)
-            for *key, count, accesses in await rows(tables.hourly_verdicts, *hourly):
-                found.hourly_verdicts[tuple(key)] = (count, accesses)
+            for row in await rows(counted.events, *hourly):
+                _add(found.events, row)
             of_category = ("role", "data_category", "purpose", "recipient", *end)
-            for *key, count, accesses in await rows(
-                tables.hourly_counts, "hour", "controller", *of_category
-            ):
-                found.hourly_counts[tuple(key)] = (count, accesses)
+            for row in await rows(counted.decisions, "hour", "controller", *of_category):
+                _add(found.decisions, row)
+            of_flow = [flows.c[name] for name in FLOW_COLUMNS]
+            decided = [flow_decisions.c[name] for name in ("version", "digest", "outcome", "kind")]
+            for table, counts in ((flow_counts, found.flows), (flow_totals, found.flow_totals)):
+                end_columns = (table.c.publisher, table.c["count"], table.c.accesses)
+                query = select(*of_flow, *decided, *end_columns).select_from(
+                    table.join(flow_decisions).join(flows)
+                )
+                for row in await connection.execute(query):
+                    _add(counts, row)
     finally:
         await engine.dispose()
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from purposewatch_contract import EVENTS, RAW, topic_name
 from purposewatch_policy import Outcome
+from tests.chaos.evidence import FLOW_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,7 @@ def check_ledger(
     differences.compare("ledger", ledger, stored)
     _check_first_uses(new, passed, found, differences)
     _check_hours(new, passed, audited, found, differences)
+    _check_flows(new, passed, audited, found, differences)
     _check_violations(new, passed, audited, found, differences)
     differences.compare_sets(
         "id conflict",
@@ -133,8 +136,34 @@ def _check_hours(
             flow = (data.role, each.data_category, data.purpose, data.recipient)
             verdict = (str(each.outcome), str(each.kind or _NO_KIND))
             _add(categories, (hour, data.controller, *flow, *verdict), data.count)
-    differences.compare("events of an hour", verdicts, found.hourly_verdicts)
-    differences.compare("decisions of an hour", categories, found.hourly_counts)
+    differences.compare("events of an hour", verdicts, found.events)
+    differences.compare("decisions of an hour", categories, found.decisions)
+
+
+def _check_flows(
+    new: list[Position],
+    passed: Passed,
+    audited: Audited,
+    found: LedgerFound,
+    differences: Differences,
+) -> None:
+    """Check that each distinct flow is there with exact counts, in the hours and in the totals."""
+    flows: dict[Any, tuple[int, int]] = {}
+    for position in new:
+        event, decision = passed.events[position], audited.decisions[position]
+        data = event.data
+        stated = tuple(getattr(data, name) for name in FLOW_COLUMNS[:-3])
+        texts = (sorted(data.data_categories), data.facts, audited.facts[position])
+        policy = (decision.policy_version, decision.policy_digest)
+        verdict = (str(decision.outcome), str(decision.kind or _NO_KIND))
+        key = (*stated, *map(_json, texts), *policy, *verdict, event.publisher)
+        _add(flows, key, data.count)
+    differences.compare("events of a flow", flows, found.flows)
+    differences.compare("events of a flow in all", flows, found.flow_totals)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _add(counts: dict[Any, tuple[int, int]], key: Any, accesses: int) -> None:

@@ -9,19 +9,26 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
-from purposewatch_reporter.store.bulk import add, insert_rows
+from purposewatch_reporter.flows.record import FlowRecorder
+from purposewatch_reporter.store.bulk import insert_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
-from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
+from purposewatch_reporter.store.tables import (
+    event_ids,
+    flow_counts,
+    flow_decisions,
+    flow_totals,
+    flows,
+)
 from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
-from tests.unit.reporter.epochs.rows_0012 import check_accesses, fill_0012
+from tests.unit.reporter.epochs.rows_0012 import check_carried, fill_0012
 from tests.unit.reporter.epochs.test_migration import to_version
-from tests.unit.reporter.records import uses
+from tests.unit.reporter.flows.recording import record_flows
+from tests.unit.reporter.records import uses, verdict
 from tests.unit.reporter.test_migrations import differences
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
 
 
 @pytest.fixture
@@ -149,20 +156,32 @@ async def test_reporters_that_claim_the_same_ids_never_wait_for_each_other(
         assert sorted(recorded) == [0, 3_000]
 
 
-async def test_counters_of_two_reporters_add_up(database: Database) -> None:
-    """Whatever order they come in."""
-    keys = [(NOW, "controller", f"publisher-{n:02}", "permitted", "none") for n in range(50)]
+async def test_flows_of_two_reporters_add_up(database: Database) -> None:
+    """Whatever order they come in; each flow is new to one of them, within the limit."""
+    roles = [f"role_{number}" for number in range(12)]
+    values = [verdict(role=role, publisher=name, count=2) for role in roles for name in "abcde"]
 
-    async def count(order: int) -> None:
-        for _ in range(10):
-            async with database.writing() as connection:
-                ones, twos = (dict.fromkeys(keys[::order], number) for number in (1, 2))
-                await add(connection, hourly_verdicts, COLUMNS, count=ones, accesses=twos)
+    async def reporter(order: int) -> int:
+        recorder = FlowRecorder(limit=10)
+        new = 0
+        for number in range(10):
+            size = 5 * (2 + number)
+            admission = await record_flows(database, recorder, values[::order][:size])
+            new += len(admission.new)
+        return new
 
-    await asyncio.gather(count(1), count(-1))
+    assert sum(await asyncio.gather(reporter(1), reporter(-1))) == 10
     async with database.reading() as connection:
-        found = (await connection.execute(select(hourly_verdicts))).all()
-    assert [(each._mapping["count"], each.accesses) for each in found] == [(20, 40)] * len(keys)
+        own = select(func.count()).select_from(flows).where(~flows.c.is_other)
+        assert (await connection.execute(own)).scalar_one() == 10
+        events = 2 * sum(5 * (2 + number) for number in range(10))
+        for table in (flow_counts, flow_totals):
+            events_of = (
+                select(func.sum(table.c["count"]), func.sum(table.c.accesses))
+                .select_from(table.join(flow_decisions))
+                .where(flow_decisions.c.counts_events)
+            )
+            assert tuple((await connection.execute(events_of)).one()) == (events, 2 * events)
 
 
 async def test_databases_of_earlier_schemas_are_upgraded() -> None:
@@ -184,5 +203,5 @@ async def test_databases_of_earlier_schemas_are_upgraded() -> None:
             await fill_0012(connection)
         await counted.start()
         async with counted.reading() as connection:
-            await check_accesses(connection)
+            await check_carried(connection)
         await counted.stop()

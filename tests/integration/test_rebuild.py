@@ -44,8 +44,11 @@ _WHEN_BOOKED = {
 _BOOKS = (
     tables.ledger,
     tables.raw_ledger,
-    tables.hourly_counts,
-    tables.hourly_verdicts,
+    tables.flows,
+    tables.flow_decisions,
+    tables.flow_decision_categories,
+    tables.flow_counts,
+    tables.flow_totals,
     tables.violations,
     tables.violation_categories,
     tables.id_conflicts,

@@ -1,16 +1,26 @@
 """What the ledger must say, computed with plain dictionaries; and what a database says."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import FromClause, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.group import Group
+from purposewatch_reporter.flows import counted
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_ledgers
+from purposewatch_reporter.store.tables import flow_counts, flow_decisions, flow_totals, flows
+
+_STATED = (
+    *("controller", "role", "operation", "purpose", "recipient", "source", "location"),
+    *("retention_days", "legal_basis"),
+)
+_OF_EVENT = ("subject", "count")
 
 
 @dataclass
@@ -28,6 +38,8 @@ class PlainLedger:
     event_accesses: Counter[tuple[str, ...]] = field(default_factory=Counter)
     violation_accesses: Counter[tuple[int, int]] = field(default_factory=Counter)
     finding_accesses: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    flows: Counter[tuple[str | None, ...]] = field(default_factory=Counter)
+    flow_accesses: Counter[tuple[str | None, ...]] = field(default_factory=Counter)
     violations: set[tuple[int, int]] = field(default_factory=set)
     conflicting: set[tuple[int, int]] = field(default_factory=set)
     dead_lettered: set[tuple[str, int, int]] = field(default_factory=set)
@@ -70,6 +82,9 @@ class PlainLedger:
         event = (hour, data["controller"], given["publisher"], given["outcome"], kind)
         self.events[event] += 1
         self.event_accesses[event] += accesses
+        flow = (_flow(given), hour, given["publisher"], given["policy"]["version"], kind)
+        self.flows[flow] += 1
+        self.flow_accesses[flow] += accesses
         for one in given["categories"]:
             decision = (
                 hour,
@@ -122,6 +137,35 @@ class PlainLedger:
         self.dead_lettered.add((position["topic"], position["partition"], position["offset"]))
 
 
+def _flow(given: Mapping[str, Any]) -> str:
+    """What makes a flow a distinct one."""
+    data = {name: value for name, value in given["data"].items() if name not in _OF_EVENT}
+    data["data_categories"] = sorted(data["data_categories"])
+    ledger = {fact["fact"]: fact.get("value") for fact in given.get("facts", ())}
+    return json.dumps([{"facts": {}, **data}, ledger], sort_keys=True)
+
+
+async def _read_flows(connection: AsyncConnection, found: PlainLedger) -> None:
+    totals: Counter[bytes] = Counter()
+    of_flow = flow_counts.join(flow_decisions).join(flows)
+    query = select(flow_counts, flow_decisions, flows).select_from(of_flow)
+    for row in (await connection.execute(query)).mappings():
+        stated = {name: row[flows.c[name]] for name in _STATED if row[flows.c[name]] is not None}
+        stated["data_categories"] = json.loads(row[flows.c.categories])
+        stated["facts"] = json.loads(row[flows.c.facts])
+        flow = json.dumps([stated, json.loads(row[flows.c.ledger_facts])], sort_keys=True)
+        hour = row[flow_counts.c.hour].strftime("%Y-%m-%dT%H")
+        decided = (row[flow_decisions.c.version], row[flow_decisions.c.kind])
+        key = (flow, hour, row[flow_counts.c.publisher], *decided)
+        found.flows[key] += row[flow_counts.c["count"]]
+        found.flow_accesses[key] += row[flow_counts.c.accesses]
+        totals[row[flow_counts.c.decision_id]] += row[flow_counts.c["count"]]
+    summed = func.sum(flow_totals.c["count"])
+    query = select(flow_totals.c.decision_id, summed).group_by(flow_totals.c.decision_id)
+    stored = (await connection.execute(query)).all()
+    assert totals == {row[0]: row[1] for row in stored}
+
+
 async def stored_ledger(database: Database, events_topic: str) -> PlainLedger:
     """The same, as read from a database."""
     found = PlainLedger()
@@ -137,18 +181,20 @@ async def stored_ledger(database: Database, events_topic: str) -> PlainLedger:
             found.duplicates[partition] = ledger.duplicates
             found.conflicts[partition] = ledger.conflicts
 
-        async def read(table: Table) -> list[dict[str, Any]]:
+        async def read(table: FromClause) -> list[dict[str, Any]]:
             return [dict(row._mapping) for row in await connection.execute(select(table))]
 
         for table, counter, of_accesses in (
-            (tables.hourly_counts, found.decisions, found.decision_accesses),
-            (tables.hourly_verdicts, found.events, found.event_accesses),
+            (counted.decisions, found.decisions, found.decision_accesses),
+            (counted.events, found.events, found.event_accesses),
         ):
             for row in await read(table):
                 count, accesses = row.pop("count"), row.pop("accesses")
                 hour = row.pop("hour").strftime("%Y-%m-%dT%H")
-                counter[(hour, *row.values())] = count
-                of_accesses[(hour, *row.values())] = accesses
+                assert row.pop("is_other") is False
+                counter[(hour, *row.values())] += count
+                of_accesses[(hour, *row.values())] += accesses
+        await _read_flows(connection, found)
         for row in await read(tables.violations):
             position = (row["partition"], row["event_offset"])
             found.violations.add(position)
@@ -175,7 +221,7 @@ def comparable(ledger: PlainLedger) -> dict[str, Any]:
     counters = (
         *("verdicts", "dead_letters", "duplicates", "conflicts", "decisions", "events"),
         *("findings", "notices", "decision_accesses", "event_accesses"),
-        *("violation_accesses", "finding_accesses"),
+        *("violation_accesses", "finding_accesses", "flows", "flow_accesses"),
     )
     return {
         **{name: +Counter(getattr(ledger, name)) for name in counters},

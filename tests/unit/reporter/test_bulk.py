@@ -11,11 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from purposewatch_reporter.store.bulk import add, insert_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
-from purposewatch_reporter.store.tables import event_ids, hourly_verdicts
+from purposewatch_reporter.store.tables import event_ids, gap_days, gaps
 from tests.unit.reporter.records import uses
 
 HOUR = datetime(2026, 3, 2, 8, tzinfo=UTC)
-COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
+COLUMNS = ("gap_id", "day")
 
 
 def row(number: int, *, recorded: datetime = HOUR) -> dict[str, object]:
@@ -57,26 +57,24 @@ async def test_no_rows_are_no_statement(database: Database) -> None:
     """An empty batch is nothing to write."""
     async with database.writing() as connection:
         await insert_rows(connection, event_ids, [])
-        await add(connection, hourly_verdicts, COLUMNS, count={}, accesses={})
+        await add(connection, gap_days, COLUMNS, count={})
         assert await record_ids(connection, uses({}), HOUR) is None
 
 
 async def test_counters_begin_and_grow(database: Database) -> None:
     """Keys that are new and keys that are there, in one statement."""
-    one, other = (HOUR, "a", "crm", "permitted", "none"), (HOUR, "b", "crm", "permitted", "none")
+    one, other = ("a" * 32, HOUR), ("b" * 32, HOUR)
+    of_gap: dict[str, object] = {column.name: "x" for column in gaps.c if not column.nullable}
+    of_gap |= {column.name: HOUR for column in gaps.c if column.name.endswith("_time")}
     async with database.writing() as connection:
-        await add(connection, hourly_verdicts, COLUMNS, count={one: 2}, accesses={one: 2})
-        await add(
-            connection,
-            hourly_verdicts,
-            COLUMNS,
-            count={other: 5, one: 3},
-            accesses={one: 300, other: 5},
-        )
+        named = [of_gap | {"id": name, "count": 0} for name, _ in (one, other)]
+        await insert_rows(connection, gaps, named)
+        await add(connection, gap_days, COLUMNS, count={one: 2})
+        await add(connection, gap_days, COLUMNS, count={other: 5, one: 3})
     async with database.reading() as connection:
-        rows = (await connection.execute(select(hourly_verdicts))).all()
-    counted = {each.controller: (each._mapping["count"], each.accesses) for each in rows}
-    assert counted == {"a": (5, 302), "b": (5, 5)}
+        rows = (await connection.execute(select(gap_days))).all()
+    counted = {each.gap_id: each._mapping["count"] for each in rows}
+    assert counted == {one[0]: 5, other[0]: 5}
 
 
 @pytest.mark.parametrize("taken", [0, 1, 1_500])

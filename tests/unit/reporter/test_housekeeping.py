@@ -42,6 +42,7 @@ async def forget(database: Database, days: float) -> None:
         finding_days=400,
         gap_days=400,
         fact_use_days=90,
+        flow_hours_days=90,
         channels=("hook",),
         clock=lambda: NOW + timedelta(days=days),
     ).prune()

@@ -114,6 +114,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         finding_days=settings.reporter_finding_days,
         gap_days=settings.reporter_gap_days,
         fact_use_days=settings.reporter_fact_use_days,
+        flow_hours_days=settings.reporter_flow_hours_days,
         channels=channels,
         clock=_now,
     )

@@ -1,4 +1,4 @@
-"""Deletes rows whose retention has ended."""
+"""Deletes rows whose retention has ended, and sums old hourly counts up to days."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -13,17 +13,18 @@ from purposewatch_reporter.findings.prune import (
     prune_notices,
     prune_silences,
 )
+from purposewatch_reporter.flows.roll_up import roll_up
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import prune_ids
 from purposewatch_reporter.store.fact_uses import prune_uses
 from purposewatch_reporter.store.gaps import prune_gap_days, prune_gap_ids, prune_gaps
 
 Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
-"""Forgets some of what is older than a time; the number forgotten."""
+"""Forgets or sums up some of what is older than a time; the number of rows, 0 when done."""
 
 
 class Housekeeping:
-    """Prunes recorded ids, delivered alerts, quiet findings, gaps and uses of facts by age.
+    """Prunes ids, alerts, quiet findings, gaps and uses of facts by age; sums up hourly counts.
 
     In small transactions.
     """
@@ -37,13 +38,21 @@ class Housekeeping:
         finding_days: float,
         gap_days: float,
         fact_use_days: float,
+        flow_hours_days: float,
         channels: Sequence[str],
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        ids, outbox, findings, gaps, uses = (
+        ids, outbox, findings, gaps, uses, hours = (
             timedelta(days=days)
-            for days in (event_id_days, outbox_days, finding_days, gap_days, fact_use_days)
+            for days in (
+                event_id_days,
+                outbox_days,
+                finding_days,
+                gap_days,
+                fact_use_days,
+                flow_hours_days,
+            )
         )
         self._tasks: Sequence[tuple[Forget, timedelta]] = (
             (prune_ids, ids),
@@ -56,6 +65,7 @@ class Housekeeping:
             (prune_gap_days, gaps),
             (prune_gaps, gaps),
             (prune_uses, uses),
+            (roll_up, hours),
         )
         self._clock = clock
 

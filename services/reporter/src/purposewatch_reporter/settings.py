@@ -126,6 +126,15 @@ class ReporterSettings(
     reporter_finding_days: float = Field(
         default=400, gt=0, description="How long a quiet finding is remembered."
     )
+    reporter_max_flows: int = Field(
+        default=100_000,
+        ge=1,
+        le=1_000_000,
+        description="Distinct flows of a controller; further ones are counted under `(other)`.",
+    )
+    reporter_flow_hours_days: float = Field(
+        default=90, gt=0, description="After so long, hourly counts are summed up to days."
+    )
     reporter_gap_names: int = Field(
         default=500,
         ge=1,

@@ -71,6 +71,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         gap_limits=GapLimits(
             settings.reporter_gap_names, timedelta(days=settings.reporter_gap_days)
         ),
+        max_flows=settings.reporter_max_flows,
         rebuilds=rebuilds,
         logs=detector,
         clock=clock,

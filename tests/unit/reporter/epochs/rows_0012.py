@@ -1,10 +1,12 @@
 """Counts as schema 0012 had them, and what they must be after an upgrade."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import FromClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.flows import counted
 from purposewatch_reporter.store import tables
 
 _TIME = "2026-03-02 08:00:00.000000"
@@ -43,39 +45,45 @@ _VIOLATION = {
     "event_time": _TIME,
     "recorded_time": _TIME,
 }
-_ROWS: tuple[tuple[Table, dict[str, Any]], ...] = (
+_ROWS: tuple[tuple[str, FromClause, dict[str, Any]], ...] = (
     (
-        tables.hourly_counts,
+        "hourly_counts",
+        counted.decisions,
         {"hour": _TIME, **_FLOW, "purpose": "p", "recipient": "r", **_SAID, "count": 3},
     ),
     (
-        tables.hourly_verdicts,
+        "hourly_verdicts",
+        counted.events,
         {"hour": _TIME, "controller": "c", "publisher": "crm", **_SAID, "count": 4},
     ),
     (
-        tables.statement_counts,
+        "statement_counts",
+        counted.statements,
         {"controller": "c", "version": "1", "statement": "s", "outcome": "permitted", "count": 5},
     ),
-    (tables.findings, _FINDING),
-    (tables.violations, _VIOLATION),
+    ("findings", tables.findings, _FINDING),
+    ("violations", tables.violations, _VIOLATION),
 )
 
 
 async def fill_0012(connection: AsyncConnection) -> None:
     """Insert a row into each table that counts."""
-    for table, values in _ROWS:
+    for table, _, values in _ROWS:
         names = ", ".join(f'"{name}"' for name in values)
         written = ", ".join(_literal(value) for value in values.values())
-        await connection.execute(text(f"INSERT INTO {table.name} ({names}) VALUES ({written})"))  # noqa: S608
+        await connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({written})"))  # noqa: S608
 
 
-async def check_accesses(connection: AsyncConnection) -> None:
-    """Every event has stood for one access, and further ones can be added."""
-    for table, values in _ROWS:
+async def check_carried(connection: AsyncConnection) -> None:
+    """Every count is still there; every event has stood for one access."""
+    for _, table, values in _ROWS:
         [row] = (await connection.execute(select(table))).mappings()
         assert row["accesses"] == values.get("count", 1)
         if table is tables.findings:
             assert (row["silenced_accesses"], row["episode_accesses"]) == (2, 5)
+        if table not in (tables.findings, tables.violations):
+            times = {"hour": datetime(2026, 3, 2, 8, tzinfo=UTC)} if "hour" in values else {}
+            assert {name: row[name] for name in values} == values | times
 
 
 def _literal(value: str | int) -> str:

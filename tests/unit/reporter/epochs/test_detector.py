@@ -49,9 +49,9 @@ async def notes(pipeline: Pipeline) -> list[tuple[str, int, int, str]]:
 
 
 async def counted(pipeline: Pipeline) -> tuple[int, int]:
-    """Events in the hourly counts, and violations."""
+    """Events in the counts of flows, and violations."""
     async with pipeline.database.reading() as connection:
-        events = await connection.scalar(select(func.sum(tables.hourly_verdicts.c.count)))
+        events = await connection.scalar(select(func.sum(tables.flow_counts.c.count)))
         violations = await connection.scalar(select(func.count()).select_from(tables.violations))
         return int(events or 0), int(violations or 0)
 

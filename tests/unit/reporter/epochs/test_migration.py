@@ -13,7 +13,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.ledgers import load_epochs
 from purposewatch_reporter.store.positions import load_positions
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
-from tests.unit.reporter.epochs.rows_0012 import check_accesses, fill_0012
+from tests.unit.reporter.epochs.rows_0012 import check_carried, fill_0012
 
 
 def to_version(connection: Connection, version: str) -> None:
@@ -60,7 +60,7 @@ async def test_events_of_earlier_versions_stand_for_one_access_each(tmp_path: Pa
         await fill_0012(connection)
     await database.start()
     async with database.reading() as connection:
-        await check_accesses(connection)
+        await check_carried(connection)
     await database.stop()
 
 

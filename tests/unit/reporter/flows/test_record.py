@@ -1,48 +1,17 @@
 """Recording flows, and reading their counts."""
 
-import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from purposewatch_contract import flow_digest
-from purposewatch_reporter.flows.decided import key_of
 from purposewatch_reporter.flows.flow import OTHER, FlowCount
 from purposewatch_reporter.flows.queries import read_flow, read_flow_counts
-from purposewatch_reporter.flows.record import Admission, Count, FlowRecorder, record_counts
-from purposewatch_reporter.ledger.read import VerdictRecords
+from purposewatch_reporter.flows.record import FlowRecorder
 from purposewatch_reporter.store.engine import Database
-from tests.unit.reporter.records import PREFIX, record, verdict
-
-NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-async def add(
-    database: Database, recorder: FlowRecorder, values: Sequence[dict[str, Any]]
-) -> Admission:
-    """Record verdicts one by one, as the ledger does in batches."""
-    texts = [json.dumps(value, separators=(",", ":")).encode() for value in values]
-    records = [record("t", 0, offset, text) for offset, text in enumerate(texts)]
-    read, bad = VerdictRecords(f"{PREFIX}.events").read(records, now=NOW)
-    assert bad == []
-    async with database.writing() as connection:
-        met = {key_of(item.verdict): item.verdict for item in reversed(read)}
-        admission = await recorder.admit(connection, met, NOW)
-        counts: dict[tuple[datetime, bytes, str], Count] = {}
-        for item in read:
-            one = item.verdict
-            hour = one.event_time.replace(minute=0, second=0, microsecond=0)
-            for decision, times in admission.places[key_of(one)].decisions:
-                count = Count(0, 0, one.event_time, one.event_time)
-                key = (hour, decision, one.publisher)
-                counts.setdefault(key, count).add(
-                    Count(times, times * one.count, one.event_time, one.event_time)
-                )
-        await record_counts(connection, counts)
-    recorder.remember(admission)
-    return admission
+from tests.unit.reporter.flows.recording import NOW, record_flows, record_in
+from tests.unit.reporter.records import verdict
 
 
 async def counts_of(database: Database, **asked: Any) -> list[FlowCount]:
@@ -63,7 +32,7 @@ async def test_flow_is_stored_whole(database: Database) -> None:
         "facts": {"consent.marketing": True},
     }
     value["facts"] = [{"fact": "consent.marketing", "claimed": True, "value": False}]
-    [new] = (await add(database, FlowRecorder(), [value])).new
+    [new] = (await record_flows(database, FlowRecorder(), [value])).new
     [found] = await counts_of(database)
     assert found.flow == new.flow
     assert found.flow.terms.data_categories == ("user.a", "user.b")
@@ -84,7 +53,7 @@ async def test_counts_are_summed_over_hours_and_publishers(database: Database) -
         verdict(event_time="2026-03-02T10:00:01Z"),
     ]
     for each in values:
-        await add(database, recorder, [each])
+        await record_flows(database, recorder, [each])
     [found] = await counts_of(database)
     assert (found.events, found.accesses, found.publishers) == (3, 7, ("crm", "shop"))
     assert found.first_time == datetime(2026, 3, 2, 7, 59, 59, tzinfo=UTC)
@@ -108,7 +77,7 @@ async def test_decisions_of_one_flow_are_apart(database: Database) -> None:
         verdict(outcome="violation", kind="prohibited"),
         verdict(outcome="unknown", policy=None),
     ]
-    await add(database, FlowRecorder(), values)
+    await record_flows(database, FlowRecorder(), values)
     found = await counts_of(database)
     assert len({each.flow.id for each in found}) == 1
     assert sorted((each.version or "", each.outcome, each.kind or "") for each in found) == [
@@ -123,9 +92,9 @@ async def test_decisions_of_one_flow_are_apart(database: Database) -> None:
 async def test_flow_is_new_once(database: Database) -> None:
     """Whichever recorder meets it, and however often."""
     recorder = FlowRecorder()
-    first = await add(database, recorder, [verdict(), verdict(outcome="violation")])
-    again = await add(database, recorder, [verdict()])
-    elsewhere = await add(database, FlowRecorder(), [verdict(publisher="shop")])
+    first = await record_flows(database, recorder, [verdict(), verdict(outcome="violation")])
+    again = await record_flows(database, recorder, [verdict()])
+    elsewhere = await record_flows(database, FlowRecorder(), [verdict(publisher="shop")])
     assert [len(each.new) for each in (first, again, elsewhere)] == [1, 0, 0]
     assert first.new[0].publisher == "crm"
 
@@ -133,12 +102,10 @@ async def test_flow_is_new_once(database: Database) -> None:
 async def test_places_of_a_batch_that_is_rolled_back_are_not_kept(database: Database) -> None:
     """The next one inserts the rows again."""
     recorder = FlowRecorder()
-    text = json.dumps(verdict()).encode()
-    [read], _ = VerdictRecords(f"{PREFIX}.events").read([record("t", 0, 0, text)], now=NOW)
     async with database.writing() as connection:
-        await recorder.admit(connection, {key_of(read.verdict): read.verdict}, NOW)
+        await record_in(connection, recorder, [verdict()])
         await connection.rollback()
-    assert len((await add(database, recorder, [verdict()])).new) == 1
+    assert len((await record_flows(database, recorder, [verdict()])).new) == 1
     [found] = await counts_of(database)
     assert found.events == 1
 
@@ -151,7 +118,7 @@ async def test_flows_beyond_the_limit_are_counted_together(
     by_turns = [FlowRecorder(limit=2) for _ in range(recorders)]
     roles = ["member", "visitor", "mentor", "member_employee", "mentor", "member", "visitor"]
     admissions = [
-        await add(
+        await record_flows(
             database,
             by_turns[number % recorders],
             [verdict(role=role, outcome="violation", count=number + 1)],
@@ -180,5 +147,5 @@ async def test_limit_is_of_each_controller(database: Database) -> None:
     """The flows of one leave room for those of another."""
     other = verdict()
     other["data"]["controller"] = "linggan-house"
-    admission = await add(database, FlowRecorder(limit=1), [verdict(), other])
+    admission = await record_flows(database, FlowRecorder(limit=1), [verdict(), other])
     assert len(admission.new) == 2

@@ -17,7 +17,7 @@ from purposewatch_reporter.store.gaps import (
     prune_gap_ids,
     prune_gaps,
 )
-from purposewatch_reporter.store.tables import hourly_verdicts
+from purposewatch_reporter.store.tables import flow_counts
 from purposewatch_runtime import metrics as m
 from tests.unit.reporter.conftest import NOW, ledger_writer_of
 from tests.unit.reporter.gaps.records import gap, in_gaps
@@ -191,7 +191,7 @@ async def test_verdicts_are_not_affected(database: Database, ledger_writer: Ledg
     await ledger_writer.record_gaps(in_gaps([gap()]))
     assert await ledger_writer.positions(f"{PREFIX}.verdicts", [0]) == {0: 0}
     async with database.reading() as connection:
-        events = await connection.scalar(select(func.count()).select_from(hourly_verdicts))
+        events = await connection.scalar(select(func.count()).select_from(flow_counts))
     assert events == 0
 
 

@@ -1,6 +1,7 @@
 """What a verdict becomes: rows and counts."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,13 +12,16 @@ from hypothesis import strategies as st
 from purposewatch_contract import Position
 from purposewatch_reporter.findings.record import Judged, JudgedCategory
 from purposewatch_reporter.findings.severity import Severity
+from purposewatch_reporter.flows.decided import as_other, decided_flow
+from purposewatch_reporter.flows.record import Count, Place
 from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict, VerdictRecords
 from purposewatch_reporter.ledger.rows import category_rows, violation_row
-from purposewatch_reporter.ledger.tally import Group, group_by_flow, tally
+from purposewatch_reporter.ledger.tally import CountKey, Group, group_by_flow, tally
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+FLOW = b"f" * 16
 
 
 def read_all(*values: dict[str, Any]) -> list[ReadVerdict]:
@@ -44,7 +48,7 @@ def judged(category: str) -> Judged:
 def test_the_summary_is_the_sentence_of_the_deciding_category() -> None:
     """Not that of the first category, which may have been permitted."""
     value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
-    row = violation_row(read(value), judged("user.b"), NOW)
+    row = violation_row(read(value), judged("user.b"), FLOW, NOW)
     assert row["summary"] == "`user.b` is violation."
     assert (row["grade"], row["kind"]) == ("omitted", "undeclared_purpose")
 
@@ -53,39 +57,61 @@ def test_only_categories_that_were_not_permitted_are_listed() -> None:
     """A filter by category finds what is wrong with that category."""
     value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
     fingerprint = judged("user.b")
-    row = violation_row(read(value), fingerprint, NOW)
+    row = violation_row(read(value), fingerprint, FLOW, NOW)
     assert [row["data_category"] for row in category_rows(row, fingerprint)] == ["user.b"]
+
+
+def counted(groups: Iterable[Group]) -> dict[CountKey, Count]:
+    """The groups' counts, with a decision for each key."""
+    found = tuple(groups)
+    places = {}
+    for group in found:
+        name = repr(group.key).encode()
+        places[group.key] = Place(FLOW, ((name, 1),))
+    return tally(found, places)
 
 
 def test_counts_go_by_the_hour_of_the_event_in_utc() -> None:
     """Whatever zone the publisher wrote."""
-    counted = tally(group_by_flow([read(verdict(event_time="2026-03-02T00:30:00+05:30"))]))
-    [(key, count)] = counted.events.items()
-    assert (key[0], count) == (datetime(2026, 3, 1, 19, tzinfo=UTC), 1)
+    found = counted(group_by_flow([read(verdict(event_time="2026-03-02T00:30:00+05:30"))]))
+    [(key, count)] = found.items()
+    assert (key[0], count.count) == (datetime(2026, 3, 1, 19, tzinfo=UTC), 1)
+    assert count.first_time == datetime(2026, 3, 1, 19, tzinfo=UTC)
 
 
-def test_every_category_counts_as_a_decision() -> None:
+def test_every_category_is_a_decision_of_its_own() -> None:
     """One event, as many decisions as data categories."""
-    value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
-    counted = tally(group_by_flow([read(value), read(value)]))
-    assert counted.events.total() == 2
-    assert sorted((key[3], key[6], key[7], n) for key, n in counted.decisions.items()) == [
-        ("user.a", "permitted", "none", 2),
-        ("user.b", "violation", "undeclared_purpose", 2),
-    ]
+    value = verdict(outcome="violation", categories={"user.b": "violation", "user.a": "permitted"})
+    [first, second] = decided_flow(read(value).verdict).categories
+    assert (first.data_category, first.outcome, first.kind) == ("user.a", "permitted", None)
+    assert (second.data_category, second.outcome) == ("user.b", "violation")
+    assert second.kind == "undeclared_purpose"
 
 
 @pytest.mark.parametrize(
-    ("kind", "counted_as"),
-    [("prohibited_in_part", "violation"), ("undeclared_purpose", "nearest_miss")],
+    ("kind", "is_miss"), [("prohibited_in_part", False), ("undeclared_purpose", True)]
 )
-def test_prohibition_of_a_part_decides(kind: str, counted_as: str) -> None:
+def test_prohibition_of_a_part_decides(kind: str, is_miss: bool) -> None:  # noqa: FBT001
     """A statement that lacks a dimension is the nearest miss, unless it prohibits a part."""
     value = verdict(outcome="violation", kind=kind)
     failed = {"dimension": "purpose", "expected": ["marketing.email"], "actual": "marketing"}
     value["categories"][0].update(kind=kind, statement="s.1", clause="s.1", failed=[failed])
-    counted = tally(group_by_flow([read(value)]))
-    assert [key[2:] for key in counted.statements] == [("s.1", counted_as)]
+    [category] = decided_flow(read(value).verdict).categories
+    assert (category.statement, category.is_nearest_miss) == ("s.1", is_miss)
+
+
+def test_other_counts_the_event_once_and_each_decision() -> None:
+    """Whatever the categories: decisions of one kind by one statement are together."""
+    outcomes = {"user.a": "permitted", "user.b": "violation", "user.c": "violation"}
+    value = verdict(outcome="violation", categories=outcomes)
+    [(event, once), *parts] = as_other(decided_flow(read(value).verdict))
+    assert (event.outcome, event.categories, once) == ("violation", (), 1)
+    assert (event.counts_events, event.counts_categories) == (True, False)
+    assert [(part.outcome, number, part.counts_events) for part, number in parts] == [
+        ("permitted", 1, False),
+        ("violation", 2, False),
+    ]
+    assert {part.flow.id for part, _ in parts} == {event.flow.id}
 
 
 def test_a_place_always_has_the_same_id() -> None:
@@ -117,30 +143,42 @@ def test_a_place_always_has_the_same_id() -> None:
 def test_what_is_put_together_counts_as_it_would_alone(values: list[dict[str, Any]]) -> None:
     """Verdicts are counted by sort, for speed; one by one they come to the same."""
     found = read_all(*values)
-    singly = [Group(item, 1, item.verdict.count) for item in found]
-    assert tally(singly) == tally(group_by_flow(found))
+    singly = [group for item in found for group in group_by_flow([item])]
+    assert counted(singly) == counted(group_by_flow(found))
     assert sum(group.number for group in group_by_flow(found)) == len(found)
 
 
 def test_accesses_are_summed_apart_from_events() -> None:
-    """Of events, decisions and statements alike; a count makes no group of its own."""
+    """A count makes no group of its own."""
     found = read_all(*(verdict(0, offset, count=count) for offset, count in enumerate((1, 250, 3))))
     [group] = group_by_flow(found)
     assert (group.number, group.accesses) == (3, 254)
-    counted = tally([group])
-    for events, accesses in (
-        (counted.events, counted.event_accesses),
-        (counted.decisions, counted.decision_accesses),
-        (counted.statements, counted.statement_accesses),
-    ):
-        assert (events.total(), accesses.total()) == (3, 254)
-        assert events.keys() == accesses.keys()
+    [count] = counted([group]).values()
+    assert (count.count, count.accesses) == (3, 254)
 
 
-def test_violation_has_its_accesses() -> None:
+def test_counts_have_the_times_of_their_earliest_and_latest_event() -> None:
+    """Not those of the batch."""
+    times = ["2026-03-02T08:30:00Z", "2026-03-02T08:00:01Z", "2026-03-02T08:59:59Z"]
+    [group] = group_by_flow(read_all(*(verdict(event_time=time) for time in times)))
+    [count] = counted([group]).values()
+    assert [count.first_time.second, count.last_time.second] == [1, 59]
+
+
+def test_values_of_the_ledger_of_facts_make_flows_of_their_own() -> None:
+    """The same claim, whether the consent was withdrawn or not."""
+    facts = [
+        [{"fact": "consent.marketing", "value": value, "since": "2026-03-01T00:00:00Z"}]
+        for value in (True, False, True)
+    ]
+    groups = group_by_flow(read_all(*(verdict(facts=each) for each in facts)))
+    assert [group.number for group in groups] == [2, 1]
+
+
+def test_violation_has_its_accesses_and_its_flow() -> None:
     """As the verdict states them."""
-    row = violation_row(read(verdict(outcome="violation", count=9)), judged("user.a"), NOW)
-    assert row["accesses"] == 9
+    row = violation_row(read(verdict(outcome="violation", count=9)), judged("user.a"), FLOW, NOW)
+    assert (row["accesses"], row["flow_id"]) == (9, FLOW)
 
 
 def test_equal_flows_and_decisions_are_one_sort() -> None:

@@ -40,7 +40,7 @@ async def totals(pipeline: Pipeline) -> dict[str, int]:
         events = (await load_epochs(connection, TOPICS.events)).get(0, [PartitionLedger()])
         raw = (await load_raw_epochs(connection, TOPICS.raw))[0]
         violations = await connection.scalar(select(func.count()).select_from(tables.violations))
-        counted = await connection.scalar(select(func.sum(tables.hourly_verdicts.c.count)))
+        counted = await connection.scalar(select(func.sum(tables.flow_counts.c.count)))
         notes = await load_epoch_notes(connection)
     of_events = [reconcile(0, one, ends[TOPICS.events][0]) for one in events]
     of_raw = [reconcile_raw(0, one, ends[TOPICS.raw][0]) for one in raw]

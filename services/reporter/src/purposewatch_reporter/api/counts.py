@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, field_validator
-from sqlalchemy import BigInteger, Column, Table, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
 
 from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName, TimeRange
 from purposewatch_reporter.api.problems import invalid
+from purposewatch_reporter.flows import counted
 from purposewatch_reporter.store.engine import Transactions
-from purposewatch_reporter.store.tables import NO_KIND, hourly_counts, hourly_verdicts
+from purposewatch_reporter.store.tables import NO_KIND
 
 MAX_GROUPS = 10_000
 
@@ -40,14 +41,17 @@ class CountDimension(StrEnum):
     KIND = "kind"
 
 
-_TABLES: dict[Counted, Table] = {
-    Counted.EVENTS: hourly_verdicts,
-    Counted.DECISIONS: hourly_counts,
+_TABLES: dict[Counted, Subquery] = {
+    Counted.EVENTS: counted.events,
+    Counted.DECISIONS: counted.decisions,
 }
 
 
 class CountFilters(TimeRange):
-    """What to count; all given filters must match. Times are those of the events, by the hour."""
+    """What to count; all given filters must match. Times are those of the events, by the hour.
+
+    What is older than the days of hourly counts is kept by the day: its hour is midnight, UTC.
+    """
 
     of: Counted = Field(default=Counted.EVENTS, description="`events` or `decisions`.")
     by: list[CountDimension] = Field(
@@ -80,17 +84,23 @@ class Counts(BaseModel):
     by: list[CountDimension]
     total: int
     accesses: int = Field(description="What the counted events stand for.")
+    other: int = Field(
+        description="How many of the total are about flows beyond the limit of distinct flows: "
+        "their role, category, purpose and recipient are `(other)`."
+    )
     groups: list[dict[str, Any]] = Field(
         description="The dimensions asked for, `count`, and `accesses`, which is what the counted "
         "events stand for; sorted by the dimensions."
     )
 
 
-def _column(table: Table, dimension: CountDimension, counted: Counted, field: str) -> Column[Any]:
+def _column(
+    table: Subquery, dimension: CountDimension, of: Counted, field: str
+) -> ColumnElement[Any]:
     name = "data_category" if dimension is CountDimension.CATEGORY else str(dimension)
     if name not in table.c:
-        other = next(one for one in Counted if one is not counted)
-        detail = f"counts of {counted} are not kept by `{dimension}`; ask for `of={other}`"
+        other = next(one for one in Counted if one is not of)
+        detail = f"counts of {of} are not kept by `{dimension}`; ask for `of={other}`"
         raise invalid(field, detail)
     return table.c[name]
 
@@ -109,7 +119,11 @@ def counts_routes(database: Transactions) -> APIRouter:
         table = _TABLES[asked.of]
         by = list(dict.fromkeys(asked.by))
         columns = [_column(table, dimension, asked.of, "by") for dimension in by]
-        sums = [cast(func.sum(table.c[name]), BigInteger) for name in ("count", "accesses")]
+        of_other = case((table.c.is_other, table.c["count"]), else_=0)
+        sums = [
+            cast(func.sum(column), BigInteger)
+            for column in (of_other, table.c["count"], table.c.accesses)
+        ]
         query = select(*columns, *sums)
         for dimension in CountDimension:
             value = getattr(asked, str(dimension), None)
@@ -140,6 +154,9 @@ def counts_routes(database: Transactions) -> APIRouter:
             if row[-2] is not None  # the sum of no rows at all
         ]
         total, accesses = (sum(group[name] for group in groups) for name in ("count", "accesses"))
-        return Counts(of=asked.of, by=by, total=total, accesses=accesses, groups=groups)
+        other = sum(row[-3] or 0 for row in rows)
+        return Counts(
+            of=asked.of, by=by, total=total, accesses=accesses, other=other, groups=groups
+        )
 
     return router

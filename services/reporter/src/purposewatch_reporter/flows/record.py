@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import Column, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import DecodedVerdict
@@ -197,37 +197,48 @@ async def record_counts(
             totals[decision, publisher] = msgspec.structs.replace(count)
         else:
             total.add(count)
-    await _add(connection, flow_counts, ("hour", "decision_id", "publisher"), counts)
-    await _add(connection, flow_totals, ("decision_id", "publisher"), totals)
+    await add_counts(connection, flow_counts, ("hour", "decision_id", "publisher"), counts)
+    await add_counts(connection, flow_totals, ("decision_id", "publisher"), totals)
 
 
-async def _add(
-    connection: AsyncConnection, table: Any, key: tuple[str, ...], counts: Mapping[Any, Count]
+async def add_counts(
+    connection: AsyncConnection,
+    table: Table,
+    key: tuple[str, ...],
+    counts: Mapping[Any, Count],
+    **also: int,
 ) -> None:
+    """Add to the counts with these keys, in sorted order; set further columns of their rows."""
+    if not counts:
+        return
     keys = sorted(counts)
     found = [counts[each] for each in keys]
     t = table.name
     await write(
         connection,
         table,
-        (*key, *Count.__struct_fields__),
+        (*key, *Count.__struct_fields__, *also),
         [
             *zip(*keys, strict=True),
             [each.count for each in found],
             [each.accesses for each in found],
             [each.first_time for each in found],
             [each.last_time for each in found],
+            *([value] * len(found) for value in also.values()),
         ],
         f"""ON CONFLICT ({", ".join(key)}) DO UPDATE SET
         "count" = {t}."count" + excluded."count", accesses = {t}.accesses + excluded.accesses,
         first_time = CASE WHEN excluded.first_time < {t}.first_time
             THEN excluded.first_time ELSE {t}.first_time END,
         last_time = CASE WHEN excluded.last_time > {t}.last_time
-            THEN excluded.last_time ELSE {t}.last_time END""",
+            THEN excluded.last_time ELSE {t}.last_time END
+        {"".join(f", {name} = excluded.{name}" for name in also)}""",
     )
 
 
-async def _existing(connection: AsyncConnection, column: Any, ids: Iterable[bytes]) -> set[bytes]:
+async def _existing(
+    connection: AsyncConnection, column: Column[Any], ids: Iterable[bytes]
+) -> set[bytes]:
     names = sorted(set(ids))
     found: set[bytes] = set()
     for start in range(0, len(names), _LOOKUP_SIZE):
@@ -315,7 +326,7 @@ def _json(value: object) -> str:
 
 
 async def _insert_new(
-    connection: AsyncConnection, table: Any, rows: Sequence[Mapping[str, Any]]
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert the rows that are not there yet, in this order."""
     if rows:

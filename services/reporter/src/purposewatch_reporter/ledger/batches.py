@@ -10,6 +10,13 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract import ErrorClass
+from purposewatch_reporter.flows.record import (
+    NOTHING,
+    Admission,
+    FlowRecorder,
+    NewFlow,
+    record_counts,
+)
 from purposewatch_reporter.ledger.contradictions import find_contradictions
 from purposewatch_reporter.ledger.identity import identify, uses_of
 from purposewatch_reporter.ledger.lookups import LogFacts, TopicPartition
@@ -19,17 +26,10 @@ from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, suspect
 from purposewatch_reporter.ledger.rows import dead_letter_row
 from purposewatch_reporter.ledger.session import DOUBT, LedgerSession, runs_of
 from purposewatch_reporter.ledger.suspects import SuspectFilter
-from purposewatch_reporter.ledger.tally import (
-    DECISION_COLUMNS,
-    EVENT_COLUMNS,
-    STATEMENT_COLUMNS,
-    Group,
-    group_by_flow,
-    tally,
-)
+from purposewatch_reporter.ledger.tally import Group, group_by_flow, tally
 from purposewatch_reporter.ledger.violations import ViolationStore
 from purposewatch_reporter.store import tables
-from purposewatch_reporter.store.bulk import add, insert_into
+from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.event_ids import record_ids
 from purposewatch_reporter.store.fact_uses import LateFact, record_uses, use_rows
 from purposewatch_reporter.store.positions import lock_positions, save_positions
@@ -57,6 +57,7 @@ class BatchContext:
     facts_topic: str
     raw: RawLedgerSession
     report_suspects: ReportSuspects
+    flows: FlowRecorder
     ids_kept: timedelta
     """How long an event id is recognised."""
     rebuilds: bool
@@ -69,7 +70,8 @@ class Receipt:
 
     new: Sequence[ReadVerdict] = ()
     groups: Sequence[Group] = ()
-    """The same, grouped by flow."""
+    """The same, grouped by flow, decision, publisher and hour."""
+    admission: Admission = NOTHING
     repeats: int = 0
     duplicates: int = 0
     conflicts: int = 0
@@ -79,6 +81,15 @@ class Receipt:
     facts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Statements by fact and publisher."""
     late_facts: Counter[LateFact] = field(default_factory=Counter)
+
+    @property
+    def new_flows(self) -> Sequence[NewFlow]:
+        """The flows that no batch recorded before: each is in one receipt, whoever writes."""
+        return self.admission.new
+
+    def flow_of(self, group: Group) -> bytes:
+        """The id of the flow that a group is counted under."""
+        return self.admission.places[group.key].flow_id
 
 
 class Batch(Protocol):
@@ -147,7 +158,10 @@ class VerdictBatch:
         if raw is None:
             return None
         late = await _record_fact_uses(connection, identified.new, now, context)
-        await self.violations.store(connection, identified, now)
+        groups = group_by_flow(identified.new)
+        met = {group.key: group.read.verdict for group in reversed(groups)}
+        admission = await context.flows.admit(connection, met, now)
+        await self.violations.store(connection, identified, admission.places, now)
         contradictions = await find_contradictions(
             connection,
             [item for run in runs for item in run],
@@ -159,11 +173,11 @@ class VerdictBatch:
         remarks += [suspect(item, NO_RAW_RECORD, now) for item in raw.impossible]
         remarked = await insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
-        groups = group_by_flow(identified.new)
-        await _count(connection, groups)
+        await record_counts(connection, tally(groups, admission.places))
         return Receipt(
             new=identified.new,
             groups=groups,
+            admission=admission,
             repeats=len(self.records) - len(new) - len(unreadable),
             duplicates=len(identified.duplicates),
             conflicts=len(identified.conflicts),
@@ -287,21 +301,6 @@ async def _record_fact_uses(
     rows = use_rows(((item.verdict, item.log_epoch) for item in using), now)
     decided = min(item.verdict.decided_time for item in using)
     return Counter(await record_uses(connection, rows, since=decided - DOUBT))
-
-
-async def _count(connection: AsyncConnection, groups: Sequence[Group]) -> None:
-    counted = tally(groups)
-    for table, columns, events, accesses in (
-        (tables.hourly_counts, DECISION_COLUMNS, counted.decisions, counted.decision_accesses),
-        (tables.hourly_verdicts, EVENT_COLUMNS, counted.events, counted.event_accesses),
-        (
-            tables.statement_counts,
-            STATEMENT_COLUMNS,
-            counted.statements,
-            counted.statement_accesses,
-        ),
-    ):
-        await add(connection, table, columns, count=events, accesses=accesses)
 
 
 def _is_about_raw(item: ReadVerdict | Record | DeadLettered) -> bool:

@@ -47,7 +47,9 @@ def deciding(verdict: DecodedVerdict) -> CategoryDecision:
     return verdict.categories[0]
 
 
-def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str, Any]:
+def violation_row(
+    read: ReadVerdict, judged: Judged, flow_id: bytes, now: datetime
+) -> dict[str, Any]:
     """The row of a verdict that is not permitted."""
     verdict = read.verdict
     decision = deciding(verdict)
@@ -73,6 +75,7 @@ def violation_row(read: ReadVerdict, judged: Judged, now: datetime) -> dict[str,
         "severity": str(judged.severity),
         "silenced": judged.silenced,
         "accesses": verdict.count,
+        "flow_id": flow_id,
     }
 
 

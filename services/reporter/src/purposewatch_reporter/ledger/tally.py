@@ -1,56 +1,28 @@
-"""What is counted: pure, from verdicts to increments of counters."""
+"""What is counted: pure, from verdicts to increments of the flow ledger's counts."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
+from purposewatch_reporter.flows.decided import FlowKey, ledger_facts
+from purposewatch_reporter.flows.record import Count, Place
 from purposewatch_reporter.ledger.read import ReadVerdict
-from purposewatch_reporter.store.storable import storable
-from purposewatch_reporter.store.tables import NO_KIND
 
-DecisionKey: TypeAlias = tuple[datetime, str, str, str, str, str, str, str]
-StatementKey: TypeAlias = tuple[str, str, str, str]
-EventKey: TypeAlias = tuple[datetime, str, str, str, str]
-
-DECISION_COLUMNS = (
-    "hour",
-    "controller",
-    "role",
-    "data_category",
-    "purpose",
-    "recipient",
-    "outcome",
-    "kind",
-)
-STATEMENT_COLUMNS = ("controller", "version", "statement", "outcome")
-NEAREST_MISS = "nearest_miss"
-"""Stands for the outcome where a statement did not decide but came nearest."""
-EVENT_COLUMNS = ("hour", "controller", "publisher", "outcome", "kind")
-
-
-@dataclass(slots=True)
-class Tally:
-    """Increments, by the columns of the hourly tables: of events, and of their accesses."""
-
-    decisions: Counter[DecisionKey] = field(default_factory=Counter)
-    """Decisions about data categories."""
-    decision_accesses: Counter[DecisionKey] = field(default_factory=Counter)
-    events: Counter[EventKey] = field(default_factory=Counter)
-    event_accesses: Counter[EventKey] = field(default_factory=Counter)
-    statements: Counter[StatementKey] = field(default_factory=Counter)
-    """Decisions by the statement that decided, or that was the nearest miss."""
-    statement_accesses: Counter[StatementKey] = field(default_factory=Counter)
+CountKey: TypeAlias = tuple[datetime, bytes, str]
+"""Hour, decision, publisher."""
 
 
 class Group(NamedTuple):
     """Verdicts that agree in everything that is counted by: one of them, and how many."""
 
     read: ReadVerdict
+    key: FlowKey
     number: int
     accesses: int
     """The sum of the events' counts."""
+    first_time: datetime
+    """The earliest of the events' times; `last_time`, the latest."""
+    last_time: datetime
 
 
 def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
@@ -59,49 +31,36 @@ def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
     for read in verdicts:
         verdict = read.verdict
         time = verdict.event_time
-        group = (time.toordinal(), time.hour, verdict.publisher, verdict.flow_decision)
+        ledger = ledger_facts(verdict) if verdict.facts else ()
+        group = (time.toordinal(), time.hour, verdict.publisher, verdict.flow_decision, ledger)
         equal = groups.get(group)
         if equal is None:
             groups[group] = [read]
         else:
             equal.append(read)
-    return tuple(
-        Group(equal[0], len(equal), sum([read.verdict.count for read in equal]))
-        for equal in groups.values()
-    )
+    return tuple(_group(FlowKey(*key[-2:]), equal) for key, equal in groups.items())
 
 
-def tally(groups: Iterable[Group]) -> Tally:
+def _group(key: FlowKey, equal: Sequence[ReadVerdict]) -> Group:
+    times = [read.verdict.event_time for read in equal]
+    accesses = sum([read.verdict.count for read in equal])
+    return Group(equal[0], key, len(equal), accesses, min(times), max(times))
+
+
+def tally(groups: Iterable[Group], places: Mapping[FlowKey, Place]) -> dict[CountKey, Count]:
     """Count verdicts about events that were not counted before, by the hour of the event."""
-    counted = Tally()
-    for read, number, accesses in groups:
-        verdict = read.verdict
-        data = verdict.data
-        hour = verdict.event_time.replace(minute=0, second=0, microsecond=0)
-        outcome, kind = str(verdict.outcome), str(verdict.kind or NO_KIND)
-        event = (hour, data.controller, verdict.publisher, outcome, kind)
-        counted.events[event] += number
-        counted.event_accesses[event] += accesses
-        for decision in verdict.categories:
-            key = (
-                hour,
-                data.controller,
-                data.role,
-                storable(decision.data_category),
-                data.purpose,
-                data.recipient,
-                str(decision.outcome),
-                str(decision.kind or NO_KIND),
+    counted: dict[CountKey, Count] = {}
+    for group in groups:
+        hour = group.first_time.replace(minute=0, second=0, microsecond=0)
+        publisher = group.read.verdict.publisher
+        for decision, times in places[group.key].decisions:
+            key = (hour, decision, publisher)
+            count = Count(
+                times * group.number, times * group.accesses, group.first_time, group.last_time
             )
-            counted.decisions[key] += number
-            counted.decision_accesses[key] += accesses
-            if verdict.policy is not None and decision.statement is not None:
-                statement = (
-                    data.controller,
-                    storable(verdict.policy.version),
-                    storable(decision.statement),
-                    NEAREST_MISS if decision.is_nearest_miss else str(decision.outcome),
-                )
-                counted.statements[statement] += number
-                counted.statement_accesses[statement] += accesses
+            before = counted.get(key)
+            if before is None:
+                counted[key] = count
+            else:
+                before.add(count)
     return counted

@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
+from purposewatch_reporter.flows.decided import FlowKey, key_of
+from purposewatch_reporter.flows.record import Place
 from purposewatch_reporter.ledger.identity import Identified
 from purposewatch_reporter.ledger.read import ReadVerdict
 from purposewatch_reporter.ledger.rows import Judged, category_rows, conflict_row, violation_row
@@ -55,13 +57,17 @@ class ViolationStore:
     report_conflicts: ReportConflicts
 
     async def store(
-        self, connection: AsyncConnection, identified: Identified, now: datetime
+        self,
+        connection: AsyncConnection,
+        identified: Identified,
+        places: Mapping[FlowKey, Place],
+        now: datetime,
     ) -> None:
         """Write violations, their findings, and conflicts about event ids."""
         found = [item for item in identified.new if item.verdict.outcome is not _PERMITTED]
         judgement = await self.findings.judge(connection, found, now)
         violations = [
-            violation_row(item, judged, now)
+            violation_row(item, judged, places[key_of(item.verdict)].flow_id, now)
             for item, judged in zip(found, judgement.verdicts, strict=True)
         ]
         categories = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from purposewatch_reporter.flows.record import MAX_FLOWS, FlowRecorder
 from purposewatch_reporter.ledger.batches import (
     Batch,
     BatchContext,
@@ -66,6 +67,7 @@ class LedgerWriter:
         facts_topic: str = "",
         ids_kept: timedelta = timedelta(days=30),
         gap_limits: GapLimits = DEFAULT_LIMITS,
+        max_flows: int = MAX_FLOWS,
         check_seconds: float = 3.0,
         rebuilds: bool = False,
     ) -> None:
@@ -82,6 +84,7 @@ class LedgerWriter:
             facts_topic,
             RawLedgerSession(raw_topic, partitions=partitions, rebuilds=rebuilds),
             report_suspects,
+            FlowRecorder(limit=max_flows),
             ids_kept,
             rebuilds,
         )
@@ -109,9 +112,11 @@ class LedgerWriter:
         """Record a batch of the verdicts topic."""
         now = self._clock()
         good, bad = self._verdicts.read(records, now=now)
-        return await self._record(
+        receipt = await self._record(
             VerdictBatch(records, good, bad, now, self._context, self._violations)
         )
+        self._context.flows.remember(receipt.admission)
+        return receipt
 
     async def record_dead_letters(self, records: Sequence[Record]) -> Receipt:
         """Record a batch of the dead-letters topic."""

@@ -155,37 +155,6 @@ raw_chunks = Table(
     sqlite_with_rowid=False,
 )
 
-# Decisions about data categories, by the hour of the event's own time.
-hourly_counts = Table(
-    "hourly_counts",
-    metadata,
-    Column("hour", UtcTime, primary_key=True),
-    Column("controller", String, primary_key=True),
-    Column("role", String, primary_key=True),
-    Column("data_category", String, primary_key=True),
-    Column("purpose", String, primary_key=True),
-    Column("recipient", String, primary_key=True),
-    Column("outcome", String, primary_key=True),
-    Column("kind", String, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    _accesses(),
-    sqlite_with_rowid=False,
-)
-
-# Events, by the hour of their own time.
-hourly_verdicts = Table(
-    "hourly_verdicts",
-    metadata,
-    Column("hour", UtcTime, primary_key=True),
-    Column("controller", String, primary_key=True),
-    Column("publisher", String, primary_key=True),
-    Column("outcome", String, primary_key=True),
-    Column("kind", String, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    _accesses(),
-    sqlite_with_rowid=False,
-)
-
 # Distinct flows: everything of an event that a decision can depend on. `is_other` stands for all of
 # a controller beyond the limit, `is_carried` for what earlier versions counted by less: there, the
 # dimensions that are not known are `(other)` or `(carried)`.
@@ -258,6 +227,13 @@ flow_counts = Table(
     Column("first_time", UtcTime, nullable=False),
     Column("last_time", UtcTime, nullable=False),
     Index("ix_flow_counts_decision_id", "decision_id", "hour"),
+    Index(
+        "ix_flow_counts_hourly",
+        "hour",
+        "decision_id",
+        sqlite_where=text("hours = 1"),
+        postgresql_where=text("hours = 1"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -630,19 +606,6 @@ export_ends = Table(
     Column("outcome", String(16), nullable=False),
     Column("row_count", BigInteger, nullable=False),
     Column("ended_time", UtcTime, nullable=False),
-)
-
-# How often each statement decided (its outcome), or was the nearest miss of what none covers.
-statement_counts = Table(
-    "statement_counts",
-    metadata,
-    Column("controller", String, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("statement", String, primary_key=True),
-    Column("outcome", String, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    _accesses(),
-    sqlite_with_rowid=False,
 )
 
 # What publishers saw and could not state as events, by name, and by the day of the gap's own time.

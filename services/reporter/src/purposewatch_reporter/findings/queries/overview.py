@@ -4,16 +4,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, desc, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
 from purposewatch_reporter.findings.triage import Status, Target
-from purposewatch_reporter.store.tables import findings, hourly_counts, hourly_verdicts, triage
+from purposewatch_reporter.store.tables import (
+    findings,
+    flow_counts,
+    flow_decision_categories,
+    flow_decisions,
+    flows,
+    triage,
+)
 
 TOP = 8
 
+_d, _k, _n = flow_decisions.c, flow_decision_categories.c, flow_counts.c
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
@@ -60,6 +69,8 @@ class Figures:
     unknown: int
     accesses: Mapping[str, int]
     """What the events of each outcome stand for."""
+    other: int
+    """Events about flows beyond the limit: their roles and recipients are `(other)`."""
     by_kind: Sequence[tuple[str, int]]
     by_role: Sequence[tuple[str, int]]
     by_recipient: Sequence[tuple[str, int]]
@@ -70,6 +81,8 @@ async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -
     """Count what happened in the span that ends with the current bar."""
     since = _start_of_bar(now, span) - span.length + span.bar
     bars, accesses = await _bars(connection, span, since)
+    events = _violations(since, of_categories=False)
+    categories = _violations(since, of_categories=True)
     return Figures(
         since=since,
         bars=bars,
@@ -77,10 +90,11 @@ async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -
         violations=sum(bar.violation for bar in bars),
         unknown=sum(bar.unknown for bar in bars),
         accesses=accesses,
-        by_kind=await _top(connection, hourly_verdicts.c.kind, since),
-        by_role=await _top(connection, hourly_counts.c.role, since),
-        by_recipient=await _top(connection, hourly_counts.c.recipient, since),
-        by_publisher=await _top(connection, hourly_verdicts.c.publisher, since),
+        other=await _other(connection, since, since + span.length),
+        by_kind=await _top(connection, events, _d.kind),
+        by_role=await _top(connection, categories, flows.c.role),
+        by_recipient=await _top(connection, categories, flows.c.recipient),
+        by_publisher=await _top(connection, events, _n.publisher),
     )
 
 
@@ -93,12 +107,12 @@ async def _bars(
     connection: AsyncConnection, span: Span, since: datetime
 ) -> tuple[list[Bar], Mapping[str, int]]:
     """The bars, and the accesses by outcome that their events stand for."""
-    t = hourly_verdicts.c
     query = (
-        select(t.hour, t.outcome, cast(func.sum(t.count), BigInteger).label("count"))
-        .add_columns(cast(func.sum(t.accesses), BigInteger))
-        .where(t.hour >= since, t.hour < since + span.length)
-        .group_by(t.hour, t.outcome)
+        select(_n.hour, _d.outcome, cast(func.sum(_n.count), BigInteger).label("count"))
+        .add_columns(cast(func.sum(_n.accesses), BigInteger))
+        .select_from(flow_counts.join(flow_decisions))
+        .where(_n.hour >= since, _n.hour < since + span.length, _d.counts_events)
+        .group_by(_n.hour, _d.outcome)
     )
     counted: defaultdict[tuple[int, str], int] = defaultdict(int)
     accesses = dict.fromkeys(map(str, Outcome), 0)
@@ -119,20 +133,38 @@ async def _bars(
     return bars, accesses
 
 
+async def _other(connection: AsyncConnection, since: datetime, until: datetime) -> int:
+    """Events that were counted under `(other)`."""
+    others = (
+        select(_d.id)
+        .join(flows, flows.c.id == _d.flow_id)
+        .where(flows.c.is_other, _d.counts_events)
+    )
+    query = select(cast(func.coalesce(func.sum(_n.count), 0), BigInteger)).where(
+        _n.hour >= since, _n.hour < until, _n.decision_id.in_(others)
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
+def _violations(since: datetime, *, of_categories: bool) -> Select[Any]:
+    """The sum of violations since a time: events, or decisions about data categories."""
+    if of_categories:
+        counted = flow_counts.join(flow_decisions).join(flows)
+        counted = counted.join(flow_decision_categories, _k.decision_id == _d.id)
+        found = (_k.outcome == str(Outcome.VIOLATION), _d.counts_categories)
+    else:
+        counted = flow_counts.join(flow_decisions)
+        found = (_d.outcome == str(Outcome.VIOLATION), _d.counts_events)
+    amount = cast(func.sum(_n.count), BigInteger).label("amount")
+    return select(amount).select_from(counted).where(_n.hour >= since, *found)
+
+
 async def _top(
-    connection: AsyncConnection, column: Column[str], since: datetime
+    connection: AsyncConnection, amount: Select[Any], column: ColumnElement[str]
 ) -> list[tuple[str, int]]:
     """The values with the most violations; of roles and recipients those of data categories."""
-    table = column.table
-    amount = cast(func.sum(table.c.count), BigInteger)
-    query = (
-        select(column, amount)
-        .where(table.c.hour >= since, table.c.outcome == str(Outcome.VIOLATION))
-        .group_by(column)
-        .order_by(amount.desc(), column)
-        .limit(TOP)
-    )
-    return [(name, count) for name, count in await connection.execute(query)]
+    query = amount.add_columns(column).group_by(column).order_by(desc("amount"), column).limit(TOP)
+    return [(name, count) for count, name in await connection.execute(query)]
 
 
 async def open_findings(

@@ -5,15 +5,15 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_policy import Dimension, Kind, Policy, Statement
 from purposewatch_policy.languages import explanation_texts, retention_words
 from purposewatch_reporter.findings.queries.finding_page import with_triage
-from purposewatch_reporter.ledger.tally import NEAREST_MISS
-from purposewatch_reporter.store.tables import findings, statement_counts
+from purposewatch_reporter.flows.counted import NEAREST_MISS, statements
+from purposewatch_reporter.store.tables import findings
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.request_context import PageError, RequestContext
 
@@ -32,8 +32,10 @@ async def _counts(
     connection: AsyncConnection,
 ) -> dict[tuple[str, str], dict[str, dict[str, Amount]]]:
     found: dict[tuple[str, str], dict[str, dict[str, Amount]]] = {}
+    by = (statements.c[name] for name in ("controller", "version", "statement", "outcome"))
+    sums = (cast(func.sum(statements.c[name]), BigInteger) for name in ("count", "accesses"))
     for controller, version, statement, outcome, *amount in await connection.execute(
-        select(statement_counts)
+        select(*by, *sums).group_by(*statements.c[:4])
     ):
         of_policy = found.setdefault((controller, version), {})
         of_policy.setdefault(statement, {})[outcome] = Amount(*amount)
