@@ -34,6 +34,7 @@ from bench.pipeline.report import (
     rewrite,
     throughput_table,
 )
+from bench.pipeline.signing import contestants as signing_contestants
 from bench.pipeline.stage import PARTITIONS, Stage
 from tests.harness.apache_kafka import ApacheKafka
 from tests.harness.kafka_jars import missing_prerequisite
@@ -44,6 +45,7 @@ _MODULES = ("consumers", "ingest", "reporter")
 _SHARES = (0.1, 0.5, 0.9)
 _LATENCY = "latency"
 _FACTS = "facts"
+_SIGNING = "signing"
 _JOIN_MS = 1_500
 """Half of what Kafka does by default: enough for two processes to begin together."""
 _LATENCY_EVENTS = 50_000
@@ -56,7 +58,9 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=100_000, help="of every run (100,000)")
     parser.add_argument("--seconds", type=float, default=20, help="of each load, for latency (20)")
     parser.add_argument("--compression", default="zstd", help="of all that is published (zstd)")
-    parser.add_argument("--only", default="", help="contestants, `latency` or `facts`; by commas")
+    parser.add_argument(
+        "--only", default="", help="contestants, `latency`, `facts` or `signing`; by commas"
+    )
     options = parser.parse_args()
     missing = missing_prerequisite()
     if missing is not None:
@@ -101,6 +105,9 @@ async def _run(
         stage = Stage(kafka.bootstrap_servers, compression=options.compression)
         facts = stack.enter_context(facts_on(stage))
         taking_part = [each for each in _contestants(stage) if not only or each.name in only]
+        taking_part += [
+            each for each in signing_contestants(stage) if _SIGNING in only or each.name in only
+        ]
         about_facts = [
             each
             for each in fact_contestants(facts)

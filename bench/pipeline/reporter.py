@@ -120,7 +120,7 @@ class Reporter:
         try:
             records = [
                 OutgoingRecord(topic_name(prefix, VERDICTS), value, partition=partition)
-                for partition, value in _verdicts(topic_name(prefix, EVENTS), published)
+                for partition, value in verdicts_about(topic_name(prefix, EVENTS), published)
             ]
             for start in range(0, len(records), _AT_ONCE):
                 await producer.publish(records[start : start + _AT_ONCE])
@@ -129,7 +129,7 @@ class Reporter:
         return len(published)
 
 
-def _verdicts(topic: str, events: Sequence[Keyed]) -> Iterator[tuple[int, bytes]]:
+def verdicts_about(topic: str, events: Sequence[Keyed]) -> Iterator[tuple[int, bytes]]:
     """The auditor's verdicts about events that were put into this topic, by partition."""
     auditor, decider = Auditor(), decider_for(believing_policies())
     now = datetime.now(UTC)
@@ -151,7 +151,7 @@ def _violations(count: int) -> tuple[Keyed, ...]:
     found = [
         json.loads(event.value)
         for event, (_, verdict) in zip(
-            canonical(_SEARCHED), _verdicts("t", canonical(_SEARCHED)), strict=True
+            canonical(_SEARCHED), verdicts_about("t", canonical(_SEARCHED)), strict=True
         )
         if b'"outcome":"violation","kind"' in verdict and json.loads(verdict)["kind"]
     ]

@@ -1,6 +1,7 @@
 """On a Kafka with authorisation, each principal can do exactly what `acls.yaml` declares."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ from deploy.kafka.source.acls import Acls, load, rights
 from purposewatch_cli.dead_letters.actions import DeadLetterActions
 from purposewatch_cli.dead_letters.reader import DeadLetterReader
 from purposewatch_contract import (
+    DEAD_LETTERS,
+    EVENTS,
+    EXAMPLE_DIR,
     GAPS,
     VERDICTS,
     DeadLetterAction,
@@ -48,7 +52,9 @@ from tests.harness.environment import kafka_settings, variables
 from tests.harness.scrape import until_json
 from tests.harness.secured_kafka import SecuredKafka, secured_kafka
 from tests.harness.service import ServiceProcess
+from tests.harness.signing_keys import SigningKeys
 from tests.integration.platform import Platform
+from tests.unit.reporter.records import dead_letter, verdict
 
 pytestmark = [pytest.mark.apache_kafka, pytest.mark.asyncio(loop_scope="module")]
 
@@ -96,10 +102,12 @@ def settings_of(kafka: SecuredKafka, name: str, prefix: str, **changed: Any) -> 
 
 
 class SecuredPlatform(Platform):
-    """The services, each with its own user."""
+    """The services, each with its own user, and its own key to sign with."""
 
     def __init__(self, kafka: SecuredKafka, prefix: str, directory: Path) -> None:
         self.kafka = kafka
+        self.keys = SigningKeys(directory)
+        self.signing = {name: self.keys.make(name) for name in ("ingest", "auditor")}
         super().__init__(RunningBroker(kafka.password_server, "apache_kafka"), prefix, directory)
         self.settings = settings_of(kafka, PUBLISHER, prefix)
         (directory / "publishers.yaml").write_text(
@@ -109,7 +117,8 @@ class SecuredPlatform(Platform):
 
     def service(self, name: str, **changed: object) -> ServiceProcess:
         """A service with the credentials of its principal, and other settings."""
-        own = variables(**credentials(self.kafka, name) | changed)
+        signing = self.keys.settings(self.signing.get(name))
+        own = variables(**credentials(self.kafka, name) | signing | changed)
         return ServiceProcess(f"purposewatch_{name}", self.environment | own)
 
     async def publish_over_http(self) -> None:
@@ -126,6 +135,26 @@ class SecuredPlatform(Platform):
             )
         assert answer.status_code == 202, answer.text
 
+    async def forge(self) -> None:
+        """Write an event, a verdict about it and a dead letter, with the right to but no key."""
+        events = topic_name(self.settings.topic_prefix, EVENTS)
+        other = kafka_settings(
+            RunningBroker(self.kafka.kafka.bootstrap_servers, "apache_kafka"),
+            self.settings.topic_prefix,
+        )
+        async with build_producer(other, client_id="intruder") as producer:
+            event = (EXAMPLE_DIR / "canonical-event.json").read_bytes()
+            written = await producer.send_and_wait(events, event, partition=0)
+            for topic, made in (
+                (VERDICTS, verdict(0, written.offset, prefix=self.settings.topic_prefix)),
+                (DEAD_LETTERS, dead_letter(0, written.offset, prefix=self.settings.topic_prefix)),
+            ):
+                await producer.send_and_wait(
+                    topic_name(self.settings.topic_prefix, topic),
+                    json.dumps(made).encode(),
+                    partition=0,
+                )
+
     async def reach(self, *, verdicts: int, dead_letters: int) -> dict[str, Any]:
         """The ledger, once it holds so much and is reconciled with Kafka."""
 
@@ -138,10 +167,10 @@ class SecuredPlatform(Platform):
         return await self.wait_ledger(reached, seconds=40)
 
 
-async def test_services_need_no_other_right_and_passwords_rotate_under_load(
+async def test_services_need_no_other_right_and_credentials_rotate_under_load(
     kafka: SecuredKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """An event is followed to the ledger, a letter replayed, and a password replaced."""
+    """Events are followed, a letter replayed, forgeries refused, a password and a key replaced."""
     await prepare(kafka, topic_prefix)
     platform = SecuredPlatform(kafka, topic_prefix, tmp_path)
     async with platform.ingest, platform.auditor, platform.reporter:
@@ -152,6 +181,7 @@ async def test_services_need_no_other_right_and_passwords_rotate_under_load(
         await platform.reach(verdicts=19, dead_letters=2)
         await replay_first(kafka, topic_prefix)
         await platform.reach(verdicts=19, dead_letters=3)
+        await refuse_what_is_forged(platform)
 
         await kafka.add_user(ACLS.principal("auditor"), "the second password")
         await platform.publish(20)  # its connections stay open
@@ -165,12 +195,38 @@ async def test_services_need_no_other_right_and_passwords_rotate_under_load(
                 lambda found: "does not authenticate User:" in found["checks"]["started"]["detail"],
                 status=503,
             )
-        async with platform.service("auditor", kafka_sasl_password="the second password"):
+        async with platform.service(
+            "auditor",
+            kafka_sasl_password="the second password",
+            kafka_signing_key_file=platform.keys.make("auditor"),
+        ):
             await load
             ledger = await platform.reach(verdicts=91, dead_letters=11)
     totals = ledger["totals"]
     assert (totals["unaccounted"], totals["lost"], totals["duplicates"]) == (0, 0, 0)
+    assert totals["dead_letters"] == 1  # the forged event
     await kafka.add_user(ACLS.principal("auditor"), PASSWORD)
+
+
+async def refuse_what_is_forged(platform: SecuredPlatform) -> None:
+    """The auditor refuses the event, the reporter the rest; everything is accounted for."""
+    await platform.forge()
+    await platform.wait_ledger(lambda found: found["totals"]["dead_letters"] == 1)
+    found = await until_json(
+        platform.reporter,
+        "/api/v1/dead-letters?error_class=suspect",
+        lambda found: len(found["items"]) == 3,
+    )
+    refused = sorted(
+        (each["origin"]["topic"].rpartition(".")[2], each["consumer"], each["reason"])
+        for each in found["items"]
+    )
+    assert refused == [
+        ("dead-letters", "reporter", "the record is not signed"),
+        ("events", "auditor", "the record is not signed"),
+        ("verdicts", "reporter", "the record is not signed"),
+    ]
+    await platform.reach(verdicts=19, dead_letters=3)
 
 
 async def replay_first(kafka: SecuredKafka, prefix: str) -> None:

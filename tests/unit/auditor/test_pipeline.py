@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from purposewatch_auditor.audit import Decider, decider_for
 from purposewatch_auditor.pipeline import AuditPipeline
 from purposewatch_auditor.publishers import load_publisher_names
-from purposewatch_contract import EXAMPLE_DIR
+from purposewatch_contract import EXAMPLE_DIR, ErrorClass
 from purposewatch_policy import InvalidSourceError, load_policies
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import (
@@ -22,6 +22,7 @@ from purposewatch_runtime.kafka import (
     DeadLetterPolicy,
     OutgoingRecord,
     Record,
+    RejectedRecord,
     StopConsumingError,
 )
 from purposewatch_runtime.service import FileReloader
@@ -121,6 +122,20 @@ async def test_one_record_out_for_each_in_same_partition_and_order(
     ]
     offsets = [json.loads(each.value)["position"]["offset"] for each in published.records]
     assert offsets == [7, 8, 0, 9]
+
+
+async def test_an_event_that_was_refused_is_dead_lettered_unread(
+    pipeline: AuditPipeline, published: Published
+) -> None:
+    """So a forged event gets no verdict, and is accounted for."""
+    forged = RejectedRecord.of(
+        record(5, 7, event()), ErrorClass.SUSPECT, "the record is not signed"
+    )
+    await pipeline.handle([forged])
+    [sent] = published.records
+    letter = json.loads(sent.value)
+    assert (sent.topic, letter["error_class"]) == ("dead-letters", "suspect")
+    assert letter["reason"] == "the record is not signed"
 
 
 async def test_dead_letters_are_logged_once_per_batch_and_class(pipeline: AuditPipeline) -> None:

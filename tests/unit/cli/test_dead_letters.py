@@ -2,10 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiokafka import ConsumerRecord
 
 from purposewatch_cli.dead_letters.actions import (
     DeadLetterActions,
@@ -17,6 +19,8 @@ from purposewatch_cli.dead_letters.shown import as_json
 from purposewatch_cli.times import parse_time
 from purposewatch_contract import EXAMPLE_DIR, DeadLetter, DeadLetterAction, ErrorClass
 from purposewatch_runtime.settings import KafkaSettings
+from purposewatch_runtime.signing import Verifier, load_trusted_keys
+from tests.harness.signing_keys import SigningKeys
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EXAMPLE = DeadLetter.model_validate_json((EXAMPLE_DIR / "dead-letter.json").read_bytes())
@@ -111,6 +115,33 @@ class Fake:
         """Confirm, or fail as the client does."""
         assert partition in {0, 1}, "Unrecognized partition"
         return SimpleNamespace(topic=topic, partition=partition, offset=5)
+
+
+async def test_a_reinserted_letter_is_signed(tmp_path: Path) -> None:
+    """With the key of the command line, which the reporter trusts for dead letters."""
+    keys = SigningKeys(tmp_path)
+    settings = KafkaSettings(**keys.settings(keys.make("command-line")))
+    actions = DeadLetterActions(settings, author="test", clock=lambda: NOW)
+    sent: list[ConsumerRecord[bytes | None, bytes | None]] = []
+
+    class Recording(Fake):
+        async def send_and_wait(self, topic: str, *values: Any, partition: int, **more: Any) -> Any:
+            headers = tuple(more["headers"])
+            record = (topic, partition, 0, 0, 0, more["key"], *values, None, 0, 0, headers)
+            sent.append(ConsumerRecord(*record))
+            return await super().send_and_wait(topic, partition=partition)
+
+    actions._producer = cast("Any", Recording())
+    gone = EXAMPLE.model_copy(update={"value": None})
+    [done] = [
+        each async for each in actions.replay([Letter(LetterPosition(1, 0), gone)], reinsert=True)
+    ]
+    assert done.act is DeadLetterAction.REINSERTED
+    trusted = load_trusted_keys(keys.trusted_file, settings.topic_prefix)
+    assert [(each.topic, Verifier().refusal(each, trusted)) for each in sent] == [
+        ("data-access.dead-letters", None),
+        ("data-access.dispositions", None),
+    ]
 
 
 async def test_letter_from_a_partition_that_is_gone_stops_no_other() -> None:

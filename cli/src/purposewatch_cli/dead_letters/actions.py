@@ -26,11 +26,13 @@ from purposewatch_contract import (
 )
 from purposewatch_runtime.kafka import (
     KafkaAccessError,
+    OutgoingRecord,
     TopicProvisioner,
     build_producer,
     refused,
 )
 from purposewatch_runtime.settings import KafkaSettings
+from purposewatch_runtime.signing import SIGNATURE_HEADER, load_signer
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -71,6 +73,8 @@ class DeadLetterActions:
         self._author = author
         self._clock = clock
         self._producer: AIOKafkaProducer | None = None
+        key_file = settings.kafka_signing_key_file
+        self._signer = None if key_file is None else load_signer(key_file)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
@@ -154,12 +158,13 @@ class DeadLetterActions:
     async def _reinsert(self, letter: Letter, problem: str) -> Done:
         reason = f"not replayed: {problem}; before: {letter.content.reason}"[:_MAX_REASON]
         fresh = letter.content.model_copy(update={"reason": reason, "failed_time": self._clock()})
-        result = await self._send(
-            topic_name(self._settings.topic_prefix, DEAD_LETTERS),
-            fresh.model_dump_json().encode(),
-            partition=letter.position.partition,
-            headers=_JSON,
-        )
+        topic = topic_name(self._settings.topic_prefix, DEAD_LETTERS)
+        value, partition = fresh.model_dump_json().encode(), letter.position.partition
+        headers = list(_JSON)
+        if self._signer is not None:
+            [signature] = self._signer.headers([OutgoingRecord(topic, value, None, partition)])
+            headers.append((SIGNATURE_HEADER, signature))
+        result = await self._send(topic, value, partition=partition, headers=headers)
         await self._record_action(
             letter, DeadLetterAction.REINSERTED, reason=problem, result=result
         )

@@ -5,7 +5,7 @@ from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_policy import ENGINE, InvalidSourceError
 from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import run
+from purposewatch_runtime.service import FatalError, run
 from purposewatch_runtime.settings import load_settings
 
 _log = get_logger(__name__)
@@ -19,6 +19,9 @@ def main() -> None:
         app, supervisor = build_app(settings)
     except InvalidSourceError as error:
         _log.critical("policies or publishers are faulty", error=str(error))
+        raise SystemExit(1) from None
+    except FatalError as error:
+        _log.critical("cannot start", error=str(error))
         raise SystemExit(1) from None
     _log.info("policies loaded", engine=ENGINE)
     run(

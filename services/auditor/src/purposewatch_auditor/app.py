@@ -22,6 +22,7 @@ from purposewatch_runtime.kafka import (
     DeadLetterLimit,
     DeadLetterPolicy,
     KafkaAccess,
+    RecordSigning,
     TopicProvisioner,
     asyncapi_routes,
 )
@@ -94,8 +95,15 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     metric_set.start_at_zero(m.POLICY_RELOADS, [("success",), ("failure",)])
     metric_set.start_at_zero(m.DEAD_LETTERS, ((events_topic, str(each)) for each in ErrorClass))
     publishers = _watch_publishers(settings)
-    producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
-    facts = FactsLedger(settings, client_id=_CLIENT_ID, producer=producer, metric_set=metric_set)
+    signing = RecordSigning(settings, service="auditor", metric_set=metric_set)
+    producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID, sign=signing.sign)
+    facts = FactsLedger(
+        settings,
+        client_id=_CLIENT_ID,
+        producer=producer,
+        verify=signing.verify_now,
+        metric_set=metric_set,
+    )
     traces = build_traces(settings, service="auditor", version=own_version, metric_set=metric_set)
     pipeline = AuditPipeline(
         decider=lambda: decider.current,
@@ -117,6 +125,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
         handle=pipeline.handle,
         metric_set=metric_set,
         on_assignment=facts.follow,
+        verify=signing.verify,
     )
     access = KafkaAccess(
         settings,
@@ -129,7 +138,17 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     provisioner = TopicProvisioner(settings, topics, client_id=_CLIENT_ID)
     files: list[Component] = [decider] if publishers is None else [decider, publishers]
     supervisor = Supervisor(
-        [EventLoopWatch(metric_set), traces, *files, access, provisioner, producer, facts, consumer]
+        [
+            EventLoopWatch(metric_set),
+            traces,
+            *files,
+            signing,
+            access,
+            provisioner,
+            producer,
+            facts,
+            consumer,
+        ]
     )
 
     @asynccontextmanager

@@ -5,7 +5,7 @@ from purposewatch_ingest.settings import IngestSettings
 from purposewatch_policy import ENGINE, InvalidSourceError
 from purposewatch_runtime.http import HttpLimits, TlsError
 from purposewatch_runtime.logs import configure_logs, get_logger
-from purposewatch_runtime.service import run, watch_tls
+from purposewatch_runtime.service import FatalError, run, watch_tls
 from purposewatch_runtime.settings import load_settings
 
 _log = get_logger(__name__)
@@ -23,6 +23,9 @@ def main() -> None:
         raise SystemExit(1) from None
     except InvalidSourceError as error:
         _log.critical("declared files are faulty", error=str(error))
+        raise SystemExit(1) from None
+    except FatalError as error:
+        _log.critical("cannot start", error=str(error))
         raise SystemExit(1) from None
     _log.info("policies loaded", engine=ENGINE)
     run(

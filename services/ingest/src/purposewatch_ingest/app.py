@@ -46,6 +46,7 @@ from purposewatch_runtime.kafka import (
     DeadLetterLimit,
     DeadLetterPolicy,
     KafkaAccess,
+    RecordSigning,
     TopicProvisioner,
     asyncapi_routes,
 )
@@ -102,8 +103,9 @@ def build_app(
         metric_set=metric_set,
         traces=traces,
     )
-    producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
-    producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID)
+    signing = RecordSigning(settings, service="ingest", metric_set=metric_set)
+    producer = AcknowledgedProducer(settings, client_id=_CLIENT_ID, sign=signing.sign)
+    producer_of_few = AcknowledgedProducer(settings, client_id=_CLIENT_ID, sign=signing.sign)
     consumer = _raw_consumer(settings, ingest, producer)
     access = KafkaAccess(
         settings,
@@ -126,6 +128,7 @@ def build_app(
             register,
             *([] if keys is None else [keys]),
             *([] if stored is None else [stored]),
+            signing,
             access,
             provisioner,
             producer,

@@ -58,6 +58,7 @@ from purposewatch_runtime.kafka import (
     BatchConsumer,
     Handler,
     KafkaAccess,
+    RecordSigning,
     TopicProvisioner,
     asyncapi_routes,
 )
@@ -107,6 +108,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     )
     ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
     batch_handlers = Handlers(ledger_writer, metric_set, traces)
+    signing = RecordSigning(settings, service="reporter", metric_set=metric_set)
     housekeeping = Housekeeping(
         database,
         event_id_days=settings.reporter_event_id_days,
@@ -129,6 +131,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             handle=handle,
             metric_set=metric_set,
             resume=partial(ledger_writer.positions, topic),
+            verify=signing.verify,
         )
 
     # A group each: in one group, every change in either topic would reassign both.
@@ -148,6 +151,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         traces,
         EventLoopWatch(metric_set),
         database,
+        signing,
         access,
         TopicProvisioner(
             settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS), client_id=_CLIENT_ID

@@ -22,7 +22,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.positions import load_next_offsets
 from purposewatch_reporter.wiring import LedgerComponents, build_ledger
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka import BatchConsumer, Record, TopicProvisioner
+from purposewatch_runtime.kafka import BatchConsumer, Record, RecordSigning, TopicProvisioner
 from purposewatch_runtime.logs import configure_logs, get_logger
 from purposewatch_runtime.service import Component, FatalError
 from purposewatch_runtime.settings import load_settings
@@ -120,6 +120,7 @@ async def _refuse_unless_empty(connection: AsyncConnection) -> None:
 def _consumers(
     settings: ReporterSettings, ledger: LedgerComponents, metric_set: m.MetricSet
 ) -> list[BatchConsumer]:
+    signing = RecordSigning(settings, service="reporter", metric_set=metric_set)
     handlers_of = Handlers(ledger.ledger_writer, metric_set)
     handlers: tuple[tuple[str, str, Callable[[Sequence[Record]], Awaitable[None]]], ...] = (
         (ledger.topics.verdicts, "reporter.rebuild", handlers_of.verdicts),
@@ -136,6 +137,7 @@ def _consumers(
             handle=handle,
             metric_set=metric_set,
             resume=partial(ledger.ledger_writer.positions, topic),
+            verify=signing.verify,
         )
         for topic, group, handle in handlers
     ]

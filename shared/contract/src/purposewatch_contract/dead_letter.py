@@ -34,7 +34,7 @@ class ErrorClass(StrEnum):
     POISON = "poison"
     """Several processes in a row crashed while they handled it."""
     SUSPECT = "suspect"
-    """No service can have written this record of the verdicts or dead-letters topic."""
+    """No service can have written this record of a topic that only services write."""
 
 
 class Header(BaseModel):

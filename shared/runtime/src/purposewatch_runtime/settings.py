@@ -24,7 +24,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from purposewatch_policy import InvalidSourceError
 from purposewatch_runtime.kafka_certificates import KafkaCertificates, kafka_certificates
+from purposewatch_runtime.signing import TrustedKeys, load_signer, load_trusted_keys
 
 __all__ = [
     "DeadLetterSettings",
@@ -224,6 +226,14 @@ class KafkaSettings(_Settings):
     kafka_ssl_cafile: Path | None = Field(default=None, description="CA bundle; default: system.")
     kafka_ssl_certfile: Path | None = Field(default=None, description="Client certificate.")
     kafka_ssl_keyfile: Path | None = Field(default=None, description="The certificate's key.")
+    kafka_signing_key_file: Path | None = Field(
+        default=None,
+        description="Ed25519 key that signs what this service publishes. None: unsigned.",
+    )
+    kafka_trusted_keys_file: Path | None = Field(
+        default=None,
+        description="Which topics must be signed, and whose signatures count. None: not checked.",
+    )
     kafka_enable_idempotence: bool = Field(
         default=True, description="Off only for the embedded broker, which lacks it."
     )
@@ -273,6 +283,23 @@ class KafkaSettings(_Settings):
             raise ValueError(message)
         self.kafka_certificates()
         return self
+
+    @model_validator(mode="after")
+    def _signing_keys_are_readable(self) -> Self:
+        for name, path, load in (
+            ("SIGNING_KEY", self.kafka_signing_key_file, load_signer),
+            ("TRUSTED_KEYS", self.kafka_trusted_keys_file, self._load_trusted_keys),
+        ):
+            try:
+                if path is not None:
+                    load(path)
+            except (OSError, ValueError, InvalidSourceError) as error:
+                message = f"PURPOSEWATCH_KAFKA_{name}_FILE can't be loaded: {error}"
+                raise ValueError(message) from None
+        return self
+
+    def _load_trusted_keys(self, path: Path) -> TrustedKeys:
+        return load_trusted_keys(path, self.topic_prefix)
 
     def kafka_certificates(self) -> KafkaCertificates | None:
         """What the connection is secured with; `None` without TLS. Raises `ValueError`."""

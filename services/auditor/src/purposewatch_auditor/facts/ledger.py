@@ -11,7 +11,7 @@ from purposewatch_auditor.facts.keys import fact_prefix, microseconds, moment
 from purposewatch_auditor.facts.progress import FactsBehindError, Progress
 from purposewatch_auditor.facts.reader import FactsReader
 from purposewatch_auditor.facts.state import View
-from purposewatch_auditor.facts.writer import StateWriter
+from purposewatch_auditor.facts.writer import StateWriter, VerifyNow
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_contract import FACTS, declared_topics, topic_name
 from purposewatch_contract.codec import DecodedEvent, DecodedFactFinding
@@ -31,6 +31,7 @@ class FactsLedger:
         *,
         client_id: str,
         producer: AcknowledgedProducer,
+        verify: VerifyNow,
         metric_set: m.MetricSet,
     ) -> None:
         topic = topic_name(settings.topic_prefix, FACTS)
@@ -40,7 +41,10 @@ class FactsLedger:
         self._progress = Progress(metric_set)
         self._log = LogView(settings, topic, client_id=client_id)
         self._writer = StateWriter(
-            settings.facts_dir, max_partitions=settings.topic_partitions, metric_set=metric_set
+            settings.facts_dir,
+            max_partitions=settings.topic_partitions,
+            verify=verify,
+            metric_set=metric_set,
         )
         self._reader = FactsReader(
             settings,

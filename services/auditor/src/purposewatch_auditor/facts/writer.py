@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from purposewatch_auditor.facts.environment import NoSpaceError
 from purposewatch_auditor.facts.identity import sample_of, with_sample
@@ -26,13 +26,27 @@ T = TypeVar("T")
 _BACKOFF = Backoff(first_seconds=0.5, last_seconds=15.0)
 _NAMED = 10
 
+VerifyNow: TypeAlias = Callable[[Sequence[Record]], Sequence[Record]]
+
 _log = get_logger(__name__)
+
+
+def _unchecked(records: Sequence[Record]) -> Sequence[Record]:
+    return records
 
 
 class StateWriter:
     """Owns the thread that changes the state, and the positions as committed."""
 
-    def __init__(self, directory: Path, *, max_partitions: int, metric_set: m.MetricSet) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_partitions: int,
+        verify: VerifyNow = _unchecked,
+        metric_set: m.MetricSet,
+    ) -> None:
+        """`verify` replaces records that nobody should have written by rejected ones."""
         self.positions: dict[int, Position] = {}
         """Of each open partition; what is below its offset is in the state."""
         self.state: FactState | None = None
@@ -40,6 +54,7 @@ class StateWriter:
         self._max_partitions = max_partitions
         self._metrics = metric_set
         self._reader = RecordReader()
+        self._verify = verify
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="facts")
         self._applied = metric_set.counter(m.FACTS_APPLIED)
         metric_set.start_at_zero(m.FACTS_APPLIED, [(each,) for each in m.FACT_RECORDS])
@@ -106,7 +121,7 @@ class StateWriter:
             changes: dict[int, list[Change]] = {}
             unreadable: list[Record] = []
             for partition, each in by_partition.items():
-                changes[partition], skipped = self._reader.changes(each)
+                changes[partition], skipped = self._reader.changes(self._verify(each))
                 unreadable += skipped
             state.apply(changes, positions)
             removed = sum(each.value is None for some in changes.values() for each in some)

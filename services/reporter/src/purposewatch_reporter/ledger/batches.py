@@ -247,6 +247,7 @@ class DeadLetterBatch:
         ]
         stored: Sequence[Mapping[str, Any]]
         stored = await _insert_new(connection, tables.dead_letters, rows)
+        await _report_suspects(connection, stored, now, context)  # of events: auditors verify them
         unreadable = [item for item in self.letters if item.kept is None] + suspects
         remarks = []
         for item in raw.impossible:
@@ -323,9 +324,18 @@ async def insert_own(
         for item in letters
     ]
     inserted = await _insert_new(connection, tables.dead_letters, rows)
-    suspects = [row for row in inserted if row["error_class"] == ErrorClass.SUSPECT]
-    await context.report_suspects(connection, suspects, now)
+    await _report_suspects(connection, inserted, now, context)
     return inserted
+
+
+async def _report_suspects(
+    connection: AsyncConnection,
+    rows: Sequence[Mapping[str, Any]],
+    now: datetime,
+    context: BatchContext,
+) -> None:
+    suspects = [row for row in rows if row["error_class"] == ErrorClass.SUSPECT]
+    await context.report_suspects(connection, suspects, now)
 
 
 async def _insert_new(

@@ -35,6 +35,7 @@ from purposewatch_runtime.kafka.producer import (
     Tombstone,
 )
 from purposewatch_runtime.kafka.provision import TopicProvisioner
+from purposewatch_runtime.kafka.record_signing import RecordSigning
 from purposewatch_runtime.kafka.rejected import Record, RejectedRecord
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "PollCallbacks",
     "Poller",
     "Record",
+    "RecordSigning",
     "RejectedRecord",
     "Resume",
     "StopConsumingError",

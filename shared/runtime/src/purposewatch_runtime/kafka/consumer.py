@@ -39,6 +39,7 @@ from purposewatch_runtime.service.probes import Check
 from purposewatch_runtime.settings import KafkaSettings
 
 Handler: TypeAlias = Callable[[Sequence[Record]], Awaitable[None]]
+Verify: TypeAlias = Callable[[Sequence[Record]], Awaitable[Sequence[Record]]]
 
 _BACKOFF = Backoff(first_seconds=0.2, last_seconds=15.0)
 # Kafka answers a request to join the group only once all members have joined, and a request that is
@@ -62,8 +63,8 @@ class BatchConsumer:
     and for all batches before it. When `handle` raises, the batch is put back and tried again with
     back-off; `StopConsumingError` puts it back for good.
 
-    Among the records may be a `RejectedRecord`: one that can't be decoded, or that crashed several
-    processes. The handler dead-letters it as it is.
+    Among the records may be a `RejectedRecord`: one that can't be decoded, that crashed several
+    processes, or that `verify` put in place of another. The handler dead-letters it as it is.
 
     With `resume`, positions come from there (every partition asked for -> next offset) whenever
     partitions are assigned, and the committed offsets in Kafka only show progress.
@@ -83,6 +84,7 @@ class BatchConsumer:
         metric_set: m.MetricSet,
         resume: Resume | None = None,
         on_assignment: Callable[[Collection[int]], None] | None = None,
+        verify: Verify | None = None,
     ) -> None:
         self.name = f"consumer of {topic}"
         self.group_id = group_id
@@ -91,6 +93,7 @@ class BatchConsumer:
         self._metrics = ConsumerMetrics(topic, metric_set)
         self._resume = resume
         self._on_assignment = on_assignment
+        self._verify = verify
         self._state = ConsumerState(_BACKOFF)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -196,7 +199,10 @@ class BatchConsumer:
         try:
             if self._consumer is not None:
                 await self._metadata.before(self._consumer, records)
-            await self._handle(self._metadata.reject_poison(records))
+            accepted = self._metadata.reject_poison(records)
+            if self._verify is not None:
+                accepted = await self._verify(accepted)
+            await self._handle(accepted)
         except LostPartitionError:
             await asyncio.sleep(_BACKOFF.first_seconds)  # a rebalance is under way
             await self._rewind(records)

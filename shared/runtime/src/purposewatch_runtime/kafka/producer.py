@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -57,13 +58,22 @@ class Tombstone(msgspec.Struct, frozen=True, gc=False):
     joins: bool = False
 
 
+Sign: TypeAlias = Callable[
+    [Sequence[OutgoingRecord | Tombstone]], Sequence[OutgoingRecord | Tombstone]
+]
+
+
 class AcknowledgedProducer:
     """Publishes with acks=all; `publish` returns once every record is acknowledged."""
 
     name = "kafka producer"
 
-    def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
+    def __init__(
+        self, settings: KafkaSettings, *, client_id: str, sign: Sign | None = None
+    ) -> None:
+        """`sign` adds signatures to what is published."""
         self._settings = settings
+        self._sign = sign
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self._running = False
@@ -106,6 +116,8 @@ class AcknowledgedProducer:
         all of them as not published.
         """
         producer = await self._connected()
+        if self._sign is not None:
+            records = self._sign(records)
         batches = _prepare(producer, records)
         pending: list[asyncio.Future[object]] = []
         try:

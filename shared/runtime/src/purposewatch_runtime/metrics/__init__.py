@@ -38,6 +38,7 @@ from purposewatch_runtime.metrics.common import (
     HTTP_REQUEST_SECONDS,
     KAFKA_CERTIFICATE_EXPIRY,
     LABELS_REPLACED,
+    SIGNATURES_REFUSED,
     TRACE_SPANS,
 )
 from purposewatch_runtime.metrics.connect import (
@@ -186,6 +187,7 @@ __all__ = [
     "RECORDED_REDELIVERIES",
     "RECORDED_VERDICTS",
     "RECORDED_VIOLATIONS",
+    "SIGNATURES_REFUSED",
     "STATEMENT_DECISIONS",
     "TRACE_SPANS",
     "UNJUDGED",

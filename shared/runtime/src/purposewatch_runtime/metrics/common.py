@@ -101,11 +101,18 @@ CONSUMER_STOPPED = GaugeSpec(
 )
 KAFKA_CERTIFICATE_EXPIRY = GaugeSpec(
     "purposewatch_kafka_certificate_expiry_timestamp_seconds",
-    "When the client certificate, and the first of the authorities, of the connection to Kafka "
-    "expire.",
+    "When the client certificate and the first of the authorities of the connection to Kafka "
+    "expire, and until when signatures of the service's signing key count.",
     EVERY,
     ("certificate",),
     unit="unix seconds",
+)
+SIGNATURES_REFUSED = CounterSpec(
+    "purposewatch_signatures_refused",
+    "Records that were refused because their signature is missing or does not count.",
+    EVERY,
+    ("topic", "reason"),
+    unit="records",
 )
 DEAD_LETTERS = CounterSpec(
     "purposewatch_dead_letters",
@@ -136,6 +143,7 @@ COMMON: tuple[MetricSpec, ...] = (
     CONSUMER_STALLED_SECONDS,
     CONSUMER_STOPPED,
     KAFKA_CERTIFICATE_EXPIRY,
+    SIGNATURES_REFUSED,
     DEAD_LETTERS,
     TRACE_SPANS,
 )
