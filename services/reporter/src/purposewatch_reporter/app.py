@@ -25,6 +25,7 @@ from purposewatch_reporter.alerts.channel_watch import ChannelWatch
 from purposewatch_reporter.alerts.channels import make_channels, routing_from
 from purposewatch_reporter.alerts.delivery import Deliverer
 from purposewatch_reporter.alerts.episodes import AlertLifecycle
+from purposewatch_reporter.alerts.exception_watch import ExceptionWatch
 from purposewatch_reporter.alerts.routing import Routing
 from purposewatch_reporter.api import description, problems
 from purposewatch_reporter.api.access import ApiAccess, bearer_scheme
@@ -76,6 +77,7 @@ _VERSION = version("purposewatch-reporter")
 _HOUSEKEEPING_SECONDS = 600.0
 _EPISODES_SECONDS = 1.0
 _CHANNELS_SECONDS = 5.0
+_EXCEPTIONS_SECONDS = 30.0
 _GAPS_SECONDS = 10.0
 _FACTS_SECONDS = 10.0
 
@@ -279,10 +281,17 @@ def _alerting(  # noqa: PLR0913, PLR0917 - composition happens once
         metric_set=metric_set,
         clock=_now,
     )
+    exceptions = ExceptionWatch(
+        database,
+        before=timedelta(days=settings.reporter_exception_notice_days),
+        metric_set=metric_set,
+        clock=_now,
+    )
     return [
         severity,
         Periodic("episodes", _EPISODES_SECONDS, episodes.advance),
         Periodic("alert channels", _CHANNELS_SECONDS, watch.refresh),
+        Periodic("exceptions", _EXCEPTIONS_SECONDS, exceptions.refresh),
         *(
             Deliverer(
                 database,

@@ -152,6 +152,9 @@ class ReporterSettings(
     reporter_quiet_minutes: float = Field(
         default=60, gt=0, description="A finding is over when it has been quiet for so long."
     )
+    reporter_exception_notice_days: float = Field(
+        default=14, gt=0, description="So long before an exception to a policy ends, a notice."
+    )
     reporter_channel_dead_minutes: float = Field(
         default=5, gt=0, description="A channel that has failed for so long is reported dead."
     )

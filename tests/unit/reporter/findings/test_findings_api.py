@@ -105,6 +105,23 @@ async def test_a_silence_is_added_shown_and_ended(api: httpx.AsyncClient) -> Non
     assert (await api.post(nobody, json={"by": "ben"})).status_code == 404
 
 
+async def test_an_exception_is_a_silence_with_version_and_owner(api: httpx.AsyncClient) -> None:
+    """It can be listed apart from the others."""
+    given = {
+        "matchers": {"controller": "wework-labs", "role": "visitor"},
+        "reason": "known",
+        "author": "ana",
+        "expires_time": in_days(1),
+    }
+    await api.post(f"{API}/silences", json=given)
+    exception = {**given, "exception": {"policy_version": "2027", "owner": "ben"}}
+    added = (await api.post(f"{API}/silences", json=exception)).json()
+    assert added["exception"] == exception["exception"]
+    assert await get(api, "/silences?exceptions=true") == {"items": [added]}
+    assert await get(api, "/silences?exceptions=true&active=true") == {"items": [added]}
+    assert len((await get(api, "/silences"))["items"]) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
@@ -116,6 +133,8 @@ async def test_a_silence_is_added_shown_and_ended(api: httpx.AsyncClient) -> Non
         ({"expires_time": "2020-01-01T00:00:00Z"}, 409),
         ({"expires_time": in_days(400)}, 409),
         ({"expires_time": "tomorrow"}, 422),
+        ({"exception": {"policy_version": "2027"}}, 422),
+        ({"exception": {"policy_version": "2027", "owner": "ben"}}, 409),
     ],
 )
 async def test_a_silence_must_be_complete(

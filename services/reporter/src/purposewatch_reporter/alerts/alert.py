@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from purposewatch_reporter.alerts.delivery_state import AlertStatus
-from purposewatch_reporter.alerts.notices import current_kind
+from purposewatch_reporter.alerts.notices import FOR_COMPLIANCE, current_kind
 from purposewatch_reporter.alerts.outbox import PendingDelivery, Source
 from purposewatch_reporter.findings.group import Group
 
@@ -16,7 +16,12 @@ FINDING_NAME = "PurposewatchViolation"
 NOTICE_NAME = "PurposewatchNotice"
 
 _SHORTEST = timedelta(minutes=1)
-_NOTICE_PATHS = {"ledger": "ledger", "channel": "outbox", "conflict": "conflicts"}
+_NOTICE_PATHS = {
+    "ledger": "ledger",
+    "channel": "outbox",
+    "conflict": "conflicts",
+    "exception": "silences?exceptions=true",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> A
         title=f"{kind}: {notice.key}",
         labels={
             "alertname": NOTICE_NAME,
-            "audience": "oncall",
+            "audience": "compliance" if kind in FOR_COMPLIANCE else "oncall",
             "kind": kind,
             "key": notice.key,
         },

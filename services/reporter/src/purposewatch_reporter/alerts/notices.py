@@ -34,7 +34,12 @@ class NoticeKind(StrEnum):
     """An event id was used for two contents. Ends by itself after the quiet time."""
     SUSPECT = "suspect"
     """No service can have written a record. Ends by itself after the quiet time."""
+    EXCEPTION = "exception"
+    """Exceptions to a policy expire soon, or have expired."""
 
+
+FOR_COMPLIANCE = frozenset({NoticeKind.EXCEPTION})
+"""Notices of these kinds are for the people who answer for policies, not for on-call."""
 
 ENDING_BY_THEMSELVES = frozenset({NoticeKind.CONFLICT, NoticeKind.SUSPECT})
 """Notices of these kinds are about something that happened, not about a state."""

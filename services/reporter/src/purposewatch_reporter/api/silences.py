@@ -57,6 +57,15 @@ class FindingMatchers(BaseModel):
         return self
 
 
+class PolicyException(BaseModel):
+    """What makes a silence an exception to a policy."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    policy_version: _Text = Field(description="The version that would be violated.")
+    owner: _Text = Field(description="Who answers for it.")
+
+
 class SilenceRequest(BaseModel):
     """A silence to add."""
 
@@ -81,6 +90,11 @@ class SilenceRequest(BaseModel):
         strict=True,  # a number is not a time
         description="When it ends by itself; RFC 3339, a year at most.",
     )
+    exception: PolicyException | None = Field(
+        default=None,
+        description="Makes it an exception to a policy, whose end is announced. It has to match a "
+        "controller.",
+    )
 
 
 class SilenceEnd(BaseModel):
@@ -102,6 +116,7 @@ class Silence(BaseModel):
     expires_time: datetime
     ended_time: datetime | None
     ended_by: str | None
+    exception: PolicyException | None
     active: bool
 
 
@@ -112,7 +127,10 @@ class Silences(BaseModel):
 
 
 def _shown(item: store.Silence, now: datetime) -> Silence:
-    return Silence(**asdict(item), active=item.is_active(now))
+    values = asdict(item)
+    version, owner = values.pop("policy_version"), values.pop("owner")
+    exception = None if version is None else PolicyException(policy_version=version, owner=owner)
+    return Silence(**values, exception=exception, active=item.is_active(now))
 
 
 def silences_routes(database: Transactions, clock: Callable[[], datetime]) -> APIRouter:
@@ -120,11 +138,21 @@ def silences_routes(database: Transactions, clock: Callable[[], datetime]) -> AP
     router = APIRouter(tags=["silences"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     @router.get("")
-    async def list_silences(*, active: Annotated[bool, Query()] = False) -> Silences:
-        """The latest 500, or only those in force."""
+    async def list_silences(
+        *,
+        active: Annotated[bool, Query()] = False,
+        exceptions: Annotated[bool, Query()] = False,
+    ) -> Silences:
+        """The latest 500; only those in force, or only exceptions to policies, if asked for."""
         now = clock()
         async with database.reading() as connection:
-            items = await store.list_silences(connection, now, active_only=active)
+            items = await store.list_silences(
+                connection,
+                now,
+                active_only=active,
+                exceptions_only=exceptions,
+                limit=store.MAX_ACTIVE if active else 500,
+            )
         return Silences(items=[_shown(item, now) for item in items])
 
     @router.post(
@@ -143,7 +171,12 @@ def silences_routes(database: Transactions, clock: Callable[[], datetime]) -> AP
         try:
             async with database.writing() as connection:
                 wanted = NewSilence(
-                    Matchers(**matchers), asked.reason, asked.author, asked.expires_time
+                    Matchers(**matchers),
+                    asked.reason,
+                    asked.author,
+                    asked.expires_time,
+                    None if asked.exception is None else asked.exception.policy_version,
+                    None if asked.exception is None else asked.exception.owner,
                 )
                 added = await silence_findings(connection, wanted, now)
         except store.SilenceError as error:

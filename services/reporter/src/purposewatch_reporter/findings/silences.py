@@ -50,7 +50,10 @@ class Matchers:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A decision not to be alerted, by whom, why and for how long."""
+    """A decision not to be alerted, by whom, why and for how long.
+
+    With a policy version it is an exception: see `exceptions`.
+    """
 
     id: str
     matchers: Matchers
@@ -60,6 +63,8 @@ class Silence:
     expires_time: datetime
     ended_time: datetime | None = None
     ended_by: str | None = None
+    policy_version: str | None = None
+    owner: str | None = None
 
     def matches(self, group: Group) -> bool:
         """Whether findings of this group are silenced, while it is active."""
@@ -80,12 +85,30 @@ async def active_silences(connection: AsyncConnection, now: datetime) -> Sequenc
 
 
 async def list_silences(
-    connection: AsyncConnection, now: datetime, *, active_only: bool = False, limit: int = 500
+    connection: AsyncConnection,
+    now: datetime,
+    *,
+    active_only: bool = False,
+    exceptions_only: bool = False,
+    limit: int = 500,
 ) -> Sequence[Silence]:
     """Silences, the latest first; by default including those that are over."""
     if active_only:
-        return (await active_silences(connection, now))[:limit]
-    return await _read(connection, limit=limit)
+        active = await active_silences(connection, now)
+        wanted = [each for each in active if each.policy_version or not exceptions_only]
+        return wanted[:limit]
+    only = [silences.c.policy_version.is_not(None)] if exceptions_only else []
+    return await _read(connection, *only, limit=limit)
+
+
+async def exceptions_ending_after(connection: AsyncConnection, time: datetime) -> Sequence[Silence]:
+    """The exceptions that expire, or have expired, after a time and were not ended before."""
+    return await _read(
+        connection,
+        silences.c.policy_version.is_not(None),
+        silences.c.ended_time.is_(None),
+        silences.c.expires_time > time,
+    )
 
 
 async def find_silence(connection: AsyncConnection, name: str) -> Silence | None:
@@ -102,12 +125,16 @@ class NewSilence:
     reason: str
     author: str
     expires_time: datetime
+    policy_version: str | None = None
+    """The version that it is an exception to; then `owner` says who answers for it."""
+    owner: str | None = None
 
 
 async def insert_silence(connection: AsyncConnection, asked: NewSilence, now: datetime) -> Silence:
     """Store a silence; `alerts.episodes.silence_findings` also ends the alerts that it covers.
 
-    Raises `SilenceError` unless it says what, why, by whom, and until when within a year.
+    Raises `SilenceError` unless it says what, why, by whom, and until when within a year. An
+    exception also has to name a controller and an owner.
     """
     matchers, reason, author = asked.matchers, asked.reason.strip(), asked.author.strip()
     if not any(matchers.values()):
@@ -119,13 +146,25 @@ async def insert_silence(connection: AsyncConnection, asked: NewSilence, now: da
     if max(map(len, (reason, author))) > MAX_TEXT:
         message = f"`reason` and `author` must not exceed {MAX_TEXT} characters"
         raise SilenceError(message)
+    if asked.policy_version is not None and not (asked.owner and matchers.controller):
+        message = "an exception to a policy version needs `owner` and the controller to match"
+        raise SilenceError(message)
     if not now < asked.expires_time <= now + LONGEST:
         message = f"`expires_time` must be in the future, at most {LONGEST.days} days ahead"
         raise SilenceError(message)
     if len(await active_silences(connection, now)) >= MAX_ACTIVE:
         message = f"there are {MAX_ACTIVE} active silences already; end some first"
         raise SilenceError(message)
-    added = Silence(uuid.uuid4().hex, matchers, reason, author, now, asked.expires_time)
+    added = Silence(
+        uuid.uuid4().hex,
+        matchers,
+        reason,
+        author,
+        now,
+        asked.expires_time,
+        policy_version=asked.policy_version,
+        owner=asked.owner,
+    )
     values = {"id": added.id, **dict(zip(Group._fields, matchers.values(), strict=True))}
     for field in fields(added):
         if field.name not in ("id", "matchers"):

@@ -408,7 +408,8 @@ findings = Table(
     Index("ix_findings_state", "state", "active_time"),
 )
 
-# Findings that don't alert, for a while. A column that is null matches everything.
+# Findings that don't alert, for a while. A column that is null matches everything. With a policy
+# version it is an exception to that: see findings/exceptions.py.
 silences = Table(
     "silences",
     metadata,
@@ -426,7 +427,10 @@ silences = Table(
     Column("expires_time", UtcTime, nullable=False),
     Column("ended_time", UtcTime),
     Column("ended_by", String),
+    Column("policy_version", String),
+    Column("owner", String),
     Index("ix_silences_created_time", "created_time", "id"),
+    Index("ix_silences_policy_version", "policy_version", "expires_time"),
 )
 
 # What alerts apart from findings: the ledger, a dead channel, an id with two contents.

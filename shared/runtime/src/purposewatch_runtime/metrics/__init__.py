@@ -65,6 +65,7 @@ from purposewatch_runtime.metrics.metric_set import MetricSet
 from purposewatch_runtime.metrics.reporter import (
     ALERT_CHANNEL_FAILING_SECONDS,
     ALERT_DELIVERIES,
+    EXCEPTIONS,
     FINDINGS,
     GAP_NAMES,
     GAPS,
@@ -130,6 +131,7 @@ __all__ = [
     "EVENT_LOOP_LAG_SECONDS",
     "EVENT_TO_VERDICT_SECONDS",
     "EVERY",
+    "EXCEPTIONS",
     "FACTS_APPLIED",
     "FACTS_BEHIND",
     "FACTS_RESTORE_SECONDS",

@@ -220,6 +220,13 @@ LATE_FACTS = CounterSpec(
     ("controller", "fact"),
     unit="count",
 )
+EXCEPTIONS = GaugeSpec(
+    "purposewatch_exceptions",
+    "Exceptions to policies: active, expiring (their end is announced), or expired within a week.",
+    ("reporter",),
+    ("state",),
+    unit="count",
+)
 
 REPORTER: tuple[MetricSpec, ...] = (
     RECORDED_VERDICTS,
@@ -253,4 +260,5 @@ REPORTER: tuple[MetricSpec, ...] = (
     GAP_NAMES,
     RECORDED_FACTS,
     LATE_FACTS,
+    EXCEPTIONS,
 )
