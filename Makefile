@@ -32,7 +32,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos packaging \
-        schemas lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
+        schemas chart check-chart lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release acls dashboards check-deploy clean
 
 help:  ## Show this list
@@ -99,6 +99,13 @@ chaos: install-dev  ## Kill, pause and cut everything under load, then check the
 
 schemas: install-dev  ## Write the JSON Schemas from the models
 	$(BIN)/python -m purposewatch_contract
+
+chart: install-dev  ## Write the schema of the Helm chart's values
+	$(BIN)/python -m deploy.helm.source.generate
+
+check-chart: install-dev  ## Check the Helm chart: Helm, schemas, checkov, a Kubernetes API server; needs Go, Java, Maven
+	deploy/helm/check/tools.sh
+	PURPOSEWATCH_REQUIRE_HELM=1 $(BIN)/pytest tests/chart tests/unit/deploy/test_chart.py
 
 lock: install-dev  ## Update the hash-pinned requirement files
 	$(BIN)/python requirements/lock.py

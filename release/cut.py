@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _FIELD = re.compile(r'^version = "[^"]*"$', re.MULTILINE)
+_CHART_FIELDS = ("version", "appVersion")
 _UNRELEASED = "## [Unreleased]\n"
 
 
@@ -33,6 +34,16 @@ def with_version(pyproject: str, version: str) -> str:
         message = f"expected one `version` in a pyproject file, found {found}"
         raise ValueError(message)
     return text
+
+
+def chart_with_version(chart: str, version: str) -> str:
+    """The text of `Chart.yaml` with this version of the chart and of the images."""
+    for field in _CHART_FIELDS:
+        chart, found = re.subn(rf"(?m)^{field}: .*$", f"{field}: {version}", chart)
+        if found != 1:
+            message = f"expected one `{field}` in Chart.yaml, found {found}"
+            raise ValueError(message)
+    return chart
 
 
 def with_release(changelog: str, version: str, day: date) -> str:
@@ -67,6 +78,8 @@ def main(arguments: list[str]) -> int:
         }
         for path in distributions():
             texts[path] = with_version(path.read_text(encoding="utf-8"), version)
+        chart = ROOT / "deploy/helm/purposewatch/Chart.yaml"
+        texts[chart] = chart_with_version(chart.read_text(encoding="utf-8"), version)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 1

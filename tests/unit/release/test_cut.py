@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from release.cut import ROOT, distributions, with_release, with_version
+from release.cut import ROOT, chart_with_version, distributions, with_release, with_version
 
 CHANGELOG = """# Changelog
 
@@ -50,6 +50,14 @@ def test_only_the_version_changes() -> None:
     """Versions of dependencies stay."""
     before = '[project]\nname = "x"\nversion = "0.1.0"\ndependencies = ["y>=0.1.0"]\n'
     assert with_version(before, "0.2.0") == before.replace('version = "0.1.0"', 'version = "0.2.0"')
+
+
+def test_the_chart_gets_the_version_of_its_images() -> None:
+    """Both of its versions, and nothing else."""
+    before = "apiVersion: v2\nversion: 0.1.0\nappVersion: 0.1.0\nkubeVersion: '>=1.31.0-0'\n"
+    assert chart_with_version(before, "0.2.0") == before.replace("0.1.0", "0.2.0")
+    with pytest.raises(ValueError, match=r"Chart\.yaml"):
+        chart_with_version("version: 0.1.0\n", "0.2.0")
 
 
 def test_every_distribution_has_the_version_of_the_repository() -> None:

@@ -1,5 +1,6 @@
 """The schema that migrations make is the one that the code uses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.migrate import migrate, run_migrate
 from purposewatch_reporter.store.tables import metadata
 from purposewatch_runtime.service import FatalError
 from tests.unit.reporter.records import in_topic, verdict
@@ -55,3 +57,23 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="newer version of the reporter"):
         await database.start()
     await database.stop()
+
+
+async def test_the_command_migrates_once(tmp_path: Path) -> None:
+    """An empty database gets the whole schema; the second time there is nothing to do."""
+    url = SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
+    assert re.fullmatch(r"schema migrated from nothing to \d{4}", await migrate(url))
+    database = Database(url)
+    async with database.writing() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.stop()
+    assert re.fullmatch(r"the schema is up to date: \d{4}", await migrate(url))
+
+
+def test_the_command_says_why_it_can_not_migrate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database that can't be opened: status 1, and no traceback."""
+    monkeypatch.setenv("PURPOSEWATCH_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/no/ledger.db")
+    assert run_migrate([]) == 1
+    assert capsys.readouterr().err.startswith("migrate: ")

@@ -1,7 +1,8 @@
 """Run the reporter: `python -m purposewatch_reporter`.
 
 With `users …`, manage who may sign in to the page; with `check-routing FILE`, check an alerting
-file; with `rebuild`, rebuild the ledger in an empty database.
+file; with `migrate`, bring the database's schema up to date; with `rebuild`, rebuild the ledger in
+an empty database.
 """
 
 import sys
@@ -10,6 +11,7 @@ from purposewatch_reporter.alerts.routing_file import check_routing
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.store.migrate import run_migrate
 from purposewatch_reporter.web.users.command import run_command
 from purposewatch_runtime.http import HttpLimits
 from purposewatch_runtime.logs import configure_logs, get_logger
@@ -25,6 +27,8 @@ def main() -> None:
         raise SystemExit(run_command(sys.argv[2:]))
     if sys.argv[1:2] == ["check-routing"]:
         raise SystemExit(check_routing(sys.argv[2:]))
+    if sys.argv[1:2] == ["migrate"]:
+        raise SystemExit(run_migrate(sys.argv[2:]))
     if sys.argv[1:2] == ["rebuild"]:
         raise SystemExit(run_rebuild(sys.argv[2:]))
     settings = load_settings(ReporterSettings)

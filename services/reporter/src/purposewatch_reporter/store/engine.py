@@ -5,8 +5,8 @@ INVARIANT: everything that one batch changes is written in one transaction of th
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from purposewatch_reporter.store.sqlite_connection import SQLiteConnections
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service import Check, FatalError
 
+APPLICATION_NAME = "purposewatch-reporter"
+"""Under which the database knows the connections of reporters."""
+
 _MIGRATION_LOCK = 7_270_414_119  # any number, the same in every reporter
 _CONNECTIONS = 5  # of each pool on PostgreSQL, and as many more for peaks
 _READERS = 4
@@ -34,15 +37,30 @@ _PRIVATE = 0o600
 _log = get_logger(__name__)
 
 
+@contextmanager
+def migrations(connection: Connection) -> Iterator[Config]:
+    """Alembic's configuration, for the migrations on this connection."""
+    with as_file(files("purposewatch_reporter.store") / "migrations") as scripts:
+        config = Config()
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        yield config
+
+
+async def lock_schema(connection: AsyncConnection) -> None:
+    """Wait until no other process migrates, and let none do so before this transaction ends."""
+    if connection.dialect.name == "postgresql":  # on SQLite, a transaction that writes is alone
+        await connection.execute(
+            text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
+        )
+
+
 def upgrade(connection: Connection) -> None:
     """Apply the missing migrations inside the caller's transaction: all of them or none.
 
     Raises `FatalError` when this version does not know the schema.
     """
-    with as_file(files("purposewatch_reporter.store") / "migrations") as scripts:
-        config = Config()
-        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-        config.attributes["connection"] = connection
+    with migrations(connection) as config:
         try:
             command.upgrade(config, "head")
         except CommandError as error:
@@ -101,8 +119,9 @@ class Database(Transactions):
 
     name = "database"
 
-    def __init__(self, url: SecretStr) -> None:
+    def __init__(self, url: SecretStr, *, application_name: str = APPLICATION_NAME) -> None:
         self._url = make_url(url.get_secret_value())
+        self._application_name = application_name
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._sqlite_connections = SQLiteConnections()
         if self._is_sqlite:
@@ -123,10 +142,7 @@ class Database(Transactions):
         if self._is_sqlite and file and not file.startswith("file:"):
             keep_private(Path(file))
         async with self._write.begin() as connection:
-            if not self._is_sqlite:
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
-                )
+            await lock_schema(connection)
             await connection.run_sync(upgrade)
 
     async def stop(self) -> None:
@@ -183,7 +199,7 @@ class Database(Transactions):
             connect_args={
                 "command_timeout": _STATEMENT_SECONDS,
                 "server_settings": {
-                    "application_name": "purposewatch-reporter",
+                    "application_name": self._application_name,
                     # takes longer to compile the lists' statements than they take to run
                     "jit": "off",
                     # the host of another reporter may have vanished with rows locked
