@@ -52,6 +52,7 @@ from purposewatch_policy.model import AcceptedFinding, DefinedTerm, Effect, Mode
 from purposewatch_policy.native import ENGINE
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.remedy import EventRemedy, PolicyRemedy, Remedies, find_remedies
+from purposewatch_policy.sentence import sentence as decision_sentence
 from purposewatch_policy.shadow import (
     SHADOW_SUFFIX,
     Candidate,
@@ -117,6 +118,7 @@ __all__ = [
     "compile_candidate",
     "decide",
     "decide_under",
+    "decision_sentence",
     "explain",
     "explanation_as_json",
     "find_remedies",

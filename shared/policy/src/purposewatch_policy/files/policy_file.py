@@ -101,6 +101,16 @@ def read_policy(
     files = [each for each in read if each is not None]
     if len(files) < len(read):
         return None
+    return policy_of(files, controller, vocabulary, errors)
+
+
+def policy_of(
+    files: Sequence[MappingNode],
+    controller: str,
+    vocabulary: Vocabulary,
+    errors: list[SourceError],
+) -> PolicyFile:
+    """Return the policy of files that were read, the one with its head first; see `read_policy`."""
     return _PolicyReader(vocabulary, errors).policy(files[0], files[1:], controller)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.files.directory import LoadedController, load_tree
+from purposewatch_policy.files.draft import Draft
 from purposewatch_policy.flow_space import FlowSpace
 from purposewatch_policy.lint.acceptance import accept
 from purposewatch_policy.lint.contradictions import find_contradictions
@@ -14,7 +15,7 @@ from purposewatch_policy.lint.risks import find_risks
 from purposewatch_policy.lint.rules import LOAD_ERROR
 from purposewatch_policy.lint.shadow_mode import at_promotion, find_shadow_faults
 from purposewatch_policy.lint.shadowing import find_shadowed
-from purposewatch_policy.lint.subject import Subject, locate
+from purposewatch_policy.lint.subject import Subject, locate, subject_of
 from purposewatch_policy.lint.timeline import find_gaps
 from purposewatch_policy.lint.unused import (
     find_impossible_conditions,
@@ -77,6 +78,12 @@ def lint_path(path: Path) -> LintResult:
         )
     findings.extend(_load_error(error) for error in errors)
     return LintResult(tuple(sorted(findings, key=lambda each: each.order)), tuple(policies))
+
+
+def lint_draft(draft: Draft) -> tuple[Finding, ...]:
+    """Check one version by itself: what it says, not the times of other versions."""
+    subject = subject_of(draft.compiled, draft.files)
+    return tuple(sorted(accept(_check_version(subject), subject), key=lambda each: each.order))
 
 
 def _live(controller: LoadedController) -> tuple[CompiledPolicy, ...]:

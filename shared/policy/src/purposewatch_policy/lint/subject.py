@@ -1,6 +1,6 @@
 """One version of a policy, with the location of each of its parts in its files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,15 +74,20 @@ def locate(compiled: CompiledPolicy, path: str) -> Subject:
     head = Path(path)
     divided = head.name == HEAD and is_version_directory(head.parent)
     roots = [read_mapping(each, errors) for each in part_paths(head.parent if divided else head)]
-    root, *_ = roots
-    if root is None or errors:
+    if errors:
         raise InvalidSourceError(errors)
-    return Subject(compiled, root, {name: node for each in roots for name, node in _named(each)})
+    return subject_of(compiled, [each for each in roots if each is not None])
 
 
-def _named(root: MappingNode | None) -> Iterator[tuple[str, Node]]:
+def subject_of(compiled: CompiledPolicy, files: Sequence[MappingNode]) -> Subject:
+    """Return a version with the locations in its files, the one with its head first."""
+    nodes = {name: node for each in files for name, node in _named(each)}
+    return Subject(compiled, files[0], nodes)
+
+
+def _named(root: MappingNode) -> Iterator[tuple[str, Node]]:
     """Yield the statements of a file with their ids."""
-    statements = root.entries.get("statements") if root else None
+    statements = root.entries.get("statements")
     for node in statements.items if isinstance(statements, ListNode) else ():
         name = node.entries.get("id") if isinstance(node, MappingNode) else None
         if isinstance(name, ScalarNode):

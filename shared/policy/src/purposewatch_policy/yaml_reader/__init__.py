@@ -15,6 +15,7 @@ from purposewatch_policy.yaml_reader.source import (
     Node,
     ScalarNode,
     SourceError,
+    parse_mapping,
     read_mapping,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "SourceError",
     "as_mapping",
     "did_you_mean",
+    "parse_mapping",
     "parse_timestamp",
     "read_labels",
     "read_mapping",

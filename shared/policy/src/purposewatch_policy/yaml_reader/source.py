@@ -132,10 +132,19 @@ def read_mapping(path: Path, errors: list[SourceError]) -> MappingNode | None:
     Returns `None` when the file cannot be read at all. Of a duplicate key the first one is kept and
     reading continues, so that one run shows as many faults as possible.
     """
-    here = Location(str(path))
     try:
-        text = _text(path, here)
-        root = _Builder(str(path), errors).build(text)
+        text = _text(path, Location(str(path)))
+    except _UnreadableError as unreadable:
+        errors.append(unreadable.error)
+        return None
+    return parse_mapping(text, str(path), errors)
+
+
+def parse_mapping(text: str, name: str, errors: list[SourceError]) -> MappingNode | None:
+    """Read a text as `read_mapping` reads a file; faults are located in a file of that name."""
+    here = Location(name)
+    try:
+        root = _Builder(name, errors).build(text)
     except _UnreadableError as unreadable:
         errors.append(unreadable.error)
         return None
