@@ -19,6 +19,7 @@ from purposewatch_reporter import app as composition
 from purposewatch_reporter.api.problems import Problem
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.web import app as web_app
 from purposewatch_reporter.wiring import LedgerComponents, build_ledger
 from tests.harness.openapi import (
     COMING,
@@ -31,6 +32,7 @@ from tests.harness.openapi import (
 from tests.unit.reporter.conftest import empty_database, ledger_writer_of
 from tests.unit.reporter.facts.records import at, fact, in_facts, in_verdicts, used
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
+from tests.unit.reporter.what_if.borrowers import CONTROLLER, POLICIES, POLICY, ReadPolicies
 
 pytest_plugins = ["schemathesis.pytest.plugin"]
 
@@ -57,8 +59,12 @@ def application() -> tuple[FastAPI, Reconciler]:
     given = {
         "database_url": f"sqlite+aiosqlite:///{DIRECTORY.name}/ledger.db",
         "reporter_api_token": TOKEN,
+        "policies_dir": POLICIES,
     }
-    with patch.object(composition, "build_ledger", build):
+    with (
+        patch.object(composition, "build_ledger", build),
+        patch.object(web_app, "DeclaredPolicies", ReadPolicies),
+    ):
         app, _ = composition.build_app(ReporterSettings.model_validate(given))
     return app, built[0].reconciler
 
@@ -97,7 +103,8 @@ def document_of(counted: str) -> dict[str, Any]:
     """The document with the rules that OpenAPI can't express.
 
     `since` is before `until`, both are whole hours for counts, a cursor is the `next` of a page, a
-    silence ends within a year, and counts of either kind are kept by some dimensions only.
+    silence ends within a year, a policy is valid, and counts of either kind are kept by some
+    dimensions only.
     """
     document = copy.deepcopy(APP.openapi())
     hours = {"since": EARLIER, "until": LATER}
@@ -111,6 +118,12 @@ def document_of(counted: str) -> dict[str, Any]:
                     del parameter["example"]
     schemas = document["components"]["schemas"]
     schemas["SilenceRequest"]["properties"]["expires_time"]["format"] = COMING
+    what_if = schemas["WhatIfRequest"]["properties"]
+    what_if["policy"] = {"enum": [POLICY, None]}
+    what_if["parts"] = {"enum": [[]]}
+    what_if["controller"] = {"enum": [CONTROLLER, None]}
+    for name, value in hours.items():
+        what_if[name]["anyOf"][0]["format"] = value
     schemas["Counted"]["enum"] = [counted]
     schemas["CountDimension"]["enum"] = list(KEPT[counted])
     counts = document["paths"]["/api/v1/counts"]["get"]

@@ -41,6 +41,7 @@ from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
 from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
+from purposewatch_reporter.api.what_if import WHAT_IF_PATH, what_if_routes
 from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
@@ -51,6 +52,7 @@ from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.app import make_web_app, web_components
+from purposewatch_reporter.web.pages.what_if import WHAT_IF_PAGES
 from purposewatch_reporter.web.routes import web_routes
 from purposewatch_reporter.wiring import build_ledger
 from purposewatch_runtime import metrics as m
@@ -80,6 +82,7 @@ _CHANNELS_SECONDS = 5.0
 _EXCEPTIONS_SECONDS = 30.0
 _GAPS_SECONDS = 10.0
 _FACTS_SECONDS = 10.0
+_BESIDE_A_POLICY_BYTES = 524_288
 
 
 def _now() -> datetime:
@@ -218,6 +221,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         gaps_routes(requests, _now),
         facts_routes(requests, _now),
         silences_routes(requests, _now),
+        what_if_routes(requests, web.what_if),
     ):
         api.include_router(routes)
     app.include_router(api)
@@ -249,6 +253,10 @@ def _protect(app: FastAPI, settings: ReporterSettings) -> None:
         BoundedBody,
         max_bytes=settings.reporter_max_body_bytes,
         timeout_seconds=settings.reporter_body_timeout_seconds,
+        of_paths=dict.fromkeys(
+            (WHAT_IF_PATH, *WHAT_IF_PAGES),
+            2 * settings.reporter_max_policy_bytes + _BESIDE_A_POLICY_BYTES,  # JSON escapes it
+        ),
     )
     app.add_middleware(
         ApiAccess,

@@ -123,6 +123,18 @@ class ReporterSettings(
     reporter_export_minutes: float = Field(
         default=60, gt=0, description="An export that takes longer is cut off."
     )
+    reporter_max_policy_bytes: int = Field(
+        default=262_144,
+        ge=1_024,
+        le=8_388_608,
+        description="The largest policy that is tried on the recorded flows.",
+    )
+    reporter_max_what_ifs: int = Field(
+        default=1, ge=1, le=8, description="How many policies are tried at once in a process."
+    )
+    reporter_what_if_seconds: float = Field(
+        default=30, gt=0, description="Trying a policy that takes longer is given up."
+    )
     reporter_finding_days: float = Field(
         default=400, gt=0, description="How long a quiet finding is remembered."
     )

@@ -10,13 +10,14 @@ from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.tables import findings, violations
 from purposewatch_reporter.web.app import WebApp
+from purposewatch_reporter.web.pages.what_if import WHAT_IF_PAGES
 from purposewatch_reporter.web.routes import web_routes
 from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.web.conftest import Browser, first_id
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 OPEN_TO_ALL = {"/sign-in", "/preferences"}
-OPEN_TO_VIEWERS = {"/sign-out", "/account", "/account/second-factor"}
+OPEN_TO_VIEWERS = {"/sign-out", "/account", "/account/second-factor", *WHAT_IF_PAGES}
 SQL = (
     "' OR '1'='1",
     "x' UNION SELECT username, password_hash FROM accounts --",

@@ -18,6 +18,7 @@ from purposewatch_reporter.web.users.passwords import Passwords
 from purposewatch_reporter.web.users.sessions import SessionPolicy, prune_sessions
 from purposewatch_reporter.web.users.throttle import SignInLimits, ThrottlePolicy
 from purposewatch_reporter.web.users.totp import TotpKey
+from purposewatch_reporter.what_if.answering import WhatIfLimits, WhatIfService
 from purposewatch_runtime.service import Component
 
 _PRUNE_SECONDS = 300.0
@@ -41,6 +42,7 @@ class WebApp:
     """`None` where second factors are not set up."""
     requires_second_factor: bool
     exports: ExportSlots
+    what_if: WhatIfService
     rendering: Rendering = field(default_factory=Rendering)
 
     @property
@@ -69,10 +71,11 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
     passwords = passwords or Passwords()
     attempts = Attempts(database, _sign_in_limits(settings))
     totp_key = TotpKey(settings.reporter_totp_key) if settings.reporter_totp_key else None
+    declared = DeclaredPolicies(settings.policies_dir)
     return WebApp(
         database=database,
         watch=watch,
-        declared=DeclaredPolicies(settings.policies_dir),
+        declared=declared,
         clock=clock,
         public_url=settings.public_url,
         session_policy=SessionPolicy(
@@ -91,6 +94,16 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
                 session=settings.reporter_max_session_exports,
                 longest=timedelta(minutes=settings.reporter_export_minutes),
             )
+        ),
+        what_if=WhatIfService(
+            database,
+            lambda: declared.current,
+            settings.policies_dir,
+            WhatIfLimits(
+                at_once=settings.reporter_max_what_ifs,
+                seconds=settings.reporter_what_if_seconds,
+                policy_bytes=settings.reporter_max_policy_bytes,
+            ),
         ),
     )
 

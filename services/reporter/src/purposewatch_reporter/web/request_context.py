@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from purposewatch_policy.languages import TAGS, Texts
 from purposewatch_reporter.parameters import check_text
 from purposewatch_reporter.web.app import WebApp
+from purposewatch_reporter.web.forms import UnreadableFormError, read_fields
 from purposewatch_reporter.web.language import choose, page_texts
 from purposewatch_reporter.web.security import comes_from_here, protect, safe_path
 from purposewatch_reporter.web.users.roles import Role
@@ -37,8 +38,6 @@ SECOND_FACTOR = "/account/second-factor"
 THEMES = ("auto", "light", "dark")
 FRAGMENT_HEADER = "x-fragment"
 """Sent by the page's own script, which swaps one part of the page."""
-
-_MAX_FIELDS = 50
 
 _log = get_logger(__name__)
 
@@ -254,12 +253,8 @@ async def _read_form(request: Request) -> dict[str, str]:
     except ClientDisconnect:
         raise PageError(HTTPStatus.BAD_REQUEST, "form") from None
     try:
-        fields = parse_qsl(
-            body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
-        )
-    except ValueError:
+        return read_fields(request.headers.get("content-type", ""), body)
+    except UnreadableFormError:
         raise PageError(HTTPStatus.BAD_REQUEST, "form") from None
-    try:
-        return {check_text(name): check_text(value) for name, value in fields}
     except ValueError:
         raise PageError(HTTPStatus.UNPROCESSABLE_ENTITY, "form") from None

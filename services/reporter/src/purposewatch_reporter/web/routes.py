@@ -35,6 +35,13 @@ from purposewatch_reporter.web.pages.triage import (
 from purposewatch_reporter.web.pages.violation import show_violation
 from purposewatch_reporter.web.pages.violations import show_findings, show_violations
 from purposewatch_reporter.web.pages.vocabulary import show_vocabulary
+from purposewatch_reporter.web.pages.what_if import (
+    WHAT_IF,
+    ask_what_if,
+    export_what_if_csv,
+    export_what_if_json,
+    show_what_if,
+)
 from purposewatch_reporter.web.rendering import ASSETS, asset
 from purposewatch_reporter.web.request_context import SECOND_FACTOR, Handler, page_endpoint
 from purposewatch_reporter.web.security import protect
@@ -72,6 +79,10 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
         page("/vocabulary", show_vocabulary),
+        page(WHAT_IF, show_what_if),
+        form(WHAT_IF, ask_what_if, Role.VIEWER),
+        form(f"{WHAT_IF}.csv", export_what_if_csv, Role.VIEWER),
+        form(f"{WHAT_IF}.jsonl", export_what_if_json, Role.VIEWER),
         page("/account", show_account),
         page(SECOND_FACTOR, show_second_factor),
         page("/sign-in", show_sign_in, None),

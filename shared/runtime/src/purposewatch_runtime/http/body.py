@@ -3,7 +3,9 @@
 import asyncio
 import sys
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -19,16 +21,28 @@ class BodyRefusedError(HTTPException):
 class BoundedBody:
     """ASGI middleware: whoever reads a body reads at most `max_bytes`, within `timeout_seconds`."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        timeout_seconds: float,
+        of_paths: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`of_paths` has the limits of paths that have one of their own."""
         self._app = app
         self._max_bytes = max_bytes
+        self._of_paths = of_paths
         self._timeout_seconds = timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a bounded way to read it."""
         if scope["type"] == "http":
             receive = bounded_receive(
-                scope, receive, max_bytes=self._max_bytes, timeout_seconds=self._timeout_seconds
+                scope,
+                receive,
+                max_bytes=self._of_paths.get(scope["path"], self._max_bytes),
+                timeout_seconds=self._timeout_seconds,
             )
         await self._app(scope, receive, send)
 

@@ -87,6 +87,8 @@ class Conditions:
     def equals(self, columns: Any, name: str) -> ColumnElement[bool]:
         """Whether a row matches one of `of_violations`."""
         wanted = getattr(self._filters, name)
+        if name == "flow":
+            wanted = bytes.fromhex(wanted)
         equal: ColumnElement[bool] = columns[VIOLATION_COLUMNS[name]] == wanted
         return equal
 

@@ -51,7 +51,7 @@ COLUMNS = (
     "accesses",
 )
 
-_BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII
+BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets misread everything but ASCII
 _CHUNK = 100
 _WALK_CHUNK = 200
 _PAUSE = 1.0
@@ -120,7 +120,7 @@ class FileFormat:
 CSV = FileFormat(
     Format.CSV,
     "text/csv; charset=utf-8",
-    f"{_BYTE_ORDER_MARK}{','.join(COLUMNS)}\r\n",
+    f"{BYTE_ORDER_MARK}{','.join(COLUMNS)}\r\n",
     csv_lines,
     csv_incomplete,
 )

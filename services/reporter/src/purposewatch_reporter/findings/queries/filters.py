@@ -11,7 +11,7 @@ from purposewatch_policy import Outcome
 from purposewatch_reporter.findings.queries.cursor import read_cursor
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.findings.triage import Status
-from purposewatch_reporter.parameters import FormTime, StorableText
+from purposewatch_reporter.parameters import FormTime, Id, StorableText
 
 WORST_FIRST = tuple(sorted(Severity, key=lambda severity: severity.rank, reverse=True))
 
@@ -49,6 +49,7 @@ FINDING_COLUMNS = {
 """Filters that a whole finding matches or does not, and the columns that they are about."""
 
 VIOLATION_COLUMNS = {
+    "flow": "flow_id",
     "event_id": "event_id",
     "subject": "subject",
     "statement": "statement",
@@ -77,6 +78,7 @@ class Filters(BaseModel):
     status: Status | None = None
     assignee: Text | None = None
     finding: Text | None = None
+    flow: Id | None = None
     event_id: Text | None = None
     subject: Text | None = None
     statement: Text | None = None

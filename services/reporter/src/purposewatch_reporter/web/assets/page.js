@@ -92,3 +92,26 @@ document.addEventListener("keydown", (event) => {
     link.focus();
   }
 });
+
+// A file that is chosen is shown before it is sent, where it can be edited.
+document.addEventListener("change", async (event) => {
+  const field = event.target;
+  if (!field.matches("[data-text-into]") || !field.files.length) return;
+  document.getElementById(field.dataset.textInto).value = await field.files[0].text();
+  field.value = "";
+});
+
+// The place of a fault is selected in the text.
+document.addEventListener("click", (event) => {
+  const place = event.target.closest("[data-line]");
+  const text = place && document.getElementById(place.hash.slice(1));
+  if (!text) return;
+  event.preventDefault();
+  const lines = text.value.split("\n");
+  const line = Math.max(1, Number(place.dataset.line));
+  const start = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
+  text.focus();
+  text.setSelectionRange(start, start + (lines[line - 1] ?? "").length);
+  text.scrollTop = (line - 4) * Number.parseFloat(getComputedStyle(text).lineHeight);
+  text.scrollIntoView({ block: "center" });
+});
