@@ -8,7 +8,11 @@ import pytest
 import yaml
 
 from deploy.grafana.source.generate import as_json, dashboards
-from purposewatch_runtime.metrics import DECLARED, KAFKA_CERTIFICATE_EXPIRY
+from purposewatch_runtime.metrics import (
+    DECLARED,
+    KAFKA_CERTIFICATE_EXPIRY,
+    POLICY_BUNDLE_NUMBER,
+)
 from tests.deploy.dashboards import FILES, Panel, asked, models, panels
 from tests.deploy.queries import known_labels, known_metrics, labels_in, metrics_in
 from tests.deploy.rules import ALERTS, RECORDED
@@ -209,6 +213,9 @@ async def test_every_declared_metric_reaches_prometheus(scene: Scene) -> None:
 
     # Kafka is reached without TLS
     missing -= {KAFKA_CERTIFICATE_EXPIRY.exported_name}
+
+    # policies are plain files
+    missing -= {POLICY_BUNDLE_NUMBER.exported_name}
 
     # nothing was replaced: no metric had too many series
     assert missing <= {"purposewatch_metric_labels_replaced_total"}

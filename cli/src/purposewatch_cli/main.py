@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from purposewatch_cli.bundle.command import bundle_app
 from purposewatch_cli.check.command import check
 from purposewatch_cli.dead_letters.command import dead_letters_app
 from purposewatch_cli.policy.diff_command import diff
@@ -46,6 +47,7 @@ vocabulary_app.command(epilog='Example: purposewatch vocabulary search "licence 
 app.add_typer(policy_app, name="policy")
 app.add_typer(vocabulary_app, name="vocabulary")
 app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(bundle_app, name="bundle")
 # Other distributions add commands of their own: purposewatch-demo brings `demo` and `traffic`.
 for plugin in sorted(entry_points(group="purposewatch.commands"), key=lambda found: found.name):
     app.command(plugin.name)(plugin.load())

@@ -26,6 +26,7 @@ from purposewatch_runtime.kafka import (
     TopicProvisioner,
     asyncapi_routes,
 )
+from purposewatch_runtime.policy_bundle import policy_bundle
 from purposewatch_runtime.service import (
     Component,
     EventLoopWatch,
@@ -78,6 +79,10 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     own_version = version("purposewatch-auditor")
     metric_set = m.MetricSet("auditor", version=own_version)
 
+    bundle = policy_bundle(settings, metric_set)
+    if bundle is not None:
+        bundle.prepare()
+
     def reloaded(error: Exception | None) -> None:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
@@ -85,7 +90,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
             _show_policies(metric_set, decider.current.policies)
 
     decider = FileReloader(
-        settings.policies_dir,
+        settings.policies_path,
         lambda directory: decider_for(load_policies(directory)),
         interval=settings.policies_reload_seconds,
         on_result=reloaded,
@@ -136,7 +141,7 @@ def build_app(settings: AuditorSettings) -> tuple[Starlette, Supervisor]:
     )
     topics = (EVENTS, VERDICTS, DEAD_LETTERS, FACTS)
     provisioner = TopicProvisioner(settings, topics, client_id=_CLIENT_ID)
-    files: list[Component] = [decider] if publishers is None else [decider, publishers]
+    files: list[Component] = [each for each in (bundle, decider, publishers) if each is not None]
     supervisor = Supervisor(
         [
             EventLoopWatch(metric_set),

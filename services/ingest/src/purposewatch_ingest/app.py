@@ -50,6 +50,7 @@ from purposewatch_runtime.kafka import (
     TopicProvisioner,
     asyncapi_routes,
 )
+from purposewatch_runtime.policy_bundle import policy_bundle
 from purposewatch_runtime.service import (
     Component,
     EventLoopWatch,
@@ -73,6 +74,10 @@ def build_app(
     metric_set = m.MetricSet("ingest", version=own_version)
     register = _watch_register(settings, metric_set)
 
+    bundle = policy_bundle(settings, metric_set)
+    if bundle is not None:
+        bundle.prepare()
+
     def policies_reloaded(error: Exception | None) -> None:
         metric_set.counter(m.POLICY_RELOADS).labels("failure" if error else "success").inc()
         metric_set.gauge(m.POLICY_RELOAD_FAILED).set(1 if error else 0)
@@ -80,7 +85,7 @@ def build_app(
             metric_set.gauge(m.POLICY_LOADED).set_to_current_time()
 
     decisions = FileReloader(
-        settings.policies_dir,
+        settings.policies_path,
         lambda directory: Decisions(load_policies(directory)),
         interval=settings.policies_reload_seconds,
         on_result=policies_reloaded,
@@ -124,6 +129,7 @@ def build_app(
             EventLoopWatch(metric_set),
             traces,
             *([] if reporter is None else [reporter]),
+            *([] if bundle is None else [bundle]),
             decisions,
             register,
             *([] if keys is None else [keys]),

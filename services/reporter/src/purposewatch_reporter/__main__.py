@@ -7,6 +7,7 @@ an empty database.
 
 import sys
 
+from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.routing_file import check_routing
 from purposewatch_reporter.app import build_app
 from purposewatch_reporter.rebuild import run_rebuild
@@ -35,7 +36,7 @@ def main() -> None:
     configure_logs(settings, service="reporter")
     try:
         app, supervisor = build_app(settings)
-    except FatalError as error:
+    except (FatalError, InvalidSourceError) as error:
         get_logger(__name__).critical("cannot start", error=str(error))
         raise SystemExit(1) from None
     run(

@@ -65,6 +65,7 @@ from purposewatch_runtime.kafka import (
     TopicProvisioner,
     asyncapi_routes,
 )
+from purposewatch_runtime.policy_bundle import policy_bundle
 from purposewatch_runtime.service import (
     Component,
     EventLoopWatch,
@@ -100,8 +101,11 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     requests = database.requests
     routing = routing_from(settings)
     channels = routing.endpoints
+    bundle = policy_bundle(settings, metric_set)
+    if bundle is not None:
+        bundle.prepare()
     severity = VocabularySeverity(
-        settings.policies_dir, reload_seconds=settings.policies_reload_seconds
+        settings.policies_path, reload_seconds=settings.policies_reload_seconds
     )
     ledger = build_ledger(
         settings,
@@ -175,6 +179,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
                 ledger.topics.facts: facts.resume_again,
             }
         ),
+        *([] if bundle is None else [bundle]),
     ]
     parts[3:3] = _alerting(settings, routing, database, metric_set, severity, traces)
     web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)

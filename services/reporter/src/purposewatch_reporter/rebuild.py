@@ -64,7 +64,7 @@ async def rebuild(settings: ReporterSettings) -> str:
     database = Database(settings.database_url)
     metric_set = m.MetricSet("reporter", version=version("purposewatch-reporter"))
     severity = VocabularySeverity(
-        settings.policies_dir, reload_seconds=settings.policies_reload_seconds
+        settings.policies_path, reload_seconds=settings.policies_reload_seconds
     )
     ledger = build_ledger(
         settings,

@@ -315,6 +315,47 @@ class PolicySettings(_Settings):
 
     policies_dir: Path = Field(default=Path("policies"), description="See docs/policy-files.md.")
     policies_reload_seconds: float = Field(default=2.0, gt=0)
+    policies_bundle: str | None = Field(
+        default=None,
+        description="A bundle of policies instead of that directory: its path, or its address "
+        "(https://…). See docs/policy-bundles.md.",
+    )
+    policies_bundle_keys_file: Path | None = Field(
+        default=None,
+        description="The public keys that bundles are signed with, as minisign writes them. None: "
+        "bundles need no signature.",
+    )
+    policies_bundle_dir: Path = Field(
+        default=Path("purposewatch-policies"),
+        description="Where this process alone keeps the bundle that it uses.",
+    )
+    policies_bundle_poll_seconds: float = Field(default=30.0, gt=0)
+    policies_bundle_token_file: Path | None = Field(
+        default=None, description="Holds the bearer token that the address asks for."
+    )
+    policies_bundle_refuse_older: bool = Field(
+        default=True, description="Whether a bundle with a smaller number is refused."
+    )
+
+    @property
+    def policies_path(self) -> Path:
+        """The directory that policies are loaded from."""
+        if self.policies_bundle is None:
+            return self.policies_dir
+        return self.policies_bundle_dir / "current"
+
+    @model_validator(mode="after")
+    def _bundle_cannot_be_forged(self) -> Self:
+        unprotected = (self.policies_bundle or "").startswith("http://")
+        if unprotected and not (
+            self.policies_bundle_keys_file and not self.policies_bundle_token_file
+        ):
+            message = (
+                "PURPOSEWATCH_POLICIES_BUNDLE may begin with http:// only where "
+                "PURPOSEWATCH_POLICIES_BUNDLE_KEYS_FILE is set, and no token; use https://"
+            )
+            raise ValueError(message)
+        return self
 
 
 class DeadLetterSettings(_Settings):

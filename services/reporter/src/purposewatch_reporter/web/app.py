@@ -71,7 +71,7 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
     passwords = passwords or Passwords()
     attempts = Attempts(database, _sign_in_limits(settings))
     totp_key = TotpKey(settings.reporter_totp_key) if settings.reporter_totp_key else None
-    declared = DeclaredPolicies(settings.policies_dir)
+    declared = DeclaredPolicies(settings.policies_path)
     return WebApp(
         database=database,
         watch=watch,
@@ -98,7 +98,7 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
         what_if=WhatIfService(
             database,
             lambda: declared.current,
-            settings.policies_dir,
+            settings.policies_path,
             WhatIfLimits(
                 at_once=settings.reporter_max_what_ifs,
                 seconds=settings.reporter_what_if_seconds,

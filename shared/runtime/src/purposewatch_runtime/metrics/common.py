@@ -128,6 +128,25 @@ TRACE_SPANS = CounterSpec(
     ("result",),
     unit="count",
 )
+POLICY_BUNDLE_NUMBER = GaugeSpec(
+    "purposewatch_policy_bundle_number",
+    "Number of the policy bundle in use; the label has its digest.",
+    EVERY,
+    ("digest",),
+    unit="info",
+)
+POLICY_BUNDLE_CHECKED = GaugeSpec(
+    "purposewatch_policy_bundle_checked_timestamp_seconds",
+    "When the source of the policy bundle last answered.",
+    EVERY,
+    unit="unix seconds",
+)
+POLICY_BUNDLE_REFUSED = GaugeSpec(
+    "purposewatch_policy_bundle_refused",
+    "1 while the newest policy bundle is refused and the one before stays in use.",
+    EVERY,
+    unit="yes or no",
+)
 
 COMMON: tuple[MetricSpec, ...] = (
     BUILD_INFO,
@@ -146,4 +165,7 @@ COMMON: tuple[MetricSpec, ...] = (
     SIGNATURES_REFUSED,
     DEAD_LETTERS,
     TRACE_SPANS,
+    POLICY_BUNDLE_NUMBER,
+    POLICY_BUNDLE_CHECKED,
+    POLICY_BUNDLE_REFUSED,
 )

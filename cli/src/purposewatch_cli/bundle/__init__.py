@@ -1,0 +1,1 @@
+"""The commands `purposewatch bundle`: policies as one signed archive."""
