@@ -50,6 +50,7 @@ from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.housekeeping import Housekeeping
 from purposewatch_reporter.periodic import Periodic
 from purposewatch_reporter.settings import ReporterSettings
+from purposewatch_reporter.shadow.counter import ShadowCounter
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.app import make_web_app, web_components
 from purposewatch_reporter.web.pages.what_if import WHAT_IF_PAGES
@@ -84,6 +85,7 @@ _EXCEPTIONS_SECONDS = 30.0
 _GAPS_SECONDS = 10.0
 _FACTS_SECONDS = 10.0
 _BESIDE_A_POLICY_BYTES = 524_288
+_SHADOW_SECONDS = 5.0
 
 
 def _now() -> datetime:
@@ -116,7 +118,9 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         clock=_now,
     )
     ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
-    batch_handlers = Handlers(ledger_writer, metric_set, traces)
+    web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)
+    shadow = ShadowCounter(lambda: web.declared.current, metric_set, _now)
+    batch_handlers = Handlers(ledger_writer, metric_set, shadow, traces)
     signing = RecordSigning(settings, service="reporter", metric_set=metric_set)
     housekeeping = Housekeeping(
         database,
@@ -170,6 +174,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
         Periodic("facts", _FACTS_SECONDS, FactWatch(severity, metric_set).refresh),
+        Periodic("shadow mode", _SHADOW_SECONDS, shadow.refresh),
         *consumers,
         ledger.epochs(
             {
@@ -182,7 +187,6 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         *([] if bundle is None else [bundle]),
     ]
     parts[3:3] = _alerting(settings, routing, database, metric_set, severity, traces)
-    web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)
     parts[3:3] = web_components(web, settings)
     supervisor = Supervisor(parts)
 

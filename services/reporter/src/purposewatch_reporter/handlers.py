@@ -9,6 +9,7 @@ from purposewatch_policy import Outcome
 from purposewatch_reporter.ledger.batches import Receipt
 from purposewatch_reporter.ledger.tally import Group
 from purposewatch_reporter.ledger.writer import LedgerWriter
+from purposewatch_reporter.shadow.counter import ShadowCounter
 from purposewatch_reporter.store.tables import NO_KIND
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import Record
@@ -28,10 +29,12 @@ class Handlers:
         self,
         ledger_writer: LedgerWriter,
         metric_set: m.MetricSet,
+        shadow: ShadowCounter | None = None,
         traces: Traces = NO_TRACES,
     ) -> None:
         self._writer = ledger_writer
         self._metrics = metric_set
+        self._shadow = shadow
         self._traces = traces
 
     async def verdicts(self, records: Sequence[Record]) -> None:
@@ -39,6 +42,8 @@ class Handlers:
         with self._traces.records("record", records):
             receipt = await self._writer.record_verdicts(records)
         self._show(receipt)
+        if self._shadow is not None:
+            self._shadow.count(receipt.groups)
         if receipt.conflicts or receipt.dead_letters:
             _log.warning(
                 "verdicts out of the ordinary",

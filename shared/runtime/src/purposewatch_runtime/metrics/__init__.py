@@ -97,6 +97,7 @@ from purposewatch_runtime.metrics.reporter import (
     RECORDED_REDELIVERIES,
     RECORDED_VERDICTS,
     RECORDED_VIOLATIONS,
+    SHADOW_EVENTS,
     STATEMENT_DECISIONS,
 )
 from purposewatch_runtime.metrics.specs import (
@@ -195,6 +196,7 @@ __all__ = [
     "RECORDED_REDELIVERIES",
     "RECORDED_VERDICTS",
     "RECORDED_VIOLATIONS",
+    "SHADOW_EVENTS",
     "SIGNATURES_REFUSED",
     "STATEMENT_DECISIONS",
     "TRACE_SPANS",

@@ -220,6 +220,13 @@ LATE_FACTS = CounterSpec(
     ("controller", "fact"),
     unit="count",
 )
+SHADOW_EVENTS = CounterSpec(
+    "purposewatch_shadow_events",
+    "Recorded events, by what a policy in shadow mode would change about them. Only tried.",
+    ("reporter",),
+    ("controller", "candidate", "change"),
+    unit="count",
+)
 EXCEPTIONS = GaugeSpec(
     "purposewatch_exceptions",
     "Exceptions to policies: active, expiring (their end is announced), or expired within a week.",
@@ -260,5 +267,6 @@ REPORTER: tuple[MetricSpec, ...] = (
     GAP_NAMES,
     RECORDED_FACTS,
     LATE_FACTS,
+    SHADOW_EVENTS,
     EXCEPTIONS,
 )
