@@ -31,8 +31,8 @@ def test_a_bundle_is_made_signed_and_verified(home: Path) -> None:
         run("create", "--policies", str(POLICIES), "--number", "7", "--out", "p.tar.gz").exit_code
         == 0
     )
-    assert run("sign", "p.tar.gz", "--key", "policies.pem").exit_code == 0
-    public = run("public-key", "--key", "policies.pem")
+    assert run("sign", "p.tar.gz", "--key-file", "policies.pem").exit_code == 0
+    public = run("public-key", "--key-file", "policies.pem")
     (home / "policies.pub").write_text(public.output)
     verified = run("verify", "p.tar.gz", "--keys", "policies.pub")
     assert verified.exit_code == 0
@@ -47,10 +47,10 @@ def test_a_bundle_is_made_signed_and_verified(home: Path) -> None:
 def test_a_bundle_of_another_key_is_not_verified(home: Path) -> None:
     """Exit status 1, and why."""
     run("create", "--policies", str(POLICIES), "--out", "p.tar.gz")
-    run("sign", "p.tar.gz", "--key", "policies.pem")
+    run("sign", "p.tar.gz", "--key-file", "policies.pem")
     made = ["openssl", "genpkey", "-algorithm", "ed25519", "-out", "other.pem"]
     subprocess.run(made, check=True, capture_output=True)
-    (home / "other.pub").write_text(run("public-key", "--key", "other.pem").output)
+    (home / "other.pub").write_text(run("public-key", "--key-file", "other.pem").output)
     found = run("verify", "p.tar.gz", "--keys", "other.pub")
     assert found.exit_code == 1
     assert "not trusted here" in found.output
@@ -60,9 +60,9 @@ def test_a_bundle_of_another_key_is_not_verified(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["sign", "none.tar.gz", "--key", "policies.pem"], "no such file"),
-        (["sign", "policies.pem", "--key", "policies.pem"], "is not a bundle"),
-        (["public-key", "--key", "none.pem"], "no such file"),
+        (["sign", "none.tar.gz", "--key-file", "policies.pem"], "no such file"),
+        (["sign", "policies.pem", "--key-file", "policies.pem"], "is not a bundle"),
+        (["public-key", "--key-file", "none.pem"], "no such file"),
         (["create", "--policies", "nowhere", "--out", "p.tar.gz"], "there is no directory"),
     ],
 )

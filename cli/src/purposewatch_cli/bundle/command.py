@@ -37,7 +37,7 @@ BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A gzippe
 KeyOption = Annotated[
     Path,
     typer.Option(
-        "--key",
+        "--key-file",
         metavar="FILE",
         help="An Ed25519 private key in PEM, as `openssl genpkey -algorithm ed25519` makes it. Its "
         f"passphrase, if it has one, is read from {_PASSPHRASE}.",
@@ -66,11 +66,11 @@ def create(
 
 
 @bundle_app.command(
-    "sign", epilog="Example: purposewatch bundle sign policies.tar.gz --key policies.pem"
+    "sign", epilog="Example: purposewatch bundle sign policies.tar.gz --key-file policies.pem"
 )
-def sign_bundle(bundle: BundleArgument, key: KeyOption) -> None:
+def sign_bundle(bundle: BundleArgument, key_file: KeyOption) -> None:
     """Write the signature of a bundle beside it, as `minisign` would."""
-    private = _private(key)
+    private = _private(key_file)
     with _usable(bundle):
         archive = bundle.read_bytes()
         number = read_bundle(archive).number
@@ -81,11 +81,12 @@ def sign_bundle(bundle: BundleArgument, key: KeyOption) -> None:
 
 
 @bundle_app.command(
-    "public-key", epilog="Example: purposewatch bundle public-key --key policies.pem > policies.pub"
+    "public-key",
+    epilog="Example: purposewatch bundle public-key --key-file policies.pem > policies.pub",
 )
-def public_key(key: KeyOption) -> None:
+def public_key(key_file: KeyOption) -> None:
     """Print the public key of a private one, for PURPOSEWATCH_POLICIES_BUNDLE_KEYS_FILE."""
-    typer.echo(public_key_text(_private(key)), nl=False)
+    typer.echo(public_key_text(_private(key_file)), nl=False)
 
 
 @bundle_app.command(
