@@ -20,6 +20,10 @@ CHAOS_OPTIONS := $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECOND
                  $(if $(RATE),--rate $(RATE)) $(if $(SCENARIO),--scenario $(SCENARIO)) \
                  $(if $(PLANT),--plant $(PLANT))
 
+# make fuzz SECONDS=600 ONLY=ingest,yaml SEED=7 ENGINE=plain
+FUZZ_OPTIONS := $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY)) \
+                $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
+
 # make release VERSION=0.3.0; the images carry the version that is in the file VERSION
 RELEASED = $(shell cat VERSION)
 LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD)
@@ -31,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos packaging \
+.PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos fuzz packaging \
         schemas chart check-chart lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels images release acls dashboards check-deploy clean
 
@@ -96,6 +100,9 @@ e2e: install-dev  ## The demo as a user runs it, and the compliance page in a br
 
 chaos: install-dev  ## Kill, pause and cut everything under load, then check the ledger: SEED=7 SECONDS=300
 	@$(BIN)/python -m tests.chaos $(CHAOS_OPTIONS)
+
+fuzz: $(VENV)/fuzz.stamp  ## Change inputs of everything that reads others' input: SECONDS=300 ONLY=yaml SEED=7
+	@$(BIN)/python -m tests.fuzz $(FUZZ_OPTIONS)
 
 schemas: install-dev  ## Write the JSON Schemas from the models
 	$(BIN)/python -m purposewatch_contract
@@ -217,6 +224,11 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 $(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
 	@echo 'Installing the documentation builder'
 	@$(PIP_INSTALL) --require-hashes -r requirements/docs.txt
+	@touch $@
+
+# atheris is built for Linux alone; without it, inputs are changed without looking at coverage.
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
+	@$(PIP_INSTALL) --require-hashes -r requirements/fuzz.txt || echo 'atheris cannot be installed here'
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt

@@ -40,6 +40,9 @@ SETS: dict[str, list[str]] = {
 COMPILERS = ["mypy", "setuptools"]
 """What the decision engine is compiled with, beside what it needs itself."""
 
+TOOLS = ("bench", "fuzz", "audit")
+"""Sets that are named in files of their own; each is installed by the targets that need it."""
+
 LIBRARY = "policy"
 """The set without what builds it, since it shows how little the library needs."""
 
@@ -90,8 +93,9 @@ def main() -> None:
         _compile(name, lines | build, "dev.txt")
     _compile("engine", _declared("shared/policy[compiled]") | set(COMPILERS), "dev.txt")
     _compile("docs", set(groups["docs"]), "dev.txt")
-    engines = (ROOT / "requirements" / "bench.in").read_text(encoding="utf-8").splitlines()
-    _compile("bench", set(engines), "dev.txt")
+    for name in TOOLS:
+        listed = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8")
+        _compile(name, set(listed.splitlines()), "dev.txt")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ _TWO_PROCESSES = ("--numprocesses=2", "--dist=worksteal")
 _TIERS: dict[str, tuple[str, ...]] = {
     "unit": _TWO_PROCESSES,
     "cases": (),
+    "fuzz": _TWO_PROCESSES,
     "packaging": _TWO_PROCESSES,
     "integration": _TWO_PROCESSES,
     "deploy": (),

@@ -17,6 +17,7 @@ EARLIER, LATER, COMING = "earlier-hour", "later-hour", "coming-hour"
 """Formats for documents under test: whole hours before and from 2020 on, and of the next months."""
 
 _DIVIDE = datetime(2020, 1, 1, tzinfo=UTC)
+_ACCEPTANCE = ("positive_data_acceptance", "negative_data_rejection", "missing_required_header")
 _REFUSALS = ("400", "401", "403", "404", "405", "408", "413", "415", "422")
 
 
@@ -30,11 +31,20 @@ schemathesis.openapi.format(LATER, _hours(0, 10_000))
 schemathesis.openapi.format(COMING, _hours(24, 5_000, since=datetime.now(UTC)))
 
 
-def under_test(app: FastAPI, document: dict[str, Any], *, token: str) -> BaseSchema:
+def under_test(
+    app: FastAPI,
+    document: dict[str, Any],
+    *,
+    token: str | None,
+    examples: int = 10,
+    deterministic: bool = True,
+    says_what_is_valid: bool = True,
+) -> BaseSchema:
     """The operations of the document, which get the same requests in every run.
 
-    All checks of schemathesis are on. The application is not started: what needs Kafka is the
-    caller's to replace.
+    All checks of schemathesis are on, but for those of whether a request is accepted where the
+    document does not say it. The application is not started: what needs Kafka is the caller's to
+    replace. Unless `deterministic`, the requests depend on the seed of hypothesis.
     """
 
     @asynccontextmanager
@@ -42,14 +52,21 @@ def under_test(app: FastAPI, document: dict[str, Any], *, token: str) -> BaseSch
         yield
 
     app.router.lifespan_context = not_started
-    schemes = document["components"]["securitySchemes"]
+    schemes = document["components"]["securitySchemes"] if token is not None else ()
+    checks: dict[str, Any] = {"negative_data_rejection": {"expected-statuses": list(_REFUSALS)}}
+    if not says_what_is_valid:
+        checks = {name: {"enabled": False} for name in _ACCEPTANCE}
     config = SchemathesisConfig.from_dict(
         {
             "auth": {"openapi": {name: {"bearer": token} for name in schemes}},
-            "checks": {"negative_data_rejection": {"expected-statuses": list(_REFUSALS)}},
+            "checks": checks,
             "analysis": {"constants": {"enabled": False}},  # requests depend on the document alone
             "suppress-health-check": ["all"],  # they are about schemathesis, not about the service
-            "generation": {"max-examples": 10, "deterministic": True, "database": "none"},
+            "generation": {
+                "max-examples": examples,
+                "deterministic": deterministic,
+                "database": "none",
+            },
         }
     )
     schema = schemathesis.openapi.from_dict(document, config=config)

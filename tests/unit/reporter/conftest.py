@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import aiosqlite
 import pytest
@@ -82,8 +83,8 @@ def empty_database(directory: Path) -> Database:
     return Database(SecretStr(f"sqlite+aiosqlite:///{file}"))
 
 
-@pytest.fixture(autouse=True)
-def _closed_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextlib.contextmanager
+def closed_connections() -> Iterator[None]:
     """Close what applications that are never started leave open.
 
     Else a garbage collection during another test finds it.
@@ -97,12 +98,19 @@ def _closed_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         opened.append(await connect(self, database, **options))
         return opened[-1]
 
-    monkeypatch.setattr(SQLiteConnections, "connect", remember)
-    yield
+    with patch.object(SQLiteConnections, "connect", remember):
+        yield
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         for connection in opened:
             with contextlib.suppress(ValueError):  # it was stopped
                 runner.run(asyncio.wait_for(connection.close(), timeout=5))
+
+
+@pytest.fixture(autouse=True)
+def _closed_connections() -> Iterator[None]:
+    """See `closed_connections`."""
+    with closed_connections():
+        yield
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ KEPT = {
 """The dimensions that counts are kept by."""
 
 
-def application() -> tuple[FastAPI, Reconciler]:
+def application(directory: str, **more: object) -> tuple[FastAPI, Reconciler]:
     """The reporter as it is put together for production, on a database that is filled later."""
     built: list[LedgerComponents] = []
 
@@ -57,9 +57,10 @@ def application() -> tuple[FastAPI, Reconciler]:
         return built[-1]
 
     given = {
-        "database_url": f"sqlite+aiosqlite:///{DIRECTORY.name}/ledger.db",
+        "database_url": f"sqlite+aiosqlite:///{directory}/ledger.db",
         "reporter_api_token": TOKEN,
         "policies_dir": POLICIES,
+        **more,
     }
     with (
         patch.object(composition, "build_ledger", build),
@@ -69,12 +70,12 @@ def application() -> tuple[FastAPI, Reconciler]:
     return app, built[0].reconciler
 
 
-APP, RECONCILER = application()
+APP, RECONCILER = application(DIRECTORY.name)
 
 
-async def fill() -> None:
+async def fill(directory: str, reconciler: Reconciler) -> None:
     """Record violations, unknown flows, permitted ones, a conflict and a dead letter, facts."""
-    database = empty_database(Path(DIRECTORY.name))
+    database = empty_database(Path(directory))
     writer = ledger_writer_of(database)
     values = [
         verdict(0, offset, outcome=outcome, categories={"user.name": outcome})
@@ -88,14 +89,14 @@ async def fill() -> None:
     await writer.record_facts(in_facts([fact(), fact("s-2", value=False, effective_from=at(10))]))
     await database.stop()
     with pytest.raises(ConnectionError):  # without Kafka, what it would know is unknown
-        await RECONCILER.refresh()
-    await RECONCILER._database.stop()  # its connections belong to this event loop
+        await reconciler.refresh()
+    await reconciler._database.stop()  # its connections belong to this event loop
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _filled() -> Iterator[None]:
     with DIRECTORY:
-        asyncio.run(fill())
+        asyncio.run(fill(DIRECTORY.name, RECONCILER))
         yield
 
 

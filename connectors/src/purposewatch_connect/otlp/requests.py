@@ -21,6 +21,11 @@ from purposewatch_connect.receiving import RefusedRequestError
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
+_UNREADABLE = (
+    *(DecodeError, ParseError, ValueError, TypeError, AttributeError, RecursionError),
+    SystemError,  # from protobuf, for a name that UTF-8 can't express
+)
+
 M = TypeVar("M", bound=Message)
 Request = ExportTraceServiceRequest | ExportLogsServiceRequest
 Response = ExportTraceServiceResponse | ExportLogsServiceResponse
@@ -36,8 +41,8 @@ def decode(body: bytes, media_type: str, request: M) -> M:
             document = json.loads(body)
             if isinstance(document, dict):
                 return _with_ids(ParseDict(document, request, ignore_unknown_fields=True))
-            raise TypeError  # noqa: TRY301 - as for every document that is not a request
-    except (DecodeError, ParseError, ValueError, TypeError, AttributeError, RecursionError):
+            raise TypeError  # as for every document that is not a request
+    except _UNREADABLE:
         detail = "the content is not an OTLP request in this encoding"
         raise RefusedRequestError(HTTPStatus.BAD_REQUEST, detail) from None
     detail = f"use `Content-Type: {PROTOBUF}` or `{JSON}`"

@@ -13,24 +13,33 @@ _AUDIT = "AUDIT: "
 _CSV_FIELDS = 23
 """Up to and including `application_name`; later versions append further ones."""
 _UTC = frozenset({"UTC", "GMT", "Etc/UTC", "+00"})
-_SESSION = r"[0-9a-f]+\.[0-9a-f]+"
-_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+_SESSION = r"[0-9a-f]{1,16}\.[0-9a-f]{1,16}"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
+_NAME = ".{0,63}?"
+"""As long as PostgreSQL's names are. INVARIANT: nothing in the pattern of a prefix is unbounded.
+
+What an entry says behind its prefix is a client's text, and an entry that is not pgaudit's is
+matched in every way there is. With unbounded names that takes time with the cube of its length.
+"""
+_WORD = r"\S{0,300}"
+_DIGITS = "[0-9]{1,20}"
+_MAX_PAD = 300
 _ESCAPES = {
-    "m": rf"(?P<time>{_TIME}\.\d+ \S+)",
-    "t": rf"(?P<time>{_TIME} \S+)",
-    "n": r"(?P<epoch>\d+\.\d+)",
-    "u": r"(?P<user>.*?)",
-    "d": r"(?P<database>.*?)",
-    "a": r"(?P<application>.*?)",
+    "m": rf"(?P<time>{_TIME}\.{_DIGITS} \S{{1,40}})",
+    "t": rf"(?P<time>{_TIME} \S{{1,40}})",
+    "n": rf"(?P<epoch>{_DIGITS}\.{_DIGITS})",
+    "u": rf"(?P<user>{_NAME})",
+    "d": rf"(?P<database>{_NAME})",
+    "a": rf"(?P<application>{_NAME})",
     "c": rf"(?P<session>{_SESSION})",
-    "l": r"(?P<line>\d+)",
-    "p": r"\d+",
-    "P": r"\d*",
-    "x": r"\d+",
-    "Q": r"-?\d+",
-    "s": rf"{_TIME} \S+",
+    "l": rf"(?P<line>{_DIGITS})",
+    "p": _DIGITS,
+    "P": rf"(?:{_DIGITS})?",
+    "x": _DIGITS,
+    "Q": f"-?{_DIGITS}",
+    "s": rf"{_TIME} \S{{1,40}}",
     "e": r"[0-9A-Z]{5}",
-    "v": r"\S*",
+    "v": _WORD,
     "q": "",
     "%": "%",
 }
@@ -83,16 +92,16 @@ class JsonFormat:
                 audit
                 if audit is None
                 else LogEntry(
-                    fields["session_id"],
+                    _text(fields["session_id"]),
                     int(fields["line_num"]),
                     _time(fields["timestamp"]),
-                    fields["user"],
-                    fields["dbname"],
-                    fields.get("application_name", ""),
+                    _text(fields["user"]),
+                    _text(fields["dbname"]),
+                    _text(fields.get("application_name", "")),
                     audit,
                 )
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise UnreadableEntryError from None
 
 
@@ -145,15 +154,16 @@ class PrefixFormat:
             if escape is None:
                 pattern += re.escape(part[0])
                 continue
-            pad = r"\s*" if part[1] else ""
-            pattern += pad + (_ESCAPES.get(escape, r"\S*") if escape not in found else r".*?") + pad
+            width = min(abs(int(part[1] or 0)), _MAX_PAD) if part[1] != "-" else 0
+            pad = rf"\s{{0,{width}}}" if width else ""
+            pattern += pad + (_ESCAPES.get(escape, _WORD) if escape not in found else _NAME) + pad
             found.add(escape)
         for choices in _REQUIRED:
             if not found & set(choices):
                 named = " or ".join(f"`%{each}`" for each in choices)
                 message = f"`log_line_prefix` lacks {named}; add it"
                 raise ValueError(message)
-        self._entry = re.compile(rf"{pattern}\w+:\s+{_AUDIT}(?P<audit>.*)", re.DOTALL)
+        self._entry = re.compile(rf"{pattern}\w{{1,20}}:\s{{1,8}}{_AUDIT}(?P<audit>.*)", re.DOTALL)
 
     def split(self, content: bytes, *, at_rest: bool) -> Iterator[int]:
         """See `LogFormat`."""
@@ -175,7 +185,7 @@ class PrefixFormat:
                 if fields.get("epoch")
                 else _time(fields["time"])
             )
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             raise UnreadableEntryError from None
         application = fields.get("application") or ""
         return LogEntry(
@@ -205,6 +215,12 @@ def _line_ends(content: bytes) -> Iterator[int]:
 
 def _audit_of(message: str) -> str | None:
     return message.removeprefix(_AUDIT) if message.startswith(_AUDIT) else None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _csv_fields(text: str) -> list[str]:

@@ -27,6 +27,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 _LITERAL, _PARAMETER = "pw_l", "pw_p"
 """What slots begin with; a placeholder that the statement itself names has its own name."""
+_LITERAL_SLOT = re.compile(rf"{_LITERAL}([1-9][0-9]{{0,5}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,15 @@ class Template:
     literals: tuple[str, ...]
 
     def value_of(self, slot: str, parameters: Mapping[str, str | None]) -> str | None:
-        """Return the value of a slot such as `pw_l1`; `None` if it is null or unknown."""
-        if slot.startswith(_LITERAL):
-            return self.literals[int(slot.removeprefix(_LITERAL)) - 1]
-        return parameters.get(slot)
+        """Return the value of a slot such as `pw_l1`; `None` if it is null or unknown.
+
+        A statement may name anything like a slot, and write a word right behind a literal.
+        """
+        found = _LITERAL_SLOT.fullmatch(slot)
+        if found is None:
+            return parameters.get(slot)
+        number = int(found[1])
+        return self.literals[number - 1] if number <= len(self.literals) else None
 
 
 def numbered(values: Iterable[str | None]) -> dict[str, str | None]:

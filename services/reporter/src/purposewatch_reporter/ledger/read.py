@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from pydantic import ValidationError
 
-from purposewatch_contract import DeadLetter, ErrorClass, Gap, Position
+from purposewatch_contract import (
+    CanonicalFact,
+    DeadLetter,
+    ErrorClass,
+    Gap,
+    Position,
+    Verdict,
+)
 from purposewatch_contract.codec import (
     DecodedFact,
     DecodedVerdict,
@@ -27,6 +34,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = 2**63 - 1
 _LARGEST_PARTITION = 2**31 - 1
 _ERRORS_NAMED = 5
+_FIELDS = frozenset(
+    name for model in (Verdict, CanonicalFact, Gap, DeadLetter) for name in model.model_fields
+)
 _ORIGIN = re.compile(
     r"(?P<topic>[A-Za-z0-9._-]{1,249})/(?P<partition>[0-9]{1,10})/(?P<offset>[0-9]{1,19})"
 )
@@ -220,7 +230,7 @@ def _raw_origin(letter: DeadLetter, raw_topic: str) -> Position | None:
         return letter.position
     try:
         origin = msgspec.json.decode(letter.value or b"", type=_Origin).origin
-    except ValueError:
+    except (ValueError, RecursionError):
         return None  # no canonical event
     return raw_position(origin, raw_topic)
 
@@ -265,10 +275,16 @@ def _unreadable_by(error: ValidationError) -> _UnreadableError:
 
 
 def _name_fields(positions: Sequence[tuple[int | str, ...]]) -> str:
-    # Only the first step of a path is a declared field for certain; what lies below may have been
-    # named by whoever wrote the record.
-    fields = sorted({str(position[0]) if position else "the record" for position in positions})
-    return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"[:500]
+    """Name the fields that the contract has: whoever wrote the record named the others."""
+    fields = sorted({_field(position) for position in positions})
+    return f"the record breaks the contract in: {', '.join(fields[:_ERRORS_NAMED])}"
+
+
+def _field(position: tuple[int | str, ...]) -> str:
+    if not position:
+        return "the record"
+    name = str(position[0])
+    return name if name in _FIELDS else "a field that the schema does not know"
 
 
 def _check_place(

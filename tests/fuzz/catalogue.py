@@ -1,0 +1,10 @@
+"""Everything that reads what others write, as fuzz targets."""
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets import codecs, connectors, files, http_ingest, http_reporter, records
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for module in (codecs, records, files, connectors, http_ingest, http_reporter)
+    for target in module.TARGETS
+}
