@@ -9,6 +9,7 @@ from purposewatch_cli.bundle.command import bundle_app
 from purposewatch_cli.check.command import check
 from purposewatch_cli.dead_letters.command import dead_letters_app
 from purposewatch_cli.policy.diff_command import diff
+from purposewatch_cli.policy.exceptions_command import exceptions, grant_exceptions
 from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
@@ -43,6 +44,12 @@ policy_app.command(epilog="Example: purposewatch policy diff policies@2018-05-25
 policy_app.command(epilog="Example: purposewatch policy show --controller wework-labs --lang zh")(
     show
 )
+policy_app.command(
+    epilog="Example: purposewatch policy exceptions policies@2027 --owner crm --expires 90d"
+)(exceptions)
+policy_app.command(
+    "grant-exceptions", epilog="Example: purposewatch policy grant-exceptions exceptions.yaml"
+)(grant_exceptions)
 vocabulary_app.command(epilog='Example: purposewatch vocabulary search "licence plate"')(search)
 app.add_typer(policy_app, name="policy")
 app.add_typer(vocabulary_app, name="vocabulary")

@@ -8,7 +8,12 @@ Also statements of facts, for whoever decides without services.
 from purposewatch_policy.files.directory import LoadedController, Tree, load_policies, load_tree
 from purposewatch_policy.files.draft import Draft, NamedText, read_draft, version_texts
 from purposewatch_policy.files.stated_facts import StatedFacts, load_stated_facts
-from purposewatch_policy.files.versions import UnusableVersionError, read_two_versions, read_version
+from purposewatch_policy.files.versions import (
+    UnusableVersionError,
+    read_two_versions,
+    read_version,
+    version_texts_of,
+)
 
 __all__ = [
     "Draft",
@@ -24,4 +29,5 @@ __all__ = [
     "read_two_versions",
     "read_version",
     "version_texts",
+    "version_texts_of",
 ]

@@ -106,13 +106,16 @@ def version_texts(policies_dir: Path, controller: str, version: str) -> tuple[Na
         root = read_mapping(parts[0], [])
         named = root and root.entries.get("version")
         if isinstance(named, ScalarNode) and named.text == version:
-            try:
-                return tuple(
-                    NamedText(
-                        str(part.relative_to(policies_dir)), part.read_text(encoding="utf-8-sig")
-                    )
-                    for part in parts
-                )
-            except (OSError, UnicodeDecodeError):
-                return ()
+            return read_texts(parts, policies_dir)
     return ()
+
+
+def read_texts(paths: Sequence[Path], directory: Path) -> tuple[NamedText, ...]:
+    """Return the texts of files, named relative to a directory; none if one can't be read."""
+    try:
+        return tuple(
+            NamedText(str(path.relative_to(directory)), path.read_text(encoding="utf-8-sig"))
+            for path in paths
+        )
+    except (OSError, UnicodeDecodeError):
+        return ()

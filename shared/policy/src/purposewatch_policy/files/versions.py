@@ -7,6 +7,7 @@ from pathlib import Path
 
 from purposewatch_policy.compile import CompiledPolicy
 from purposewatch_policy.files.directory import load_policies
+from purposewatch_policy.files.draft import NamedText, read_texts, version_texts
 from purposewatch_policy.files.policy_file import read_policy
 from purposewatch_policy.policy_set import PolicySet
 from purposewatch_policy.shadow import SHADOW_SUFFIX, compile_candidate, is_tried
@@ -44,21 +45,15 @@ def read_version(named: str, policies: Path, controller: str | None) -> Compiled
     directory, the latest live version is read unless one is named, which may be in shadow mode.
     Raises `UnusableVersionError`.
     """
-    tried = named.endswith(SHADOW_SUFFIX) and not Path(named).exists()
-    if tried:
-        named = named.removesuffix(SHADOW_SUFFIX)
-    path, _, version = named.rpartition("@")
-    if not path or Path(named).exists():
-        path, version = named, ""
-    place = Path(path)
+    place, version, tried = _parsed(named)
     try:
         if place.is_file() or is_version_directory(place):
             if version:
-                message = f"`{named}` is one version; leave out `@{version}`"
+                message = f"`{place}` is one version; leave out `@{version}`"
                 raise UnusableVersionError(message)
             return _read_file(place, policies, tried=tried)
         if not place.is_dir():
-            message = f"`{path}` does not exist; name a policy file or a directory of policies"
+            message = f"`{place}` does not exist; name a policy file or a directory of policies"
             raise UnusableVersionError(message)
         if version_paths(place):
             home = place.resolve()
@@ -66,6 +61,29 @@ def read_version(named: str, policies: Path, controller: str | None) -> Compiled
         return _chosen(load_policies(place), controller, version, tried=tried)
     except InvalidSourceError as error:
         raise UnusableVersionError(str(error)) from error
+
+
+def version_texts_of(named: str, compiled: CompiledPolicy) -> tuple[NamedText, ...]:
+    """Return the texts of a version that `read_version` returned, as `read_draft` takes them.
+
+    None if it can't be read any more.
+    """
+    place, _, _ = _parsed(named)
+    if place.is_file() or is_version_directory(place):
+        return read_texts(part_paths(place), place.parent)
+    tree = place.resolve().parent if version_paths(place) else place
+    return version_texts(tree, compiled.policy.controller, compiled.policy.version)
+
+
+def _parsed(named: str) -> tuple[Path, str, bool]:
+    """Return the path, the version if one is named, and whether what is in shadow mode counts."""
+    tried = named.endswith(SHADOW_SUFFIX) and not Path(named).exists()
+    if tried:
+        named = named.removesuffix(SHADOW_SUFFIX)
+    path, _, version = named.rpartition("@")
+    if not path or Path(named).exists():
+        path, version = named, ""
+    return Path(path), version, tried
 
 
 def _chosen(
