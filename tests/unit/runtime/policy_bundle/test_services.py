@@ -44,9 +44,7 @@ def build(service: str, home: Path, settings: dict[str, Any]) -> Any:
         return build_reporter(ReporterSettings(**settings, database_url=url))[0]
     register, key = home / "publishers.yaml", "ab" * 32
     register.write_text("publishers: {}\n")
-    return build_ingest(
-        IngestSettings(**settings, publishers_file=register, pseudonym_key=key)  # type: ignore[arg-type]
-    )[0]
+    return build_ingest(IngestSettings(**settings, publishers_file=register, pseudonym_key=key))[0]
 
 
 @pytest.mark.parametrize("service", ["ingest", "auditor", "reporter"])
