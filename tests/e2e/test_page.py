@@ -37,6 +37,7 @@ PAGES = (
     "/exports",
     "/gaps",
     "/late-facts",
+    "/discovery",
     "/violations?since=never",
     "/vocabulary?q=licence+plate",
     "/policies/wework-labs/2018-05-25",

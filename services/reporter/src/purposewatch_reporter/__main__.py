@@ -1,8 +1,8 @@
 """Run the reporter: `python -m purposewatch_reporter`.
 
 With `users …`, manage who may sign in to the page; with `check-routing FILE`, check an alerting
-file; with `migrate`, bring the database's schema up to date; with `rebuild`, rebuild the ledger in
-an empty database.
+file, with `check-counting FILE`, counting rules; with `migrate`, bring the database's schema up to
+date; with `rebuild`, rebuild the ledger in an empty database.
 """
 
 import sys
@@ -10,6 +10,7 @@ import sys
 from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.alerts.routing_file import check_routing
 from purposewatch_reporter.app import build_app
+from purposewatch_reporter.counting.rules_file import check_rules
 from purposewatch_reporter.rebuild import run_rebuild
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.migrate import run_migrate
@@ -30,6 +31,8 @@ def main() -> None:
         raise SystemExit(check_routing(sys.argv[2:]))
     if sys.argv[1:2] == ["migrate"]:
         raise SystemExit(run_migrate(sys.argv[2:]))
+    if sys.argv[1:2] == ["check-counting"]:
+        raise SystemExit(check_rules(sys.argv[2:]))
     if sys.argv[1:2] == ["rebuild"]:
         raise SystemExit(run_rebuild(sys.argv[2:]))
     settings = load_settings(ReporterSettings)

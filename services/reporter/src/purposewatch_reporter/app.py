@@ -55,7 +55,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.app import make_web_app, web_components
 from purposewatch_reporter.web.pages.what_if import WHAT_IF_PAGES
 from purposewatch_reporter.web.routes import web_routes
-from purposewatch_reporter.wiring import build_ledger
+from purposewatch_reporter.wiring import build_ledger, build_rules
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.http import BoundedBody, documentation_routes
 from purposewatch_runtime.kafka import (
@@ -109,6 +109,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
     severity = VocabularySeverity(
         settings.policies_path, reload_seconds=settings.policies_reload_seconds
     )
+    rules = build_rules(settings, severity, metric_set)
     ledger = build_ledger(
         settings,
         database,
@@ -116,6 +117,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         metric_set,
         client_id=_CLIENT_ID,
         clock=_now,
+        rules=rules,
     )
     ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
     web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)
@@ -170,6 +172,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
             settings, (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS), client_id=_CLIENT_ID
         ),
         *ledger.before,
+        rules,
         Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),

@@ -1,7 +1,8 @@
 """The Kafka handlers: pass batches to the ledger writer, and count the changes after the commit."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from purposewatch_contract import ErrorClass
 from purposewatch_contract.codec import DecodedVerdict
@@ -91,12 +92,16 @@ class Handlers:
         counter(m.RECORDED_DUPLICATES).labels("different").inc(receipt.conflicts)
         for error_class, count in receipt.dead_letters.items():
             counter(m.RECORDED_DEAD_LETTERS).labels(error_class).inc(count)
-        for (kind, publisher), count in receipt.gaps.items():
-            counter(m.GAPS).labels(kind, publisher).inc(count)
-        for (fact, publisher), count in receipt.facts.items():
-            counter(m.RECORDED_FACTS).labels(fact, publisher).inc(count)
-        for late, count in receipt.late_facts.items():
-            counter(m.LATE_FACTS).labels(*late).inc(count)
+        by_labels: tuple[tuple[m.CounterSpec, Mapping[Any, int]], ...] = (
+            (m.GAPS, receipt.gaps),
+            (m.RECORDED_FACTS, receipt.facts),
+            (m.LATE_FACTS, receipt.late_facts),
+            (m.COUNTED_EVENTS, receipt.rules.matched),
+            (m.COUNTING_LATE_EVENTS, receipt.rules.late),
+        )
+        for spec, numbers in by_labels:
+            for labels, count in numbers.items():
+                counter(spec).labels(*labels).inc(count)
         if suspects := receipt.dead_letters[ErrorClass.SUSPECT]:
             _log.error("records that no service can have written", records=suspects)
 

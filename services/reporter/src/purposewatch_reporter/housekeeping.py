@@ -8,12 +8,14 @@ from typing import TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.alerts.outbox import prune_done, prune_orphaned
+from purposewatch_reporter.counting.queries import prune_counting_alerts
 from purposewatch_reporter.findings.prune import (
     prune_findings,
     prune_notices,
     prune_silences,
 )
 from purposewatch_reporter.flows.roll_up import roll_up
+from purposewatch_reporter.store.counters import prune_counters
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import prune_ids
 from purposewatch_reporter.store.fact_uses import prune_uses
@@ -24,7 +26,7 @@ Forget: TypeAlias = Callable[[AsyncConnection, datetime], Awaitable[int]]
 
 
 class Housekeeping:
-    """Prunes ids, alerts, quiet findings, gaps and uses of facts by age; sums up hourly counts.
+    """Prunes by age what is kept for some time, and sums up hourly counts.
 
     In small transactions.
     """
@@ -61,6 +63,8 @@ class Housekeeping:
             (prune_findings, findings),
             (prune_notices, findings),
             (prune_silences, findings),
+            (prune_counting_alerts, findings),
+            (prune_counters, timedelta()),  # they say themselves when they expire
             (prune_gap_ids, ids),
             (prune_gap_days, gaps),
             (prune_gaps, gaps),

@@ -20,7 +20,7 @@ from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.positions import load_next_offsets
-from purposewatch_reporter.wiring import LedgerComponents, build_ledger
+from purposewatch_reporter.wiring import LedgerComponents, build_ledger, build_rules
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka import BatchConsumer, Record, RecordSigning, TopicProvisioner
 from purposewatch_runtime.logs import configure_logs, get_logger
@@ -66,6 +66,7 @@ async def rebuild(settings: ReporterSettings) -> str:
     severity = VocabularySeverity(
         settings.policies_path, reload_seconds=settings.policies_reload_seconds
     )
+    rules = build_rules(settings, severity, metric_set)
     ledger = build_ledger(
         settings,
         database,
@@ -73,6 +74,7 @@ async def rebuild(settings: ReporterSettings) -> str:
         metric_set,
         client_id=_CLIENT_ID,
         clock=_now,
+        rules=rules,
         rebuilds=True,
     )
     topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS)

@@ -173,6 +173,21 @@ class ReporterSettings(
     reporter_alerting_file: Path | None = Field(
         default=None, description="Which alerts go where; see docs/alerts.md."
     )
+    reporter_counting_file: Path | None = Field(
+        default=None, description="Counting rules; see docs/discovery.md."
+    )
+    reporter_counting_subjects: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="How many data subjects of a window counting rules tell apart.",
+    )
+    reporter_counting_late_minutes: float = Field(
+        default=60,
+        gt=0,
+        le=7 * 24 * 60,
+        description="Counting rules leave out events accepted so long after their own time.",
+    )
     webhook_url: SecretStr | None = Field(
         default=None, description="All alerts are posted here, unless there is an alerting file."
     )

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, VERDICTS, topic_name
 from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
+from purposewatch_reporter.counting.active_rules import ActiveRules
+from purposewatch_reporter.counting.record import CountingLimits, RuleRecorder
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.monitor import EpochMonitor
 from purposewatch_reporter.epochs.raw_start import RawLedgerStart
 from purposewatch_reporter.findings.record import Findings
+from purposewatch_reporter.findings.vocabularies import VocabularySeverity
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.log_observer import LogObserver
 from purposewatch_reporter.periodic import Periodic
@@ -39,6 +42,28 @@ class LedgerComponents:
     """Makes the epoch monitor, given what to call, by topic, when reading restarts."""
 
 
+def build_rules(
+    settings: ReporterSettings, vocabularies: VocabularySeverity, metric_set: m.MetricSet
+) -> ActiveRules:
+    """The counting rules that the settings name. Raises `FatalError` with every fault of them."""
+    failed = metric_set.gauge(m.COUNTING_RELOAD_FAILED)
+    failed.set(0)
+    return ActiveRules(
+        settings.reporter_counting_file,
+        lambda: vocabularies.vocabularies,
+        most_subjects=settings.reporter_counting_subjects,
+        reload_seconds=settings.policies_reload_seconds,
+        on_result=lambda error: failed.set(1 if error else 0),
+    )
+
+
+def _counting_limits(settings: ReporterSettings) -> CountingLimits:
+    return CountingLimits(
+        late=timedelta(minutes=settings.reporter_counting_late_minutes),
+        subjects=settings.reporter_counting_subjects,
+    )
+
+
 def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     settings: ReporterSettings,
     database: Database,
@@ -47,6 +72,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     *,
     client_id: str,
     clock: Callable[[], datetime],
+    rules: ActiveRules,
     rebuilds: bool = False,
 ) -> LedgerComponents:
     """Put them together; nothing connects before start. `rebuilds`: see `LedgerWriter`."""
@@ -73,6 +99,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         ),
         max_flows=settings.reporter_max_flows,
         rebuilds=rebuilds,
+        counting=RuleRecorder(rules, _counting_limits(settings)),
         logs=detector,
         clock=clock,
         check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,

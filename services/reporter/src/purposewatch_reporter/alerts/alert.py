@@ -17,11 +17,12 @@ NOTICE_NAME = "PurposewatchNotice"
 
 _SHORTEST = timedelta(minutes=1)
 _NOTICE_PATHS = {
-    "ledger": "ledger",
-    "channel": "outbox",
-    "conflict": "conflicts",
-    "exception": "silences?exceptions=true",
+    "channel": "api/v1/outbox",
+    "conflict": "api/v1/conflicts",
+    "exception": "api/v1/silences?exceptions=true",
+    "counting_rule": "discovery#counting-rules",
 }
+_OTHER_NOTICES = "api/v1/ledger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def _of_finding(pending: PendingDelivery, finding: Row[Any], public_url: str) ->
 
 def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> Alert:
     kind = current_kind(notice.kind)
-    path = _NOTICE_PATHS.get(kind, "ledger")
+    path = _NOTICE_PATHS.get(kind, _OTHER_NOTICES)
+    controller = {} if notice.controller is None else {"controller": notice.controller}
     return _alert(
         pending,
         notice,
@@ -103,11 +105,12 @@ def _of_notice(pending: PendingDelivery, notice: Row[Any], public_url: str) -> A
             "audience": "compliance" if kind in FOR_COMPLIANCE else "oncall",
             "kind": kind,
             "key": notice.key,
+            **controller,
         },
         facts={},
         seen=(notice.first_time, notice.active_time),
         active=notice.active_time,
-        url=f"{public_url}/api/v1/{path}",
+        url=f"{public_url}/{path}",
     )
 
 

@@ -110,7 +110,7 @@ class AlertLifecycle:
     def _channels(self, source: Source, row: Any) -> Sequence[str]:
         if source is Source.FINDING:
             return self._routing.channels(row.controller, row.kind, row.severity)
-        channels = self._routing.channels(None, current_kind(row.kind), row.severity)
+        channels = self._routing.channels(row.controller, current_kind(row.kind), row.severity)
         if row.kind == NoticeKind.CHANNEL:  # a failing channel can't report itself
             return [name for name in channels if name != row.key]
         return channels

@@ -36,12 +36,16 @@ class NoticeKind(StrEnum):
     """No service can have written a record. Ends by itself after the quiet time."""
     EXCEPTION = "exception"
     """Exceptions to a policy expire soon, or have expired."""
+    COUNTING_RULE = "counting_rule"
+    """More matched than a counting rule allows. Ends by itself after the quiet time."""
 
 
-FOR_COMPLIANCE = frozenset({NoticeKind.EXCEPTION})
+FOR_COMPLIANCE = frozenset({NoticeKind.EXCEPTION, NoticeKind.COUNTING_RULE})
 """Notices of these kinds are for the people who answer for policies, not for on-call."""
 
-ENDING_BY_THEMSELVES = frozenset({NoticeKind.CONFLICT, NoticeKind.SUSPECT})
+ENDING_BY_THEMSELVES = frozenset(
+    {NoticeKind.CONFLICT, NoticeKind.SUSPECT, NoticeKind.COUNTING_RULE}
+)
 """Notices of these kinds are about something that happened, not about a state."""
 
 
@@ -68,10 +72,12 @@ async def raise_notice(  # noqa: PLR0913 - what a notice consists of
     severity: str,
     now: datetime,
     count: int = 1,
-) -> None:
-    """Raise a notice, or keep it firing. `kind` is one of `NoticeKind`.
+    controller: str | None = None,
+) -> Episode:
+    """Raise a notice, or keep it firing; return its episode. `kind` is one of `NoticeKind`.
 
     Alerts once per episode, however often it is called. The key has to come from a bounded set.
+    A notice about the data of one controller names it, so that routes can.
     """
     name = notice_fingerprint(NoticeKind(kind), key)
     shown = {
@@ -85,17 +91,19 @@ async def raise_notice(  # noqa: PLR0913 - what a notice consists of
         {
             "fingerprint": name,
             "key": key,
+            "controller": controller,
             "first_time": now,
             **shown,
             **begun.as_row(),
         },
     )
     if added.one_or_none() is not None:
-        return
+        return begun
     of_notice = notices.c.fingerprint == name
     row = (await connection.execute(select(notices).where(of_notice).with_for_update())).one()
     episode = activity(Episode.from_row(row), count, now)
     await connection.execute(update(notices).where(of_notice).values(**shown, **episode.as_row()))
+    return episode
 
 
 async def end_notice(connection: AsyncConnection, *, kind: str, key: str, now: datetime) -> bool:

@@ -76,7 +76,7 @@ class Route:
 
     channels: tuple[str, ...]
     controllers: frozenset[str] | None = None
-    """A notice has no controller, so no route with this condition takes it."""
+    """A notice about no controller's data is taken by no route with this condition."""
     kinds: frozenset[str] | None = None
     severities: frozenset[str] | None = None
 

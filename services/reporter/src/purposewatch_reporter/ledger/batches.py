@@ -49,6 +49,24 @@ ReportSuspects: TypeAlias = Callable[
 """Alerts about rows of `dead_letters` of the class `suspect`."""
 
 
+@dataclass(slots=True)
+class RuleCounts:
+    """The events that counting rules counted, by rule."""
+
+    matched: Counter[tuple[str]] = field(default_factory=Counter)
+    late: Counter[tuple[str]] = field(default_factory=Counter)
+    """Those that matched and were accepted too late to be counted."""
+
+
+class CountingRecorder(Protocol):
+    """Counts new verdicts by the counting rules, in the caller's transaction."""
+
+    async def record(
+        self, connection: AsyncConnection, groups: Sequence[Group], now: datetime
+    ) -> RuleCounts:
+        """Count them, and raise notices about what exceeds a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchContext:
     """What all batches are recorded with."""
@@ -62,6 +80,7 @@ class BatchContext:
     """How long an event id is recognised."""
     rebuilds: bool
     """Whether the topics may speak of logs that were gone before the ledger began."""
+    counting: CountingRecorder | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +100,7 @@ class Receipt:
     facts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Statements by fact and publisher."""
     late_facts: Counter[LateFact] = field(default_factory=Counter)
+    rules: RuleCounts = field(default_factory=RuleCounts)
 
     @property
     def new_flows(self) -> Sequence[NewFlow]:
@@ -174,6 +194,7 @@ class VerdictBatch:
         remarked = await insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
         await record_counts(connection, tally(groups, admission.places))
+        rules = await context.counting.record(connection, groups, now) if context.counting else None
         return Receipt(
             new=identified.new,
             groups=groups,
@@ -183,6 +204,7 @@ class VerdictBatch:
             conflicts=len(identified.conflicts),
             dead_letters=Counter(row["error_class"] for row in (*unreadable, *remarked)),
             late_facts=late,
+            rules=rules or RuleCounts(),
         )
 
 

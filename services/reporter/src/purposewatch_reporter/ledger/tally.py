@@ -23,6 +23,8 @@ class Group(NamedTuple):
     first_time: datetime
     """The earliest of the events' times; `last_time`, the latest."""
     last_time: datetime
+    reads: Sequence[ReadVerdict]
+    """All of them."""
 
 
 def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
@@ -44,7 +46,7 @@ def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
 def _group(key: FlowKey, equal: Sequence[ReadVerdict]) -> Group:
     times = [read.verdict.event_time for read in equal]
     accesses = sum([read.verdict.count for read in equal])
-    return Group(equal[0], key, len(equal), accesses, min(times), max(times))
+    return Group(equal[0], key, len(equal), accesses, min(times), max(times), equal)
 
 
 def tally(groups: Iterable[Group], places: Mapping[FlowKey, Place]) -> dict[CountKey, Count]:

@@ -10,6 +10,7 @@ from purposewatch_reporter.flows.record import MAX_FLOWS, FlowRecorder
 from purposewatch_reporter.ledger.batches import (
     Batch,
     BatchContext,
+    CountingRecorder,
     DeadLetterBatch,
     Receipt,
     ReportSuspects,
@@ -70,6 +71,7 @@ class LedgerWriter:
         max_flows: int = MAX_FLOWS,
         check_seconds: float = 3.0,
         rebuilds: bool = False,
+        counting: CountingRecorder | None = None,
     ) -> None:
         """`partitions` is the number that each topic has.
 
@@ -87,6 +89,7 @@ class LedgerWriter:
             FlowRecorder(limit=max_flows),
             ids_kept,
             rebuilds,
+            counting,
         )
         self._gap_limits = gap_limits
         self._check_seconds = check_seconds

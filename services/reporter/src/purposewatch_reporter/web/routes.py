@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from purposewatch_reporter.web.app import WebApp
+from purposewatch_reporter.web.pages.discovery import show_counting_alert, show_discovery
 from purposewatch_reporter.web.pages.export import export_csv, export_json
 from purposewatch_reporter.web.pages.exports import show_exports
 from purposewatch_reporter.web.pages.finding import show_finding
@@ -76,6 +77,8 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/exports", show_exports),
         page("/gaps", show_gaps),
         page("/late-facts", show_late_facts),
+        page("/discovery", show_discovery),
+        page("/discovery/counting/{id}/{episode}", show_counting_alert),
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
         page("/vocabulary", show_vocabulary),

@@ -234,6 +234,26 @@ EXCEPTIONS = GaugeSpec(
     ("state",),
     unit="count",
 )
+COUNTED_EVENTS = CounterSpec(
+    "purposewatch_counted_events",
+    "Events that a counting rule counted.",
+    ("reporter",),
+    ("rule",),
+    unit="events",
+)
+COUNTING_LATE_EVENTS = CounterSpec(
+    "purposewatch_counting_late_events",
+    "Events that match a counting rule and were accepted too late after their own time to count.",
+    ("reporter",),
+    ("rule",),
+    unit="events",
+)
+COUNTING_RELOAD_FAILED = GaugeSpec(
+    "purposewatch_counting_reload_failed",
+    "1 while the counting rules on disk are faulty and the last good ones are in use.",
+    ("reporter",),
+    unit="yes or no",
+)
 
 REPORTER: tuple[MetricSpec, ...] = (
     RECORDED_VERDICTS,
@@ -269,4 +289,7 @@ REPORTER: tuple[MetricSpec, ...] = (
     LATE_FACTS,
     SHADOW_EVENTS,
     EXCEPTIONS,
+    COUNTED_EVENTS,
+    COUNTING_LATE_EVENTS,
+    COUNTING_RELOAD_FAILED,
 )
