@@ -26,7 +26,8 @@ FUZZ_OPTIONS := $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY
 
 # make release VERSION=0.3.0; the images carry the version that is in the file VERSION
 RELEASED = $(shell cat VERSION)
-LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD)
+LABELS   = --build-arg VERSION=$(RELEASED) --build-arg REVISION=$(shell git rev-parse HEAD) \
+           --build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct)
 
 # What is imported hundreds of times is compiled once, also where the environment forbids it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,7 +38,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos fuzz packaging \
         schemas chart check-chart lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
-        compose-check docs-site wheels images release acls dashboards check-deploy clean
+        compose-check docs-site wheels sbom audit images release acls dashboards check-deploy clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -183,6 +184,13 @@ wheels: install-dev  ## Build the wheel of every distribution into dist/
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --wheel-dir dist $(addprefix ./,$(DISTS))
 
+sbom: $(VENV)/audit.stamp  ## Write the software bill of materials (CycloneDX) of every distribution into dist/
+	$(BIN)/python -m release.sbom dist --validate
+
+audit: $(VENV)/audit.stamp  ## Ask the registry for known vulnerabilities of everything that is pinned
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	  $(addprefix -r ,$(wildcard requirements/*.txt))
+
 images:  ## Build the images, labelled with version and revision
 	for name in ingest auditor reporter; do \
 	  docker build --file services/$$name/Dockerfile --tag purposewatch-$$name:$(RELEASED) $(LABELS) . || exit 1; \
@@ -194,7 +202,7 @@ release:  ## Set the version, date the changelog, build the wheels, commit and t
 	@test -n "$(VERSION)" || { echo 'name the version: make release VERSION=0.3.0'; exit 1; }
 	@git diff --quiet HEAD || { echo 'commit or undo your changes first'; exit 1; }
 	$(PYTHON) release/cut.py $(VERSION)
-	$(MAKE) wheels
+	$(MAKE) wheels sbom
 	git commit --all --message 'Release $(VERSION)'
 	git tag --annotate v$(VERSION) --message 'Purposewatch $(VERSION)'
 
@@ -229,6 +237,10 @@ $(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.txt
 # atheris is built for Linux alone; without it, inputs are changed without looking at coverage.
 $(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
 	@$(PIP_INSTALL) --require-hashes -r requirements/fuzz.txt || echo 'atheris cannot be installed here'
+	@touch $@
+
+$(VENV)/audit.stamp: $(VENV)/dev.stamp requirements/audit.txt
+	@$(PIP_INSTALL) --require-hashes -r requirements/audit.txt
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt
