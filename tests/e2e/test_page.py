@@ -35,6 +35,7 @@ PAGES = (
     "/policies",
     "/account",
     "/exports",
+    "/flows",
     "/gaps",
     "/late-facts",
     "/discovery",

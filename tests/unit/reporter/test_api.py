@@ -446,6 +446,7 @@ async def test_a_token_is_asked_for_when_set(database: Database) -> None:
             "conflicts",
             "outbox",
             "gaps",
+            "flows",
         ):
             for headers in (
                 {},

@@ -35,6 +35,7 @@ from purposewatch_reporter.api.dead_letters import dead_letters_routes
 from purposewatch_reporter.api.event_status import event_status_routes
 from purposewatch_reporter.api.facts import facts_routes
 from purposewatch_reporter.api.findings import findings_routes
+from purposewatch_reporter.api.flows import flows_routes
 from purposewatch_reporter.api.gaps import gaps_routes
 from purposewatch_reporter.api.hosts import AllowedHosts
 from purposewatch_reporter.api.ledger import ledger_routes
@@ -45,6 +46,7 @@ from purposewatch_reporter.api.what_if import WHAT_IF_PATH, what_if_routes
 from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
+from purposewatch_reporter.flow_watch import FlowWatch
 from purposewatch_reporter.gaps.watch import GapWatch
 from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.housekeeping import Housekeeping
@@ -86,6 +88,7 @@ _GAPS_SECONDS = 10.0
 _FACTS_SECONDS = 10.0
 _BESIDE_A_POLICY_BYTES = 524_288
 _SHADOW_SECONDS = 5.0
+_FLOWS_SECONDS = 60.0
 
 
 def _now() -> datetime:
@@ -176,6 +179,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
+        Periodic("flows", _FLOWS_SECONDS, FlowWatch(database, metric_set, _now).refresh),
         Periodic("facts", _FACTS_SECONDS, FactWatch(severity, metric_set).refresh),
         Periodic("shadow mode", _SHADOW_SECONDS, shadow.refresh),
         *consumers,
@@ -230,6 +234,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         event_status_routes(requests, events_topic=topic_name(prefix, EVENTS)),
         outbox_routes(requests, channels=channels, clock=_now),
         findings_routes(requests),
+        flows_routes(requests, _now),
         gaps_routes(requests, _now),
         facts_routes(requests, _now),
         silences_routes(requests, _now),

@@ -1,17 +1,16 @@
 """Exact counts, grouped as asked."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
 
 from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.description import problems
-from purposewatch_reporter.api.parameters import ControllerName, PublisherName, TermName, TimeRange
+from purposewatch_reporter.api.parameters import ControllerName, HourRange, PublisherName, TermName
 from purposewatch_reporter.api.problems import invalid
 from purposewatch_reporter.flows import counted
 from purposewatch_reporter.store.engine import Transactions
@@ -47,7 +46,7 @@ _TABLES: dict[Counted, Subquery] = {
 }
 
 
-class CountFilters(TimeRange):
+class CountFilters(HourRange):
     """What to count; all given filters must match. Times are those of the events, by the hour.
 
     What is older than the days of hourly counts is kept by the day: its hour is midnight, UTC.
@@ -65,16 +64,6 @@ class CountFilters(TimeRange):
     recipient: TermName | None = None
     outcome: Outcome | None = None
     kind: Kind | None = None
-
-    @field_validator("since", "until")
-    @classmethod
-    def _is_a_whole_hour(cls, time: datetime | None) -> datetime | None:
-        if time is not None:
-            utc = time.astimezone(UTC)
-            if utc != utc.replace(minute=0, second=0, microsecond=0):
-                message = "counts are kept by the hour; give a whole hour in UTC"
-                raise ValueError(message)
-        return time
 
 
 class Counts(BaseModel):

@@ -82,6 +82,9 @@ _EXAMPLES = {
     "category": "user.contact.email",
     "purpose": "marketing.advertising",
     "recipient": "third_party.advertising",
+    "operation": "share",
+    "location": "eu",
+    "legal_basis": "consent",
     "topic": "data-access.raw",
     "fact": "consent.marketing",
     "subject": "psn:1:3f5a9c0e7b1d48266a4f8e2b9d7c1350",
@@ -89,6 +92,8 @@ _EXAMPLES = {
     "consumer": "ingest",
 }
 """Of parameters that can have any value of their kind, by name."""
+_EXAMPLES_OF = {("/api/v1/flows", "source"): "employer"}
+"""Of those that mean something else in one resource than elsewhere."""
 
 
 def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -134,13 +139,14 @@ def describe(app: FastAPI) -> None:
         document = generate()
         schema = Problem.model_json_schema(ref_template=_REF)
         document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
-        for operations in document["paths"].values():
+        for path, operations in document["paths"].items():
             for operation in operations.values():
                 if operation.get("deprecated"):
                     _state_deprecation(operation["responses"])
                 for parameter in operation.get("parameters", ()):
-                    if parameter["name"] in _EXAMPLES:
-                        parameter["example"] = _EXAMPLES[parameter["name"]]
+                    name = parameter["name"]
+                    if name in _EXAMPLES:
+                        parameter["example"] = _EXAMPLES_OF.get((path, name), _EXAMPLES[name])
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way

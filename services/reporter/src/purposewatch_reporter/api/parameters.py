@@ -1,8 +1,9 @@
 """Parameters that several resources have in common."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from purposewatch_contract import PUBLISHER_PATTERN
 from purposewatch_policy import CONTROLLER_PATTERN, TERM_PATTERN
@@ -35,3 +36,17 @@ class TimeRange(BaseModel):
             message = "`since` must be before `until`"
             raise ValueError(message)
         return self
+
+
+class HourRange(TimeRange):
+    """Parameters of a resource that counts by the hour."""
+
+    @field_validator("since", "until")
+    @classmethod
+    def _is_a_whole_hour(cls, time: datetime | None) -> datetime | None:
+        if time is not None:
+            utc = time.astimezone(UTC)
+            if utc != utc.replace(minute=0, second=0, microsecond=0):
+                message = "counts are kept by the hour; give a whole hour in UTC"
+                raise ValueError(message)
+        return time

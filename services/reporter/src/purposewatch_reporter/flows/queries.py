@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Row, Select, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import Flow
@@ -25,6 +25,21 @@ _decisions, _categories = flow_decisions.c, flow_decision_categories.c
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _claims = msgspec.json.Decoder(dict[str, bool]).decode
 _values = msgspec.json.Decoder(dict[str, bool | None]).decode
+
+
+_decided: Select[Any] = (
+    select(
+        *flows.c,
+        _decisions.id.label("decision_id"),
+        _decisions.outcome,
+        _decisions.kind,
+        _decisions.version,
+        _decisions.digest,
+    )
+    .join(flow_decisions, _decisions.flow_id == flows.c.id)
+    .where(_decisions.counts_events)
+)
+"""Flows with the decisions about them that count events."""
 
 
 class _Sum(NamedTuple):
@@ -50,34 +65,43 @@ async def read_flow_counts(
     """
     sums = await _read_sums(connection, _sums_between(since, until))
     last = b""
+    of_controller = _decided.where(flows.c.controller == controller)
     while True:
-        page: Select[Any] = (
-            select(
-                *flows.c,
-                _decisions.id.label("decision_id"),
-                _decisions.outcome,
-                _decisions.kind,
-                _decisions.version,
-                _decisions.digest,
-            )
-            .join(flow_decisions, _decisions.flow_id == flows.c.id)
-            .where(
-                flows.c.controller == controller,
-                _decisions.counts_events,
-                _decisions.id > last,
-            )
-            .order_by(_decisions.id)
-            .limit(_CHUNK)
-        )
+        page = of_controller.where(_decisions.id > last).order_by(_decisions.id).limit(_CHUNK)
         rows = (await connection.execute(page)).all()
         if not rows:
             return
-        categories = await _read_categories(connection, rows[0].decision_id, rows[-1].decision_id)
+        between = _categories.decision_id.between(rows[0].decision_id, rows[-1].decision_id)
+        categories = await _read_categories(connection, between)
         for row in rows:
             of_publishers = sums.get(row.decision_id)
             if of_publishers is not None:
                 yield _flow_count(row, categories.get(row.decision_id, ()), of_publishers)
         last = rows[-1].decision_id
+
+
+async def read_counts_of(
+    connection: AsyncConnection,
+    flow_ids: Sequence[bytes],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Mapping[bytes, Sequence[FlowCount]]:
+    """The counts of some flows, by their ids; the most frequent decision first."""
+    rows = (await connection.execute(_decided.where(flows.c.id.in_(flow_ids)))).all()
+    names = [row.decision_id for row in rows]
+    query = _sums_between(since, until)
+    sums = await _read_sums(connection, query.where(query.selected_columns[0].in_(names)))
+    categories = await _read_categories(connection, _categories.decision_id.in_(names))
+    found: defaultdict[bytes, list[FlowCount]] = defaultdict(list)
+    for row in rows:
+        of_publishers = sums.get(row.decision_id)
+        if of_publishers is not None:
+            count = _flow_count(row, categories.get(row.decision_id, ()), of_publishers)
+            found[row.id].append(count)
+    for counts in found.values():
+        counts.sort(key=lambda count: (-count.events, count.outcome, count.version or ""))
+    return found
 
 
 async def read_flow(connection: AsyncConnection, flow_id: bytes) -> LedgerFlow | None:
@@ -134,9 +158,9 @@ async def _read_sums(
 
 
 async def _read_categories(
-    connection: AsyncConnection, first: bytes, last: bytes
+    connection: AsyncConnection, wanted: ColumnElement[bool]
 ) -> Mapping[bytes, Sequence[DecidedCategory]]:
-    """The decisions about data categories of the decisions with these ids and between them."""
+    """What was decided about data categories, by the ids of the decisions that are wanted."""
     found: defaultdict[bytes, list[DecidedCategory]] = defaultdict(list)
     query = (
         select(
@@ -147,7 +171,7 @@ async def _read_categories(
             _categories.statement,
             _categories.is_nearest_miss,
         )
-        .where(_categories.decision_id.between(first, last))
+        .where(wanted)
         .order_by(_categories.decision_id, _categories.data_category)
     )
     for decision, category, outcome, kind, statement, is_miss in await connection.execute(query):

@@ -179,6 +179,12 @@ flows = Table(
     Column("first_recorded_time", UtcTime, nullable=False),
     Index("ix_flows_first_recorded_time", "first_recorded_time", "id"),
     Index("ix_flows_controller", "controller", "first_recorded_time", "id"),
+    Index(
+        "ix_flows_other",
+        "id",
+        sqlite_where=text("is_other = 1"),
+        postgresql_where=text("is_other"),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -11,6 +11,7 @@ from purposewatch_reporter.web.pages.discovery import show_counting_alert, show_
 from purposewatch_reporter.web.pages.export import export_csv, export_json
 from purposewatch_reporter.web.pages.exports import show_exports
 from purposewatch_reporter.web.pages.finding import show_finding
+from purposewatch_reporter.web.pages.flows import show_flow, show_flows
 from purposewatch_reporter.web.pages.gaps import show_gaps
 from purposewatch_reporter.web.pages.late_facts import show_late_facts
 from purposewatch_reporter.web.pages.overview import show_overview
@@ -75,6 +76,8 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/violations.jsonl", export_json),
         page("/violations/{id}", show_violation),
         page("/exports", show_exports),
+        page("/flows", show_flows),
+        page("/flows/{id}", show_flow),
         page("/gaps", show_gaps),
         page("/late-facts", show_late_facts),
         page("/discovery", show_discovery),

@@ -206,6 +206,25 @@ GAP_NAMES = GaugeSpec(
     ("kind", "publisher"),
     unit="count",
 )
+FLOWS = GaugeSpec(
+    "purposewatch_flows",
+    "Distinct flows that the flow ledger has.",
+    ("reporter",),
+    unit="count",
+)
+FLOW_EVENTS_OTHER = GaugeSpec(
+    "purposewatch_flow_events_other",
+    "Recorded events about flows beyond the limit of distinct flows, which are counted together.",
+    ("reporter",),
+    unit="events",
+)
+FLOW_COUNT_DIFFERENCE = GaugeSpec(
+    "purposewatch_flow_count_difference",
+    "By how many events the counts of flows differ from the verdicts that the ledger has recorded. "
+    "Anything but 0 is a fault, and alerts.",
+    ("reporter",),
+    unit="events",
+)
 RECORDED_FACTS = CounterSpec(
     "purposewatch_recorded_facts",
     "Recorded statements of facts. A repeat is not counted.",
@@ -285,6 +304,9 @@ REPORTER: tuple[MetricSpec, ...] = (
     FINDINGS,
     GAPS,
     GAP_NAMES,
+    FLOWS,
+    FLOW_EVENTS_OTHER,
+    FLOW_COUNT_DIFFERENCE,
     RECORDED_FACTS,
     LATE_FACTS,
     SHADOW_EVENTS,

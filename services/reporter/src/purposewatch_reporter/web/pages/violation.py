@@ -42,9 +42,10 @@ async def show_violation(context: RequestContext, *, fault: str | None = None) -
     async with context.app.database.reading() as connection:
         row = await load_violation(connection, name)
         found = await connection.execute(
-            select(violations.c.verdict).where(violations.c.id == name)
+            select(violations.c.verdict, violations.c.flow_id).where(violations.c.id == name)
         )
-        verdict = json.loads(found.scalar_one())
+        text, flow_id = found.one()
+        verdict = json.loads(text)
         groups = await _groups(connection, [part.fingerprint for part in row.parts])
         beside = [
             (part, *await _neighbours(connection, part.fingerprint, row)) for part in row.parts
@@ -62,6 +63,7 @@ async def show_violation(context: RequestContext, *, fault: str | None = None) -
         status,
         row=row,
         verdict=verdict,
+        flow_id=flow_id,
         data=verdict["data"],
         reasons=reasons_of(verdict, explanation, declared),
         explanation=explanation,

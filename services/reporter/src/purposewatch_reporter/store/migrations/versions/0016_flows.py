@@ -205,6 +205,13 @@ def _create_tables() -> None:
     )
     op.create_index("ix_flows_first_recorded_time", "flows", ["first_recorded_time", "id"])
     op.create_index("ix_flows_controller", "flows", ["controller", "first_recorded_time", "id"])
+    op.create_index(
+        "ix_flows_other",
+        "flows",
+        ["id"],
+        sqlite_where=sa.text("is_other = 1"),
+        postgresql_where=sa.text("is_other"),
+    )
     op.create_table(
         "flow_decisions",
         sa.Column("id", sa.LargeBinary(16), nullable=False),
