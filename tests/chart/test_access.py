@@ -16,8 +16,9 @@ def _ports(rules: list[Manifest]) -> set[int]:
 
 @pytest.mark.parametrize("name", ["minimal", "everything"])
 def test_each_pod_connects_to_what_it_needs_and_to_nothing_else(name: str) -> None:
-    """The auditor to Kafka; the reporter to the database and to receivers of alerts as well."""
-    assert _ports(_policy(name, "auditor")["egress"]) == {53, 9093}
+    """All to Kafka; the reporter to the database and to receivers of alerts as well."""
+    auditor = {53, 9093} if name == "minimal" else {53, 4318, 9093}
+    assert _ports(_policy(name, "auditor")["egress"]) == auditor
     assert _ports(_policy(name, "reporter")["egress"]) == {53, 443, 5432, 9093}
     assert _ports(_policy(name, "migration")["egress"]) == {53, 5432}
     ingest = {53, 9093} if name == "minimal" else {53, 443, 5432, 8602, 9093}

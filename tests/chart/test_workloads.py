@@ -1,9 +1,18 @@
 """The pods: hardened, probed, and configured with settings that their services accept."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
@@ -100,18 +109,41 @@ def test_services_accept_their_environment(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each builds its settings from the pod's environment, with files in the pod's mounts."""
-    authority = Authority(tmp_path)
-    certificate = authority.issue("client")
+    contents = _contents(tmp_path)
     for component, pod in pods(render(name)).items():
         with monkeypatch.context() as patch:
-            for variable, value in _placed(
-                pod, tmp_path / component, authority.cafile, certificate
-            ).items():
+            for variable, value in _placed(pod, tmp_path / component, contents).items():
                 patch.setenv(variable, value)
             KINDS[component]()
 
 
-def _placed(pod: Manifest, directory: Path, cafile: Path, certificate: Path) -> dict[str, str]:
+def _contents(directory: Path) -> dict[str, bytes]:
+    """What is in the files that settings name, by the end of their paths."""
+    authority = Authority(directory)
+    pair, ca = authority.issue("client").read_bytes(), authority.cafile.read_bytes()
+    keys = {service: Ed25519PrivateKey.generate() for service in ("ingest", "auditor")}
+    trusted = [
+        {"service": service, "public_key": b64encode(_public(key)).decode()}
+        for service, key in keys.items()
+    ]
+    signing = {
+        f"{service}/etc/purposewatch/signing-key/key.pem": key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        for service, key in keys.items()
+    }
+    return {
+        "tls.crt": pair, "tls.key": pair, "ca.crt": ca, "root.pem": ca,
+        **signing,
+        "trusted_keys.yaml": yaml.safe_dump({"required": ["events"], "keys": trusted}).encode(),
+    }
+
+
+def _public(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _placed(pod: Manifest, directory: Path, contents: dict[str, bytes]) -> dict[str, str]:
     """The environment, with something for each secret, and files below the directory."""
     mounts = [each["mountPath"] for each in pod["spec"]["containers"][0]["volumeMounts"]]
     values = {}
@@ -126,9 +158,8 @@ def _placed(pod: Manifest, directory: Path, cafile: Path, certificate: Path) -> 
             )
             placed = directory / path.relative_to("/")
             placed.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix in {".crt", ".key", ".pem"}:
-                of_a_pair = path.name in {"tls.crt", "tls.key"}
-                placed.write_bytes((certificate if of_a_pair else cafile).read_bytes())
+            for held in (text for end, text in contents.items() if str(placed).endswith(end)):
+                placed.write_bytes(held)
             text = str(placed)
         values[variable] = text
     return values
@@ -175,6 +206,20 @@ def test_each_auditor_has_a_volume_of_its_own() -> None:
     assert claim["storageClassName"] == "local"
     [facts] = _volumes("client-certificates", "facts")
     assert facts == {"name": "facts", "emptyDir": {"sizeLimit": "4Gi"}}
+
+
+def test_keys_that_sign_belong_to_one_service_each() -> None:
+    """The reporter has none, and all know whose signatures count."""
+    found = pods(render("everything"))
+    keys = {
+        volume["secret"]["secretName"]: component
+        for component in SERVICES
+        for volume in found[component]["spec"]["volumes"]
+        if volume["name"] == "signing-key"
+    }
+    assert keys == {"ingest-signing": "ingest", "auditor-signing": "auditor"}
+    for component in SERVICES:
+        assert "PURPOSEWATCH_KAFKA_TRUSTED_KEYS_FILE" in environment(found[component])
 
 
 def _volumes(name: str, volume: str) -> list[Manifest]:

@@ -85,5 +85,10 @@ if [ ! -x "$to/bin/kube-apiserver" ]; then
   } >"$to/apiserver/go.mod"
   cd "$to/apiserver"
   go build -mod=mod -trimpath -o "$to/bin/etcd" go.etcd.io/etcd/server/v3
-  go build -mod=mod -trimpath -o "$to/bin/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
+  # Helm asks the server for its version.
+  version=k8s.io/component-base/version
+  IFS=. read -r major minor _ <<<"${kubernetes#v}"
+  go build -mod=mod -trimpath -o "$to/bin/kube-apiserver" \
+    -ldflags "-X $version.gitVersion=$kubernetes -X $version.gitMajor=$major -X $version.gitMinor=$minor" \
+    k8s.io/kubernetes/cmd/kube-apiserver
 fi

@@ -120,6 +120,18 @@ labels:
 - name: PURPOSEWATCH_KAFKA_SSL_KEYFILE
   value: /etc/purposewatch/kafka-certificate/tls.key
 {{- end }}
+{{- with get $kafka.signing.keySecrets (index . 1) }}
+{{- if .name }}
+- name: PURPOSEWATCH_KAFKA_SIGNING_KEY_FILE
+  value: /etc/purposewatch/signing-key/{{ .key }}
+{{- end }}
+{{- end }}
+{{- with $kafka.signing.trustedKeys }}
+{{- if .name }}
+- name: PURPOSEWATCH_KAFKA_TRUSTED_KEYS_FILE
+  value: /etc/purposewatch/trusted-keys/{{ .key }}
+{{- end }}
+{{- end }}
 - name: PURPOSEWATCH_TOPIC_PREFIX
   value: {{ $kafka.topicPrefix | quote }}
 - name: PURPOSEWATCH_TOPIC_PARTITIONS

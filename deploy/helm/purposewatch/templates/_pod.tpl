@@ -28,6 +28,18 @@ capabilities: {drop: [ALL]}
 - name: kafka-certificate
   secret: {secretName: {{ required (printf "name the Secret in `kafka.certificateSecrets.%s`" $component) (index $values.kafka.certificateSecrets $component) }}, defaultMode: 0440}
 {{- end }}
+{{- with get $values.kafka.signing.keySecrets $component }}
+{{- if .name }}
+- name: signing-key
+  secret: {secretName: {{ .name }}, defaultMode: 0440, items: [{key: {{ .key }}, path: {{ .key }}}]}
+{{- end }}
+{{- end }}
+{{- with $values.kafka.signing.trustedKeys }}
+{{- if .name }}
+- name: trusted-keys
+  configMap: {name: {{ .name }}, items: [{key: {{ .key }}, path: {{ .key }}}]}
+{{- end }}
+{{- end }}
 {{- if $values.policies.volume }}
 - name: policies
   {{- toYaml $values.policies.volume | nindent 2 }}
@@ -51,6 +63,14 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- if eq $values.kafka.securityProtocol "SSL" }}
 - {name: kafka-certificate, mountPath: /etc/purposewatch/kafka-certificate, readOnly: true}
+{{- end }}
+{{- with get $values.kafka.signing.keySecrets $component }}
+{{- if .name }}
+- {name: signing-key, mountPath: /etc/purposewatch/signing-key, readOnly: true}
+{{- end }}
+{{- end }}
+{{- if $values.kafka.signing.trustedKeys.name }}
+- {name: trusted-keys, mountPath: /etc/purposewatch/trusted-keys, readOnly: true}
 {{- end }}
 {{- if $values.policies.volume }}
 - {name: policies, mountPath: /etc/purposewatch/policies, readOnly: true}
