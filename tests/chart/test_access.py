@@ -27,6 +27,13 @@ def test_each_pod_connects_to_what_it_needs_and_to_nothing_else(name: str) -> No
         assert _policy(name, component)["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_a_bundle_of_policies_may_be_fetched() -> None:
+    """By each service that loads policies, and only with a bundle."""
+    for component in SERVICES:
+        assert 443 in _ports(_policy("plaintext", component)["egress"])
+    assert 443 not in _ports(_policy("minimal", "auditor")["egress"])
+
+
 def test_only_monitoring_reaches_an_auditor() -> None:
     """And nobody a migration."""
     [rule] = _policy("minimal", "auditor")["ingress"]

@@ -52,13 +52,13 @@ def test_every_pod_is_hardened(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_mounts_have_their_volume_and_no_volume_is_left_over(name: str) -> None:
-    """Only temporary files and facts are writable."""
+    """Only temporary files, facts and the bundle in use are writable."""
     for pod in pods(render(name)).values():
         [container] = pod["spec"]["containers"]
         mounts = {each["name"]: each for each in container["volumeMounts"]}
         assert mounts.keys() == {each["name"] for each in pod["spec"]["volumes"]}
         writable = {key for key, mount in mounts.items() if not mount.get("readOnly")}
-        assert writable <= {"tmp", "facts"}
+        assert writable <= {"bundle", "facts", "tmp"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -133,8 +133,13 @@ def _contents(directory: Path) -> dict[str, bytes]:
         for service, key in keys.items()
     }
     return {
-        "tls.crt": pair, "tls.key": pair, "ca.crt": ca, "root.pem": ca,
+        "tls.crt": pair,
+        "tls.key": pair,
+        "ca.crt": ca,
+        "root.pem": ca,
         **signing,
+        "policies.pub": b"",
+        "token": b"a-token",
         "trusted_keys.yaml": yaml.safe_dump({"required": ["events"], "keys": trusted}).encode(),
     }
 
@@ -151,7 +156,7 @@ def _placed(pod: Manifest, directory: Path, contents: dict[str, bytes]) -> dict[
         text = value if isinstance(value, str) else "0123456789abcdef" * 4
         if variable == "PURPOSEWATCH_SUBJECT_PSEUDONYMS_URL":
             text = "postgresql+asyncpg://u:p@host/db"
-        if text.startswith(("/etc/purposewatch/", "/var/lib/purposewatch/")):
+        if text.startswith(("/etc/", "/var/")):
             path = Path(text)
             assert any(
                 path.is_relative_to(each) or Path(each).is_relative_to(path) for each in mounts

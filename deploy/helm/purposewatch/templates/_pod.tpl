@@ -49,6 +49,20 @@ capabilities: {drop: [ALL]}
   configMap: {name: {{ $configMap }}}
 {{- end }}
 {{- end }}
+{{- with $values.policies.bundle }}
+{{- if .address }}
+- name: bundle
+  emptyDir: {sizeLimit: 512Mi}
+{{- if .keys.name }}
+- name: bundle-keys
+  configMap: {name: {{ .keys.name }}, items: [{key: {{ .keys.key }}, path: {{ .keys.key }}}]}
+{{- end }}
+{{- if .tokenSecret.name }}
+- name: bundle-token
+  secret: {secretName: {{ .tokenSecret.name }}, defaultMode: 0440, items: [{key: {{ .tokenSecret.key }}, path: {{ .tokenSecret.key }}}]}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if ne $component "reporter" }}
 - name: publishers
   configMap: {name: {{ include "purposewatch.publishersConfigMap" $root }}, items: [{key: {{ $values.publishers.configMap.key }}, path: publishers.yaml}]}
@@ -79,12 +93,39 @@ capabilities: {drop: [ALL]}
 - {name: policies-{{ $directory | replace "_" "-" | lower }}, mountPath: /etc/purposewatch/policies/{{ $directory }}, readOnly: true}
 {{- end }}
 {{- end }}
+{{- with $values.policies.bundle }}
+{{- if .address }}
+- {name: bundle, mountPath: /var/cache/purposewatch}
+{{- if .keys.name }}
+- {name: bundle-keys, mountPath: /etc/purposewatch/bundle-keys, readOnly: true}
+{{- end }}
+{{- if .tokenSecret.name }}
+- {name: bundle-token, mountPath: /etc/purposewatch/bundle-token, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if ne $component "reporter" }}
 - {name: publishers, mountPath: /etc/purposewatch/publishers, readOnly: true}
 {{- end }}
 {{- end }}
 
 {{- define "purposewatch.policiesEnv" -}}
+{{- with .Values.policies.bundle }}
+{{- if .address }}
+- name: PURPOSEWATCH_POLICIES_BUNDLE
+  value: {{ .address | quote }}
+- name: PURPOSEWATCH_POLICIES_BUNDLE_DIR
+  value: /var/cache/purposewatch/policies
+{{- if .keys.name }}
+- name: PURPOSEWATCH_POLICIES_BUNDLE_KEYS_FILE
+  value: /etc/purposewatch/bundle-keys/{{ .keys.key }}
+{{- end }}
+{{- if .tokenSecret.name }}
+- name: PURPOSEWATCH_POLICIES_BUNDLE_TOKEN_FILE
+  value: /etc/purposewatch/bundle-token/{{ .tokenSecret.key }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if or .Values.policies.volume .Values.policies.configMaps }}
 - name: PURPOSEWATCH_POLICIES_DIR
   value: /etc/purposewatch/policies
