@@ -43,6 +43,7 @@ from purposewatch_reporter.api.outbox import outbox_routes
 from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
 from purposewatch_reporter.api.what_if import WHAT_IF_PATH, what_if_routes
+from purposewatch_reporter.discovery.first_seen import FirstSeenRecorder
 from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
@@ -121,6 +122,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         client_id=_CLIENT_ID,
         clock=_now,
         rules=rules,
+        first_seen=FirstSeenRecorder(routing.discovery, lambda: severity.vocabularies),
     )
     ledger_writer, reconciler = ledger.ledger_writer, ledger.reconciler
     web = make_web_app(settings, requests, reconciler, version=_VERSION, clock=_now)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, VERDICTS
 from purposewatch_reporter.alerts.channels import routing_from
+from purposewatch_reporter.discovery.first_seen import FirstSeenRecorder
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
 from purposewatch_reporter.handlers import Handlers
@@ -66,15 +67,17 @@ async def rebuild(settings: ReporterSettings) -> str:
     severity = VocabularySeverity(
         settings.policies_path, reload_seconds=settings.policies_reload_seconds
     )
+    routing = routing_from(settings)
     rules = build_rules(settings, severity, metric_set)
     ledger = build_ledger(
         settings,
         database,
-        Findings(routing_from(settings).severity_of(severity)),
+        Findings(routing.severity_of(severity)),
         metric_set,
         client_id=_CLIENT_ID,
         clock=_now,
         rules=rules,
+        first_seen=FirstSeenRecorder(routing.discovery, lambda: severity.vocabularies),
         rebuilds=True,
     )
     topics = (RAW, EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS)

@@ -8,6 +8,7 @@ from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, VERDIC
 from purposewatch_reporter.alerts.notices import raise_conflict_notices, raise_suspect_notices
 from purposewatch_reporter.counting.active_rules import ActiveRules
 from purposewatch_reporter.counting.record import CountingLimits, RuleRecorder
+from purposewatch_reporter.discovery.first_seen import FirstSeenRecorder
 from purposewatch_reporter.epochs.detector import EpochDetector, LedgerTopics
 from purposewatch_reporter.epochs.monitor import EpochMonitor
 from purposewatch_reporter.epochs.raw_start import RawLedgerStart
@@ -73,6 +74,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
     client_id: str,
     clock: Callable[[], datetime],
     rules: ActiveRules,
+    first_seen: FirstSeenRecorder,
     rebuilds: bool = False,
 ) -> LedgerComponents:
     """Put them together; nothing connects before start. `rebuilds`: see `LedgerWriter`."""
@@ -100,6 +102,7 @@ def build_ledger(  # noqa: PLR0913 - composition happens once, in app.py
         max_flows=settings.reporter_max_flows,
         rebuilds=rebuilds,
         counting=RuleRecorder(rules, _counting_limits(settings)),
+        first_seen=first_seen,
         logs=detector,
         clock=clock,
         check_seconds=settings.kafka_session_timeout_ms / 1000 * _CHECK_SHARE,

@@ -21,6 +21,9 @@ _NOTICE_PATHS = {
     "conflict": "api/v1/conflicts",
     "exception": "api/v1/silences?exceptions=true",
     "counting_rule": "discovery#counting-rules",
+    "new_third_party": "discovery#recipients",
+    "new_recipient": "discovery#recipients",
+    "new_flow": "discovery#flows",
 }
 _OTHER_NOTICES = "api/v1/ledger"
 

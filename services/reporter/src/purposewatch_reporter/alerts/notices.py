@@ -38,14 +38,24 @@ class NoticeKind(StrEnum):
     """Exceptions to a policy expire soon, or have expired."""
     COUNTING_RULE = "counting_rule"
     """More matched than a counting rule allows. Ends by itself after the quiet time."""
+    NEW_THIRD_PARTY = "new_third_party"
+    """A third party was never seen before. Ends by itself, like the next two."""
+    NEW_RECIPIENT = "new_recipient"
+    NEW_FLOW = "new_flow"
 
 
-FOR_COMPLIANCE = frozenset({NoticeKind.EXCEPTION, NoticeKind.COUNTING_RULE})
+_DISCOVERIES = frozenset(
+    {
+        NoticeKind.COUNTING_RULE,
+        NoticeKind.NEW_THIRD_PARTY,
+        NoticeKind.NEW_RECIPIENT,
+        NoticeKind.NEW_FLOW,
+    }
+)
+FOR_COMPLIANCE = _DISCOVERIES | {NoticeKind.EXCEPTION}
 """Notices of these kinds are for the people who answer for policies, not for on-call."""
 
-ENDING_BY_THEMSELVES = frozenset(
-    {NoticeKind.CONFLICT, NoticeKind.SUSPECT, NoticeKind.COUNTING_RULE}
-)
+ENDING_BY_THEMSELVES = _DISCOVERIES | {NoticeKind.CONFLICT, NoticeKind.SUSPECT}
 """Notices of these kinds are about something that happened, not about a state."""
 
 

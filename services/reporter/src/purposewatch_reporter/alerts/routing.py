@@ -1,6 +1,7 @@
 """Which alerts go where, and their severity by the organisation's own rules. Pure."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -103,6 +104,18 @@ class SeverityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoveryPolicy:
+    """What raises a notice when it is seen for the first time."""
+
+    third_parties: bool = True
+    recipients: bool = False
+    """Other recipients."""
+    flows: bool = False
+    learning: timedelta = timedelta(days=7)
+    """After a controller's first event, in which nothing is told: then everything is new."""
+
+
+@dataclass(frozen=True, slots=True)
 class Routing:
     """What the alerting file says."""
 
@@ -110,6 +123,7 @@ class Routing:
     routes: tuple[Route, ...] = ()
     default: tuple[str, ...] = ()
     severity_rules: tuple[SeverityRule, ...] = field(default=())
+    discovery: DiscoveryPolicy = DiscoveryPolicy()
 
     @property
     def endpoints(self) -> tuple[str, ...]:

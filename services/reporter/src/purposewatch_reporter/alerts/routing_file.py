@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from purposewatch_reporter.alerts.routing import (
     AlertmanagerSpec,
     AppriseSpec,
     ChannelSpec,
+    DiscoveryPolicy,
     Route,
     Routing,
     SecretFile,
@@ -103,7 +105,10 @@ class _Reader:
 
     def read(self, root: MappingNode) -> Routing:
         fields = Fields(
-            root, ("channels", "routes", "default", "severities"), "the file", self._errors
+            root,
+            ("channels", "routes", "default", "severities", "discovery"),
+            "the file",
+            self._errors,
         )
         channels = fields.mapping("channels", required=True)
         specs = [] if channels is None else self._channels(channels)
@@ -121,6 +126,21 @@ class _Reader:
             severity_rules=tuple(
                 rule for node in fields.items("severities") if (rule := self._rule(node))
             ),
+            discovery=self._discovery(fields.mapping("discovery")),
+        )
+
+    def _discovery(self, node: MappingNode | None) -> DiscoveryPolicy:
+        usual = DiscoveryPolicy()
+        if node is None:
+            return usual
+        known = ("third_parties", "recipients", "flows", "learning_days")
+        fields = Fields(node, known, "`discovery`", self._errors)
+        days = fields.integer("learning_days", 0, 365)
+        return DiscoveryPolicy(
+            third_parties=fields.flag("third_parties") or not fields.states("third_parties"),
+            recipients=fields.flag("recipients"),
+            flows=fields.flag("flows"),
+            learning=usual.learning if days is None else timedelta(days=days),
         )
 
     def _channels(self, channels: MappingNode) -> list[ChannelSpec]:

@@ -69,6 +69,9 @@ class Admission(NamedTuple):
 
     places: Mapping[FlowKey, Place]
     new: Sequence[NewFlow]
+    first_met: Sequence[DecodedVerdict] = ()
+    """Verdicts whose decision the ledger did not have under their flow: those of new flows, and of
+    flows beyond the limit, which it never has."""
 
 
 NOTHING = Admission({}, ())
@@ -136,7 +139,7 @@ class FlowRecorder:
             if each.flow.id in new_ids:
                 new.setdefault(each.flow.id, NewFlow(each, unknown[key]))
         await _insert_decisions(connection, rows)
-        return Admission(places, tuple(new.values()))
+        return Admission(places, tuple(new.values()), [unknown[key] for key in missing])
 
     def remember(self, admission: Admission) -> None:
         """Keep the places of a batch, once its transaction is committed.

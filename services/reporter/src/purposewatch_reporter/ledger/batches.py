@@ -58,6 +58,15 @@ class RuleCounts:
     """Those that matched and were accepted too late to be counted."""
 
 
+class FirstSeenRecorder(Protocol):
+    """Tells what is seen for the first time, in the caller's transaction."""
+
+    async def record(
+        self, connection: AsyncConnection, admission: Admission, now: datetime
+    ) -> None:
+        """Remember it, and raise notices."""
+
+
 class CountingRecorder(Protocol):
     """Counts new verdicts by the counting rules, in the caller's transaction."""
 
@@ -81,6 +90,7 @@ class BatchContext:
     rebuilds: bool
     """Whether the topics may speak of logs that were gone before the ledger began."""
     counting: CountingRecorder | None = None
+    first_seen: FirstSeenRecorder | None = None
 
 
 @dataclass(slots=True)
@@ -194,6 +204,8 @@ class VerdictBatch:
         remarked = await insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
         await record_counts(connection, tally(groups, admission.places))
+        if context.first_seen is not None:
+            await context.first_seen.record(connection, admission, now)
         rules = await context.counting.record(connection, groups, now) if context.counting else None
         return Receipt(
             new=identified.new,

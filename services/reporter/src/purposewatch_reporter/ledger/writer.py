@@ -12,6 +12,7 @@ from purposewatch_reporter.ledger.batches import (
     BatchContext,
     CountingRecorder,
     DeadLetterBatch,
+    FirstSeenRecorder,
     Receipt,
     ReportSuspects,
     VerdictBatch,
@@ -72,6 +73,7 @@ class LedgerWriter:
         check_seconds: float = 3.0,
         rebuilds: bool = False,
         counting: CountingRecorder | None = None,
+        first_seen: FirstSeenRecorder | None = None,
     ) -> None:
         """`partitions` is the number that each topic has.
 
@@ -90,6 +92,7 @@ class LedgerWriter:
             ids_kept,
             rebuilds,
             counting,
+            first_seen,
         )
         self._gap_limits = gap_limits
         self._check_seconds = check_seconds

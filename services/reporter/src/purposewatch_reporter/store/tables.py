@@ -709,6 +709,30 @@ fact_uses = Table(
     sqlite_with_rowid=False,
 )
 
+# Recipients of a controller's data, once each: those that were ever seen.
+known_recipients = Table(
+    "known_recipients",
+    metadata,
+    Column("controller", String, primary_key=True),
+    Column("recipient", String, primary_key=True),
+    Column("publisher", String),
+    Column("flow_id", LargeBinary(16)),
+    Column("first_time", UtcTime, nullable=False),
+    Column("recorded_time", UtcTime, nullable=False),
+    Index("ix_known_recipients_recorded_time", "recorded_time"),
+    sqlite_with_rowid=False,
+)
+
+# Since when recipients and flows of a controller are known: what is new after a while is told.
+discovery_starts = Table(
+    "discovery_starts",
+    metadata,
+    Column("controller", String, primary_key=True),
+    Column("recipients_time", UtcTime, nullable=False),
+    Column("flows_time", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What a counting rule counts together: see counting/. Its row is locked while its slices change.
 counters = Table(
     "counters",

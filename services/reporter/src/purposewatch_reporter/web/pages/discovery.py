@@ -10,6 +10,8 @@ from purposewatch_reporter.counting.queries import (
     read_matching_flows,
 )
 from purposewatch_reporter.counting.rule import Hierarchy
+from purposewatch_reporter.discovery.first_seen import THIRD_PARTY
+from purposewatch_reporter.discovery.queries import read_new_flows, read_recipients
 from purposewatch_reporter.findings.queries.filters import Filters
 from purposewatch_reporter.web.pages.violation import requested_id
 from purposewatch_reporter.web.request_context import PageError, RequestContext
@@ -19,9 +21,22 @@ _LONGEST_NUMBER = 9
 
 async def show_discovery(context: RequestContext) -> Response:
     """The latest of each."""
+    hierarchy = Hierarchy(context.app.declared.current.vocabularies)
+
+    def is_third_party(controller: str, recipient: str) -> bool:
+        return THIRD_PARTY in hierarchy.lineage(controller, "recipients", recipient)
+
     async with context.app.database.reading() as connection:
         alerts = await read_counting_alerts(connection)
-    return context.html("discovery.html", alerts=alerts)
+        recipients = await read_recipients(connection)
+        flows = await read_new_flows(connection)
+    return context.html(
+        "discovery.html",
+        alerts=alerts,
+        recipients=recipients,
+        flows=flows,
+        is_third_party=is_third_party,
+    )
 
 
 async def show_counting_alert(context: RequestContext) -> Response:

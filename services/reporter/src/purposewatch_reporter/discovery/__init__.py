@@ -1,0 +1,1 @@
+"""What was never seen before, and publishers that depart from their rhythm."""
