@@ -39,6 +39,7 @@ PAGES = (
     "/gaps",
     "/late-facts",
     "/discovery",
+    "/shadow",
     "/violations?since=never",
     "/vocabulary?q=licence+plate",
     "/policies/wework-labs/2018-05-25",

@@ -17,6 +17,8 @@ from deploy.grafana.source.queries import CONTROLLER, counted, or_zero, rate
 _DECISIONS = "purposewatch_statement_decisions_total"
 _REFUSED = "purposewatch_ingest_events_refused_total"
 _VERDICTS = "purposewatch_verdicts_total"
+_SHADOW = "purposewatch_shadow_events_total"
+_EXCEPTIONS = "purposewatch_exceptions"
 
 
 def build() -> dashboard.Dashboard:
@@ -34,7 +36,7 @@ def build() -> dashboard.Dashboard:
             compliance_page(),
         ],
     )
-    return _terms(_statements(_state(made)))
+    return _terms(_shadow(_statements(_state(made))))
 
 
 def _state(made: dashboard.Dashboard) -> dashboard.Dashboard:
@@ -160,6 +162,63 @@ def _statements(made: dashboard.Dashboard) -> dashboard.Dashboard:
             description="Statements that prohibit what happened. If the policy permits it as "
             "well, it contradicts itself. Red: at least one. Open the violations, stop the flow, "
             "and run `purposewatch policy lint` to find contradictions.",
+        ),
+    ):
+        made = made.with_panel(panel)
+    return made
+
+
+def _shadow(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    made = made.with_row(dashboard.Row("Shadow mode and exceptions"))
+    by = "controller, candidate, change"
+    for panel in (
+        graph(
+            "What would change",
+            {
+                "{{controller}} {{candidate}}: {{change}}": or_zero(
+                    rate(_SHADOW, by, CONTROLLER, 'change!="unchanged"'), by
+                )
+            },
+            unit="eps",
+            description="Events per second that a policy in shadow mode would decide differently. "
+            "It is only tried: nothing alerts. The page *Shadow mode* has the flows, with the "
+            "statement that decides before and after.",
+        ),
+        bars(
+            "Would become violations",
+            or_zero(
+                counted(_SHADOW, "controller, candidate", CONTROLLER, 'change="becomes_violation"'),
+                "controller, candidate",
+            ),
+            legend="{{controller}} {{candidate}}",
+            unit="short",
+            width=12,
+            description="Events that are permitted now and would be violations under the tried "
+            "policy. `purposewatch policy exceptions` writes the exceptions that it needs to go "
+            "live.",
+        ),
+        number(
+            "Active exceptions",
+            f'sum(max by (state) ({_EXCEPTIONS}{{state=~"active|expiring"}})) or vector(0)',
+            unit="short",
+            description="Exceptions to policies that are in force. What they cover is recorded as "
+            "a violation and raises no alert.",
+        ),
+        number(
+            "Exceptions that end soon",
+            f'max({_EXCEPTIONS}{{state="expiring"}}) or vector(0)',
+            unit="short",
+            red=Red(100, orange=1),
+            description="A notice of the kind `exception` has been sent about each. Change the "
+            "service or the policy, or renew them.",
+        ),
+        number(
+            "Expired exceptions",
+            f'max({_EXCEPTIONS}{{state="expired"}}) or vector(0)',
+            unit="short",
+            red=Red(1),
+            description="Exceptions that expired within a week and were not renewed. Red: at least "
+            "one. What they covered alerts again.",
         ),
     ):
         made = made.with_panel(panel)

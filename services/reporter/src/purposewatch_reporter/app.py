@@ -40,6 +40,7 @@ from purposewatch_reporter.api.gaps import gaps_routes
 from purposewatch_reporter.api.hosts import AllowedHosts
 from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
+from purposewatch_reporter.api.shadow import shadow_routes
 from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
 from purposewatch_reporter.api.what_if import WHAT_IF_PATH, what_if_routes
@@ -241,6 +242,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         facts_routes(requests, _now),
         silences_routes(requests, _now),
         what_if_routes(requests, web.what_if),
+        shadow_routes(requests, web.what_if, lambda: web.declared.current, _now),
     ):
         api.include_router(routes)
     app.include_router(api)

@@ -161,5 +161,5 @@ async def test_the_notice_is_for_compliance(bench: Bench) -> None:
     await bench.deliverer().deliver()
     [[alert]] = bench.channel.sent
     assert isinstance(alert, Alert)
-    assert alert.labels["audience"] == "compliance"
+    assert (alert.labels["audience"], alert.labels["controller"]) == ("compliance", "wework-labs")
     assert alert.url.endswith("/api/v1/silences?exceptions=true")

@@ -68,6 +68,7 @@ class ExceptionWatch:
                     key=key,
                     summary=due[key].summary,
                     severity=_SEVERITIES[due[key].stage],
+                    controller=due[key].controller,
                     now=now,
                 )
             for key in sorted(firing - due.keys()):

@@ -90,6 +90,7 @@ _EXAMPLES = {
     "subject": "psn:1:3f5a9c0e7b1d48266a4f8e2b9d7c1350",
     "as_of": "2026-03-02T08:15:00Z",
     "consumer": "ingest",
+    "candidate": "2018-05-25+shadow",
 }
 """Of parameters that can have any value of their kind, by name."""
 _EXAMPLES_OF = {("/api/v1/flows", "source"): "employer"}

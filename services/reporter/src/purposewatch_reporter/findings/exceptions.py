@@ -32,6 +32,7 @@ class Announcement:
     """Exceptions of one owner that end at the same time."""
 
     key: str
+    controller: str | None
     stage: Stage
     summary: str
 
@@ -71,8 +72,8 @@ def announcements(found: dict[Stage, list[Silence]]) -> list[Announcement]:
             key = f"{each.matchers.controller} {each.policy_version} {each.owner} {ends} {stage}"
             together[stage, key].append(each)
     return [
-        Announcement(key, stage, _summary(stage, together[stage, key]))
-        for stage, key in sorted(together)
+        Announcement(key, some[0].matchers.controller, stage, _summary(stage, some))
+        for (stage, key), some in sorted(together.items(), key=lambda each: each[0])
     ]
 
 

@@ -43,6 +43,8 @@ class WebApp:
     requires_second_factor: bool
     exports: ExportSlots
     what_if: WhatIfService
+    exception_notice_days: float
+    """So long before its end, an exception is said to expire."""
     rendering: Rendering = field(default_factory=Rendering)
 
     @property
@@ -95,6 +97,7 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
                 longest=timedelta(minutes=settings.reporter_export_minutes),
             )
         ),
+        exception_notice_days=settings.reporter_exception_notice_days,
         what_if=WhatIfService(
             database,
             lambda: declared.current,

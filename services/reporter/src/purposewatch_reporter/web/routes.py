@@ -21,6 +21,7 @@ from purposewatch_reporter.web.pages.second_factor import (
     change_second_factor,
     show_second_factor,
 )
+from purposewatch_reporter.web.pages.shadow import show_shadow
 from purposewatch_reporter.web.pages.sign_in import (
     change_password,
     show_account,
@@ -84,6 +85,7 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/discovery/counting/{id}/{episode}", show_counting_alert),
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
+        page("/shadow", show_shadow),
         page("/vocabulary", show_vocabulary),
         page(WHAT_IF, show_what_if),
         form(WHAT_IF, ask_what_if, Role.VIEWER),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from purposewatch_policy import PolicySet
+from purposewatch_policy import CompiledPolicy, PolicySet
 from purposewatch_policy.files import Draft, NamedText, read_draft, version_texts
 from purposewatch_policy.lint import Finding, lint_draft
 from purposewatch_reporter.flows.flow import FlowCount
@@ -114,6 +114,11 @@ class WhatIfService:
         async with self._turn():
             return await self._answer(asked)
 
+    async def try_candidate(self, candidate: CompiledPolicy, since: datetime | None) -> WhatIf:
+        """What a policy that is read already would have decided. Raises `TooBusyError`."""
+        async with self._turn():
+            return await self._compare(candidate, whole_hour(since), None)
+
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         try:
@@ -127,18 +132,26 @@ class WhatIfService:
             raise TooBusyError(message) from None
 
     async def _answer(self, asked: Question) -> Answer:
-        current = self._current()
-        draft, findings, policies = await self._in_thread(self._read, asked, current)
-        compiled = draft.compiled
-        controller = compiled.policy.controller
-        since, until = _hour(asked.since), _hour(asked.until)
-        comparison = WhatIfComparison(compiled, current.versions(controller), wanted=asked.flows)
+        draft, findings, policies = await self._in_thread(self._read, asked, self._current())
+        since, until = whole_hour(asked.since), whole_hour(asked.until)
+        what_if = await self._compare(draft.compiled, since, until, asked.flows)
+        return Answer(what_if, draft, findings, since, until, policies)
+
+    async def _compare(
+        self,
+        candidate: CompiledPolicy,
+        since: datetime | None,
+        until: datetime | None,
+        wanted: Collection[bytes] = (),
+    ) -> WhatIf:
+        controller = candidate.policy.controller
+        before = self._current().versions(controller)
+        comparison = WhatIfComparison(candidate, before, wanted=wanted)
         async with self._database.reading() as connection:
             counts = read_flow_counts(connection, controller=controller, since=since, until=until)
             async for some in _chunks(counts):
                 await self._in_thread(comparison.add, some)
-        what_if = await self._in_thread(comparison.answer)
-        return Answer(what_if, draft, findings, since, until, policies)
+        return await self._in_thread(comparison.answer)
 
     def _read(
         self, asked: Question, current: PolicySet
@@ -176,5 +189,6 @@ async def _chunks(counts: AsyncIterator[FlowCount]) -> AsyncIterator[list[FlowCo
         yield some
 
 
-def _hour(time: datetime | None) -> datetime | None:
+def whole_hour(time: datetime | None) -> datetime | None:
+    """Return the beginning of the hour: counts are kept by the hour."""
     return None if time is None else time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -176,9 +176,9 @@ def shown_answer(answer: Answer, effects: list[ShownEffect]) -> WhatIfAnswer:
         digest=answer.draft.compiled.digest,
         since=answer.since,
         until=answer.until,
-        totals={change: _amount(amount) for change, amount in what_if.totals.items()},
-        other=_amount(what_if.other),
-        carried=_amount(what_if.carried),
+        totals={change: shown_amount(amount) for change, amount in what_if.totals.items()},
+        other=shown_amount(what_if.other),
+        carried=shown_amount(what_if.carried),
         not_stated=[
             NotStated(dimension=each.dimension, term=each.term) for each in what_if.unstated
         ],
@@ -200,7 +200,8 @@ def _fields(category: DecidedCategory) -> Mapping[str, Any]:
     return {name: getattr(category, name) for name in ShownCategory.model_fields}
 
 
-def _amount(amount: Amount) -> ShownAmount:
+def shown_amount(amount: Amount) -> ShownAmount:
+    """How much is affected."""
     return ShownAmount(
         flows=amount.flows,
         events=amount.events,

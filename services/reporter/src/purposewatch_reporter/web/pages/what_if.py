@@ -1,17 +1,16 @@
 """Try a policy: what it would have decided about the recorded flows."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from starlette.responses import Response, StreamingResponse
 
-from purposewatch_policy import CategoryDecision, InvalidSourceError, decision_sentence
+from purposewatch_policy import InvalidSourceError
 from purposewatch_policy.files import NamedText, version_texts
 from purposewatch_policy.lint import Severity
 from purposewatch_reporter.web.app import WebApp
+from purposewatch_reporter.web.effects import ShownRow, Span, by_change, rows_of
 from purposewatch_reporter.web.request_context import PageError, RequestContext
 from purposewatch_reporter.what_if.answering import (
     POLICY_NAME,
@@ -21,32 +20,13 @@ from purposewatch_reporter.what_if.answering import (
     TooBusyError,
     WhatIfRefusedError,
 )
-from purposewatch_reporter.what_if.effects import Change, Effect
+from purposewatch_reporter.what_if.effects import Change
 from purposewatch_reporter.what_if.export import csv_lines, json_lines
-from purposewatch_reporter.what_if.known_facts import decide_as_recorded
-from purposewatch_reporter.what_if.subjects import count_subjects
 
 WHAT_IF = "/what-if"
 WHAT_IF_PAGES = (WHAT_IF, f"{WHAT_IF}.csv", f"{WHAT_IF}.jsonl")
 
-SHOWN_OF_EACH = 50
-"""So many effects of each kind; the exported files have all."""
-
 _CONTEXT_LINES = 2
-
-
-class Span(StrEnum):
-    """The time whose events are asked about."""
-
-    WEEK = "7d"
-    MONTH = "30d"
-    QUARTER = "90d"
-    YEAR = "365d"
-    ALL = "all"
-
-    def since(self, now: datetime) -> datetime | None:
-        """When it begins."""
-        return None if self is Span.ALL else now - timedelta(days=int(self.rstrip("d")))
 
 
 class Mark(NamedTuple):
@@ -59,15 +39,6 @@ class Mark(NamedTuple):
     message: str
     lines: tuple[tuple[int, str], ...]
     accepted: str | None = None
-
-
-class ShownRow(NamedTuple):
-    """An effect with what the table shows beside it."""
-
-    effect: Effect
-    subjects: int | None
-    reasons: tuple[tuple[CategoryDecision, str], ...]
-    """Each data category as it would be decided, with the sentence in the reader's language."""
 
 
 async def show_what_if(context: RequestContext) -> Response:
@@ -97,7 +68,9 @@ async def ask_what_if(context: RequestContext) -> Response:
         status, reason = _refusal(error)
         given["text"] = "" if isinstance(error, PolicyTooLargeError) else text
         return _page(context, status, refused=reason, **given)
-    rows = [row async for row in _rows(context, answer)]
+    rows = await rows_of(
+        context, answer.what_if, answer.policies, since=answer.since, until=answer.until
+    )
     found = [
         _mark(
             asked,
@@ -150,14 +123,13 @@ def _page(
     rows: Sequence[ShownRow] = (),
     **values: Any,
 ) -> Response:
-    by_change = {change: [row for row in rows if row.effect.change is change] for change in Change}
     usual = {"faults": (), "findings": (), "refused": None}
     return context.html(
         "what_if.html",
         status,
         **usual | values,
         answer=answer,
-        by_change=by_change,
+        by_change=by_change(rows),
         changes=[each for each in Change if each is not Change.UNCHANGED],
         unchanged=Change.UNCHANGED,
         versions=[
@@ -201,41 +173,6 @@ def _refusal(error: WhatIfRefusedError) -> tuple[HTTPStatus, str]:
     if isinstance(error, TooBusyError):
         return HTTPStatus.SERVICE_UNAVAILABLE, "busy"
     return HTTPStatus.UNPROCESSABLE_ENTITY, "nothing"
-
-
-async def _rows(context: RequestContext, answer: Answer) -> AsyncIterator[ShownRow]:
-    shown = list(_most(answer.what_if.effects))
-    async with context.app.database.reading() as connection:
-        subjects = await count_subjects(connection, shown, since=answer.since, until=answer.until)
-    for effect, amount in zip(shown, subjects, strict=True):
-        yield ShownRow(effect, amount, _reasons(effect, answer, context.texts.language))
-
-
-def _most(effects: Sequence[Effect]) -> Iterator[Effect]:
-    shown = dict.fromkeys(Change, 0)
-    for effect in effects:
-        shown[effect.change] += 1
-        if shown[effect.change] <= SHOWN_OF_EACH:
-            yield effect
-
-
-def _reasons(
-    effect: Effect, answer: Answer, language: str
-) -> tuple[tuple[CategoryDecision, str], ...]:
-    """Why each data category would be decided so; nothing where that is not known."""
-    if effect.after is None:
-        return ()
-    flow, compiled = effect.flow, answer.draft.compiled
-    decision, _ = decide_as_recorded(flow.terms, compiled, flow.ledger)
-    return tuple(
-        (
-            each,
-            decision_sentence(
-                language, each, flow.terms, compiled.begins, answer.policies, flow.ledger
-            ),
-        )
-        for each in decision.categories
-    )
 
 
 def _mark(  # noqa: PLR0913, PLR0917 - what a fault and a finding have in common
