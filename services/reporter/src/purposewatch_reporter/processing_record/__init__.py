@@ -1,0 +1,1 @@
+"""Records of processing activities: what was declared beside what was observed."""
