@@ -21,6 +21,7 @@ PICTURES: tuple[tuple[str, str, str | None, Scheme, str], ...] = (
     ("page-overview", "/", None, "light", "en-GB"),
     ("page-violation", "/violations?kind=undeclared_purpose", _OPEN_FIRST, "light", "en-GB"),
     ("page-findings", "/findings?order=severity", None, "dark", "zh-CN"),
+    ("page-record", "/records/linggan-house", None, "light", "en-GB"),
     (
         "page-vocabulary",
         "/vocabulary?controller=wework-labs&q=licence+plat",

@@ -40,6 +40,7 @@ from purposewatch_reporter.api.gaps import gaps_routes
 from purposewatch_reporter.api.hosts import AllowedHosts
 from purposewatch_reporter.api.ledger import ledger_routes
 from purposewatch_reporter.api.outbox import outbox_routes
+from purposewatch_reporter.api.records import records_routes
 from purposewatch_reporter.api.shadow import shadow_routes
 from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
@@ -243,6 +244,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         silences_routes(requests, _now),
         what_if_routes(requests, web.what_if),
         shadow_routes(requests, web.what_if, lambda: web.declared.current, _now),
+        records_routes(web.record_exports),
     ):
         api.include_router(routes)
     app.include_router(api)

@@ -135,6 +135,16 @@ class ReporterSettings(
     reporter_what_if_seconds: float = Field(
         default=30, gt=0, description="Trying a policy that takes longer is given up."
     )
+    reporter_records_file: Path | None = Field(
+        default=None,
+        description="What records of processing say of controllers; docs/records-of-processing.md.",
+    )
+    reporter_record_rows: int = Field(
+        default=500,
+        ge=10,
+        le=10_000,
+        description="Activities, and undeclared flows, that a record lists; the rest is summed.",
+    )
     reporter_finding_days: float = Field(
         default=400, gt=0, description="How long a quiet finding is remembered."
     )

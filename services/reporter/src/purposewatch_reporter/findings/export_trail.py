@@ -25,6 +25,9 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSON_LINES = "jsonl"
+    JSON = "json"
+    HTML = "html"
+    WORD = "docx"
 
 
 class End(StrEnum):

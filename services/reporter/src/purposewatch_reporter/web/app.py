@@ -1,10 +1,15 @@
 """The compliance page: what all of its handlers share, put together from the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from purposewatch_policy import InvalidSourceError
 from purposewatch_reporter.periodic import Periodic
+from purposewatch_reporter.processing_record.details import ControllerDetails
+from purposewatch_reporter.processing_record.details_file import load_details
+from purposewatch_reporter.processing_record.export import RecordExports
+from purposewatch_reporter.processing_record.reader import RecordReader
 from purposewatch_reporter.reconciliation.reconciler import Reconciler
 from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Transactions
@@ -19,7 +24,7 @@ from purposewatch_reporter.web.users.sessions import SessionPolicy, prune_sessio
 from purposewatch_reporter.web.users.throttle import SignInLimits, ThrottlePolicy
 from purposewatch_reporter.web.users.totp import TotpKey
 from purposewatch_reporter.what_if.answering import WhatIfLimits, WhatIfService
-from purposewatch_runtime.service import Component
+from purposewatch_runtime.service import Component, FatalError, FileReloader
 
 _PRUNE_SECONDS = 300.0
 
@@ -45,6 +50,10 @@ class WebApp:
     what_if: WhatIfService
     exception_notice_days: float
     """So long before its end, an exception is said to expire."""
+    details: FileReloader[Mapping[str, ControllerDetails]] | None
+    """What the operator states about controllers; `None` where there is no file of it."""
+    records: RecordReader
+    record_exports: RecordExports
     rendering: Rendering = field(default_factory=Rendering)
 
     @property
@@ -74,6 +83,14 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
     attempts = Attempts(database, _sign_in_limits(settings))
     totp_key = TotpKey(settings.reporter_totp_key) if settings.reporter_totp_key else None
     declared = DeclaredPolicies(settings.policies_path)
+    details = _details(settings)
+    records = RecordReader(
+        database,
+        lambda: declared.current,
+        lambda: {} if details is None else details.current,
+        clock,
+        rows=settings.reporter_record_rows,
+    )
     return WebApp(
         database=database,
         watch=watch,
@@ -108,7 +125,26 @@ def make_web_app(  # noqa: PLR0913 - composition happens once, in app.py
                 policy_bytes=settings.reporter_max_policy_bytes,
             ),
         ),
+        details=details,
+        records=records,
+        record_exports=RecordExports(records, database, clock),
     )
+
+
+def _details(settings: ReporterSettings) -> FileReloader[Mapping[str, ControllerDetails]] | None:
+    """Read what the operator states. Raises `FatalError` with every fault of the file."""
+    if settings.reporter_records_file is None:
+        return None
+    try:
+        return FileReloader(
+            settings.reporter_records_file,
+            load_details,
+            interval=settings.policies_reload_seconds,
+            on_result=lambda _: None,
+            name="records file",
+        )
+    except InvalidSourceError as error:
+        raise FatalError(str(error)) from None
 
 
 def _sign_in_limits(settings: ReporterSettings) -> SignInLimits:
@@ -122,6 +158,7 @@ def _sign_in_limits(settings: ReporterSettings) -> SignInLimits:
 def web_components(app: WebApp, settings: ReporterSettings) -> list[Component]:
     """What has to be started for it, after the database."""
     return [
+        *(() if app.details is None else (app.details,)),
         FirstUser(app.database, app.passwords, app.clock),
         Periodic("declared policies", settings.policies_reload_seconds, app.declared.refresh),
         Periodic("sessions", _PRUNE_SECONDS, app.prune),

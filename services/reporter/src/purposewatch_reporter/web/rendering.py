@@ -9,10 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from purposewatch_policy.flow_map import themed_style
+
 _NOTHING = "\N{EN DASH}"
 
 ASSETS = {
     "page.css": "text/css; charset=utf-8",
+    "map.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -21,6 +24,8 @@ ASSETS = {
 @cache
 def asset(name: str) -> bytes:
     """The content of a file that belongs to the page."""
+    if name == "map.css":
+        return themed_style(".flow-map").encode()
     return (files("purposewatch_reporter.web") / "assets" / name).read_bytes()
 
 

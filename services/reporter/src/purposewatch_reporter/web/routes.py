@@ -17,6 +17,12 @@ from purposewatch_reporter.web.pages.late_facts import show_late_facts
 from purposewatch_reporter.web.pages.overview import show_overview
 from purposewatch_reporter.web.pages.policies import show_policies, show_policy
 from purposewatch_reporter.web.pages.preferences import set_preferences
+from purposewatch_reporter.web.pages.records import (
+    export_record,
+    print_record,
+    show_record,
+    show_records,
+)
 from purposewatch_reporter.web.pages.second_factor import (
     change_second_factor,
     show_second_factor,
@@ -86,6 +92,10 @@ def web_routes(app: WebApp) -> list[Route]:
         page("/policies", show_policies),
         page("/policies/{controller}/{version}", show_policy),
         page("/shadow", show_shadow),
+        page("/records", show_records),
+        page("/records/{controller}", show_record),
+        page("/records/{controller}/print", print_record),
+        page("/records/{controller}/file/{format}", export_record),
         page("/vocabulary", show_vocabulary),
         page(WHAT_IF, show_what_if),
         form(WHAT_IF, ask_what_if, Role.VIEWER),

@@ -14,9 +14,12 @@ _HSTS = "max-age=31536000"
 
 
 def protect(response: Response, *, is_https: bool) -> Response:
-    """Add the headers that every answer of the page has; none is kept in a cache unless it says."""
+    """Add the headers that every answer of the page has, unless it states its own.
+
+    None is kept in a cache unless it says.
+    """
     for name, value in _HEADERS.items():
-        response.headers[name] = value
+        response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if is_https:
         response.headers["Strict-Transport-Security"] = _HSTS
