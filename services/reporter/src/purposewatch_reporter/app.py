@@ -46,6 +46,8 @@ from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
 from purposewatch_reporter.api.what_if import WHAT_IF_PATH, what_if_routes
 from purposewatch_reporter.discovery.first_seen import FirstSeenRecorder
+from purposewatch_reporter.discovery.publisher_watch import PublisherWatch
+from purposewatch_reporter.discovery.rhythm import RhythmPolicy
 from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
@@ -89,6 +91,7 @@ _CHANNELS_SECONDS = 5.0
 _EXCEPTIONS_SECONDS = 30.0
 _GAPS_SECONDS = 10.0
 _FACTS_SECONDS = 10.0
+_PUBLISHERS_SECONDS = 300.0
 _BESIDE_A_POLICY_BYTES = 524_288
 _SHADOW_SECONDS = 5.0
 _FLOWS_SECONDS = 60.0
@@ -169,6 +172,17 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         client_id=_CLIENT_ID,
         metric_set=metric_set,
     )
+    publishers = PublisherWatch(
+        database,
+        RhythmPolicy(
+            silent_events=settings.reporter_silent_events,
+            surge_factor=settings.reporter_surge_factor,
+            surge_events=settings.reporter_surge_events,
+        ),
+        lambda: reconciler.latest,
+        metric_set,
+        clock=_now,
+    )
     parts: list[Component] = [
         traces,
         EventLoopWatch(metric_set),
@@ -182,6 +196,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         rules,
         Periodic("ledger", settings.reporter_reconcile_seconds, reconciler.refresh),
         Periodic("housekeeping", _HOUSEKEEPING_SECONDS, housekeeping.prune),
+        Periodic("publishers", _PUBLISHERS_SECONDS, publishers.refresh),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
         Periodic("flows", _FLOWS_SECONDS, FlowWatch(database, metric_set, _now).refresh),
         Periodic("facts", _FACTS_SECONDS, FactWatch(severity, metric_set).refresh),

@@ -183,6 +183,17 @@ class ReporterSettings(
     reporter_alerting_file: Path | None = Field(
         default=None, description="Which alerts go where; see docs/alerts.md."
     )
+    reporter_silent_events: int = Field(
+        default=20,
+        ge=0,
+        description="A publisher is silent when so many events were usual and none came; 0: never.",
+    )
+    reporter_surge_factor: int = Field(
+        default=10, ge=0, description="So many times a publisher's usual rate alerts; 0: never."
+    )
+    reporter_surge_events: int = Field(
+        default=1_000, ge=1, description="An hour with fewer events is no surge."
+    )
     reporter_counting_file: Path | None = Field(
         default=None, description="Counting rules; see docs/discovery.md."
     )

@@ -24,6 +24,8 @@ _NOTICE_PATHS = {
     "new_third_party": "discovery#recipients",
     "new_recipient": "discovery#recipients",
     "new_flow": "discovery#flows",
+    "publisher_silent": "discovery#publishers",
+    "publisher_surge": "discovery#publishers",
 }
 _OTHER_NOTICES = "api/v1/ledger"
 

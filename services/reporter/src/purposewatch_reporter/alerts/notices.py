@@ -42,6 +42,10 @@ class NoticeKind(StrEnum):
     """A third party was never seen before. Ends by itself, like the next two."""
     NEW_RECIPIENT = "new_recipient"
     NEW_FLOW = "new_flow"
+    PUBLISHER_SILENT = "publisher_silent"
+    """A publisher usually publishes at this time of the week, and does not."""
+    PUBLISHER_SURGE = "publisher_surge"
+    """A publisher publishes many times the usual. Ends by itself after the quiet time."""
 
 
 _DISCOVERIES = frozenset(
@@ -55,7 +59,11 @@ _DISCOVERIES = frozenset(
 FOR_COMPLIANCE = _DISCOVERIES | {NoticeKind.EXCEPTION}
 """Notices of these kinds are for the people who answer for policies, not for on-call."""
 
-ENDING_BY_THEMSELVES = _DISCOVERIES | {NoticeKind.CONFLICT, NoticeKind.SUSPECT}
+ENDING_BY_THEMSELVES = _DISCOVERIES | {
+    NoticeKind.CONFLICT,
+    NoticeKind.SUSPECT,
+    NoticeKind.PUBLISHER_SURGE,
+}
 """Notices of these kinds are about something that happened, not about a state."""
 
 

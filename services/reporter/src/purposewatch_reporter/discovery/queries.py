@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.alerts.notices import NoticeKind
 from purposewatch_reporter.flows.flow import LedgerFlow
 from purposewatch_reporter.flows.queries import ledger_flow
-from purposewatch_reporter.store.tables import flows, known_recipients
+from purposewatch_reporter.store.tables import flows, known_recipients, notices
 
 MOST = 20
 
@@ -17,6 +18,14 @@ async def read_recipients(connection: AsyncConnection) -> Sequence[Any]:
     """The latest rows of `known_recipients`."""
     c = known_recipients.c
     newest = select(known_recipients).order_by(c.recorded_time.desc(), c.controller, c.recipient)
+    return (await connection.execute(newest.limit(MOST))).all()
+
+
+async def read_publisher_notices(connection: AsyncConnection) -> Sequence[Any]:
+    """The latest notices about the rhythm of publishers."""
+    c = notices.c
+    kinds = (str(NoticeKind.PUBLISHER_SILENT), str(NoticeKind.PUBLISHER_SURGE))
+    newest = select(notices).where(c.kind.in_(kinds)).order_by(c.active_time.desc(), c.key)
     return (await connection.execute(newest.limit(MOST))).all()
 
 

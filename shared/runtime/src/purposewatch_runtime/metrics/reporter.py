@@ -273,6 +273,14 @@ COUNTING_RELOAD_FAILED = GaugeSpec(
     ("reporter",),
     unit="yes or no",
 )
+PUBLISHERS_OUT_OF_RHYTHM = GaugeSpec(
+    "purposewatch_publishers_out_of_rhythm",
+    "Publishers that are silent against their weekly rhythm (`silent`), or publish many times the "
+    "usual (`surge`).",
+    ("reporter",),
+    ("state",),
+    unit="count",
+)
 
 REPORTER: tuple[MetricSpec, ...] = (
     RECORDED_VERDICTS,
@@ -314,4 +322,5 @@ REPORTER: tuple[MetricSpec, ...] = (
     COUNTED_EVENTS,
     COUNTING_LATE_EVENTS,
     COUNTING_RELOAD_FAILED,
+    PUBLISHERS_OUT_OF_RHYTHM,
 )

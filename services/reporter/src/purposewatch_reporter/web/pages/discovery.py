@@ -11,7 +11,11 @@ from purposewatch_reporter.counting.queries import (
 )
 from purposewatch_reporter.counting.rule import Hierarchy
 from purposewatch_reporter.discovery.first_seen import THIRD_PARTY
-from purposewatch_reporter.discovery.queries import read_new_flows, read_recipients
+from purposewatch_reporter.discovery.queries import (
+    read_new_flows,
+    read_publisher_notices,
+    read_recipients,
+)
 from purposewatch_reporter.findings.queries.filters import Filters
 from purposewatch_reporter.web.pages.violation import requested_id
 from purposewatch_reporter.web.request_context import PageError, RequestContext
@@ -29,11 +33,13 @@ async def show_discovery(context: RequestContext) -> Response:
     async with context.app.database.reading() as connection:
         alerts = await read_counting_alerts(connection)
         recipients = await read_recipients(connection)
+        publishers = await read_publisher_notices(connection)
         flows = await read_new_flows(connection)
     return context.html(
         "discovery.html",
         alerts=alerts,
         recipients=recipients,
+        publishers=publishers,
         flows=flows,
         is_third_party=is_third_party,
     )
