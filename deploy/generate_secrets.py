@@ -3,13 +3,16 @@
 With `--traffic` it also generates the keys of the traffic generator's publishers.
 
 It never changes what exists, so it can be run before every start. What it writes is readable only
-by its owner, and it prints no secret. It needs only the standard library.
+by its owner, and it prints no secret. It needs the standard library, and `openssl`.
 """
 
 import os
 import secrets
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,6 +40,31 @@ STATING = {
     ),
 }
 """The systems that state facts there, each with its controller and its facts."""
+
+
+KAFKA_USERS = ("ingest", "auditor", "reporter", "dead-letters", "replay", "publisher-crm")
+"""The users of Kafka, without their prefix: those of deploy/kafka/acls.yaml."""
+
+_CERTIFICATE_DAYS = 3 * 365
+_CERTIFICATES = """\
+[req]
+distinguished_name = name
+[name]
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+subjectKeyIdentifier = hash
+[broker]
+basicConstraints = critical, CA:FALSE
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = DNS:kafka, DNS:localhost, IP:127.0.0.1
+"""
+
+
+class MissingProgramError(Exception):
+    """A program that is needed is not installed; the text says what to do."""
 
 
 def _pseudonym_key() -> str:
@@ -82,6 +110,78 @@ def _dashboard_password() -> str:
         "# Grafana's user `admin`; only read when its volume is initialised.\n"
         f"GF_SECURITY_ADMIN_PASSWORD={secrets.token_urlsafe(24)}\n"
     )
+
+
+def _kafka_password(user: str) -> str:
+    password = secrets.token_urlsafe(32)
+    variable = user.upper().replace("-", "_")
+    return (
+        "# One password under the names that kafka-setup and the client read.\n"
+        f"PASSWORD_{variable}={password}\n"
+        f"PURPOSEWATCH_KAFKA_SASL_PASSWORD={password}\n"
+    )
+
+
+def _openssl(directory: Path, *arguments: str) -> None:
+    try:
+        subprocess.run(  # noqa: S603 - no argument comes from outside
+            ["openssl", *arguments],  # noqa: S607 - whichever there is
+            cwd=directory,
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        message = "openssl is not installed; install it, and run this again"
+        raise MissingProgramError(message) from None
+
+
+def _broker_certificate() -> tuple[str, str]:
+    """A certificate for the broker with its key, as settings, and the authority that issued it.
+
+    Nobody keeps the key of the authority: a new certificate has a new one.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        at = Path(name)
+        (at / "openssl.cnf").write_text(_CERTIFICATES, encoding="ascii")
+        days = ("-days", str(_CERTIFICATE_DAYS))
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        request = ("req", "-new", "-config", "openssl.cnf", *key)
+        _openssl(
+            at,
+            *(*request, "-x509", *days, "-extensions", "authority", "-keyout", "ca.key"),
+            *("-out", "ca.pem", "-subj", "/CN=Purposewatch Kafka"),
+        )
+        _openssl(at, *request, "-keyout", "kafka.key", "-out", "kafka.csr", "-subj", "/CN=kafka")
+        _openssl(
+            at,
+            *("x509", "-req", "-in", "kafka.csr", "-CA", "ca.pem", "-CAkey", "ca.key", *days),
+            *("-set_serial", str(secrets.randbits(64)), "-out", "kafka.pem"),
+            *("-extfile", "openssl.cnf", "-extensions", "broker"),
+        )
+        names = ("ca.pem", "kafka.key", "kafka.pem")
+        pem = {each: (at / each).read_text(encoding="ascii") for each in names}
+    return (
+        "# The broker's key and certificate, in one line each, as Kafka reads them.\n"
+        f"KAFKA_SSL_KEYSTORE_KEY='{_in_one_line(pem['kafka.key'])}'\n"
+        f"KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN='{_in_one_line(pem['kafka.pem'])}'\n"
+    ), pem["ca.pem"]
+
+
+def _in_one_line(pem: str) -> str:
+    return pem.strip().replace("\n", r"\n")
+
+
+def _generate_certificate(settings: Path, authorities: Path) -> dict[Path, bool]:
+    """Make a certificate for the broker if there is none; the services trust earlier ones, too."""
+    if settings.exists() and authorities.exists():
+        return {settings: False, authorities: False}
+    text, authority = _broker_certificate()
+    settings.unlink(missing_ok=True)  # without the authority that issued it, it is of no use
+    earlier = authorities.read_text(encoding="ascii") if authorities.exists() else ""
+    authorities.unlink(missing_ok=True)
+    # INVARIANT: the authority first; a certificate is never used before its authority is trusted.
+    made = {authorities: _create(authorities, lambda: earlier + authority, 0o644)}
+    return {settings: _create(settings, lambda: text, 0o600)} | made
 
 
 def _traffic_keys() -> str:
@@ -158,11 +258,12 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
 
     The first publisher may publish for every controller that has a policy below `policies`.
     """
-    private, public = deploy / "secrets", deploy / "publishers"
+    private, public, trust = deploy / "secrets", deploy / "publishers", deploy / "trust"
     private.mkdir(mode=0o700, parents=True, exist_ok=True)
     private.chmod(0o700)
-    public.mkdir(parents=True, exist_ok=True)
-    public.chmod(0o755)  # ingest reads the register as another user
+    for each in (public, trust):
+        each.mkdir(parents=True, exist_ok=True)
+        each.chmod(0o755)  # the services read them as another user
     made = {
         path: _create(path, content, 0o600)
         for path, content in (
@@ -173,6 +274,10 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
             (private / "grafana.env", _dashboard_password),
         )
     }
+    for user in KAFKA_USERS:
+        path = private / f"kafka-{user}.env"
+        made[path] = _create(path, partial(_kafka_password, user), 0o600)
+    made |= _generate_certificate(private / "kafka.env", trust / "ca.pem")
     register, key = public / "publishers.yaml", private / f"{PUBLISHER}.key"
     if register.exists():  # a key that it doesn't list would be useless
         return made | {register: False}
@@ -186,7 +291,10 @@ def generate(deploy: Path, policies: Path) -> dict[Path, bool]:
 def main() -> None:
     """Generate the files beside this script, and list them."""
     deploy = Path(__file__).resolve().parent
-    made = generate(deploy, deploy.parent / "policies")
+    try:
+        made = generate(deploy, deploy.parent / "policies")
+    except MissingProgramError as error:
+        sys.exit(str(error))
     if "--traffic" in sys.argv[1:]:
         made |= played_publishers(deploy)
     for path, new in made.items():

@@ -6,6 +6,8 @@
 # The user of COMMAND_CONFIG may create topics and alter ACLs. Existing topics stay as they are, and
 # rights are only added. For users of other names, such as those of client certificates, set
 # PRINCIPAL_PREFIX: `User:CN=purposewatch-`.
+#
+# A user whose password is in a variable such as PASSWORD_INGEST is created, or gets that password.
 set -eu
 : "${BOOTSTRAP_SERVERS:?is missing}" "${COMMAND_CONFIG:?is missing}"
 prefix="${PURPOSEWATCH_TOPIC_PREFIX:-data-access}"
@@ -19,6 +21,17 @@ create() {
   "${KAFKA_TOPICS:-kafka-topics.sh}" --bootstrap-server "$BOOTSTRAP_SERVERS" \
     --command-config "$COMMAND_CONFIG" --create --if-not-exists --topic "$prefix.$name" \
     --partitions "$partitions" --replication-factor "$replicas" "$@"
+}
+
+user() {
+  eval "password=\${PASSWORD_$2:-}"
+  [ -n "$password" ] || return 0
+  file="$(mktemp)" # so that the password is no argument of a process
+  printf 'SCRAM-SHA-512=password=%s\n' "$password" >"$file"
+  "${KAFKA_CONFIGS:-kafka-configs.sh}" --bootstrap-server "$BOOTSTRAP_SERVERS" \
+    --command-config "$COMMAND_CONFIG" --alter --entity-type users \
+    --entity-name "${principal#User:}$1" --add-config-file "$file"
+  rm "$file"
 }
 
 grant() {
@@ -42,6 +55,13 @@ create gaps --config cleanup.policy=delete --config retention.ms=7776000000 \
   --config max.message.bytes=1048576
 create facts --config cleanup.policy=compact --config delete.retention.ms=604800000 \
   --config max.message.bytes=1048576
+
+user ingest INGEST
+user auditor AUDITOR
+user reporter REPORTER
+user dead-letters DEAD_LETTERS
+user replay REPLAY
+user publisher-crm PUBLISHER_CRM
 
 grant ingest --operation Read --operation Describe --operation DescribeConfigs --topic "$prefix.raw"
 grant ingest --operation Write --operation Describe --operation DescribeConfigs \

@@ -6,6 +6,7 @@ prefix; the script takes it from its environment.
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,8 @@ _SCRIPT = """\
 # The user of COMMAND_CONFIG may create topics and alter ACLs. Existing topics stay as they are, and
 # rights are only added. For users of other names, such as those of client certificates, set
 # PRINCIPAL_PREFIX: `User:CN=purposewatch-`.
+#
+# A user whose password is in a variable such as PASSWORD_INGEST is created, or gets that password.
 set -eu
 : "${BOOTSTRAP_SERVERS:?is missing}" "${COMMAND_CONFIG:?is missing}"
 prefix="${PURPOSEWATCH_TOPIC_PREFIX:-%(prefix)s}"
@@ -45,6 +48,17 @@ create() {
   "${KAFKA_TOPICS:-kafka-topics.sh}" --bootstrap-server "$BOOTSTRAP_SERVERS" \\
     --command-config "$COMMAND_CONFIG" --create --if-not-exists --topic "$prefix.$name" \\
     --partitions "$partitions" --replication-factor "$replicas" "$@"
+}
+
+user() {
+  eval "password=\\${PASSWORD_$2:-}"
+  [ -n "$password" ] || return 0
+  file="$(mktemp)" # so that the password is no argument of a process
+  printf 'SCRAM-SHA-512=password=%%s\\n' "$password" >"$file"
+  "${KAFKA_CONFIGS:-kafka-configs.sh}" --bootstrap-server "$BOOTSTRAP_SERVERS" \\
+    --command-config "$COMMAND_CONFIG" --alter --entity-type users \\
+    --entity-name "${principal#User:}$1" --add-config-file "$file"
+  rm "$file"
 }
 
 grant() {
@@ -64,7 +78,7 @@ def script(acls: Acls) -> str:
         "partitions": _PARTITIONS,
         "principal": acls.principal_prefix,
     }
-    commands = [*_creations(), "", *_grants(acls)]
+    commands = [*_creations(), "", *_additions(acls), "", *_grants(acls)]
     return head + "\n".join(commands) + "\n"
 
 
@@ -73,6 +87,16 @@ def _creations() -> Iterator[str]:
         yield _command(
             f"create {name}", (f"--config {key}={value}" for key, value in topic.config.items())
         )
+
+
+def _additions(acls: Acls) -> Iterator[str]:
+    for name in (*acls.services, *(f"publisher-{each}" for each in acls.publishers)):
+        yield f"user {shlex.quote(name)} {password_variable(name)}"
+
+
+def password_variable(name: str) -> str:
+    """The end of the variable that holds the password of a user without the prefix of users."""
+    return re.sub("[^A-Z0-9]", "_", name.upper())
 
 
 def _grants(acls: Acls) -> Iterator[str]:

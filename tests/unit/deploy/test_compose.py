@@ -8,9 +8,11 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from deploy.kafka.source.acls import load
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_reporter.settings import ReporterSettings
+from tests.harness.compose_kafka import secrets_script
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -30,6 +32,52 @@ def test_every_variable_is_a_setting_of_its_service(name: str) -> None:
     """A misspelt one would be ignored without a word."""
     known = {f"PURPOSEWATCH_{field.upper()}" for field in SETTINGS[name].model_fields}
     assert COMPOSE["services"][name]["environment"].keys() - known == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, each in COMPOSE["services"].items() if "bus" in each.get("networks", [])],
+)
+def test_whoever_reaches_kafka_is_a_user_of_it(name: str) -> None:
+    """Over TLS, with the rights that `acls.yaml` gives that name, and its own password."""
+    if name == "kafka":
+        return
+    service = COMPOSE["services"][name]
+    environment = service["environment"]
+    assert environment["PURPOSEWATCH_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert environment["PURPOSEWATCH_KAFKA_SASL_USERNAME"] == load().principal(name)
+    assert name in load().services
+    assert f"deploy/secrets/kafka-{name}.env" in service["env_file"]
+    assert environment["PURPOSEWATCH_KAFKA_SSL_CAFILE"] == "/srv/trust/ca.pem"
+    assert "kafka-setup" in service["depends_on"]
+
+
+def test_kafka_has_no_listener_for_strangers() -> None:
+    """Without TLS and password, only the loopback interface, which kafka-setup shares."""
+    kafka, setup = (COMPOSE["services"][name] for name in ("kafka", "kafka-setup"))
+    environment = kafka["environment"]
+    protocols = dict(
+        each.split(":") for each in environment["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    )
+    for listener in environment["KAFKA_LISTENERS"].split(","):
+        name, _, address = listener.partition("://")
+        assert address.startswith("localhost:") or protocols[name] == "SASL_SSL"
+    assert setup["network_mode"] == "service:kafka"
+    assert setup["image"] == kafka["image"]
+    users = [f"deploy/secrets/kafka-{user}.env" for user in secrets_script().KAFKA_USERS]
+    assert setup["env_file"] == users
+
+
+def test_every_file_of_variables_is_generated(tmp_path: Path) -> None:
+    """Compose would refuse to start without one; that of the traffic is optional."""
+    secrets_script().generate(tmp_path / "deploy", ROOT / "policies")
+    named = {
+        each
+        for service in COMPOSE["services"].values()
+        for each in service.get("env_file", [])
+        if isinstance(each, str)
+    }
+    assert [each for each in sorted(named) if not (tmp_path / each).is_file()] == []
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
@@ -63,7 +111,7 @@ def test_an_image_runs_without_privileges_and_probes_its_own_port(name: str) -> 
 def test_images_of_others_are_pinned_by_digest() -> None:
     """A tag can be given to another image; a digest can't."""
     images = [service["image"] for service in COMPOSE["services"].values() if "image" in service]
-    assert len(images) == 5
+    assert len(images) == 6
     assert [image for image in images if not PINNED.fullmatch(image)] == []
 
 

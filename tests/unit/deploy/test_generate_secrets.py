@@ -1,7 +1,8 @@
 """The one command that makes the secrets of a first start."""
 
-import importlib.util
+import contextlib
 import re
+import ssl
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -9,22 +10,19 @@ from types import ModuleType
 
 import pytest
 
+from deploy.kafka.source.acls import load
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.live.run import read_keys
 from purposewatch_ingest.pseudonyms.key_file import MIN_KEY_BYTES, decode_key
 from purposewatch_ingest.register_file import load_register
+from tests.harness.compose_kafka import read_env_file, secrets_script
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "deploy/generate_secrets.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return secrets_script()
 
 
 def _contents(directory: Path) -> dict[str, bytes]:
@@ -60,6 +58,7 @@ def test_only_the_owner_reads_secrets_and_everyone_the_register(
 
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*") if p.is_file()}
     assert modes.pop("publishers.yaml") == 0o644
+    assert modes.pop("ca.pem") == 0o644
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
@@ -86,6 +85,67 @@ def test_only_a_missing_file_is_made_again(script: ModuleType, tmp_path: Path) -
     after = _contents(tmp_path)
     assert before.keys() == after.keys()
     assert [name for name in after if after[name] != before[name]] == ["secrets/database.env"]
+
+
+def test_the_brokers_certificate_is_verified_with_its_authority(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    """Under the name that the services use, strictly, and for as long as the authority."""
+    script.generate(tmp_path, ROOT / "policies")
+    server, client = connection(tmp_path, tmp_path / "trust/ca.pem")
+    handshake(server, client)
+    authority = (tmp_path / "trust/ca.pem").read_text()
+    (tmp_path / "secrets/kafka.env").unlink()
+
+    script.generate(tmp_path, ROOT / "policies")
+
+    assert (tmp_path / "trust/ca.pem").read_text().startswith(authority)
+    handshake(*connection(tmp_path, tmp_path / "trust/ca.pem"))
+    (tmp_path / "old.pem").write_text(authority)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(*connection(tmp_path, tmp_path / "old.pem"))
+
+
+def connection(deploy: Path, cafile: Path) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """A broker with the generated certificate and a client that trusts these authorities."""
+    found = read_env_file(deploy / "secrets/kafka.env").values()
+    pem = deploy / "broker.pem"
+    pem.write_text("\n".join(each.replace(r"\n", "\n") for each in found))
+    serves = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serves.load_cert_chain(pem)
+    trusts = ssl.create_default_context(cafile=cafile)
+    trusts.verify_flags |= ssl.VERIFY_X509_STRICT
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    return (
+        serves.wrap_bio(there, back, server_side=True),
+        trusts.wrap_bio(back, there, server_hostname="kafka"),
+    )
+
+
+def handshake(server: ssl.SSLObject, client: ssl.SSLObject) -> None:
+    """Connect in memory. Raises `ssl.SSLError`."""
+    for _ in range(3):
+        for side in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    assert client.version() == server.version() == "TLSv1.3"
+
+
+def test_without_openssl_it_says_so(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And makes no half of it; the next run does."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(script.MissingProgramError, match="install it"):
+        script.generate(tmp_path, ROOT / "policies")
+    assert not (tmp_path / "secrets/kafka.env").exists()
+
+
+def test_the_users_of_kafka_are_those_with_rights(script: ModuleType) -> None:
+    """Each has a password from the start."""
+    acls = load()
+    publishers = [f"publisher-{each}" for each in acls.publishers]
+    assert list(script.KAFKA_USERS) == [*acls.services, *publishers]
 
 
 def test_a_lost_register_is_made_for_the_key_that_is_there(

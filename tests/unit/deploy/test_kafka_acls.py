@@ -111,16 +111,18 @@ def test_the_script_grants_what_is_declared_and_creates_every_topic(tmp_path: Pa
     """With another prefix; the tools that it runs are stand-ins that note their arguments."""
     prefix = "a.Prefix_1"
     noted = {}
-    for tool in ("KAFKA_TOPICS", "KAFKA_ACLS"):
+    for tool in ("KAFKA_TOPICS", "KAFKA_ACLS", "KAFKA_CONFIGS"):
         noted[tool] = tmp_path / f"{tool}.log"
         stand_in = tmp_path / tool
-        stand_in.write_text(f'#!/bin/sh\necho "$@" >>{noted[tool]}\n', encoding="utf-8")
+        shows = 'cat "${11}"; ' if tool == "KAFKA_CONFIGS" else ""
+        stand_in.write_text(f'#!/bin/sh\n(echo "$@"; {shows}) >>{noted[tool]}\n', encoding="utf-8")
         stand_in.chmod(0o755)
     environment = {
         "PATH": os.environ["PATH"],
         "BOOTSTRAP_SERVERS": "kafka:9093",
         "COMMAND_CONFIG": "admin.properties",
         "PURPOSEWATCH_TOPIC_PREFIX": prefix,
+        "PASSWORD_DEAD_LETTERS": "the password",
         **{tool: str(tmp_path / tool) for tool in noted},
     }
     subprocess.run([DIRECTORY / "set-up.sh"], env=environment, check=True)
@@ -132,6 +134,10 @@ def test_the_script_grants_what_is_declared_and_creates_every_topic(tmp_path: Pa
     assert granted == {
         (f"User:{r.principal}", r.resource, r.name, r.operation) for r in rights(ACLS, prefix)
     }
+    [added, password] = noted["KAFKA_CONFIGS"].read_text(encoding="utf-8").splitlines()
+    assert "--entity-type users --entity-name purposewatch-dead-letters --add" in added
+    assert "password" not in added  # others can see the arguments of a process
+    assert password == "SCRAM-SHA-512=password=the password"
     created = noted["KAFKA_TOPICS"].read_text(encoding="utf-8").splitlines()
     assert len(created) == len(declared_topics())
     for line, (name, topic) in zip(created, declared_topics().items(), strict=True):
