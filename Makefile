@@ -37,7 +37,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos fuzz packaging \
-        schemas chart check-chart lock docs picture bench bench-client bench-core bench-page bench-fairness bench-memory bench-scaling screenshots million up down \
+        schemas chart check-chart lock docs picture bench bench-client bench-core bench-page bench-flows bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels sbom audit images release acls dashboards check-deploy clean
 
 help:  ## Show this list
@@ -169,6 +169,9 @@ check-deploy: install-dev  ## Check rules, alert routes, and every panel's query
 
 bench-page: install-dev  ## Measure the page's lists with a million violations on PostgreSQL
 	$(BIN)/python -m bench.page
+
+bench-flows: install-dev  ## Measure the page's list of flows at the limit of the flow ledger, on both databases
+	$(BIN)/python -m bench.page.flow_ledger
 
 screenshots: install-dev  ## Update the pictures of docs/compliance-page.md
 	$(BIN)/python -m docs.screenshots

@@ -115,6 +115,8 @@ def rows_of(
             verdict,
             str(worst),
             False,
+            1,
+            None,
         )
         yield (
             violation,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 import pytest
@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from purposewatch_reporter.flows.record import FlowRecorder
+from purposewatch_reporter.flows.roll_up import roll_up
 from purposewatch_reporter.store.bulk import insert_rows
 from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
@@ -157,7 +158,10 @@ async def test_reporters_that_claim_the_same_ids_never_wait_for_each_other(
 
 
 async def test_flows_of_two_reporters_add_up(database: Database) -> None:
-    """Whatever order they come in; each flow is new to one of them, within the limit."""
+    """Whatever order they come in, and while others sum hours up to days.
+
+    Each flow is new to one of them, within the limit.
+    """
     roles = [f"role_{number}" for number in range(12)]
     values = [verdict(role=role, publisher=name, count=2) for role in roles for name in "abcde"]
 
@@ -170,7 +174,18 @@ async def test_flows_of_two_reporters_add_up(database: Database) -> None:
             new += len(admission.new)
         return new
 
-    assert sum(await asyncio.gather(reporter(1), reporter(-1))) == 10
+    async def housekeeping() -> int:
+        rolled_up = 0
+        for _ in range(60):
+            async with database.writing() as connection:
+                rolled_up += await roll_up(connection, NOW + timedelta(days=1))
+        return rolled_up
+
+    *new, one, other = await asyncio.gather(
+        reporter(1), reporter(-1), housekeeping(), housekeeping()
+    )
+    assert sum(new) == 10
+    assert one + other > 0
     async with database.reading() as connection:
         own = select(func.count()).select_from(flows).where(~flows.c.is_other)
         assert (await connection.execute(own)).scalar_one() == 10

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from purposewatch_contract import flow_digest
 from purposewatch_reporter.flows.flow import OTHER, FlowCount
@@ -97,6 +98,25 @@ async def test_flow_is_new_once(database: Database) -> None:
     elsewhere = await record_flows(database, FlowRecorder(), [verdict(publisher="shop")])
     assert [len(each.new) for each in (first, again, elsewhere)] == [1, 0, 0]
     assert first.new[0].publisher == "crm"
+
+
+async def test_batch_of_known_flows_takes_two_statements(database: Database) -> None:
+    """One for the counts of the hour, one for the totals, however many flows there are."""
+    values = [verdict(role=f"role_{number}", outcome="violation") for number in range(20)]
+    recorder = FlowRecorder()
+    await record_flows(database, recorder, values)
+    sent: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if "flow" in statement:
+            sent.append(statement.split("(", maxsplit=1)[0].strip())
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await record_flows(database, recorder, values)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert sent == ['INSERT INTO "flow_counts"', 'INSERT INTO "flow_totals"']
 
 
 async def test_places_of_a_batch_that_is_rolled_back_are_not_kept(database: Database) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.flows.flow import FlowCount, LedgerFlow
@@ -31,6 +31,11 @@ DIMENSIONS = (
 
 _SHORT = timedelta(days=2)
 _f, _d, _n, _t = flows.c, flow_decisions.c, flow_counts.c, flow_totals.c
+_other = flows.alias()
+_UNUSED = select(_other.c.id).where(
+    _other.c.is_other, ~select(_d.id).where(_d.flow_id == _other.c.id).exists()
+)
+"""The rows `(other)` of controllers whose flows are within the limit."""
 
 
 class FlowPlace(NamedTuple):
@@ -124,9 +129,7 @@ async def read_flow_list(
     Carried counts are not of any flow that was observed, and not in the list.
     """
     place = (_f.first_recorded_time, _f.id)
-    has_counts = select(_d.id).where(_d.flow_id == _f.id).exists()
-    listed = and_(~_f.is_carried, or_(~_f.is_other, has_counts))
-    query = _matching(connection, asked, now).where(listed)
+    query = _matching(connection, asked, now).where(~_f.is_carried, _f.id.not_in(_UNUSED))
     if after is not None:
         query = query.where(tuple_(*place) < tuple_(literal(after[0], UtcTime), literal(after[1])))
     query = query.order_by(*(column.desc() for column in place)).limit(size + 1)

@@ -18,7 +18,7 @@ from purposewatch_reporter.flows.decided import (
     other_flow,
 )
 from purposewatch_reporter.flows.flow import LedgerFlow
-from purposewatch_reporter.store.bulk import write
+from purposewatch_reporter.store.bulk import is_among, write
 from purposewatch_reporter.store.tables import (
     NO_KIND,
     flow_counts,
@@ -246,7 +246,8 @@ async def _existing(
     found: set[bytes] = set()
     for start in range(0, len(names), _LOOKUP_SIZE):
         some = names[start : start + _LOOKUP_SIZE]
-        found.update((await connection.execute(select(column).where(column.in_(some)))).scalars())
+        query = select(column).where(is_among(connection.dialect.name, column, "ids"))
+        found.update((await connection.execute(query, {"ids": some})).scalars())
     return found
 
 
