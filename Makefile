@@ -178,6 +178,7 @@ screenshots: install-dev  ## Update the pictures of docs/compliance-page.md
 
 docs: install-dev  ## Write the generated pages of docs
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/asvs.py
 
 docs-site: $(VENV)/docs.stamp  ## Build the documentation site, strict about dead links, into build/site/html
 	$(BIN)/python docs/site.py

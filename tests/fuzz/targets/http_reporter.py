@@ -133,6 +133,7 @@ def _request(data: bytes, role: str, known: Mapping[str, str]) -> HttpRequest:
 
 
 def _check(answer: Answer, path: str, role: str) -> None:
+    assert not answer.header(b"access-control-allow-origin")
     if path.startswith("/api/"):
         assert role == "api" or answer.status == 401
         if answer.status >= 400:

@@ -18,6 +18,7 @@ from purposewatch_contract.terms import (
     Count,
     Digest,
     Identifier,
+    Instant,
     Pseudonym,
     Publisher,
     Source,
@@ -93,8 +94,9 @@ class CanonicalEvent(_Envelope):
     dataschema: Literal["urn:purposewatch:schema:canonical-event:1.0"] = (
         "urn:purposewatch:schema:canonical-event:1.0"
     )
+    time: Instant = Field(description="When the access happened, RFC 3339 with zone.")
     publisher: Publisher = Field(description="Registered name of the publisher.")
-    acceptedtime: AwareDatetime = Field(description="When ingest accepted the event.")
+    acceptedtime: Instant = Field(description="When ingest accepted the event.")
     contentdigest: Digest = Field(
         description="128-bit digest of type, time and data: equal for a repeat of the same event."
     )

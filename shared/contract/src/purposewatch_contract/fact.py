@@ -23,6 +23,7 @@ from purposewatch_contract.terms import (
     Digest,
     Evidence,
     Identifier,
+    Instant,
     Pseudonym,
     Publisher,
     Source,
@@ -134,7 +135,7 @@ class CanonicalFact(_Envelope):
         "urn:purposewatch:schema:canonical-fact:1.0"
     )
     publisher: Publisher = Field(description="Registered name of the publisher.")
-    acceptedtime: AwareDatetime = Field(description="When ingest accepted the statement.")
+    acceptedtime: Instant = Field(description="When ingest accepted the statement.")
     contentdigest: Digest = Field(
         description="128-bit digest of type, time and data: equal for a repeat."
     )

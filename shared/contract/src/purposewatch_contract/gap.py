@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from purposewatch_contract.terms import Identifier, Publisher, SubmittedIdentifier
+from purposewatch_contract.terms import Identifier, Instant, Publisher, SubmittedIdentifier
 from purposewatch_policy import CONTROLLER_PATTERN
 
 GAP_SCHEMA = "urn:purposewatch:schema:gap:1.0"
@@ -76,4 +76,5 @@ class Gap(_Gap):
     dataschema: Literal["urn:purposewatch:schema:gap:1.0"] = "urn:purposewatch:schema:gap:1.0"
     id: Identifier = Field(description="Unique to the publisher; a repeat is counted once.")
     publisher: Publisher = Field(description="Registered name of the publisher.")
-    accepted_time: AwareDatetime = Field(description="When ingest accepted the gap.")
+    time: Instant = Field(description="When it happened first, RFC 3339 with zone.")
+    accepted_time: Instant = Field(description="When ingest accepted the gap.")

@@ -7,9 +7,16 @@ escape or free text about a person into a log, a label or a page.
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
 
 PUBLISHER_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
@@ -111,3 +118,13 @@ def is_traceparent(text: str) -> bool:
         and _NO_TRACE_ID not in text
         and _NO_PARENT_ID not in text
     )
+
+
+Instant = Annotated[
+    AwareDatetime,
+    Field(
+        ge=datetime.min.replace(tzinfo=UTC),
+        le=datetime.max.replace(tzinfo=UTC),
+    ),
+]
+"""A time that UTC can express: every service goes on with that. An offset can lead out of it."""

@@ -6,13 +6,14 @@ topic and carries both numbers, so that the ledger can tell a repeat from a new 
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from purposewatch_contract.event import CanonicalData
 from purposewatch_contract.terms import (
     Digest,
     Evidence,
     Identifier,
+    Instant,
     Publisher,
     Source,
     TraceParent,
@@ -52,10 +53,10 @@ class FactFinding(BaseModel):
         default=None,
         description="Whether it held at the event's time; absent when that was not stated.",
     )
-    since: AwareDatetime | None = Field(
+    since: Instant | None = Field(
         default=None, description="From when on the last statement before the event is effective."
     )
-    until: AwareDatetime | None = Field(default=None, description="When that statement expires.")
+    until: Instant | None = Field(default=None, description="When that statement expires.")
     statement: Identifier | None = Field(default=None, description="Id of that statement.")
     source: Source | None = None
     evidence: Evidence | None = None
@@ -73,9 +74,9 @@ class Verdict(BaseModel):
     origin: str = Field(max_length=300, description="The canonical event's `origin`.")
     event_id: Identifier
     event_source: Source
-    event_time: AwareDatetime
-    accepted_time: AwareDatetime
-    decided_time: AwareDatetime
+    event_time: Instant
+    accepted_time: Instant
+    decided_time: Instant
     publisher: Publisher
     content_digest: Digest
     traceparent: TraceParent | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from purposewatch_reporter.findings.queries.export import csv_lines, safe_cell
 from purposewatch_reporter.findings.queries.rows import Row
@@ -86,7 +87,7 @@ async def test_with_tls_cookies_are_secure(filled: Any, clock: Clock) -> None:
     assert cookie.startswith("__Host-purposewatch_form=")
     for attribute in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
         assert attribute in cookie
-    assert answer.headers["strict-transport-security"].startswith("max-age=")
+    assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
 async def test_the_session_cookie_is_out_of_reach_of_scripts(browser: Browser) -> None:
@@ -156,7 +157,9 @@ async def test_no_session_lasts_longer_than_a_shift(officer: Browser, clock: Clo
 async def test_signing_out_ends_the_session_itself(officer: Browser) -> None:
     """A copy of the cookie is worth nothing afterwards."""
     token = officer.http.cookies["purposewatch_session"]
-    assert (await officer.send("/sign-out", {})).status_code == 303
+    answer = await officer.send("/sign-out", {})
+    assert answer.status_code == 303
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
     officer.http.cookies.set("purposewatch_session", token)
 
     assert (await officer.get("/")).status_code == 303
@@ -206,7 +209,7 @@ async def test_nobody_is_signed_in_by_another_sites_form(browser: Browser) -> No
 
 
 async def test_a_viewer_changes_nothing(viewer: Browser) -> None:
-    """Neither has the page the buttons, nor do the addresses obey."""
+    """Neither has the page the buttons, nor do the addresses obey; each attempt is logged."""
     violation, finding = await first_id(viewer), await first_id(viewer, "/findings")
     assert 'name="act"' not in (await viewer.get(f"/violations/{violation}")).text
     for path in (
@@ -215,8 +218,11 @@ async def test_a_viewer_changes_nothing(viewer: Browser) -> None:
         f"/findings/{finding}/silence",
         f"/findings/{finding}/end-silence",
     ):
-        answer = await viewer.send(path, {"act": "resolve", "reason": "x", "days": "7"})
+        with capture_logs() as logs:
+            answer = await viewer.send(path, {"act": "resolve", "reason": "x", "days": "7"})
         assert answer.status_code == 403, path
+        [refused] = [each for each in logs if each["event"] == "role refused"]
+        assert (refused["username"], refused["needed"]) == ("victor", "officer")
 
 
 async def test_a_wrong_name_and_a_wrong_password_look_the_same(browser: Browser) -> None:

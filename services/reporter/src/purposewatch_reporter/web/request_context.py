@@ -225,6 +225,7 @@ async def _authorise(context: RequestContext, needed: Role | None) -> Response |
         ):
             raise PageError(HTTPStatus.FORBIDDEN, "csrf")
     if needed is not None and not context.signed_in.role.may(needed):
+        _log.warning("role refused", username=context.signed_in.username, needed=str(needed))
         raise PageError(HTTPStatus.FORBIDDEN, "role")
     if needed is not None and _must_enrol(context):
         if context.is_fragment:

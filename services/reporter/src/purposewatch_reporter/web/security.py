@@ -10,7 +10,7 @@ from purposewatch_runtime.http import PAGE_HEADERS, content_security_policy
 CONTENT_SECURITY_POLICY = content_security_policy()
 
 _HEADERS = {**PAGE_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
-_HSTS = "max-age=31536000"
+_HSTS = "max-age=31536000; includeSubDomains"
 
 
 def protect(response: Response, *, is_https: bool) -> Response:

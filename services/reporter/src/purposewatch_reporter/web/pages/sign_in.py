@@ -83,10 +83,11 @@ async def sign_in(context: RequestContext) -> Response:
 
 
 async def sign_out(context: RequestContext) -> Response:
-    """End the session here and in the database."""
+    """End the session here and in the database; the browser forgets the pages that it has kept."""
     async with context.app.database.writing() as connection:
         await close_session(connection, context.signed_in.token)
     response = context.redirect("/sign-in")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # cookies hold language and colours
     context.set_cookie(response, SESSION_COOKIE, "", 0)
     return response
 
