@@ -14,6 +14,7 @@ from purposewatch_cli.policy.explain_command import explain
 from purposewatch_cli.policy.lint_command import lint
 from purposewatch_cli.policy.show_command import show
 from purposewatch_cli.policy.test_command import run_cases
+from purposewatch_cli.record_command import record
 from purposewatch_cli.replay.command import replay
 from purposewatch_cli.vocabulary.search_command import search
 
@@ -34,6 +35,9 @@ vocabulary_app = typer.Typer(
 app.command(epilog="Example: purposewatch check events.jsonl --policies policies")(check)
 app.command(epilog="Example: purposewatch replay --affected-by consent.marketing --since 30d")(
     replay
+)
+app.command(epilog="Example: purposewatch record wework-labs --format docx --output record.docx")(
+    record
 )
 policy_app.command(epilog="Example: purposewatch policy lint --policies policies --verbose")(lint)
 policy_app.command("test", epilog="Example: purposewatch policy test --min-coverage 80")(run_cases)

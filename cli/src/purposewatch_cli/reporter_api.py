@@ -58,27 +58,48 @@ class ReporterApi:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Read something. Raises `ReporterError`."""
-        return self._ask(f"{path}?{urlencode(query)}" if query else path, None)
+        return self._ask(_address(path, query), None)
+
+    def file(self, path: str, query: Mapping[str, str]) -> bytes:
+        """Read something that is not JSON. Raises `ReporterError`."""
+        return self._read(_address(path, query), None)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Send something, and return the answer. Raises `ReporterError`."""
         return self._ask(path, json.dumps(body).encode())
 
     def _ask(self, path: str, body: bytes | None) -> Any:
+        content = self._read(path, body)
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise self._no_answer(error) from error
+
+    def _read(self, path: str, body: bytes | None) -> bytes:
         request = Request(self._base + path, data=body, headers=self._headers)  # noqa: S310 - http only
         try:
             with self._opener.open(request, timeout=self._timeout) as answer:
-                return json.loads(answer.read(MAX_ANSWER))
+                content: bytes = answer.read(MAX_ANSWER + 1)
         except HTTPError as error:
             with error:
                 raise ReporterError(_complaint(error), error.code) from error
         except (URLError, HTTPException, OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or type(error).__name__
-            message = (
-                f"no answer from {self._base}: {reason}; name the reporter with `--reporter` or in "
-                "PURPOSEWATCH_REPORTER_PUBLIC_URL"
-            )
-            raise ReporterError(message) from error
+            raise self._no_answer(error) from error
+        if len(content) > MAX_ANSWER:
+            message = f"the answer has more than {MAX_ANSWER} bytes; ask about a shorter time"
+            raise ReporterError(message)
+        return content
+
+    def _no_answer(self, error: Exception) -> ReporterError:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        return ReporterError(
+            f"no answer from {self._base}: {reason}; name the reporter with `--reporter` or in "
+            "PURPOSEWATCH_REPORTER_PUBLIC_URL"
+        )
+
+
+def _address(path: str, query: Mapping[str, str] | None) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _complaint(error: HTTPError) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from purposewatch_cli import reporter_api
 from purposewatch_cli.reporter_api import ReporterApi, ReporterError
 
 PROBLEM = {
@@ -71,6 +72,15 @@ def test_it_sends_the_token_and_json(url: str) -> None:
         ("/api/v1/what-if", "Bearer secret", {"limit": 1}),
         ("/api/v1/silences?active=true", None, None),
     ]
+
+
+def test_a_file_is_given_as_it_is_and_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is too large is not cut off without a word."""
+    api = ReporterApi(url, None)
+    assert api.file("/nonsense", {}) == b"<html>"
+    monkeypatch.setattr(reporter_api, "MAX_ANSWER", 5)
+    with pytest.raises(ReporterError, match="more than 5 bytes; ask about a shorter time"):
+        api.file("/nonsense", {})
 
 
 @pytest.mark.parametrize(
