@@ -325,6 +325,30 @@ async def test_a_second_factor_is_set_up_and_asked_for(
     await page.context.close()
 
 
+async def test_a_record_is_read_by_keyboard_and_taken_away(page: Page) -> None:
+    """The map is a table as well, an activity opens, and the record is a file or a print."""
+    await page.get_by_role("link", name="Records", exact=True).click()
+    await page.get_by_role("link", name="linggan-house").click()
+    await expect(page.get_by_role("img", name="Whose data went where for what")).to_be_visible()
+    await tab_to(page, ".flow-map summary")
+    await page.keyboard.press("Enter")
+    paths = page.locator(".flow-map table tbody tr")
+    await expect(paths.first).to_be_visible()
+    assert await paths.count() == len({await each.inner_text() for each in await paths.all()}) > 3
+    await tab_to(page, ".activities summary")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("columnheader", name="Declared").first).to_be_visible()
+    async with page.expect_download() as started:
+        await page.get_by_role("link", name="Word").click()
+    assert (await started.value).suggested_filename.startswith("record-linggan-house-")
+    await page.get_by_role("link", name="To print").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Record of processing activities"
+    )
+    # its own style holds, which the content security policy allows by its digest
+    assert await page.evaluate("getComputedStyle(document.body).maxWidth") == "1080px"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_keeps_anybody_from_using_it(
     browser: Browser, desk: RunningPage, scheme: Any

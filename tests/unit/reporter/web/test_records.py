@@ -15,8 +15,9 @@ from docx import Document
 from purposewatch_reporter.findings.export_trail import End, Export, Format, read_exports
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.processing_record import reader
+from purposewatch_reporter.settings import ReporterSettings
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.web.app import WebApp
+from purposewatch_reporter.web.app import WebApp, web_components
 from purposewatch_runtime.service import FatalError
 from tests.unit.reporter.records import in_topic, verdict
 from tests.unit.reporter.web.conftest import NOW, Browser, Clock, page_app
@@ -190,6 +191,25 @@ async def test_what_the_operator_states_is_shown(
     assert dict(found.parties)["(a) Controller"] == ("Example <i>Labs</i>\nprivacy@example.org",)
     assert dict(found.parties)["(g) Security measures"] == ("encryption in transit",)
     assert dict(found.parties)["(a) Representative"] == ()
+
+
+async def test_a_change_of_the_file_is_read_while_it_runs(
+    filled: Database, clock: Clock, tmp_path: Path
+) -> None:
+    """A faulty one leaves the last valid content in use."""
+    file = tmp_path / "records.yaml"
+    file.write_text(STATED)
+    _, desk = page_app(filled, clock, reporter_records_file=file)
+    assert desk.details in web_components(desk, ReporterSettings(reporter_records_file=file))
+    assert desk.details is not None
+    for text, name in (
+        (STATED.replace("<i>", "New <i>"), "Example New <i>Labs</i>"),
+        ("controllers: [", "Example New <i>Labs</i>"),
+    ):
+        file.write_text(text)
+        desk.details.refresh()
+        found = await desk.records.read("wework-labs", "en", lambda document: document)
+        assert found.name == name
 
 
 async def test_a_faulty_file_stops_the_start(
