@@ -42,6 +42,12 @@ def test_a_value_that_can_not_work_is_refused(option: str, says: str) -> None:
     assert says in done.stderr
 
 
+def test_more_processes_may_serve_http_than_there_are_partitions() -> None:
+    """Only scaling by lag is bounded by them, since ingest also reads the raw topic."""
+    done = template("minimal", "--set", "ingest.replicas=9")
+    assert done.returncode == 0, done.stderr
+
+
 def test_helm_finds_nothing_wrong() -> None:
     """Strictly, for every example."""
     options = ("--strict", "--kube-version", "1.36.0")

@@ -180,7 +180,8 @@ labels:
 {{- .Values.publishers.configMap.name | default (printf "%s-publishers" (include "purposewatch.name" .)) }}
 {{- end }}
 
-{{/* Never more processes than partitions: the others would have nothing to do. */}}
+{{/* Never more processes than partitions: the others would have nothing to do. Ingest also serves HTTP,
+     so it may have more where nothing scales it by its lag. */}}
 {{- define "purposewatch.checkReplicas" -}}
 {{- $root := index . 0 -}}
 {{- $values := index $root.Values (index . 1) -}}
@@ -191,7 +192,8 @@ labels:
 {{ fail (printf "`%s.autoscaling.minReplicas` is above `maxReplicas`" (index . 1)) }}
 {{- end -}}
 {{- end -}}
-{{- if gt (int $most) (int $root.Values.kafka.partitions) -}}
+{{- $serves := and (eq (index . 1) "ingest") (not $root.Values.ingest.autoscaling.enabled) -}}
+{{- if and (gt (int $most) (int $root.Values.kafka.partitions)) (not $serves) -}}
 {{ fail (printf "%d replicas of `%s` are more than `kafka.partitions` (%d)" (int $most) (index . 1) (int $root.Values.kafka.partitions)) }}
 {{- end -}}
 {{- end }}
