@@ -4,7 +4,7 @@
 request, or in one batch of records, under one set of rules and at one time. No clock, no I/O.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -43,6 +43,7 @@ from purposewatch_ingest.rights import (
     owner_of,
     vocabulary_for,
 )
+from purposewatch_ingest.unknown_terms import UnknownTerms
 from purposewatch_policy.vocabulary import (
     OTHER_PERSON,
     UnknownTerm,
@@ -93,6 +94,17 @@ class RefusedEvent:
     error: RefusedError
 
 
+class _UnknownTermsError(RefusedError):
+    """Terms of the event are not in the controller's vocabulary."""
+
+    def __init__(
+        self, unknown: Sequence[UnknownTerm], vocabulary: Vocabulary, errors: Iterable[FieldError]
+    ) -> None:
+        super().__init__(ErrorClass.UNKNOWN_TERM, *errors)
+        self.unknown = unknown
+        self.vocabulary = vocabulary
+
+
 class _KnownFlow(msgspec.Struct, frozen=True, gc=False):
     """A flow whose terms were looked up."""
 
@@ -105,7 +117,9 @@ class _KnownFlow(msgspec.Struct, frozen=True, gc=False):
 class Admission:
     """What all batches share: the codecs and the flows whose terms were looked up."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown_terms: UnknownTerms | None = None) -> None:
+        """`unknown_terms` counts the terms for which events are refused."""
+        self.unknown_terms = unknown_terms
         self.submissions = FastSubmissionCodec()
         self.events = FastEventCodec()
         self.facts = FastFactCodec()
@@ -150,6 +164,8 @@ class AdmissionBatch:
                 publisher = owner_of(event.source, self._rules.register)
                 ensure_active(publisher)
             digested = self._check(event, publisher, suggest=suggest)
+        except _UnknownTermsError as error:
+            return self._refuse_terms(error, event, publisher)
         except RefusedError as error:
             return RefusedEvent(publisher.name if publisher else UNREGISTERED, error)
         self._admission.submissions.cache_flow(event)
@@ -259,6 +275,21 @@ class AdmissionBatch:
             _ensure_facts(event.flow.terms.facts, publisher.facts)
         return known.digested
 
+    def _refuse_terms(
+        self, error: _UnknownTermsError, event: DecodedSubmission, publisher: Publisher | None
+    ) -> RefusedEvent:
+        assert publisher is not None  # noqa: S101 - terms are looked up last
+        if self._admission.unknown_terms is not None:
+            self._admission.unknown_terms.collect(
+                error.unknown,
+                error.vocabulary,
+                publisher=publisher.name,
+                controller=event.flow.terms.controller,
+                subject_id=event.subject_id,
+                now=self.now,
+            )
+        return RefusedEvent(publisher.name, error)
+
     async def resolve_subjects(self) -> bool:
         """Look up pseudonyms that were not at hand; whether all must be admitted again.
 
@@ -279,7 +310,7 @@ class AdmissionBatch:
         if unknown:
             suggest = suggest and self._may_suggest()
             errors = _unknown_terms(unknown, flow.terms, vocabulary, suggest=suggest)
-            raise RefusedError(ErrorClass.UNKNOWN_TERM, *errors)
+            raise _UnknownTermsError(unknown, vocabulary, errors)
         known = _KnownFlow(vocabulary, _digested(flow.terms))
         self._admission.flows.put(flow.text, known, cost=len(known.digested))
         return known

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from purposewatch_contract import DEAD_LETTERS, EVENTS, FACTS, GAPS, RAW, ErrorClass, topic_name
+from purposewatch_ingest.admission import Admission
 from purposewatch_ingest.decisions import Decisions
 from purposewatch_ingest.fair_limiter import RefusalReason
 from purposewatch_ingest.http.api import Endpoints, build_api
@@ -37,6 +38,7 @@ from purposewatch_ingest.reporter import ReporterClient
 from purposewatch_ingest.settings import IngestSettings
 from purposewatch_ingest.signing_keys import SigningKeys
 from purposewatch_ingest.tokens import KeySetSource, TokenVerifier
+from purposewatch_ingest.unknown_terms import UnknownTermReporter, UnknownTerms
 from purposewatch_ingest.wiring import build_pseudonyms, watch_keys
 from purposewatch_policy import Outcome, load_policies
 from purposewatch_runtime import metrics as m
@@ -95,7 +97,9 @@ def build_app(
     traces = build_traces(settings, service="ingest", version=own_version, metric_set=metric_set)
     keys = watch_keys(settings)
     pseudonyms, stored = build_pseudonyms(settings, keys)
+    unknown_terms = UnknownTerms(settings.ingest_unknown_term_subjects)
     ingest = Ingest(
+        admission=Admission(unknown_terms),
         decisions=lambda: decisions.current,
         register=lambda: register.current,
         pseudonyms=pseudonyms,
@@ -139,6 +143,12 @@ def build_app(
             provisioner,
             producer,
             producer_of_few,
+            UnknownTermReporter(
+                unknown_terms,
+                producer_of_few,
+                topic_name(settings.topic_prefix, GAPS),
+                ingest.clock,
+            ),
             consumer,
         ]
     )

@@ -77,6 +77,12 @@ class IngestSettings(
     ingest_max_future_seconds: int = Field(
         default=7_200, ge=0, description="How far ahead of ingest's clock an event may be."
     )
+    ingest_unknown_term_subjects: int = Field(
+        default=20,
+        ge=0,
+        le=1_000,
+        description="A refused term is named once refused for so many data subjects; 0: never.",
+    )
     ingest_max_fact_future_days: int = Field(
         default=366, ge=0, description="How far ahead of it a fact may become effective."
     )

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
 from tests.unit.reporter.counting.records import recorder_of
 from tests.unit.reporter.counting.test_record import of_subjects, record
+from tests.unit.reporter.gaps.records import gap, in_gaps
 from tests.unit.reporter.web.conftest import Browser
 
 RULE = """
@@ -68,3 +70,25 @@ async def test_an_alert_that_is_not_there_is_not_found(officer: Browser) -> None
         answer = await officer.get(f"/discovery/counting/{'0' * 32}/{episode}")
         assert answer.status_code == 404
     assert "No rule was exceeded" in (await officer.get("/discovery")).text
+
+
+async def test_refused_terms_are_suggestions(officer: Browser, ledger_writer: LedgerWriter) -> None:
+    """With terms that may be meant; those that are not named, with what is above them."""
+    unknown: dict[str, Any] = {"kind": "unknown_term", "controller": "wework-labs"}
+    values = [
+        gap("purpose:marketing.advertisement", id="1", count=9, **unknown),
+        gap("recipient:third_party.(unnamed)", id="2", count=5, **unknown),
+        gap("role:(unnamed)", id="3", count=3, **unknown),
+        gap("acme:thing", id="4", kind="unknown_term"),
+        gap("(other)", id="5", **unknown),
+    ]
+    await ledger_writer.record_gaps(in_gaps(values))
+    page = (await officer.get("/discovery")).text.partition('id="terms"')[2]
+    rows = [text_of("<main" + row) for row in page.split("<tr>")[2:]]
+    assert "marketing.advertisement Purposes wework-labs crm 9" in rows[0]
+    assert "marketing.advertising" in rows[0].partition("2026")[2]
+    assert "Not named, below third_party Recipients wework-labs crm 5" in rows[1]
+    assert "Not named Roles wework-labs crm 3" in rows[2]
+    assert "acme:thing Not known crm 1" in rows[3]
+    assert len(rows) == 4
+    assert "q=marketing.advertising" in page

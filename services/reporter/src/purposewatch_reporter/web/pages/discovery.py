@@ -1,9 +1,11 @@
-"""What is new or out of the ordinary: what counting rules found."""
+"""What is new or out of the ordinary: flows, recipients, publishers, counts, and refused terms."""
 
+import asyncio
 from http import HTTPStatus
 
 from starlette.responses import Response
 
+from purposewatch_policy.vocabulary import VocabularySearch
 from purposewatch_reporter.counting.queries import (
     read_counting_alert,
     read_counting_alerts,
@@ -16,6 +18,7 @@ from purposewatch_reporter.discovery.queries import (
     read_publisher_notices,
     read_recipients,
 )
+from purposewatch_reporter.discovery.suggestions import read_unknown_terms, suggest
 from purposewatch_reporter.findings.queries.filters import Filters
 from purposewatch_reporter.web.pages.violation import requested_id
 from purposewatch_reporter.web.request_context import PageError, RequestContext
@@ -35,11 +38,20 @@ async def show_discovery(context: RequestContext) -> Response:
         recipients = await read_recipients(connection)
         publishers = await read_publisher_notices(connection)
         flows = await read_new_flows(connection)
+        unknown = await read_unknown_terms(connection)
+    declared = context.app.declared
+
+    def search_of(controller: str) -> VocabularySearch | None:
+        known = controller in declared.current.vocabularies
+        return declared.search(controller) if known else None
+
+    suggestions = await asyncio.to_thread(suggest, unknown, search_of)
     return context.html(
         "discovery.html",
         alerts=alerts,
         recipients=recipients,
         publishers=publishers,
+        suggestions=suggestions,
         flows=flows,
         is_third_party=is_third_party,
     )
