@@ -87,6 +87,7 @@ async def test_what_it_would_change_is_shown(
     assert "To let it go live, remove mode: shadow." in said
     assert "No policy has exceptions." in said
     assert (await viewer.get(f"{PAGE}&candidate={CONTROLLER}@2027")).status_code == 200
+    assert f'value="{CONTROLLER}@2027"' in (await viewer.get("/what-if")).text
     chinese = await viewer.get(PAGE, headers={"Accept-Language": "zh"})
     assert "影子模式" in chinese.text
 

@@ -71,6 +71,15 @@ class DeclaredPolicies:
             for compiled in reversed(self.current.versions(controller))
         ]
 
+    def tried(self) -> list[Policy]:
+        """Return the versions in shadow mode of every controller."""
+        return [
+            candidate.compiled.policy
+            for controller in self.current.controllers
+            for candidate in self.current.shadows(controller)
+            if not candidate.statements
+        ]
+
     def policy(self, controller: str, version: str | None) -> Policy | None:
         """Return the policy of that controller and version, if it is still declared."""
         for each in self.policies():

@@ -134,7 +134,7 @@ def _page(
         unchanged=Change.UNCHANGED,
         versions=[
             (f"{policy.controller}@{policy.version}", policy)
-            for policy in context.app.declared.policies()
+            for policy in (*context.app.declared.policies(), *context.app.declared.tried())
         ],
         spans=list(Span),
         span=_span(context),
