@@ -1,6 +1,7 @@
 """The real services on the embedded broker, under traffic, watched by a real Prometheus."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         home.mkdir()
         stage = prepare(
             home,
-            ROOT / "policies",
+            _with_something_tried(directory / "policies"),
             plan.controllers_by_publisher,
             embedded=broker.bootstrap_servers,
             facts=plan.facts_by_system,
@@ -94,6 +95,19 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
         ports["alertmanager"] = alertmanager.port
         prometheus = await stack.enter_async_context(Prometheus(watching, ports))
         yield Scene(prometheus, alertmanager, stage, producer, ingest)
+
+
+def _with_something_tried(policies: Path) -> Path:
+    """The project's policies, one of them with a statement in shadow mode."""
+    shutil.copytree(ROOT / "policies", policies)
+    [path] = policies.glob("wework-labs/policy.*.yaml")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(
+            "  - id: members.no_sharing\n    clause: members.1\n    effect: prohibit\n"
+            "    shadow: true\n    data_categories: [user]\n    operations: [share]\n"
+            "    recipients: [third_party]\n"
+        )
+    return policies
 
 
 async def _report_gap(ingest: httpx.AsyncClient, stage: Stage) -> None:

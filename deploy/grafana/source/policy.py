@@ -208,7 +208,6 @@ def _shadow(made: dashboard.Dashboard) -> dashboard.Dashboard:
             "Exceptions that end soon",
             f'max({_EXCEPTIONS}{{state="expiring"}}) or vector(0)',
             unit="short",
-            red=Red(100, orange=1),
             description="A notice of the kind `exception` has been sent about each. Change the "
             "service or the policy, or renew them.",
         ),
