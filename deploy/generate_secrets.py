@@ -1,11 +1,13 @@
 """Generate the secrets that docker-compose.yml reads: `python3 deploy/generate_secrets.py`.
 
-With `--traffic` it also generates the keys of the traffic generator's publishers.
+With `--traffic` it also generates the keys of the traffic generator's publishers, and with
+`--signing` keys with which the services sign their records, and the list of those that are trusted.
 
 It never changes what exists, so it can be run before every start. What it writes is readable only
 by its owner, and it prints no secret. It needs the standard library, and `openssl`.
 """
 
+import base64
 import os
 import secrets
 import subprocess
@@ -44,6 +46,9 @@ STATING = {
 
 KAFKA_USERS = ("ingest", "auditor", "reporter", "dead-letters", "replay", "publisher-crm")
 """The users of Kafka, without their prefix: those of deploy/kafka/acls.yaml."""
+
+SIGNERS = ("ingest", "auditor", "command-line")
+"""Who signs records: docs/signed-records.md."""
 
 _CERTIFICATE_DAYS = 3 * 365
 _CERTIFICATES = """\
@@ -132,6 +137,10 @@ def _openssl(directory: Path, *arguments: str) -> None:
         )
     except FileNotFoundError:
         message = "openssl is not installed; install it, and run this again"
+        raise MissingProgramError(message) from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip()
+        message = f"openssl failed; OpenSSL 1.1.1 or newer is needed: {said}"
         raise MissingProgramError(message) from None
 
 
@@ -233,6 +242,44 @@ def played_publishers(deploy: Path) -> dict[Path, bool]:
     return made
 
 
+def signing_keys(deploy: Path) -> dict[Path, bool]:
+    """Generate a key for each who signs, and the file that trusts them. Call it after `generate`.
+
+    Each key has a directory of its own, which is mounted into the container of its service. Only
+    the owner reaches it; in the container another user reads it.
+    """
+    made: dict[Path, bool] = {}
+    entries = []
+    for name in SIGNERS:
+        directory = deploy / "secrets" / "signing" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        key = directory / "key.pem"
+        private, public = _signing_key(key)
+        made[key] = _create(key, partial(str, private), 0o644)
+        entries.append(f"  - service: {name}\n    public_key: {public}\n")
+    trusted = deploy / "trust" / "trusted_keys.yaml"
+    text = (
+        "# Whose signatures count, and which topics must be signed: docs/signed-records.md.\n"
+        "# Take the `#` from the next line once everything that is yet to be read is signed.\n"
+        "# required: [events, facts, verdicts, dead-letters]\n"
+        "keys:\n" + "".join(entries)
+    )
+    return made | {trusted: _create(trusted, lambda: text, 0o644)}
+
+
+def _signing_key(path: Path) -> tuple[str, str]:
+    """The private key, which is new unless the file holds one, and its public key in one line."""
+    with tempfile.TemporaryDirectory() as name:
+        at = Path(name)
+        if path.exists():
+            (at / "key.pem").write_text(path.read_text(encoding="ascii"), encoding="ascii")
+        else:
+            _openssl(at, "genpkey", "-algorithm", "ed25519", "-out", "key.pem")
+        _openssl(at, *("pkey", "-in", "key.pem", "-pubout", "-outform", "DER", "-out", "public"))
+        public = base64.b64encode((at / "public").read_bytes()).decode()
+        return (at / "key.pem").read_text(encoding="ascii"), public
+
+
 def _create(path: Path, content: Callable[[], str], mode: int) -> bool:
     """Write a new file in one step, with `mode`; leave an existing one alone."""
     if path.exists():
@@ -293,6 +340,8 @@ def main() -> None:
     deploy = Path(__file__).resolve().parent
     try:
         made = generate(deploy, deploy.parent / "policies")
+        if "--signing" in sys.argv[1:]:
+            made |= signing_keys(deploy)
     except MissingProgramError as error:
         sys.exit(str(error))
     if "--traffic" in sys.argv[1:]:

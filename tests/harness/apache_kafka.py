@@ -34,7 +34,7 @@ class ApacheKafka:
     and logs stay the same when a node is killed and restarted; all is removed at the end.
 
     `rebalance_delay_ms` is how long a new group waits for more members before it begins; `security`
-    holds further settings of each node.
+    holds further settings of each node, `jvm` further options of its JVM.
 
     Whoever wants to cut the way of some clients to the brokers names a door for them (letters and
     digits) and listens at the ports that `doors` advertises.
@@ -48,12 +48,14 @@ class ApacheKafka:
         heap_mb: int = 512,
         rebalance_delay_ms: int = 0,
         security: Mapping[str, object] | None = None,
+        jvm: Sequence[str] = (),
     ) -> None:
         self._count = nodes
         self._door_names = tuple(doors)
         self._heap_mb = heap_mb
         self._rebalance_delay_ms = rebalance_delay_ms
         self._security = security
+        self._jvm = tuple(jvm)
         self._cluster_id = new_id()
         self._nodes: list[Node] = []
         self._directory: Path | None = None
@@ -92,7 +94,7 @@ class ApacheKafka:
                     security=self._security,
                 )
                 self._template.copy_storage(node, self._cluster_id)
-                node.launch(self._template.jars, *self._template.jvm_options)
+                node.launch(self._template.jars, *self._template.jvm_options, *self._jvm)
             for node in self._nodes:
                 await node.wait_until_ready(self._cluster_id)
         except BaseException:
@@ -124,7 +126,7 @@ class ApacheKafka:
         node = self._nodes[index]
         assert node.process is None, f"node {index} is running; kill it first"
         assert self._template is not None
-        node.launch(self._template.jars, *self._template.jvm_options)
+        node.launch(self._template.jars, *self._template.jvm_options, *self._jvm)
         await node.wait_until_ready(self._cluster_id)
 
     def log_of(self, topic: str, partition: int, index: int = 0) -> Path:

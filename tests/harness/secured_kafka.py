@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,34 +26,40 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
-from cryptography import x509
 
 from deploy.kafka.source.acls import Right
 from purposewatch_runtime.kafka.aiokafka_internals import send
 from tests.harness.apache_kafka import ApacheKafka
 from tests.harness.certificates import Authority
+from tests.harness.compose_kafka import security_settings
 from tests.harness.ports import take_port
+from tests.harness.token_server import ISSUER, TokenServer
 
 _RESOURCES: Final = {"topic": 2, "group": 3}
 _OPERATIONS: Final = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
 _LITERAL = 3
 _ALLOW = 3
 _SCRAM_SHA_512 = 2
+_SECURITY = "org.apache.kafka.common.security"
 _ITERATIONS = 4096
-_CLASS = "org.apache.kafka.common.security"
 
 
 @dataclass(frozen=True)
 class SecuredKafka:
-    """One node with a listener for passwords and one for client certificates, both with TLS.
+    """One node with listeners for passwords, client certificates and tokens, all with TLS.
 
     Whoever comes in by the listener without TLS is a super user, as the node itself.
     """
 
     kafka: ApacheKafka
+    cafile: Path
+    """What the broker's certificate is verified with."""
     authority: Authority
+    """Whose client certificates the broker takes."""
     password_server: str
     certificate_server: str
+    token_server: str
+    tokens: TokenServer
     admin: AIOKafkaAdminClient
 
     async def add_user(self, name: str, password: str) -> None:
@@ -83,41 +88,59 @@ class SecuredKafka:
 
 @asynccontextmanager
 async def secured_kafka(directory: Path) -> AsyncIterator[SecuredKafka]:
-    """A node of its own; certificates are below `directory`."""
-    authority = Authority(directory)
-    loopback = x509.IPAddress(IPv4Address("127.0.0.1"))
-    certificate = authority.issue("broker", loopback)
-    passwords, certificates = take_port(), take_port()
-    listeners = f"PASSWORDS://127.0.0.1:{passwords},CERTIFICATES://127.0.0.1:{certificates}"
+    """A node of its own, secured as that of docker-compose.yml; secrets are below `directory`."""
+    authority, keys = Authority(directory), directory / "jwks.json"
+    # CLIENTS is the name that Compose gives the listener for passwords
+    doors = {name: f"127.0.0.1:{take_port()}" for name in ("CLIENTS", "CERTIFICATES", "TOKENS")}
+    listeners = ",".join(f"{name}://{server}" for name, server in doors.items())
     security = {
+        **security_settings(directory / "deploy"),
         "listeners": listeners,
         "advertised.listeners": listeners,
-        "listener.security.protocol.map": "PASSWORDS:SASL_SSL,CERTIFICATES:SSL",
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS",
-        "listener.name.passwords.sasl.enabled.mechanisms": "SCRAM-SHA-512",
-        "listener.name.passwords.scram-sha-512.sasl.jaas.config": (
-            f"{_CLASS}.scram.ScramLoginModule required;"
-        ),
+        "listener.security.protocol.map": "CLIENTS:SASL_SSL,CERTIFICATES:SSL,TOKENS:SASL_SSL",
         "listener.name.certificates.ssl.client.auth": "required",
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": certificate,
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": authority.cafile,
+        "listener.name.certificates.ssl.truststore.type": "PEM",
+        "listener.name.certificates.ssl.truststore.location": authority.cafile,
+        **_tokens(keys),
     }
-    async with ApacheKafka(security=security) as kafka:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-        await admin.start()
-        try:
-            yield SecuredKafka(
-                kafka,
-                authority,
-                f"127.0.0.1:{passwords}",
-                f"127.0.0.1:{certificates}",
-                admin,
-            )
-        finally:
-            await admin.close()
+    with TokenServer() as tokens:
+        tokens.write_keys(keys)
+        kafka = ApacheKafka(
+            security=security,
+            jvm=[f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys.as_uri()}"],
+        )
+        async with kafka:
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+            await admin.start()
+            try:
+                yield SecuredKafka(
+                    kafka,
+                    directory / "deploy/trust/ca.pem",
+                    authority,
+                    doors["CLIENTS"],
+                    doors["CERTIFICATES"],
+                    doors["TOKENS"],
+                    tokens,
+                    admin,
+                )
+            finally:
+                await admin.close()
+
+
+def _tokens(keys: Path) -> dict[str, object]:
+    """The settings of the listener TOKENS, on which no connection outlives its token."""
+    listener, package = "listener.name.tokens.oauthbearer", f"{_SECURITY}.oauthbearer"
+    return {
+        "listener.name.tokens.sasl.enabled.mechanisms": "OAUTHBEARER",
+        f"{listener}.sasl.jaas.config": f"{package}.OAuthBearerLoginModule required;",
+        f"{listener}.sasl.server.callback.handler.class": (
+            f"{package}.OAuthBearerValidatorCallbackHandler"
+        ),
+        f"{listener}.connections.max.reauth.ms": 3_600_000,
+        "listener.name.tokens.sasl.oauthbearer.jwks.endpoint.url": keys.as_uri(),
+        "listener.name.tokens.sasl.oauthbearer.expected.audience": "kafka",
+        "listener.name.tokens.sasl.oauthbearer.expected.issuer": ISSUER,
+    }
 
 
 def _entry(right: Right) -> tuple[int, str, int, str, str, int, int]:

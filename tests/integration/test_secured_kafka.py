@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 
 from deploy.kafka.source.acls import Acls, load, rights
@@ -87,7 +89,7 @@ def credentials(kafka: SecuredKafka, name: str) -> dict[str, Any]:
     return {
         "kafka_bootstrap_servers": kafka.password_server,
         "kafka_security_protocol": "SASL_SSL",
-        "kafka_ssl_cafile": kafka.authority.cafile,
+        "kafka_ssl_cafile": kafka.cafile,
         "kafka_sasl_username": ACLS.principal(name),
         "kafka_sasl_password": PASSWORD,
     }
@@ -386,21 +388,128 @@ async def test_a_missing_topic_is_named(kafka: SecuredKafka, topic_prefix: str) 
         await provisioner.start()
 
 
+async def test_tokens_are_renewed_before_they_expire(
+    kafka: SecuredKafka, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka ends connections whose token has expired; nothing that is published is lost."""
+    await prepare(kafka, topic_prefix)
+    monkeypatch.setattr(access, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(kafka.tokens, "seconds", 1.0)
+    settings = token_settings(kafka, "auditor", topic_prefix)
+    watched = auditor_access(settings)
+    await watched.start()
+    producer = AcknowledgedProducer(settings, client_id="test")
+    await producer.start()
+    topic = topic_name(topic_prefix, VERDICTS)
+    begun = asyncio.get_running_loop().time()
+    count = 0
+    while asyncio.get_running_loop().time() < begun + 3.2:
+        await publish_again(producer, OutgoingRecord(topic, b"%d" % count, partition=0))
+        count += 1
+    assert len(set(kafka.tokens.issued)) >= 3
+    assert await watched.ready() == Check(ok=True, detail="no right is missing")
+    await producer.stop()
+    await watched.stop()
+    assert await values(kafka, topic) == [b"%d" % each for each in range(count)]
+
+
+async def publish_again(producer: AcknowledgedProducer, record: OutgoingRecord) -> None:
+    """Publish as the services do: what fails because a connection ended is tried again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await producer.publish([record])
+            except KafkaError:
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+
+async def values(kafka: SecuredKafka, topic: str) -> list[bytes]:
+    """What is in partition 0, repeats left out."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.kafka.bootstrap_servers, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, 0)
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        found: list[bytes] = []
+        async with asyncio.timeout(10):
+            while await consumer.position(place) < end:
+                some = await consumer.getmany(place, timeout_ms=200)
+                found += [each.value or b"" for each in some.get(place, ())]
+    finally:
+        await consumer.stop()
+    return list(dict.fromkeys(found))
+
+
+def token_settings(kafka: SecuredKafka, name: str, prefix: str, **changed: Any) -> KafkaSettings:
+    """The settings of a principal that has tokens."""
+    return settings_of(
+        kafka,
+        name,
+        prefix,
+        kafka_bootstrap_servers=kafka.token_server,
+        kafka_sasl_username=None,
+        kafka_sasl_password=None,
+        **kafka.tokens.settings(ACLS.principal(name)) | changed,
+    )
+
+
+async def test_a_token_that_is_not_accepted_is_named(
+    kafka: SecuredKafka, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to correct: at Kafka, or at the token endpoint."""
+    refused = {"kafka_oauth_client_secret": "wrong"}
+    with pytest.raises(KafkaAccessError, match="status 401: correct PURPOSEWATCH_KAFKA_OAUTH_CLIE"):
+        await auditor_access(token_settings(kafka, "auditor", topic_prefix, **refused)).start()
+    monkeypatch.setattr(kafka.tokens, "audience", "another")
+    other = {"kafka_oauth_scope": "another"}  # a source of its own, without a token yet
+    with pytest.raises(KafkaAccessError, match=r"the user of the token.*issuer and audience"):
+        await auditor_access(token_settings(kafka, "auditor", topic_prefix, **other)).start()
+
+
+async def test_a_client_certificate_is_replaced_under_load(
+    kafka: SecuredKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Each record has a connection of its own; the first certificate has expired by the end."""
+    by_certificate = ACLS.model_copy(update={"principal_prefix": "CN=purposewatch-"})
+    await prepare(kafka, topic_prefix, by_certificate)
+    used = tmp_path / "client.pem"
+    used.write_bytes(
+        kafka.authority.issue("purposewatch-auditor", valid=timedelta(seconds=3)).read_bytes()
+    )
+    settings = certificate_settings(kafka, topic_prefix, kafka_ssl_certfile=used)
+    certificates = settings.kafka_certificates()
+    assert certificates is not None
+    topic = topic_name(topic_prefix, VERDICTS)
+    expires, count = certificates.expiry["client"], 0
+    while time.time() < expires + 0.3:
+        if count == 5:
+            used.write_bytes(kafka.authority.issue("purposewatch-auditor").read_bytes())
+            assert certificates.refresh()  # as `KafkaAccess` does every ten seconds
+        async with build_producer(settings, client_id="test") as producer:
+            await producer.send_and_wait(topic, b"%d" % count, partition=0)
+        count += 1
+        await asyncio.sleep(0.1)
+    assert await values(kafka, topic) == [b"%d" % each for each in range(count)]
+
+
+def certificate_settings(kafka: SecuredKafka, prefix: str, **changed: Any) -> KafkaSettings:
+    """The settings of a principal that has a client certificate."""
+    plain = kafka_settings(RunningBroker(kafka.certificate_server, "apache_kafka"), prefix)
+    secured = {"kafka_security_protocol": "SSL", "kafka_ssl_cafile": kafka.cafile}
+    return KafkaSettings.model_validate(plain.model_dump() | secured | changed)
+
+
 async def test_a_client_certificate_is_a_principal(kafka: SecuredKafka, topic_prefix: str) -> None:
     """It has the rights of its name; without one, or with an expired one, the error says so."""
     by_certificate = ACLS.model_copy(update={"principal_prefix": "CN=purposewatch-"})
     await prepare(kafka, topic_prefix, by_certificate)
 
-    def settings(**changed: Any) -> KafkaSettings:
-        plain = kafka_settings(
-            RunningBroker(kafka.certificate_server, "apache_kafka"), topic_prefix
-        )
-        secured = {
-            "kafka_security_protocol": "SSL",
-            "kafka_ssl_cafile": kafka.authority.cafile,
-        }
-        return KafkaSettings.model_validate(plain.model_dump() | secured | changed)
-
+    settings = partial(certificate_settings, kafka, topic_prefix)
     certificate = kafka.authority.issue("purposewatch-auditor")
     good = auditor_access(settings(kafka_ssl_certfile=certificate))
     await good.start()

@@ -15,6 +15,7 @@ from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.live.run import read_keys
 from purposewatch_ingest.pseudonyms.key_file import MIN_KEY_BYTES, decode_key
 from purposewatch_ingest.register_file import load_register
+from purposewatch_runtime.signing import SIGNED_TOPICS, SIGNERS, load_signer, load_trusted_keys
 from tests.harness.compose_kafka import read_env_file, secrets_script
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -139,6 +140,27 @@ def test_without_openssl_it_says_so(
     with pytest.raises(script.MissingProgramError, match="install it"):
         script.generate(tmp_path, ROOT / "policies")
     assert not (tmp_path / "secrets/kafka.env").exists()
+
+
+def test_signing_keys_are_trusted_for_what_each_service_writes(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    """Nothing is required until the operator says so, and a second run changes nothing."""
+    script.generate(tmp_path, ROOT / "policies")
+    script.signing_keys(tmp_path)
+    once = _contents(tmp_path)
+    assert not any(script.signing_keys(tmp_path).values())
+    assert _contents(tmp_path) == once
+    trusted = load_trusted_keys(tmp_path / "trust/trusted_keys.yaml", "data-access")
+    assert trusted.required == frozenset()
+    for name in SIGNERS:
+        signer = load_signer(tmp_path / f"secrets/signing/{name}/key.pem")
+        assert trusted.keys[signer.key_id].service == name
+    assert len(trusted.keys) == len(SIGNERS) == len(script.SIGNERS)
+    text = (tmp_path / "trust/trusted_keys.yaml").read_text()
+    (tmp_path / "required.yaml").write_text(text.replace("# required", "required"))
+    strict = load_trusted_keys(tmp_path / "required.yaml", "data-access")
+    assert strict.required == {f"data-access.{each}" for each in SIGNED_TOPICS}
 
 
 def test_the_users_of_kafka_are_those_with_rights(script: ModuleType) -> None:

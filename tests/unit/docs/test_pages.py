@@ -96,6 +96,7 @@ def test_the_settings_page_names_every_setting_with_its_default() -> None:
     """Words may stand for a default that is worked out, or not the same for all."""
     words = {
         "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "`1000`, the reporter `10000`",
+        "PURPOSEWATCH_KAFKA_OAUTH_CAFILE": "the system's",
         "PURPOSEWATCH_KAFKA_SSL_CAFILE": "the system's",
         "PURPOSEWATCH_INGEST_OIDC_JWKS_URL": "from the provider's metadata",
         "PURPOSEWATCH_REPORTER_PUBLIC_URL": "from host and port",

@@ -35,6 +35,7 @@ __all__ = [
     "LogSettings",
     "PolicySettings",
     "RenamedFrom",
+    "TokenSource",
     "TraceSettings",
     "deprecated",
     "faults",
@@ -215,14 +216,40 @@ class HttpSettings(_Settings):
         return proxies
 
 
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where tokens come from: a file that somebody else renews, or a token endpoint."""
+
+    file: Path | None = None
+    url: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    scope: str | None = None
+    cafile: Path | None = None
+
+
 class KafkaSettings(_Settings):
     """How to reach Kafka, and the shape of the topics."""
 
     kafka_bootstrap_servers: str = "localhost:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = (
+        "SCRAM-SHA-512"
+    )
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
+    kafka_oauth_token_file: Path | None = Field(
+        default=None, description="A token that somebody else renews, such as Kubernetes."
+    )
+    kafka_oauth_token_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="The token endpoint."
+    )
+    kafka_oauth_client_id: str | None = None
+    kafka_oauth_client_secret: SecretStr | None = None
+    kafka_oauth_scope: str | None = None
+    kafka_oauth_cafile: Path | None = Field(
+        default=None, description="CA bundle for the token endpoint; default: system."
+    )
     kafka_ssl_cafile: Path | None = Field(default=None, description="CA bundle; default: system.")
     kafka_ssl_certfile: Path | None = Field(default=None, description="Client certificate.")
     kafka_ssl_keyfile: Path | None = Field(default=None, description="The certificate's key.")
@@ -270,8 +297,17 @@ class KafkaSettings(_Settings):
 
     @model_validator(mode="after")
     def _credentials_are_complete(self) -> Self:
-        if self.kafka_security_protocol.startswith("SASL") and not (
-            self.kafka_sasl_username and self.kafka_sasl_password
+        by_token = self.token_source() is not None
+        if by_token and not self.kafka_oauth_token_file and not self._token_endpoint_is_complete():
+            message = (
+                "OAUTHBEARER needs PURPOSEWATCH_KAFKA_OAUTH_TOKEN_FILE, or "
+                "PURPOSEWATCH_KAFKA_OAUTH_TOKEN_URL with …_CLIENT_ID and …_CLIENT_SECRET; set them"
+            )
+            raise ValueError(message)
+        if (
+            self.kafka_security_protocol.startswith("SASL")
+            and not by_token
+            and not (self.kafka_sasl_username and self.kafka_sasl_password)
         ):
             message = (
                 "SASL needs both PURPOSEWATCH_KAFKA_SASL_USERNAME and "
@@ -300,6 +336,28 @@ class KafkaSettings(_Settings):
 
     def _load_trusted_keys(self, path: Path) -> TrustedKeys:
         return load_trusted_keys(path, self.topic_prefix)
+
+    def _token_endpoint_is_complete(self) -> bool:
+        return bool(
+            self.kafka_oauth_token_url
+            and self.kafka_oauth_client_id
+            and self.kafka_oauth_client_secret
+        )
+
+    def token_source(self) -> TokenSource | None:
+        """Where the tokens for Kafka come from; `None` if it takes none."""
+        if not self.kafka_security_protocol.startswith("SASL"):
+            return None
+        if self.kafka_sasl_mechanism != "OAUTHBEARER":
+            return None
+        return TokenSource(
+            self.kafka_oauth_token_file,
+            self.kafka_oauth_token_url,
+            self.kafka_oauth_client_id,
+            self.kafka_oauth_client_secret,
+            self.kafka_oauth_scope,
+            self.kafka_oauth_cafile,
+        )
 
     def kafka_certificates(self) -> KafkaCertificates | None:
         """What the connection is secured with; `None` without TLS. Raises `ValueError`."""

@@ -1,16 +1,18 @@
 """Check that Kafka lets a service in, and that it has the rights that it needs."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from purposewatch_contract import Topic, declared_topics, topic_name
 from purposewatch_runtime import metrics as m
 from purposewatch_runtime.kafka.authorized_operations import group_operations, topic_operations
 from purposewatch_runtime.kafka.connection import build_admin, try_connection
+from purposewatch_runtime.kafka.oauth import TokenError, token_provider
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.service.probes import Check
 from purposewatch_runtime.service.supervisor import UnavailableError
@@ -68,6 +70,9 @@ class KafkaAccess:
         self._groups = groups
         self._client_id = client_id
         self._certificates = settings.kafka_certificates()
+        source = settings.token_source()
+        self._tokens = None if source is None else token_provider(source)
+        self._token_failing = metric_set.gauge(m.KAFKA_TOKEN_FAILING)
         self._expiry = metric_set.gauge(m.KAFKA_CERTIFICATE_EXPIRY)
         self._show_expiry()
         self._admin: AIOKafkaAdminClient | None = None
@@ -85,7 +90,8 @@ class KafkaAccess:
             await self._require(self._admin)
         except BaseException as error:
             await self.stop()
-            if isinstance(error, KafkaConnectionError):
+            # aiokafka takes a refused token for an accepted one, and then has no node to ask
+            if isinstance(error, KafkaConnectionError | NodeNotReadyError):
                 found = await refused_connection(self._settings, client_id=self._client_id)
                 raise found or error from None
             raise
@@ -116,6 +122,7 @@ class KafkaAccess:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             self._refresh_certificates()
+            await self._renew_token()
             try:
                 problem = await self._missing(admin)
             except Exception as error:  # noqa: BLE001 - the other components notice that Kafka is away
@@ -127,6 +134,14 @@ class KafkaAccess:
                 else:
                     _log.error("rights are missing", error=problem)
             self._problem = problem
+
+    async def _renew_token(self) -> None:
+        """Renew it in time, even if no connection is opened: a failure is noticed before."""
+        if self._tokens is None:
+            return
+        with contextlib.suppress(TokenError):
+            await self._tokens.token()
+        self._token_failing.set(0 if self._tokens.problem is None else 1)
 
     def _refresh_certificates(self) -> None:
         if self._certificates is None:
@@ -179,6 +194,8 @@ async def refused_connection(settings: KafkaSettings, *, client_id: str) -> Kafk
 
 def principal(settings: KafkaSettings) -> str:
     """What Kafka calls this client, as far as the settings say."""
+    if settings.token_source() is not None:
+        return "the user of the token"
     if settings.kafka_security_protocol.startswith("SASL"):
         return f"User:{settings.kafka_sasl_username}"
     return "the user of the client certificate"
@@ -186,6 +203,8 @@ def principal(settings: KafkaSettings) -> str:
 
 def _connection_problem(settings: KafkaSettings, error: BaseException) -> str | None:
     server = settings.kafka_bootstrap_servers.split(",")[0]
+    if isinstance(error, TokenError):
+        return str(error.args[0])
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the certificate of {server} is not accepted ({error.verify_message}): correct "
@@ -193,15 +212,16 @@ def _connection_problem(settings: KafkaSettings, error: BaseException) -> str | 
         )
     if isinstance(error, ssl.SSLError):
         return f"no TLS with {server} ({error.reason or error}): correct {_CERTIFICATE}"
-    if isinstance(error, KafkaConnectionError):
-        if settings.kafka_security_protocol != "SSL":
-            return None
+    if isinstance(error, KafkaConnectionError) and settings.kafka_security_protocol == "SSL":
         return f"{server} closed the connection after TLS was set up: correct {_CERTIFICATE}"
-    if isinstance(error, KafkaError):
-        return (
-            f"{server} does not authenticate {principal(settings)} ({error}): correct "
-            "PURPOSEWATCH_KAFKA_SASL_USERNAME and PURPOSEWATCH_KAFKA_SASL_PASSWORD"
+    by_token = settings.token_source() is not None
+    if isinstance(error, KafkaError) and (by_token or not isinstance(error, KafkaConnectionError)):
+        wrong = (
+            "what Kafka expects of issuer and audience, or PURPOSEWATCH_KAFKA_OAUTH_SCOPE"
+            if by_token
+            else "PURPOSEWATCH_KAFKA_SASL_USERNAME and PURPOSEWATCH_KAFKA_SASL_PASSWORD"
         )
+        return f"{server} does not authenticate {principal(settings)} ({error}): correct {wrong}"
     return None
 
 

@@ -6,15 +6,18 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
+from aiokafka.errors import SaslAuthenticationFailed
 from aiokafka.protocol.metadata import MetadataRequest
 from faststream.security import (
     BaseSecurity,
+    SASLOAuthBearer,
     SASLPlaintext,
     SASLScram256,
     SASLScram512,
 )
 
 from purposewatch_runtime.kafka.faststream_subscriber import RecordBroker
+from purposewatch_runtime.kafka.oauth import TokenProvider, token_provider
 from purposewatch_runtime.logs import get_logger
 from purposewatch_runtime.settings import KafkaSettings
 
@@ -57,7 +60,9 @@ def security(settings: KafkaSettings) -> BaseSecurity | None:
     if not settings.kafka_security_protocol.startswith("SASL"):
         return BaseSecurity(ssl_context=context, use_ssl=True) if context else None
     if context is None:
-        _log.warning("SASL without TLS: the password exchange and all data are unencrypted")
+        _log.warning("SASL without TLS: password or token, and all data, are unencrypted")
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        return SASLOAuthBearer(ssl_context=context, use_ssl=context is not None)
     password = settings.kafka_sasl_password
     return _SASL[settings.kafka_sasl_mechanism](
         username=settings.kafka_sasl_username or "",
@@ -77,6 +82,7 @@ def build_broker(settings: KafkaSettings, *, client_id: str) -> RecordBroker:
         settings.kafka_bootstrap_servers.split(","),
         client_id=client_id,
         security=security(settings),
+        sasl_oauth_token_provider=_token_provider(settings),
         request_timeout_ms=settings.kafka_request_timeout_ms,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         allow_auto_create_topics=False,
@@ -86,6 +92,11 @@ def build_broker(settings: KafkaSettings, *, client_id: str) -> RecordBroker:
         acks="all",
         graceful_timeout=30.0,
     )
+
+
+def _token_provider(settings: KafkaSettings) -> TokenProvider | None:
+    source = settings.token_source()
+    return None if source is None else token_provider(source)
 
 
 def _client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -106,6 +117,7 @@ def _connection_options(settings: KafkaSettings) -> dict[str, Any]:
     if settings.kafka_security_protocol.startswith("SASL"):
         options |= {
             "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_oauth_token_provider": _token_provider(settings),
             "sasl_plain_username": settings.kafka_sasl_username,
             "sasl_plain_password": password.get_secret_value() if password else None,
         }
@@ -123,7 +135,11 @@ async def try_connection(settings: KafkaSettings, *, client_id: str) -> None:
     connection = await create_conn(host.strip("[]"), int(port), client_id=client_id, **options)
     try:
         # with TLS 1.3, a server refuses the client's certificate in its answer to what follows
-        await connection.send(MetadataRequest([]))
+        answer = await connection.send(MetadataRequest([]))
+        # Kafka answers so after a token that it refused, which aiokafka does not notice
+        if not answer.brokers:
+            message = "the token is not accepted"
+            raise SaslAuthenticationFailed(message)
     finally:
         connection.close()
 

@@ -107,6 +107,12 @@ KAFKA_CERTIFICATE_EXPIRY = GaugeSpec(
     ("certificate",),
     unit="unix seconds",
 )
+KAFKA_TOKEN_FAILING = GaugeSpec(
+    "purposewatch_kafka_token_failing",
+    "1 while the token for Kafka can't be renewed; it is used until it expires.",
+    EVERY,
+    unit="yes or no",
+)
 SIGNATURES_REFUSED = CounterSpec(
     "purposewatch_signatures_refused",
     "Records that were refused because their signature is missing or does not count.",
@@ -162,6 +168,7 @@ COMMON: tuple[MetricSpec, ...] = (
     CONSUMER_STALLED_SECONDS,
     CONSUMER_STOPPED,
     KAFKA_CERTIFICATE_EXPIRY,
+    KAFKA_TOKEN_FAILING,
     SIGNATURES_REFUSED,
     DEAD_LETTERS,
     TRACE_SPANS,
