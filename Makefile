@@ -37,7 +37,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos fuzz packaging \
-        schemas chart check-chart lock docs picture bench bench-client bench-core bench-page bench-flows bench-fairness bench-memory bench-scaling screenshots million up down \
+        schemas check-chart lock docs picture bench bench-client bench-core bench-page bench-flows bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels sbom audit images release acls dashboards check-deploy clean
 
 help:  ## Show this list
@@ -105,10 +105,8 @@ chaos: install-dev  ## Kill, pause and cut everything under load, then check the
 fuzz: $(VENV)/fuzz.stamp  ## Change inputs of everything that reads others' input: SECONDS=300 ONLY=yaml SEED=7
 	@$(BIN)/python -m tests.fuzz $(FUZZ_OPTIONS)
 
-schemas: install-dev  ## Write the JSON Schemas from the models
+schemas: install-dev  ## Write the JSON Schemas from the models, and that of the Helm chart's values
 	$(BIN)/python -m purposewatch_contract
-
-chart: install-dev  ## Write the schema of the Helm chart's values
 	$(BIN)/python -m deploy.helm.source.generate
 
 check-chart: install-dev  ## Check the Helm chart: Helm, schemas, checkov, a Kubernetes API server; needs Go, Java, Maven

@@ -156,7 +156,7 @@ def _placed(pod: Manifest, directory: Path, contents: dict[str, bytes]) -> dict[
         text = value if isinstance(value, str) else "0123456789abcdef" * 4
         if variable == "PURPOSEWATCH_SUBJECT_PSEUDONYMS_URL":
             text = "postgresql+asyncpg://u:p@host/db"
-        if text.startswith(("/etc/", "/var/")):
+        if text.startswith(("/etc/purposewatch/", "/var/")):
             path = Path(text)
             assert any(
                 path.is_relative_to(each) or Path(each).is_relative_to(path) for each in mounts
@@ -211,6 +211,20 @@ def test_each_auditor_has_a_volume_of_its_own() -> None:
     assert claim["storageClassName"] == "local"
     [facts] = _volumes("client-certificates", "facts")
     assert facts == {"name": "facts", "emptyDir": {"sizeLimit": "4Gi"}}
+
+
+def test_the_database_is_verified_unless_the_values_say_otherwise() -> None:
+    """By the stated authorities, or else by those of the image."""
+    expected = {
+        "minimal": ("verify-full", "/etc/ssl/certs/ca-certificates.crt"),
+        "client-certificates": ("verify-full", "/etc/purposewatch/database-ca/root.pem"),
+        "everything": ("verify-full", "/etc/purposewatch/database-ca/ca.crt"),
+        "plaintext": ("prefer", None),
+    }
+    for name, verified in expected.items():
+        for component in ("reporter", "migration"):
+            held = environment(pods(render(name))[component])
+            assert (held["PGSSLMODE"], held.get("PGSSLROOTCERT")) == verified
 
 
 def test_keys_that_sign_belong_to_one_service_each() -> None:

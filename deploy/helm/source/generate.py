@@ -1,6 +1,6 @@
 """Write the schema of the chart's values; `--check` only compares.
 
-`make chart` after a change of values.schema.yaml or of a service's settings.
+`make schemas` after a change of values.schema.yaml or of a service's settings.
 """
 
 import json

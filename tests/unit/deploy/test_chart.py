@@ -23,7 +23,7 @@ EXAMPLES = sorted((ROOT / "tests/chart/values").glob("*.yaml"))
 
 
 def test_schema_of_the_values_is_fresh() -> None:
-    """`make chart` writes it, with the settings that the services declare."""
+    """`make schemas` writes it, with the settings that the services declare."""
     assert SCHEMA.read_text(encoding="utf-8") == schema()
 
 

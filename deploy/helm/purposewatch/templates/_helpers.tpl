@@ -164,6 +164,9 @@ labels:
 {{- if include "purposewatch.databaseCaSecret" $root }}
 - name: PGSSLROOTCERT
   value: /etc/purposewatch/database-ca/{{ include "purposewatch.databaseCaKey" $root }}
+{{- else if hasPrefix "verify" $postgresql.sslMode }}
+- name: PGSSLROOTCERT
+  value: /etc/ssl/certs/ca-certificates.crt # the image's
 {{- end }}
 {{- end }}
 
