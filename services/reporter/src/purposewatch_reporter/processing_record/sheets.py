@@ -1,6 +1,7 @@
 """What a record says about each activity, row by row, in the order of the regulators' templates."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -133,7 +134,7 @@ class _Sheets:
                 self._transfers(activity),
                 self._retention(activity),
                 *(self._terms(activity, *each) for each in _FURTHER_ROWS),
-                Row("conditions", self._conditions(activity.statements), (), is_observed=False),
+                self._conditions(activity.statements),
                 self._grounds(activity),
             ),
             activity=activity,
@@ -227,9 +228,6 @@ class _Sheets:
         return not set(self._locations.lineage(location)).intersection(self._home)
 
     def _retention(self, activity: Activity) -> Row:
-        limits = dict.fromkeys(
-            self._words.retention(each) for each in activity.statements if each.limits_retention
-        )
         observed: tuple[Entry, ...] = ()
         if activity.retention_days is not None:
             least, most = activity.retention_days
@@ -239,18 +237,28 @@ class _Sheets:
                 else self._words.counted("days", most)
             )
             observed = (Entry(text),)
+        limits = [
+            [self._words.retention(each)] if each.limits_retention else []
+            for each in activity.statements
+        ]
         return Row(
             "retention",
-            tuple(Entry(each) for each in limits),
+            self._of_statements(limits),
             observed,
             self._left_out(activity, Dimension.RETENTION),
         )
 
-    def _conditions(self, statements: Iterable[Statement]) -> tuple[Entry, ...]:
-        conditions = dict.fromkeys(
-            text for statement in statements for text in self._words.conditions(statement)
+    def _conditions(self, statements: Iterable[Statement]) -> Row:
+        conditions = [[*self._words.conditions(each)] for each in statements]
+        return Row("conditions", self._of_statements(conditions), (), is_observed=False)
+
+    def _of_statements(self, texts: Sequence[Sequence[str]]) -> tuple[Entry, ...]:
+        """Return what statements say, and of what not all of them say, that it is so in part."""
+        times = Counter(text for of_statement in texts for text in of_statement)
+        return tuple(
+            Entry(text if count == len(texts) else self._words.text("in_part", text=text))
+            for text, count in times.items()
         )
-        return tuple(Entry(each) for each in conditions)
 
     def _grounds(self, activity: Activity) -> Row:
         clauses = dict.fromkeys(each.clause for each in activity.statements)
