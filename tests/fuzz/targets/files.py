@@ -21,6 +21,8 @@ from purposewatch_policy.decide import decide
 from purposewatch_policy.lint import lint_path
 from purposewatch_policy.yaml_reader import read_mapping
 from purposewatch_reporter.alerts.routing_file import load_routing
+from purposewatch_reporter.counting.rules_file import load_rules
+from purposewatch_runtime.signing import load_trusted_keys
 from tests.fuzz.target import Run, Target
 from tests.harness.environment import POLICIES
 from tests.unit.policy import reference
@@ -186,6 +188,25 @@ _KEYS = f"""keys:
     - {{id: "1", key: {"cd" * 32}}}
   "*": [{{id: "1", key: q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=}}]
 """.encode()
+_TRUSTED = b"""required: [events, facts, verdicts, dead-letters]
+keys:
+  - {service: ingest, public_key: MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=}
+  - service: auditor
+    public_key: MCowBQYDK2VwAyEAA6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=
+    until: 2027-01-01T00:00:00Z
+"""
+_COUNTING = b"""rules:
+  exported-by-one:
+    note: a
+    flow: {operation: share, data_categories: [user.contact], outcomes: [permitted]}
+    controllers: [acme]
+    publishers: [crm]
+    count: subjects
+    more_than: 100
+    within_minutes: 60
+    per: [publisher]
+    severity: high
+"""
 _ROUTING = b"""channels:
   alertmanager: {type: alertmanager, urls: [http://a:9093], resend_seconds: 60, hold_seconds: 360}
   team: {type: apprise, url: "mailto://x", repeat_minutes: 240}
@@ -247,6 +268,18 @@ TARGETS = (
         "yaml-routing",
         (_ROUTING,),
         partial(_one_file, load_routing, "alerting.yaml"),
+        _YAML,
+    ),
+    Target(
+        "yaml-counting",
+        (_COUNTING,),
+        partial(_one_file, partial(load_rules, vocabularies={}), "counting.yaml"),
+        _YAML,
+    ),
+    Target(
+        "yaml-trusted-keys",
+        (_TRUSTED,),
+        partial(_one_file, partial(load_trusted_keys, topic_prefix="a"), "keys.yaml"),
         _YAML,
     ),
     Target(

@@ -21,6 +21,10 @@ _MAX_BYTES = 256 * 1024 * 1024
 _MAX_FILES = 50_000
 _MAX_NUMBER = 2**53 - 1
 _MANIFEST = "bundle.json"
+_UNREADABLE = (
+    *(tarfile.TarError, OSError, EOFError, zlib.error, ValueError),
+    OverflowError,  # a header of the archive states a length that no file has
+)
 
 
 class BundleError(ValueError):
@@ -77,7 +81,7 @@ def read_bundle(archive: bytes) -> Bundle:
     """Read an archive. Raises `BundleError`, also for one that would unpack to too much."""
     try:
         members = _members(_unpacked(archive))
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, BundleError):
             raise
         message = (

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key
 
@@ -47,7 +48,7 @@ def load_signer(path: Path) -> Signer:
     """Read a private key in PEM. Raises `OSError` and `ValueError`."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         message = (
@@ -105,6 +106,6 @@ def _read_key(node: MappingNode, topic_prefix: str, errors: list[SourceError]) -
 def _public_key(text: str) -> Ed25519PublicKey | None:
     try:
         key = load_der_public_key(base64.b64decode(text, validate=True))
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, UnsupportedAlgorithm):
         return None
     return key if isinstance(key, Ed25519PublicKey) else None
