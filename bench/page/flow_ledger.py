@@ -89,6 +89,8 @@ async def fill_postgresql(dsn: str, number_of_flows: int, days: int) -> None:
     """Fill PostgreSQL; every decision is counted on each day, at an hour of its own."""
     connection = await asyncpg.connect(dsn)
     await connection.execute("SET synchronous_commit = off")
+    await connection.execute("SET session_replication_role = replica")  # checks no foreign keys
+    await connection.execute("SET maintenance_work_mem = '256MB'")
     found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _TABLES}
     for name, row in rows(number_of_flows, days):
         found[name].append(row)

@@ -1,13 +1,12 @@
 """Read the flow ledger: whole, for those who judge every flow, or a single flow."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import Flow
@@ -30,7 +29,7 @@ _values = msgspec.json.Decoder(dict[str, bool | None]).decode
 
 _decided: Select[Any] = (
     select(
-        *flows.c,
+        *tuple(flows.c)[:15],  # when it was recorded does not matter, and takes long to read
         _decisions.id.label("decision_id"),
         _decisions.outcome,
         _decisions.kind,
@@ -111,22 +110,24 @@ async def read_flow(connection: AsyncConnection, flow_id: bytes) -> LedgerFlow |
     return None if row is None else ledger_flow(row)
 
 
-def ledger_flow(row: Row[Any]) -> LedgerFlow:
-    """The flow of a row that has the columns of `flows`."""
-    terms = Flow(
-        row.controller,
-        row.role,
-        row.operation,
-        row.purpose,
-        row.recipient,
-        _texts(row.categories),
-        row.source,
-        row.location,
-        row.retention_days,
-        row.legal_basis,
-        _claims(row.facts),
+def ledger_flow(row: Sequence[Any]) -> LedgerFlow:
+    """The flow of a row that begins with the columns of `flows`."""
+    flow_id, controller, role, operation, purpose, recipient, source, location = row[:8]
+    retention_days, legal_basis, categories, facts, ledger, is_other, is_carried = row[8:15]
+    flow = Flow(
+        controller,
+        role,
+        operation,
+        purpose,
+        recipient,
+        _texts(categories),
+        source,
+        location,
+        retention_days,
+        legal_basis,
+        _claims(facts),
     )
-    return LedgerFlow(row.id, terms, _values(row.ledger_facts), row.is_other, row.is_carried)
+    return LedgerFlow(flow_id, flow, _values(ledger), is_other, is_carried)
 
 
 def _sums_between(since: datetime | None, until: datetime | None) -> Select[Any]:
@@ -153,10 +154,8 @@ async def _read_sums(
     connection: AsyncConnection, query: Select[Any]
 ) -> Mapping[bytes, Sequence[_Sum]]:
     found: defaultdict[bytes, list[_Sum]] = defaultdict(list)
-    for number, (decision, *of_publisher) in enumerate(await connection.execute(query)):
+    for decision, *of_publisher in (await connection.execute(query)).all():
         found[decision].append(_Sum(*of_publisher))
-        if number % _CHUNK == 0:
-            await asyncio.sleep(0)  # 100,000 rows take a second, in which others wait
     return found
 
 
@@ -177,26 +176,39 @@ async def _read_categories(
         .where(wanted)
         .order_by(_categories.decision_id, _categories.data_category)
     )
-    for decision, category, outcome, kind, statement, is_miss in await connection.execute(query):
+    rows = (await connection.execute(query)).all()
+    for decision, category, outcome, kind, statement, is_miss in rows:
         found[decision].append(DecidedCategory(category, outcome, _shown(kind), statement, is_miss))
     return found
 
 
 def _flow_count(
-    row: Row[Any], categories: Iterable[DecidedCategory], sums: Sequence[_Sum]
+    row: Sequence[Any], categories: Iterable[DecidedCategory], sums: Sequence[_Sum]
 ) -> FlowCount:
+    outcome, kind, version, digest = row[-4:]
+    total = sums[0]
+    publishers: tuple[str, ...] = (total.publisher,)
+    if len(sums) > 1:  # mostly, a flow has one publisher
+        publishers = tuple(sorted([each.publisher for each in sums]))
+        total = _Sum(
+            "",
+            sum([each.events for each in sums]),
+            sum([each.accesses for each in sums]),
+            min([each.first_time for each in sums]),
+            max([each.last_time for each in sums]),
+        )
     return FlowCount(
         ledger_flow(row),
-        row.outcome,
-        _shown(row.kind),
-        row.version,
-        row.digest,
+        outcome,
+        _shown(kind),
+        version,
+        digest,
         tuple(categories),
-        sum([each.events for each in sums]),
-        sum([each.accesses for each in sums]),
-        min([each.first_time for each in sums]),
-        max([each.last_time for each in sums]),
-        tuple(sorted([each.publisher for each in sums])),
+        total.events,
+        total.accesses,
+        total.first_time,
+        total.last_time,
+        publishers,
     )
 
 
