@@ -20,6 +20,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.web.users.roles import Role
 from purposewatch_reporter.web.users.store import User, add_user
 from tests.fuzz.asgi import Answer, HttpRequest, send
+from tests.fuzz.strict_database import refuse_what_postgresql_refuses
 from tests.fuzz.target import PERSONAL, Run, Target, assert_silent
 from tests.harness.environment import POLICIES
 from tests.unit.reporter.conftest import closed_connections, empty_database, ledger_writer_of
@@ -85,23 +86,12 @@ async def _opened(directory: Path) -> tuple[Any, Database, dict[str, str]]:
     return app, database, cookies
 
 
-def _strict(_: Any, __: Any, ___: Any, parameters: Any, *____: Any) -> None:
-    """Refuse every bound value that PostgreSQL would refuse."""
-    for row in parameters if isinstance(parameters, list) else [parameters]:
-        for value in row.values() if isinstance(row, dict) else row:
-            if isinstance(value, str):
-                assert "\0" not in value
-                value.encode()
-            elif isinstance(value, int):
-                assert -(2**63) <= value < 2**63
-
-
 @contextmanager
 def _served() -> Iterator[Run]:
     """Each request is sent as everybody, and without a session or token."""
     with closed_connections(), TemporaryDirectory() as directory, asyncio.Runner() as runner:
         app, database, known = runner.run(_opened(Path(directory)))
-        event.listen(Engine, "before_cursor_execute", _strict)
+        event.listen(Engine, "before_cursor_execute", refuse_what_postgresql_refuses)
 
         def run(data: bytes) -> None:
             for role in (*Role, "api", "nobody"):
@@ -114,7 +104,7 @@ def _served() -> Iterator[Run]:
         try:
             yield run
         finally:
-            event.remove(Engine, "before_cursor_execute", _strict)
+            event.remove(Engine, "before_cursor_execute", refuse_what_postgresql_refuses)
             runner.run(database.stop())
 
 

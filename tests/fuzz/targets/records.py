@@ -7,11 +7,16 @@ one message or one dead letter, in their order, and each dead letter keeps its r
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiokafka import ConsumerRecord
+from sqlalchemy import Engine, event
 
 from purposewatch_auditor.audit import AuditedEvent, Auditor, FactDependentEvent, decider_for
 from purposewatch_contract import DeadLetter, ErrorClass, Gap
@@ -40,6 +45,7 @@ from purposewatch_runtime.kafka import (
     dead_letter_of,
 )
 from purposewatch_runtime.metrics import MetricSet
+from tests.fuzz.strict_database import refuse_what_postgresql_refuses
 from tests.fuzz.target import Run, Target, assert_silent
 from tests.fuzz.targets.samples import (
     EVENT,
@@ -54,10 +60,13 @@ from tests.fuzz.targets.samples import (
     spaced,
 )
 from tests.harness.environment import POLICIES
+from tests.unit.reporter.conftest import closed_connections, empty_database, ledger_writer_of
+from tests.unit.reporter.facts.records import fact, in_facts
+from tests.unit.reporter.records import dead_letter, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 RAW, EVENTS, VERDICTS = "data-access.raw", "data-access.events", "data-access.verdicts"
-FACTS, LETTERS = "data-access.facts", "data-access.dead-letters"
+FACTS, LETTERS, GAPS = "data-access.facts", "data-access.dead-letters", "data-access.gaps"
 _BETWEEN = b"\n%%\n"
 _PARTITION = 3
 
@@ -259,6 +268,41 @@ def _check_read(item: object) -> None:
         assert item.time.tzinfo is UTC
 
 
+@contextmanager
+def _recorded() -> Iterator[Run]:
+    """The same topics, as far as the database: one record stops none of the others."""
+    with closed_connections(), TemporaryDirectory() as directory, asyncio.Runner() as runner:
+        database = empty_database(Path(directory))
+        writer = ledger_writer_of(database)
+        offsets = count()
+        event.listen(Engine, "before_cursor_execute", refuse_what_postgresql_refuses)
+
+        writers = {
+            VERDICTS: writer.record_verdicts,
+            LETTERS: writer.record_dead_letters,
+            GAPS: writer.record_gaps,
+            FACTS: writer.record_facts,
+        }
+
+        async def record(values: Sequence[Record]) -> None:
+            for topic, write in writers.items():
+                await write([replace(each, topic=topic) for each in values])
+
+        def run(data: bytes) -> None:
+            runner.run(record([_moved(each, next(offsets)) for each in records_in(data, VERDICTS)]))
+
+        try:
+            yield run
+        finally:
+            event.remove(Engine, "before_cursor_execute", refuse_what_postgresql_refuses)
+            runner.run(database.stop())
+
+
+def _moved(record: Record, offset: int) -> Record:
+    """The record at an offset of its own, in a partition that the ledger has."""
+    return replace(record, offset=offset, partition=0)
+
+
 def _letter(value: bytes, topic: str) -> bytes:
     """A dead letter about a record with this value."""
     [record] = records_in(b"\n\n" + value, topic)
@@ -294,6 +338,27 @@ _HEADERS = tuple(
     )
 )
 
+_OF_REPORTER = (
+    compact(example("verdict")),
+    b"key: " + FACT_KEY + b"\n\n",
+    compact(example("canonical-fact")),
+    compact(example("gap")),
+    compact({**example("gap"), **GAP}),
+    compact(example("dead-letter")),
+    _letter(compact(example("canonical-event")), EVENTS),
+    _letter(b'{"a":' * 3_000 + b"1" + b"}" * 3_000, EVENTS),
+    _letter(compact(EVENT), RAW),
+)
+_STORED = tuple(
+    part
+    for value in (
+        verdict(0, 0, outcome="violation"),
+        verdict(0, 1, outcome="unknown", count=3),
+        dead_letter(0, 2),
+    )
+    for part in [compact(value)]
+)
+_STATED = [each for each in in_facts([fact()]) if each.value is not None]
 TARGETS = (
     Target(
         "records-raw",
@@ -315,19 +380,23 @@ TARGETS = (
     ),
     Target(
         "records-reporter",
-        (
-            compact(example("verdict")),
-            b"key: " + FACT_KEY + b"\n\n",
-            compact(example("canonical-fact")),
-            compact(example("gap")),
-            compact({**example("gap"), **GAP}),
-            compact(example("dead-letter")),
-            _letter(compact(example("canonical-event")), EVENTS),
-            _letter(b'{"a":' * 3_000 + b"1" + b"}" * 3_000, EVENTS),
-            _letter(compact(EVENT), RAW),
-        ),
+        _OF_REPORTER,
         _reported,
         (*WORDS, *_HEADERS),
         max_bytes=65_536,
+    ),
+    Target(
+        "records-ledger",
+        (
+            _BETWEEN.join(_STORED),
+            *_STORED,
+            *(b"key: " + (each.key or b"") + b"\n\n" + each.value for each in _STATED),
+            *_OF_REPORTER,
+        ),
+        _recorded,
+        (*WORDS, *_HEADERS),
+        max_bytes=65_536,
+        max_seconds=3,
+        brief=15,
     ),
 )
