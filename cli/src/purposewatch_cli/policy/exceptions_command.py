@@ -88,7 +88,8 @@ def grant_exceptions(
 ) -> None:
     """Grant the exceptions of a file: the reporter silences what they cover until they end.
 
-    Those that are granted already stay as they are, so the command may be repeated.
+    Those that are there already and end no earlier stay as they are, so the command may be
+    repeated; a later end renews them.
 
     Exit status: 0, or 2 when the file or the reporter can't be used.
     """
@@ -107,9 +108,13 @@ def grant_exceptions(
     _say(f"{counted(added, 'exception')} granted, {len(asked.exceptions) - added} there already")
 
 
-def _silences(asked: ExceptionsFile, there: set[Matched]) -> Iterable[Mapping[str, Any]]:
+def _silences(
+    asked: ExceptionsFile, there: Mapping[Matched, datetime]
+) -> Iterable[Mapping[str, Any]]:
+    """Yield what has to be added: what is there already, and ends no earlier, is left out."""
     for each in asked.exceptions:
-        if each.matched not in there:
+        ends = there.get(each.matched)
+        if ends is None or ends < datetime.fromisoformat(each.terms.expires_time):
             yield {
                 "matchers": {"controller": asked.controller, **each.matched._asdict()},
                 "reason": each.terms.reason,
@@ -122,15 +127,16 @@ def _silences(asked: ExceptionsFile, there: set[Matched]) -> Iterable[Mapping[st
             }
 
 
-def _granted(api: ReporterApi, controller: str, version: str) -> set[Matched]:
-    """Return what exceptions that are in force cover."""
+def _granted(api: ReporterApi, controller: str, version: str) -> dict[Matched, datetime]:
+    """Return what exceptions that are in force cover, and until when."""
     found = api.get("/silences", {"active": "true", "exceptions": "true"})["items"]
-    return {
-        Matched(*(each["matchers"][name] for name in Matched._fields))
-        for each in found
-        if each["matchers"]["controller"] == controller
-        and each["exception"]["policy_version"] == version
-    }
+    ends: dict[Matched, datetime] = {}
+    for each in found:
+        matchers, time = each["matchers"], datetime.fromisoformat(each["expires_time"])
+        if (matchers["controller"], each["exception"]["policy_version"]) == (controller, version):
+            what = Matched(*(matchers[name] for name in Matched._fields))
+            ends[what] = max(time, ends.get(what, time))
+    return ends
 
 
 def _question(candidate: str, compiled: CompiledPolicy) -> dict[str, Any]:

@@ -112,6 +112,11 @@ async def test_exceptions_let_a_stricter_policy_go_live(
     for expected in ("2 exceptions granted, 0 there already", "0 exceptions granted, 2 there"):
         granted = await run("grant-exceptions", str(file))
         assert (granted.exit_code, expected in granted.stderr) == (0, True), granted.stderr
+    longer = (await generate(candidate, *TERMS, "--expires", "120d")).stdout
+    [end] = [line for line in longer.splitlines() if line.startswith("expires_time")]
+    [before] = [line for line in generated.stdout.splitlines() if line.startswith("expires_time")]
+    file.write_text(generated.stdout.replace(before, end), encoding="utf-8")
+    assert "2 exceptions granted" in (await run("grant-exceptions", str(file))).stderr
     again = await generate(candidate, *TERMS)
     assert "0 exceptions needed, 2 granted already" in again.stderr
     assert "exceptions: []" in again.stdout
