@@ -117,7 +117,7 @@ async def fill_postgresql(dsn: str, number_of_flows: int, days: int) -> None:
 
 
 def fill_sqlite(file: Path, number_of_flows: int, days: int) -> None:
-    """Fill SQLite with the same."""
+    """Fill SQLite with the same; it has no statistics, as in production."""
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA synchronous = off")
     found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _TABLES}
@@ -142,8 +142,6 @@ def fill_sqlite(file: Path, number_of_flows: int, days: int) -> None:
         connection.commit()
     for statement in kept:
         connection.execute(statement)
-    connection.commit()
-    connection.execute("ANALYZE")
     connection.commit()
     connection.close()
 
