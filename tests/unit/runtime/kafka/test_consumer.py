@@ -1,15 +1,16 @@
 """The batch consumer leaves partitions cleanly; real brokers are tested elsewhere."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
+from purposewatch_contract import ErrorClass
 from purposewatch_runtime import metrics as m
-from purposewatch_runtime.kafka import BatchConsumer
+from purposewatch_runtime.kafka import BatchConsumer, Record, RejectedRecord
 from purposewatch_runtime.kafka import consumer as consumer_module
 from purposewatch_runtime.settings import KafkaSettings
 
@@ -79,6 +80,39 @@ async def test_leaving_cleanly_does_not_count_against_records_in_flight(
     assert metadata[1::2] == [""] * 6
     assert "" not in metadata[::2]
     assert kafka.kept[0] == 7
+
+
+async def test_the_handler_gets_what_was_verified() -> None:
+    """A batch that can't be verified is put back, like one that can't be handled."""
+    handled: list[Record] = []
+    problems = [ConnectionError("later")]
+
+    async def verify(records: Sequence[Record]) -> Sequence[Record]:
+        if problems:
+            raise problems.pop()
+        return [RejectedRecord.of(each, ErrorClass.SUSPECT, "not signed") for each in records]
+
+    async def handle(records: Sequence[Record]) -> None:
+        handled.extend(records)
+
+    consumer = BatchConsumer(
+        KafkaSettings(),
+        topic="t",
+        group_id="g",
+        client_id="c",
+        handle=handle,
+        metric_set=m.MetricSet("reporter", version="0"),
+        verify=verify,
+    )
+    consumer._stopping.set()  # so that it does not wait before it puts the batch back
+    record: Record = ConsumerRecord("t", 0, 7, 0, 0, None, b"v", None, -1, 1, ())
+    for failing in (True, False):
+        message: Any = SimpleNamespace(raw_message=[record])
+        await consumer._on_batch(message)
+        assert consumer.failing is failing
+        assert bool(handled) is not failing
+    [got] = handled
+    assert isinstance(got, RejectedRecord)
 
 
 def test_a_rebalance_ends_before_the_requests_to_join_do() -> None:

@@ -72,11 +72,6 @@ class RecordSigning:
             )
         self._show(None)
 
-    @property
-    def signs(self) -> bool:
-        """Whether there is a key to sign with."""
-        return self._signer is not None
-
     async def start(self) -> None:
         """Begin to look for changes of the files."""
         for each in (self._trusted, self._signer):
