@@ -36,31 +36,33 @@ def relevant_facts(flow: FlowTerms, compiled: CompiledPolicy) -> tuple[str, ...]
         return ()
     if not compiled.on_ledger & role:
         return ()
+    try:
+        lookup = Lookup(flow, compiled, unconditional=True)
+    except KeyError:  # a term outside the vocabulary
+        return ()
     testing = 0
     for category in flow.data_categories:
-        try:
-            testing |= _testing(flow, compiled, category)
-        except KeyError:  # a term outside the vocabulary
-            continue
+        if category in lookup.index.category:
+            testing |= _testing(lookup, category)
     named = {
-        fact for index in positions(testing) for fact, _ in compiled.statements[index].conditions()
+        fact
+        for index in positions(testing & compiled.on_ledger)
+        for fact, _ in compiled.statements[index].conditions()
     }
     return tuple(sorted(named & compiled.ledger_facts))
 
 
-def _testing(flow: FlowTerms, compiled: CompiledPolicy, category: str) -> int:
-    """Return the statements whose facts matter to one data category. Raises `KeyError`."""
-    permits = compiled.permits
-    for covers in compiled.covering_by_dimension(flow, category)[:-1]:  # all but the facts
-        permits &= covers
-    prohibits = compiled.prohibits & compiled.on_ledger
-    if prohibits:
-        for overlaps in compiled.overlaps.by_dimension(flow, category)[:-1]:
-            prohibits &= overlaps
-    if not permits and compiled.for_role[flow.role].permits:
-        _, nearest, _ = nearest_permit(Lookup(flow, compiled, unconditional=True), category)
-        permits = 0 if nearest is None else 1 << nearest.number
-    return permits | prohibits
+def _testing(lookup: Lookup, category: str) -> int:
+    """Return the statements whose facts matter to one data category."""
+    testing = 0
+    permitted = False
+    for row in lookup.deciding(category):
+        testing |= 1 << row.number
+        permitted = permitted or row.permits
+    if not permitted and lookup.index.permits:
+        _, nearest, _ = nearest_permit(lookup, category)
+        testing |= 0 if nearest is None else 1 << nearest.number
+    return testing
 
 
 def held_flow(flow: FlowTerms, compiled: CompiledPolicy, ledger: LedgerValues) -> ChangedFlow:

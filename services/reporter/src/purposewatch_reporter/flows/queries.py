@@ -3,10 +3,19 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import Flow
@@ -21,6 +30,8 @@ from purposewatch_reporter.store.tables import (
 )
 
 _CHUNK = 5_000
+_MANY_DIVIDED = 0.1
+_LOOKUPS = 500
 _decisions, _categories = flow_decisions.c, flow_decision_categories.c
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _claims = msgspec.json.Decoder(dict[str, bool]).decode
@@ -42,7 +53,7 @@ _decided: Select[Any] = (
 """Flows with the decisions about them that count events."""
 
 
-class _Sum(NamedTuple):
+class _Sum(msgspec.Struct, gc=False):
     publisher: str
     events: int
     accesses: int
@@ -63,7 +74,10 @@ async def read_flow_counts(
     `events` is the number of the controller's events in that time: `(other)` and carried flows are
     among them.
     """
-    sums = await _read_sums(connection, _sums_between(since, until))
+    if until is None and since is not None:
+        sums = await _read_sums_since(connection, since)
+    else:
+        sums = await _read_sums(connection, _sums_between(since, until))
     last = b""
     of_controller = _decided.where(flows.c.controller == controller)
     while True:
@@ -150,12 +164,38 @@ def _sums_between(since: datetime | None, until: datetime | None) -> Select[Any]
     return query
 
 
+async def _read_sums_since(
+    connection: AsyncConnection, since: datetime
+) -> Mapping[bytes, Sequence[_Sum]]:
+    """The sums since a time: what was first counted since is counted in `flow_totals`.
+
+    So they take no longer for more hours, unless many decisions were reached before as well.
+    """
+    t = flow_totals.c
+    is_divided = and_(t.first_time < since, t.last_time >= since)
+    shares = select(func.count(), func.count(case((is_divided, 1)))).select_from(flow_totals)
+    total, divided = (await connection.execute(shares)).one()
+    if divided > total * _MANY_DIVIDED:
+        return await _read_sums(connection, _sums_between(since, None))
+    found = await _read_sums(connection, select(flow_totals).where(t.first_time >= since))
+    names = (await connection.execute(select(t.decision_id).where(is_divided))).scalars()
+    wanted = list(dict.fromkeys(names))
+    for start in range(0, len(wanted), _LOOKUPS):
+        some = flow_counts.c.decision_id.in_(wanted[start : start + _LOOKUPS])
+        by_hour = await _read_sums(connection, _sums_between(since, None).where(some))
+        for decision, sums in by_hour.items():
+            whole = found.get(decision, ())
+            known = {each.publisher for each in whole}
+            found[decision] = (*whole, *(each for each in sums if each.publisher not in known))
+    return found
+
+
 async def _read_sums(
     connection: AsyncConnection, query: Select[Any]
-) -> Mapping[bytes, Sequence[_Sum]]:
-    found: defaultdict[bytes, list[_Sum]] = defaultdict(list)
+) -> dict[bytes, tuple[_Sum, ...]]:
+    found: dict[bytes, tuple[_Sum, ...]] = {}
     for decision, *of_publisher in (await connection.execute(query)).all():
-        found[decision].append(_Sum(*of_publisher))
+        found[decision] = (*found.get(decision, ()), _Sum(*of_publisher))
     return found
 
 

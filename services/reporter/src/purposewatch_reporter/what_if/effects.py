@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from purposewatch_policy import CategoryDecision, CompiledPolicy, Decision, Outcome
 from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount, LedgerFlow
-from purposewatch_reporter.what_if.known_facts import decide_as_recorded
+from purposewatch_reporter.what_if.known_facts import RecordedDecider
 from purposewatch_reporter.what_if.stated import StatedTerms, Unstated
 
 
@@ -132,7 +132,7 @@ class WhatIfComparison:
         self._other, self._carried = Amount(), Amount()
         self._stated = StatedTerms(candidate, before)
         self._effects: dict[tuple[bytes, Decided], Effect] = {}
-        self._after: dict[bytes, tuple[Decided, tuple[str, ...]]] = {}
+        self._decider = RecordedDecider(candidate)
 
     def add(self, counts: Iterable[FlowCount]) -> None:
         """Compare some counts."""
@@ -145,13 +145,15 @@ class WhatIfComparison:
 
     def _compare(self, count: FlowCount) -> None:
         flow = count.flow
-        after, missing = self._decide(flow)
+        self._stated.add(flow.terms)
+        decision, missing = self._decider.decide(flow.terms, flow.ledger)
+        if not missing and _is_alike(count, decision) and flow.id not in self._wanted:
+            self._totals[Change.UNCHANGED].add(count.events, count.accesses, count.publishers)
+            return
+        after = decided_of(decision)
         before = Decided(Outcome(count.outcome), count.kind, count.categories)
         change = Change.NOT_KNOWN if missing else change_of(before, after)
         self._totals[change].add(count.events, count.accesses, count.publishers)
-        if change is Change.UNCHANGED and flow.id not in self._wanted:
-            return
-        key = flow.id, before
         effect = Effect(
             change,
             flow,
@@ -165,16 +167,9 @@ class WhatIfComparison:
             count.last_time,
             count.publishers,
         )
+        key = flow.id, before
         known = self._effects.get(key)
         self._effects[key] = effect if known is None else _joined(known, effect)
-
-    def _decide(self, flow: LedgerFlow) -> tuple[Decided, tuple[str, ...]]:
-        decided = self._after.get(flow.id)
-        if decided is None:
-            self._stated.add(flow.terms)
-            decision, missing = decide_as_recorded(flow.terms, self._candidate, flow.ledger)
-            decided = self._after[flow.id] = decided_of(decision), missing
-        return decided
 
     def answer(self) -> WhatIf:
         """The answer for what was added so far."""
@@ -208,6 +203,21 @@ def change_of(before: Decided, after: Decided) -> Change:
     if before.kind != after.kind or _kinds(before) != _kinds(after):
         return Change.CHANGES_KIND
     return Change.UNCHANGED
+
+
+def _is_alike(count: FlowCount, decision: Decision) -> bool:
+    """Whether every data category has the outcome and kind that it had, as in most flows."""
+    before, after = count.categories, decision.categories
+    if len(before) != len(after):
+        return False
+    for was, now in zip(before, after, strict=True):
+        if (
+            was.data_category != now.data_category
+            or was.outcome != now.outcome
+            or was.kind != now.kind
+        ):
+            return False
+    return True
 
 
 def decided_of(decision: Decision) -> Decided:

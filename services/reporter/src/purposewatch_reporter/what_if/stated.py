@@ -35,39 +35,62 @@ class StatedTerms:
         """`before` are the versions that the events may have been decided by."""
         self._candidate = candidate
         self._before = tuple(before)
-        self._seen: dict[Dimension, set[str | None]] = {dimension: set() for dimension in _TERMS}
+        # a set for each dimension: one is added to for every flow, so none is looked up
+        self._roles: set[str] = set()
+        self._categories: set[str] = set()
+        self._operations: set[str] = set()
+        self._purposes: set[str] = set()
+        self._recipients: set[str] = set()
+        self._sources: set[str | None] = set()
+        self._locations: set[str | None] = set()
+        self._bases: set[str | None] = set()
+        self._retentions: set[int | None] = set()
         self._facts: set[str] = set()
-        self._retention = False
 
     def add(self, flow: FlowTerms) -> None:
         """Take in a flow."""
-        seen = self._seen
-        seen[Dimension.ROLE].add(flow.role)
-        seen[Dimension.DATA_CATEGORY].update(flow.data_categories)
-        seen[Dimension.OPERATION].add(flow.operation)
-        seen[Dimension.PURPOSE].add(flow.purpose)
-        seen[Dimension.RECIPIENT].add(flow.recipient)
-        seen[Dimension.SOURCE].add(flow.source)
-        seen[Dimension.LOCATION].add(flow.location)
-        seen[Dimension.LEGAL_BASIS].add(flow.legal_basis)
+        self._roles.add(flow.role)
+        self._categories.update(flow.data_categories)
+        self._operations.add(flow.operation)
+        self._purposes.add(flow.purpose)
+        self._recipients.add(flow.recipient)
+        self._sources.add(flow.source)
+        self._locations.add(flow.location)
+        self._bases.add(flow.legal_basis)
+        self._retentions.add(flow.retention_days)
         if flow.facts:
             self._facts.update(flow.facts)
-        self._retention = self._retention or flow.retention_days is not None
+
+    @property
+    def _seen(self) -> dict[Dimension, set[str]]:
+        """What the flows stated in each dimension of terms."""
+        sets: tuple[Iterable[str | None], ...] = (
+            self._roles,
+            self._categories,
+            self._operations,
+            self._purposes,
+            self._recipients,
+            self._sources,
+            self._locations,
+            self._bases,
+        )
+        return {
+            dimension: {term for term in seen if term is not None}
+            for dimension, seen in zip(_TERMS, sets, strict=True)
+        }
 
     def unstated(self) -> tuple[Unstated, ...]:
         """What no flow stated: whole dimensions, facts that publishers state, and new terms."""
-        if not self._seen[Dimension.ROLE]:
+        if not self._roles:
             return ()
         return (*self._dimensions(), *self._unstated_facts(), *self._terms())
 
     def _dimensions(self) -> Iterable[Unstated]:
-        statements = self._candidate.policy.statements
+        statements, seen = self._candidate.policy.statements, self._seen
         for dimension in _OPTIONAL:
-            if self._seen[dimension] <= {None} and any(
-                each.terms(dimension) is not None for each in statements
-            ):
+            if not seen[dimension] and any(each.terms(dimension) for each in statements):
                 yield Unstated(dimension, None)
-        if not self._retention and any(each.limits_retention for each in statements):
+        if self._retentions == {None} and any(each.limits_retention for each in statements):
             yield Unstated(Dimension.RETENTION, None)
 
     def _unstated_facts(self) -> Iterable[Unstated]:
@@ -79,19 +102,16 @@ class StatedTerms:
 
     def _terms(self) -> Iterable[Unstated]:
         """New terms: no version before names them, and no flow states them or what is below."""
-        for dimension in _TERMS:
+        for dimension, seen in self._seen.items():
             taxonomy = self._candidate.vocabulary.taxonomy(dimension)
             stated = {
-                above
-                for term in self._seen[dimension]
-                if term is not None and term in taxonomy
-                for above in taxonomy.lineage(term)
+                above for term in seen if term in taxonomy for above in taxonomy.lineage(term)
             }
             named = _named(self._candidate.policy.statements, dimension)
-            known = set().union(
-                *(_named(each.policy.statements, dimension) for each in self._before)
-            )
-            if self._seen[dimension] - {None}:
+            known = {
+                term for each in self._before for term in _named(each.policy.statements, dimension)
+            }
+            if seen:
                 for term in sorted(named - known - stated):
                     yield Unstated(dimension, term)
 
