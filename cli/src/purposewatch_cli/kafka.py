@@ -101,7 +101,9 @@ class TopicReader:
         self._at_once = at_once
         self.topic = topic_name(settings.topic_prefix, name)
 
-    async def required(self) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    async def required(
+        self, *, last: int | None = None
+    ) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
         """See `records`; raises `UnusableError` if there is no such topic."""
         if not await self._partitions():
             known = "there is no topic"
@@ -109,13 +111,16 @@ class TopicReader:
                 known = f"{principal(self._settings)} sees no topic"
             message = f"{known} `{self.topic}`; is PURPOSEWATCH_TOPIC_PREFIX right?"
             raise UnusableError(message)
-        async for record in self.records():
+        async for record in self.records(last=last):
             yield record
 
-    async def records(self) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    async def records(
+        self, *, last: int | None = None
+    ) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
         """Every record up to the end that the topic has when it is first seen.
 
-        In order per partition; none if there is no such topic.
+        In order per partition; none if there is no such topic. `last`: only about the last so many
+        of each partition.
         """
         partitions = await self._partitions()
         if not partitions:
@@ -125,6 +130,8 @@ class TopicReader:
         consumer.assign(positions)
         await consumer.start()
         try:
+            if last is not None:
+                await _seek_back(consumer, positions, last)
             ends: dict[TopicPartition, int] = {}
             answered = time.monotonic()
             while time.monotonic() - answered < _ANSWER_SECONDS:
@@ -156,6 +163,14 @@ class TopicReader:
                 return sorted(partition["partition"] for partition in found["partitions"])
         finally:
             await admin.close()
+
+
+async def _seek_back(
+    consumer: AIOKafkaConsumer, positions: Sequence[TopicPartition], last: int
+) -> None:
+    begins = await consumer.beginning_offsets(positions)
+    for position, end in (await consumer.end_offsets(positions)).items():
+        consumer.seek(position, max(begins[position], end - last))
 
 
 async def _is_through(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

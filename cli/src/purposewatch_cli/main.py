@@ -33,9 +33,7 @@ vocabulary_app = typer.Typer(
 )
 
 app.command(epilog="Example: purposewatch check events.jsonl --policies policies")(check)
-app.command(epilog="Example: purposewatch replay --affected-by consent.marketing --since 30d")(
-    replay
-)
+app.command(epilog="Example: purposewatch replay draft.yaml --since 90d --verify 1000")(replay)
 app.command(epilog="Example: purposewatch record wework-labs --format docx --output record.docx")(
     record
 )

@@ -1,15 +1,17 @@
 """What is printed: to which stream, how wide, and free of anything that could drive a terminal."""
 
+import json
 import os
 import sys
 import unicodedata
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 from rich.console import Console
 
 from purposewatch_policy import Outcome
 
-__all__ = ["OUTCOME_STYLES", "console", "counted", "errors_console", "printable"]
+__all__ = ["OUTCOME_STYLES", "console", "counted", "errors_console", "print_json", "printable"]
 
 OUTCOME_STYLES = {
     Outcome.PERMITTED: "green",
@@ -46,3 +48,8 @@ def console(stream: TextIO | None = None) -> Console:
 def errors_console() -> Console:
     """Return the console for what went wrong: standard error."""
     return console(sys.stderr)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print a value as one line of JSON, for programs."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")

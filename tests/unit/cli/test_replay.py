@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from purposewatch_cli.main import app
-from purposewatch_cli.replay import command
+from purposewatch_cli.replay import late_facts as command
 from purposewatch_contract import FACTS
 from purposewatch_policy import PolicySet, load_policies
 from tests.unit.cli.policy.trees import copy_with_ledger

@@ -1,1 +1,1 @@
-"""`purposewatch replay`: judge events again that a late fact affects."""
+"""`purposewatch replay`: judge events again, by a new policy or with a late fact."""

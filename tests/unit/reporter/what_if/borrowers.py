@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from purposewatch_policy import CategoryDecision, Flow, PolicySet, decide, load_policies
 from purposewatch_reporter.web.declared import DeclaredPolicies
-from tests.unit.reporter.records import verdict
+from tests.unit.reporter.records import PREFIX, verdict
 
 ROOT = Path(__file__).parents[4]
 POLICIES = ROOT / "policies"
@@ -60,7 +60,13 @@ def published(**changes: Any) -> Flow:
 
 
 def decided_verdict(
-    offset: int, flow: Flow, ledger: dict[str, bool | None], **more: Any
+    offset: int,
+    flow: Flow,
+    ledger: dict[str, bool | None],
+    *,
+    prefix: str = PREFIX,
+    partition: int = 0,
+    **more: Any,
 ) -> dict[str, Any]:
     """The auditor's verdict about an event, with the values of the facts that it looked up."""
     at = NOW - timedelta(minutes=offset)
@@ -72,7 +78,13 @@ def decided_verdict(
         for fact, value in ledger.items()
     ]
     return {
-        **verdict(0, offset, event_time=at.isoformat(), outcome=str(decided.outcome)),
+        **verdict(
+            partition,
+            offset,
+            event_time=at.isoformat(),
+            outcome=str(decided.outcome),
+            prefix=prefix,
+        ),
         "data": {**data, "subject": subject},
         "kind": None if decided.kind is None else str(decided.kind),
         "policy": {"version": decided.policy_version, "digest": decided.policy_digest},
