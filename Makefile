@@ -37,7 +37,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check $(if $(MAKE_TERMOU
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev client-servers collector compile demo example test coverage lint format unit cases integration e2e chaos fuzz packaging \
-        schemas check-chart lock docs picture bench bench-client bench-core bench-page bench-flows bench-fairness bench-memory bench-scaling screenshots million up down \
+        schemas check-chart lock docs picture bench bench-client bench-core bench-page bench-replay bench-flows bench-fairness bench-memory bench-scaling screenshots million up down \
         compose-check docs-site wheels sbom audit images release acls dashboards check-deploy clean
 
 help:  ## Show this list
@@ -165,14 +165,18 @@ check-deploy: install-dev  ## Check rules, alert routes, and every panel's query
 	  then $(MAKE) compose-check; \
 	  else echo "no docker compose here: the compose file's syntax was not checked by it"; fi
 
+bench-replay: compile install-dev  ## Measure what trying a policy costs, against events and distinct flows
+	$(BIN)/python -m bench.replay
+
 bench-page: install-dev  ## Measure the page's lists with a million violations on PostgreSQL
 	$(BIN)/python -m bench.page
 
 bench-flows: install-dev  ## Measure the page's list of flows at the limit of the flow ledger, on both databases
 	$(BIN)/python -m bench.page.flow_ledger
 
-screenshots: install-dev  ## Update the pictures of docs/compliance-page.md
+screenshots: install-dev  ## Update the pictures of docs/compliance-page.md and docs/foresight.md
 	$(BIN)/python -m docs.screenshots
+	$(BIN)/python -m docs.foresight_pictures
 
 docs: install-dev  ## Write the generated pages of docs
 	$(BIN)/python docs/generate.py

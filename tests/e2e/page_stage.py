@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.async_api import Browser, async_playwright
 
@@ -21,12 +21,14 @@ from purposewatch_contract import (
     DEAD_LETTERS,
     EVENT_TYPE,
     EVENTS,
+    FACTS,
     GAPS,
     VERDICTS,
     CanonicalEvent,
     read_example,
     topic_name,
 )
+from purposewatch_contract.codec import DecodedFact, FastFactCodec, fact_key
 from purposewatch_demo.embedded_broker import EmbeddedBroker
 from purposewatch_demo.flows import planned_traffic
 from purposewatch_demo.tally import Recorded
@@ -47,8 +49,20 @@ _PATIENCE = 150
 _MOST_OF_ONE_CONSIGNMENT = 4
 
 
+class Happened(NamedTuple):
+    """A canonical event, and what systems stated about its subject before."""
+
+    event: bytes
+    facts: tuple[DecodedFact, ...] = ()
+
+
 def desk_events(count: int, *, until: datetime, seed: int = 7) -> Iterator[bytes]:
-    """Canonical events of the demonstration's traffic over two weeks, more of them by day."""
+    """Canonical events of the demonstration's traffic, without what was stated."""
+    return (each.event for each in desk_traffic(count, until=until, seed=seed))
+
+
+def desk_traffic(count: int, *, until: datetime, seed: int = 7) -> Iterator[Happened]:
+    """The demonstration's traffic over two weeks, more of it by day."""
     traffic = Traffic(planned_traffic(), seed=seed, largest=_MOST_OF_ONE_CONSIGNMENT)
     chance = random.Random(seed)  # noqa: S311 - the same every time
     made = 0
@@ -62,15 +76,43 @@ def desk_events(count: int, *, until: datetime, seed: int = 7) -> Iterator[bytes
         for item in batch.items:
             if isinstance(item.expected, Recorded):
                 made += 1
-                yield canonical(json.loads(item.body), batch.publisher)
+                facts = tuple(stated(json.loads(each.body), each.system) for each in item.facts)
+                yield Happened(canonical(json.loads(item.body), batch.publisher), facts)
     for number in range(max(1, count // 600)):
-        yield unjudgeable(until - timedelta(hours=5 * number + 1), number)
+        yield Happened(unjudgeable(until - timedelta(hours=5 * number + 1), number))
+
+
+def pseudonym(subject_id: object) -> str:
+    """What stands for a subject."""
+    return f"psn:1:{hashlib.blake2b(str(subject_id).encode(), digest_size=16).hexdigest()}"
+
+
+def stated(submitted: dict[str, Any], system: str) -> DecodedFact:
+    """The statement of a fact as ingest would pass it on."""
+    data, at = submitted["data"], datetime.fromisoformat(submitted["time"])
+    return DecodedFact(
+        subject=pseudonym(data["subject_id"]),
+        controller=data["controller"],
+        fact=data["fact"],
+        value=data["value"],
+        effective_from=at,
+        until=None,
+        evidence=data["evidence"],
+        id=submitted["id"],
+        source=submitted["source"],
+        publisher=system,
+        content_digest="0" * 32,
+        origin="http",
+        traceparent=None,
+        time=at,
+        accepted_time=at,
+    )
 
 
 def canonical(submitted: dict[str, Any], publisher: str) -> bytes:
     """The event as ingest would pass it on."""
     data = dict(submitted["data"])
-    subject = hashlib.blake2b(str(data.pop("subject_id")).encode(), digest_size=16).hexdigest()
+    subject = pseudonym(data.pop("subject_id"))
     digest = hashlib.blake2b(json.dumps(submitted).encode(), digest_size=16).hexdigest()
     event = CanonicalEvent.model_validate_json(
         json.dumps(
@@ -81,7 +123,7 @@ def canonical(submitted: dict[str, Any], publisher: str) -> bytes:
                 "acceptedtime": submitted["time"],
                 "contentdigest": digest,
                 "origin": "http",
-                "data": {**data, "subject": f"psn:1:{subject}"},
+                "data": {**data, "subject": subject},
             }
         )
     )
@@ -119,6 +161,23 @@ class RunningPage:
     viewer_password: str
     producer: AcknowledgedProducer
 
+    async def happen(self, traffic: list[Happened]) -> None:
+        """State facts, each in the partition of the events about its subject, then publish."""
+        topic = topic_name(PREFIX, FACTS)
+        await self.producer.publish(
+            [
+                OutgoingRecord(
+                    topic,
+                    FastFactCodec.encode(fact),
+                    key=fact_key(fact),
+                    partition=number % PARTITIONS,
+                )
+                for number, each in enumerate(traffic)
+                for fact in each.facts
+            ]
+        )
+        await self.publish([each.event for each in traffic])
+
     async def publish(self, events: list[bytes]) -> None:
         """Publish canonical events, dealt out to the partitions."""
         topic = topic_name(PREFIX, EVENTS)
@@ -153,7 +212,7 @@ def first_password(logs: str) -> str:
 
 
 @asynccontextmanager
-async def running_page(directory: Path, *, events: int) -> AsyncIterator[RunningPage]:
+async def running_page(directory: Path, *, events: int, **more: Any) -> AsyncIterator[RunningPage]:
     """Broker, auditor and reporter, with that many events audited and recorded."""
     async with EmbeddedBroker() as embedded:
         broker = RunningBroker(embedded.bootstrap_servers, "embedded")
@@ -163,10 +222,11 @@ async def running_page(directory: Path, *, events: int) -> AsyncIterator[Running
             database_url=f"sqlite+aiosqlite:///{directory / 'ledger.db'}",
             reporter_reconcile_seconds=0.3,
             reporter_totp_key="e2e0" * 16,
+            **more,
         )
         settings = kafka_settings(broker, PREFIX)
         await TopicProvisioner(
-            settings, (EVENTS, VERDICTS, DEAD_LETTERS, GAPS), client_id="test"
+            settings, (EVENTS, VERDICTS, DEAD_LETTERS, GAPS, FACTS), client_id="test"
         ).start()
         producer = AcknowledgedProducer(settings, client_id="test")
         await producer.start()
@@ -187,8 +247,8 @@ async def running_page(directory: Path, *, events: int) -> AsyncIterator[Running
                     line.rpartition(" ")[2],
                     producer,
                 )
-                made = list(desk_events(events, until=datetime.now(UTC)))
-                await desk.publish(made)
+                made = list(desk_traffic(events, until=datetime.now(UTC)))
+                await desk.happen(made)
                 gap = json.dumps(read_example("gap")).encode()
                 await producer.publish([OutgoingRecord(topic_name(PREFIX, GAPS), gap)])
                 await until_json(

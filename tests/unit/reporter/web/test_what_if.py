@@ -63,6 +63,8 @@ async def test_the_effect_is_shown(viewer: Browser, recorded: Database) -> None:
     assert "Undeclared sharing" in words(row)
     assert "no statement for this role lets that category go to that recipient" in words(row)
     assert "loan.overdue claimed; loan.overdue holds" in words(row)
+    [flow] = re.findall(r"/flows/[0-9a-f]{32}", row)
+    assert (await viewer.get(flow)).status_code == 200
     assert "Its violations" not in row  # there are none: it was permitted
     assert WITHOUT_PUBLIC.split("statements:")[0].splitlines()[8] in answer.text  # to edit on
 

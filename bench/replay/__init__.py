@@ -1,0 +1,1 @@
+"""What trying a policy costs, against the number of events and of distinct flows."""

@@ -1,0 +1,121 @@
+"""What trying a policy on recorded flows costs: `python -m bench.replay`.
+
+Fills flow ledgers on SQLite, asks what a changed policy would have decided, and prints the CPU time
+of the whole process: of reading the database, deciding, and summing up. It does not depend on the
+number of events; beside it stands what deciding the events again one by one takes, without fetching
+them. Writes `build/bench-replay.json`, and fails if a limit is not kept.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bench.replay.again import seconds_of_deciding_again
+from bench.replay.filling import DAYS, fill, make_flows
+from purposewatch_policy import ENGINE, PolicySet, load_policies
+from purposewatch_policy.files import NamedText
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.what_if.answering import Question, WhatIfLimits, WhatIfService
+from purposewatch_reporter.what_if.effects import Change, WhatIf
+
+ROOT = Path(__file__).parents[2]
+POLICIES = ROOT / "policies"
+CONTROLLER = "linggan-house"
+FILE = ROOT / "build" / "bench-replay.json"
+
+FLOWS = 100_000
+EVENTS = 1_000_000
+POINTS = ((25_000, EVENTS), (50_000, EVENTS), (FLOWS, EVENTS), (FLOWS, 10 * EVENTS))
+"""Distinct flows and events."""
+SPANS = {"90d": DAYS, "30d": 30}
+"""Days that are asked about: all of the ledger, and a part of it."""
+ROUNDS = 3
+MAX_SECONDS = 3.0
+MAX_SLOWDOWN = 1.1
+
+UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def candidate() -> NamedText:
+    """The policy without the disclosure to the public, and stricter about lenders."""
+    text = (POLICIES / CONTROLLER / "policy.undated.yaml").read_text(encoding="utf-8")
+    start = text.index("  - id: sharing.overdue.public")
+    end = text.index("  - id: sharing.overdue.contacts")
+    return NamedText("policy.yaml", text[:start] + text[end:])
+
+
+async def seconds_of(database: Database, policies: PolicySet, days: int) -> tuple[float, WhatIf]:
+    """The least CPU seconds of some rounds, and the answer."""
+    limits = WhatIfLimits(at_once=1, seconds=600, policy_bytes=1_000_000)
+    service = WhatIfService(database, lambda: policies, POLICIES, limits)
+    question = Question([candidate()], since=UNTIL - timedelta(days=days))
+    taken = []
+    for _ in range(ROUNDS):
+        begun = time.process_time()
+        answer = await service.answer(question)
+        taken.append(time.process_time() - begun)
+    return min(taken), answer.what_if
+
+
+async def measure(policies: PolicySet) -> dict[tuple[int, int, str], float]:
+    """The seconds of every point."""
+    figures: dict[tuple[int, int, str], float] = {}
+    for flows, events in POINTS:
+        with tempfile.TemporaryDirectory() as directory:
+            database = Database(SecretStr(f"sqlite+aiosqlite:///{directory}/ledger.db"))
+            await database.start()
+            filled = make_flows(policies.versions(CONTROLLER)[-1], flows, events)
+            await fill(database, filled, UNTIL)
+            for name, days in SPANS.items():
+                seconds, what_if = await seconds_of(database, policies, days)
+                figures[flows, events, name] = seconds
+                changed = what_if.decided.events - what_if.totals[Change.UNCHANGED].events
+                print(
+                    f"{flows:>9,} flows {events:>12,} events, last {name}: {seconds:6.2f} s, "
+                    f"{what_if.decided.events:,} decided, {changed:,} would change",
+                    flush=True,
+                )
+            await database.stop()
+    return figures
+
+
+async def main() -> int:
+    """Measure, print, write; the exit status."""
+    print(f"engine: {ENGINE}; CPU seconds, the least of {ROUNDS} rounds")
+    policies = load_policies(POLICIES)
+    figures = await measure(policies)
+    again = seconds_of_deciding_again(policies, CONTROLLER)
+    print(f"deciding events again one by one: {again:.1f} s for a million of them")
+    whole = {key[:2]: seconds for key, seconds in figures.items() if key[2] == "90d"}
+    seconds = {
+        **{f"flows_{flows}": whole[flows, events] for flows, events in POINTS if events == EVENTS},
+        f"flows_{FLOWS}_events_{10 * EVENTS}": whole[FLOWS, 10 * EVENTS],
+        **{
+            f"last_30d_flows_{FLOWS}_events_{events}": figures[FLOWS, events, "30d"]
+            for events in (EVENTS, 10 * EVENTS)
+        },
+        "deciding_a_million_events_again": again,
+    }
+    ratios = {
+        "slowdown_10x_events": whole[FLOWS, 10 * EVENTS] / whole[FLOWS, EVENTS],
+        "slowdown_4x_flows": whole[FLOWS, EVENTS] / whole[FLOWS // 4, EVENTS],
+    }
+    written = {"engine": ENGINE, "seconds": seconds, "ratios": ratios}
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps(written, indent=2) + "\n")
+    taken, slowdown = whole[FLOWS, EVENTS], ratios["slowdown_10x_events"]
+    print(
+        f"{FLOWS:,} flows: {taken:.2f} s (at most {MAX_SECONDS}); ten times as many events: "
+        f"{slowdown:.2f} times the time (at most {MAX_SLOWDOWN})"
+    )
+    return int(taken > MAX_SECONDS or slowdown > MAX_SLOWDOWN)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
