@@ -6,6 +6,7 @@ copy what was found to `tests/fuzz/cases/<target>/`, named after the fault, once
 """
 
 import argparse
+import asyncio
 import importlib.util
 import secrets
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.fuzz.broker import run as run_on_broker
 from tests.fuzz.catalogue import TARGETS
 from tests.fuzz.run import Result, run_for, run_guided
 
@@ -20,13 +22,19 @@ _HERE = Path(__file__).parent
 _SHARE_OF_DOCUMENTS = 0.2
 DOCUMENTS = "openapi"
 """Stands for the requests that schemathesis makes of the OpenAPI documents."""
+BROKER = "broker"
+"""Stands for records that ingest, as a process, reads from the embedded broker."""
+_RECORDS_PER_SECOND = 10
+"""Of the whole time, so that publishing and reading them takes a small part of it."""
 
 
 def main() -> int:
     """Run as asked; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="in total; default: 300")
-    parser.add_argument("--only", help=f"beginnings of targets' names, or `{DOCUMENTS}`; `a,b`")
+    parser.add_argument(
+        "--only", help=f"beginnings of targets' names, `{BROKER}` or `{DOCUMENTS}`; `a,b`"
+    )
     parser.add_argument("--seed", help="repeats the inputs of an earlier run")
     parser.add_argument("--engine", choices=("atheris", "plain"), help="default: what is there")
     asked = parser.parse_args()
@@ -43,11 +51,26 @@ def main() -> int:
         result = run(target, asked.seconds * (1 - share) / len(targets), seed=seed)
         _say(result.line())
         failed |= bool(result.failures)
+    if BROKER.startswith(wanted):
+        result = _run_broker(max(300, min(20_000, int(asked.seconds * _RECORDS_PER_SECOND))), seed)
+        _say(result.line())
+        failed |= bool(result.failures)
     if with_documents:
         result = _run_documents(asked.seconds * share, seed)
         _say(result.line())
         failed |= bool(result.failures)
     return int(failed)
+
+
+def _run_broker(records: int, seed: str) -> Result:
+    started = time.monotonic()
+    failures: tuple[tuple[Path, str], ...] = ()
+    try:
+        became = asyncio.run(run_on_broker(records, seed=seed))
+        _say(", ".join(f"{count:,} {topic}" for topic, count in became.items()))
+    except (AssertionError, TimeoutError) as error:
+        failures = ((_HERE / "broker.py", f"{type(error).__name__}: {str(error)[:300]}"),)
+    return Result(BROKER, records, time.monotonic() - started, failures)
 
 
 def _run_documents(seconds: float, seed: str) -> Result:

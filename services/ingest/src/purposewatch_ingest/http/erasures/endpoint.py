@@ -168,8 +168,8 @@ def _read(body: bytes) -> Erasure:
     except RefusedError as error:
         raise ProblemError(ProblemKind.NOT_JSON, str(error)) from None
     except ValidationError as error:
-        fields = ", ".join(
-            dict.fromkeys(f"`{each['loc'][0]}`" for each in error.errors() if each["loc"])
-        )
+        named = {each["loc"][0] for each in error.errors() if each["loc"]}
+        # the sender may have named a field after somebody
+        fields = ", ".join(f"`{each}`" for each in Erasure.model_fields if each in named)
         detail = f"{fields or 'the content'} is not right: state `controller` and `subject_id`"
         raise ProblemError(ProblemKind.INVALID_ERASURE, detail) from None
