@@ -36,7 +36,11 @@ _NAMESPACES = {
     "backports.zstd": "backports-zstd",
     "google.protobuf": "protobuf",
     "google.rpc": "googleapis-common-protos",
+    "opentelemetry.context": "opentelemetry-api",
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.trace": "opentelemetry-api",
 }
 """Packages in namespaces that several distributions share, and the one that each comes from."""
 
