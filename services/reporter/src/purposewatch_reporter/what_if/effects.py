@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from purposewatch_policy import CategoryDecision, CompiledPolicy, Decision, Outcome
 from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount, LedgerFlow
-from purposewatch_reporter.what_if.known_facts import RecordedDecider
+from purposewatch_reporter.what_if.known_facts import FactIndependence, decide_as_recorded
 from purposewatch_reporter.what_if.stated import StatedTerms, Unstated
 
 
@@ -132,7 +132,7 @@ class WhatIfComparison:
         self._other, self._carried = Amount(), Amount()
         self._stated = StatedTerms(candidate, before)
         self._effects: dict[tuple[bytes, Decided], Effect] = {}
-        self._decider = RecordedDecider(candidate)
+        self._independence = FactIndependence(candidate)
 
     def add(self, counts: Iterable[FlowCount]) -> None:
         """Compare some counts."""
@@ -146,8 +146,13 @@ class WhatIfComparison:
     def _compare(self, count: FlowCount) -> None:
         flow = count.flow
         self._stated.add(flow.terms)
-        decision, missing = self._decider.decide(flow.terms, flow.ledger)
-        if not missing and _is_alike(count, decision) and flow.id not in self._wanted:
+        is_wanted = flow.id in self._wanted
+        sure = None if is_wanted else self._independence.decide(flow.terms)
+        if sure is not None and _is_alike(count, sure):  # most flows
+            self._totals[Change.UNCHANGED].add(count.events, count.accesses, count.publishers)
+            return
+        decision, missing = decide_as_recorded(flow.terms, self._candidate, flow.ledger)
+        if not missing and not is_wanted and _is_alike(count, decision):
             self._totals[Change.UNCHANGED].add(count.events, count.accesses, count.publishers)
             return
         after = decided_of(decision)

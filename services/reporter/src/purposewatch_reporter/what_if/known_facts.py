@@ -9,6 +9,7 @@ from purposewatch_policy import (
     Decision,
     Dimension,
     FlowTerms,
+    Kind,
     LedgerValues,
     Outcome,
     decide_under,
@@ -19,8 +20,16 @@ MAX_TRIED = 4
 """Of more facts without a recorded value no combination is tried: any of them may matter."""
 
 _VALUES = (True, False, None)
-_QUICK = (Dimension.PURPOSE, Dimension.RECIPIENT, Dimension.OPERATION)
-"""Dimensions in which policies differ most."""
+_PERMITTED = Outcome.PERMITTED
+_OF_TERMS = frozenset(
+    {
+        Kind.UNDECLARED_ROLE,
+        Kind.UNDECLARED_THIRD_PARTY_SHARING,
+        Kind.UNDECLARED_CATEGORY,
+        Kind.UNDECLARED_PURPOSE,
+    }
+)
+"""Kinds that role, category, purpose and recipient lead to, whatever facts hold."""
 
 
 class KnownDecision(NamedTuple):
@@ -32,35 +41,41 @@ class KnownDecision(NamedTuple):
     """Empty if the decision is the same whatever they were."""
 
 
-class RecordedDecider:
-    """Decides flows by one policy as `decide_as_recorded` does, sooner where no fact matters."""
+class FactIndependence:
+    """Decides flows by one policy where the outcome and the kinds depend on no ledger's fact."""
 
     def __init__(self, candidate: CompiledPolicy) -> None:
         self._candidate = candidate
-        self._on_ledger = [
+        self._purposes, self._recipients, self._operations = (
             {
-                term: (covering.get(term, 0) | overlapping) & candidate.on_ledger
+                term: (candidate.sets(dimension).get(term, 0) | overlapping) & candidate.on_ledger
                 for term, overlapping in candidate.overlaps.terms(dimension).items()
             }
-            for dimension in _QUICK
-            for covering in [candidate.sets(dimension)]
-        ]
+            for dimension in (Dimension.PURPOSE, Dimension.RECIPIENT, Dimension.OPERATION)
+        )
         """By term, the statements that depend on a ledger's fact and may be about it."""
 
-    def decide(self, flow: FlowTerms, ledger: LedgerValues) -> KnownDecision:
-        """Decide a flow; see `decide_as_recorded`.
+    def decide(self, flow: FlowTerms) -> Decision | None:
+        """Decide a flow; `None` if facts may matter. The nearest miss may be another statement.
 
-        INVARIANT: a permit that does not depend on the ledger decides a permitted flow if no
-        statement that does is about it, whatever the values of facts.
+        INVARIANT: where no statement that depends on the ledger is about the flow, no value of a
+        fact changes what decides it; and of what is undeclared, these kinds follow from the terms.
         """
+        try:
+            about = (
+                self._purposes[flow.purpose]
+                & self._recipients[flow.recipient]
+                & self._operations[flow.operation]
+            )
+        except KeyError:  # a term outside the vocabulary
+            return None
+        if about:
+            return None
         decision = decide_under(flow, self._candidate)
-        if decision.outcome is Outcome.PERMITTED:
-            purposes, recipients, operations = self._on_ledger
-            if not (
-                purposes[flow.purpose] & recipients[flow.recipient] & operations[flow.operation]
-            ):
-                return KnownDecision(decision, ())
-        return decide_as_recorded(flow, self._candidate, ledger)
+        for each in decision.categories:
+            if each.outcome is not _PERMITTED and each.kind not in _OF_TERMS:
+                return None
+        return decision
 
 
 def decide_as_recorded(
