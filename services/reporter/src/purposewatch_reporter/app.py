@@ -253,7 +253,7 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         event_status_routes(requests, events_topic=topic_name(prefix, EVENTS)),
         outbox_routes(requests, channels=channels, clock=_now),
         findings_routes(requests),
-        flows_routes(requests, _now),
+        flows_routes(requests),
         gaps_routes(requests, _now),
         facts_routes(requests, _now),
         silences_routes(requests, _now),

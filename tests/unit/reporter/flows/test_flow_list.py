@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from purposewatch_reporter.flow_watch import FlowWatch
+from purposewatch_reporter.flows import flow_list
 from purposewatch_reporter.flows.flow import OTHER
 from purposewatch_reporter.flows.flow_list import (
     FlowFilters,
@@ -33,7 +34,7 @@ async def rows_of(database: Database, **asked: Any) -> list[FlowRow]:
     """The first page."""
     async with database.reading() as connection:
         filters = FlowFilters(**asked)
-        rows, after = await read_flow_list(connection, filters, after=None, size=50, now=NOW)
+        rows, after = await read_flow_list(connection, filters, after=None, size=50)
     assert after is None
     return list(rows)
 
@@ -97,14 +98,33 @@ async def test_pages_have_every_flow_once(database: Database) -> None:
     after = None
     for _ in range(4):
         async with database.reading() as connection:
-            rows, after = await read_flow_list(
-                connection, FlowFilters(), after=after, size=2, now=NOW
-            )
+            rows, after = await read_flow_list(connection, FlowFilters(), after=after, size=2)
         seen += [row.flow.id for row in rows]
         if after is not None:
             assert read_place(write_place(after)) == after
     assert after is None
     assert len(seen) == len(set(seen)) == 7
+
+
+async def test_rare_is_found_on_a_later_page(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page examines so many flows; the next one goes on behind them."""
+    monkeypatch.setattr(flow_list, "_WINDOW", 2)
+    monkeypatch.setattr(flow_list, "_MOST_EXAMINED", 4)
+    values = [verdict(role=f"role_{number}") for number in range(9)]
+    await record_flows(database, FlowRecorder(), values)
+    async with database.reading() as connection:
+        rows, _ = await read_flow_list(connection, FlowFilters(), after=None, size=9)
+    last = rows[-1].flow.terms.role
+    await record_flows(database, FlowRecorder(), [verdict(role=last, outcome="violation")])
+    after, pages = None, []
+    async with database.reading() as connection:
+        for _ in range(3):
+            asked = FlowFilters(outcome="violation")
+            found, after = await read_flow_list(connection, asked, after=after, size=9)
+            pages.append([row.flow.terms.role for row in found])
+    assert (pages, after) == ([[], [], [last]], None)
 
 
 async def test_share_of_other_is_told(database: Database) -> None:

@@ -1,6 +1,5 @@
 """Flows: what was observed, each once, with exact counts."""
 
-from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -132,17 +131,20 @@ class FlowPage(Page[ObservedFlow]):
     other_events: int = Field(description="How many of these are only known as `(other)`.")
 
 
-def flows_routes(database: Transactions, clock: Callable[[], datetime]) -> APIRouter:
+def flows_routes(database: Transactions) -> APIRouter:
     """The routes of /flows."""
     router = APIRouter(tags=["flows"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 
     @router.get("/flows")
     async def list_flows(asked: Annotated[FlowParameters, Query()]) -> FlowPage:
-        """Distinct flows, by the time of their first recording, newest first."""
+        """Distinct flows, by the time of their first recording, newest first.
+
+        A page can hold fewer flows than `limit`, or none, before the last one: follow `next`.
+        """
         after = read_place(asked.cursor) if asked.cursor else None
         async with database.reading() as connection:
             rows, place = await read_flow_list(
-                connection, asked.filters(), after=after, size=asked.limit, now=clock()
+                connection, asked.filters(), after=after, size=asked.limit
             )
             share = await read_share(connection)
         return FlowPage(

@@ -1,15 +1,16 @@
 """The list of flows, page by page: the newest first.
 
-What a page costs does not depend on the number of events: flows are found by their own columns and
-by whether anything of them matches, and only those of the page are summed up.
+What a page costs depends neither on the number of events nor on what is asked for: flows are found
+by their own columns, a bounded number is examined for what is counted of them, and only those of
+the page are summed up.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.flows.flow import FlowCount, LedgerFlow
@@ -29,8 +30,11 @@ DIMENSIONS = (
 )
 """Filters that are columns of a flow."""
 
-_SHORT = timedelta(days=2)
+_WINDOW = 2_500
+_MOST_EXAMINED = 10_000
 _f, _d, _n, _t = flows.c, flow_decisions.c, flow_counts.c, flow_totals.c
+_PLACE = (_f.first_recorded_time, _f.id)
+_NEWEST_FIRST = tuple(column.desc() for column in _PLACE)
 _other = flows.alias()
 _UNUSED = select(_other.c.id).where(
     _other.c.is_other, ~select(_d.id).where(_d.flow_id == _other.c.id).exists()
@@ -117,23 +121,22 @@ class FlowRow:
 
 
 async def read_flow_list(
-    connection: AsyncConnection,
-    asked: FlowFilters,
-    *,
-    after: FlowPlace | None,
-    size: int,
-    now: datetime,
+    connection: AsyncConnection, asked: FlowFilters, *, after: FlowPlace | None, size: int
 ) -> tuple[Sequence[FlowRow], FlowPlace | None]:
-    """So many flows behind a place, and where the next page begins.
+    """Up to so many flows behind a place, and where the next page begins.
 
-    Carried counts are not of any flow that was observed, and not in the list.
+    A page ends early, maybe without any flow, once many flows were examined: what is rare is then
+    on a later one. Carried counts are not of any flow that was observed, and not in the list.
     """
-    place = (_f.first_recorded_time, _f.id)
-    query = _matching(connection, asked, now).where(~_f.is_carried, _f.id.not_in(_UNUSED))
-    if after is not None:
-        query = query.where(tuple_(*place) < tuple_(literal(after[0], UtcTime), literal(after[1])))
-    query = query.order_by(*(column.desc() for column in place)).limit(size + 1)
-    found = (await connection.execute(query)).all()
+    found: list[Row[Any]] = []
+    examined = 0
+    while len(found) <= size and examined < _MOST_EXAMINED:
+        end = await _end_of_window(connection, asked, after)
+        query = _matching(asked).where(*_between(after, end)).order_by(*_NEWEST_FIRST)
+        found += (await connection.execute(query.limit(size + 1 - len(found)))).all()
+        after, examined = end, examined + _WINDOW
+        if end is None:
+            break
     counts = await read_counts_of(
         connection, [row.id for row in found[:size]], since=asked.since, until=asked.until
     )
@@ -141,7 +144,34 @@ async def read_flow_list(
         FlowRow(ledger_flow(row), row.first_recorded_time, counts.get(row.id, ()))
         for row in found[:size]
     ]
-    return rows, rows[-1].place if len(found) > size else None
+    return rows, rows[-1].place if len(found) > size else after
+
+
+async def _end_of_window(
+    connection: AsyncConnection, asked: FlowFilters, after: FlowPlace | None
+) -> FlowPlace | None:
+    """The last of the flows that are examined at once; `None` if there is no other behind it.
+
+    What is counted of each is looked up, so they are few. The flows' own columns are read quickly.
+    """
+    if _counted(asked) is None:
+        return None
+    query = _of_dimensions(select(*_PLACE), asked).where(*_between(after, None))
+    row = (
+        await connection.execute(query.order_by(*_NEWEST_FIRST).offset(_WINDOW - 1).limit(1))
+    ).one_or_none()
+    return None if row is None else FlowPlace(*row)
+
+
+def _between(after: FlowPlace | None, end: FlowPlace | None) -> list[ColumnElement[bool]]:
+    """Behind a place, up to and with the end."""
+    place = tuple_(*_PLACE)
+    wanted: list[ColumnElement[bool]] = []
+    if after is not None:
+        wanted.append(place < tuple_(literal(after[0], UtcTime), literal(after[1])))
+    if end is not None:
+        wanted.append(place >= tuple_(literal(end[0], UtcTime), literal(end[1])))
+    return wanted
 
 
 async def read_flow_row(connection: AsyncConnection, flow_id: bytes) -> FlowRow | None:
@@ -153,48 +183,43 @@ async def read_flow_row(connection: AsyncConnection, flow_id: bytes) -> FlowRow 
     return FlowRow(ledger_flow(row), row.first_recorded_time, counts.get(flow_id, ()))
 
 
-def _matching(connection: AsyncConnection, asked: FlowFilters, now: datetime) -> Select[Any]:
-    query = select(flows)
+def _matching(asked: FlowFilters) -> Select[Any]:
+    query = _of_dimensions(select(flows), asked)
+    counted = _counted(asked)
+    return query if counted is None else query.where(counted)
+
+
+def _of_dimensions(query: Select[Any], asked: FlowFilters) -> Select[Any]:
+    """Flows whose own columns match."""
+    query = query.where(~_f.is_carried, _f.id.not_in(_UNUSED))
     for name in DIMENSIONS:
         value = getattr(asked, name)
         if value is not None:
             query = query.where(_f[name] == value)
     if asked.category is not None:
         query = query.where(_f.categories.contains(f'"{asked.category}"', autoescape=True))
-    decided = []
+    return query
+
+
+def _counted(asked: FlowFilters) -> ColumnElement[bool] | None:
+    """Whether something is counted of a flow that matches; `None` if any flow does."""
+    wanted: list[ColumnElement[bool]] = []
     if asked.outcome is not None:
-        decided.append(_d.outcome == asked.outcome)
+        wanted.append(_d.outcome == asked.outcome)
     if asked.kind is not None:
-        decided.append(_d.kind == asked.kind)
-    counted = _counted(asked)
-    if not decided and not counted:
-        return query
-    found: Select[Any] = select(_d.flow_id).where(*decided, _d.counts_events)
+        wanted.append(_d.kind == asked.kind)
+    found = select(_d.id).where(_d.flow_id == _f.id, _d.counts_events, *wanted)
     if asked.since is not None or asked.until is not None:
-        found = found.join(flow_counts, and_(_n.decision_id == _d.id, *counted))
-    elif counted:
-        found = found.join(flow_totals, and_(_t.decision_id == _d.id, *counted))
-    if connection.dialect.name == "sqlite" and not _is_short(asked, now):
-        # it does not choose by itself: from a flow to what is counted of it ends at the first row
-        return query.where(found.where(_d.flow_id == _f.id).exists())
-    return query.where(_f.id.in_(found))
-
-
-def _counted(asked: FlowFilters) -> list[ColumnElement[bool]]:
-    """What must be counted of a flow."""
-    is_timed = asked.since is not None or asked.until is not None
-    counted: list[ColumnElement[bool]] = []
-    if asked.publisher is not None:
-        counted.append((_n if is_timed else _t).publisher == asked.publisher)
-    if asked.since is not None:
-        counted.append(_n.hour >= asked.since)
-    if asked.until is not None:
-        counted.append(_n.hour < asked.until)
-    return counted
-
-
-def _is_short(asked: FlowFilters, now: datetime) -> bool:
-    """Whether little is counted in the time that is asked for."""
-    if asked.since is None:
-        return False
-    return (asked.until or now) - asked.since <= _SHORT
+        found = found.join(flow_counts, _n.decision_id == _d.id)
+        if asked.publisher is not None:
+            found = found.where(_n.publisher == asked.publisher)
+        if asked.since is not None:
+            found = found.where(_n.hour >= asked.since)
+        if asked.until is not None:
+            found = found.where(_n.hour < asked.until)
+    elif asked.publisher is not None:
+        found = found.join(flow_totals, _t.decision_id == _d.id)
+        found = found.where(_t.publisher == asked.publisher)
+    elif not wanted:
+        return None
+    return found.exists()

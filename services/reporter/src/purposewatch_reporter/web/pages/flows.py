@@ -93,13 +93,14 @@ async def show_flows(context: RequestContext) -> Response:
     after = read_place(asked.after) if asked.after else None
     async with app.database.reading() as connection:
         rows, place = await read_flow_list(
-            connection, asked.filters(), after=after, size=_PAGE_FLOWS, now=app.clock()
+            connection, asked.filters(), after=after, size=_PAGE_FLOWS
         )
         share = await read_share(connection)
     return context.html(
         "flows.html",
         asked=asked,
         rows=rows,
+        size=_PAGE_FLOWS,
         after=None if place is None else write_place(place),
         share=share,
         controllers=list(app.declared.current.controllers),
