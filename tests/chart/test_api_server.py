@@ -51,7 +51,7 @@ def test_admission_is_on(api: ApiServer) -> None:
     [account] = [
         each
         for each in json.loads(json.dumps(of_kind(render("minimal"), "ServiceAccount")))
-        if each["metadata"]["name"] == "purposewatch"
+        if each["metadata"]["name"] == "purposewatch-auditor"
     ]
     account["metadata"]["namespace"] = "strict"
     assert api.apply(account).is_success

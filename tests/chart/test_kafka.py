@@ -4,7 +4,7 @@ import pytest
 
 from deploy.kafka.source.acls import load, rights
 from purposewatch_contract import EVENTS, RAW, declared_topics, topic_name
-from tests.chart.render import Manifest, named, of_kind, pods, render
+from tests.chart.render import SERVICES, Manifest, environment, named, of_kind, pods, render
 
 PREFIX = "org.Data_access"
 """That of the example with everything."""
@@ -129,3 +129,48 @@ def _variable(manifests: tuple[Manifest, ...], service: str, name: str) -> str:
     [container] = pods(manifests)[service]["spec"]["containers"]
     [found] = [each["value"] for each in container["env"] if each["name"] == name]
     return str(found)
+
+
+def test_each_service_has_an_account_and_so_a_user_of_its_own() -> None:
+    """Kafka takes the user from the token, which the kubelet renews; it is for Kafka alone."""
+    found = pods(render("tokens"))
+    accounts = {found[each]["spec"]["serviceAccountName"] for each in SERVICES}
+    assert accounts == {f"purposewatch-{each}" for each in SERVICES}
+    for service in SERVICES:
+        [volume] = [
+            each for each in found[service]["spec"]["volumes"] if each["name"] == "kafka-token"
+        ]
+        assert volume["projected"]["sources"] == [
+            {
+                "serviceAccountToken": {
+                    "audience": "kafka.example",
+                    "expirationSeconds": 3600,
+                    "path": "token",
+                }
+            }
+        ]
+
+
+def test_services_and_keda_ask_the_same_token_endpoint() -> None:
+    """With the client of the service; without passwords in Kafka."""
+    manifests = render(
+        "minimal",
+        *("--set", "kafka.saslMechanism=OAUTHBEARER,auditor.autoscaling.enabled=true"),
+        *("--set", "kafka.oauth.tokenUrl=https://sign-in.example/token,kafka.oauth.scope=kafka"),
+    )
+    variables = environment(pods(manifests)["auditor"])
+    assert variables["PURPOSEWATCH_KAFKA_OAUTH_TOKEN_URL"] == "https://sign-in.example/token"
+    assert variables["PURPOSEWATCH_KAFKA_OAUTH_CLIENT_ID"] == "purposewatch-auditor"
+    secret = variables["PURPOSEWATCH_KAFKA_OAUTH_CLIENT_SECRET"]["secretKeyRef"]
+    assert secret == {"name": "kafka-auditor", "key": "password"}
+    assert "PURPOSEWATCH_KAFKA_SASL_PASSWORD" not in variables
+    spec = named(manifests, "TriggerAuthentication", "purposewatch-auditor")["spec"]
+    assert {each["parameter"]: each["name"] for each in spec["env"]} == {
+        "username": "PURPOSEWATCH_KAFKA_OAUTH_CLIENT_ID",
+        "oauthTokenEndpointUri": "PURPOSEWATCH_KAFKA_OAUTH_TOKEN_URL",
+        "scopes": "PURPOSEWATCH_KAFKA_OAUTH_SCOPE",
+    }
+    trigger = named(manifests, "ScaledObject", "purposewatch-auditor")["spec"]["triggers"][0]
+    assert trigger["metadata"]["sasl"] == "oauthbearer"
+    egress = named(manifests, "NetworkPolicy", "purposewatch-auditor")["spec"]["egress"]
+    assert {port["port"] for rule in egress for port in rule["ports"]} == {53, 443, 9093}

@@ -22,6 +22,11 @@ from tests.chart.render import CHART, VALUES, helm, template
         ("reporter.settings.PURPOSEWATCH_LOG_LEVEL=loud", "PURPOSEWATCH_LOG_LEVEL"),
         ("ingest.settings.PURPOSEWATCH_PSEUDONYM_KEY=00", "PURPOSEWATCH_PSEUDONYM_KEY"),
         ("kafka.securityProtocol=SSL", "kafka.certificateSecrets."),
+        ("kafka.saslMechanism=OAUTHBEARER", "`kafka.oauth.audience` or `kafka.oauth.tokenUrl`"),
+        (
+            "kafka.saslMechanism=OAUTHBEARER,kafka.oauth.audience=k,auditor.autoscaling.enabled=true",
+            "KEDA has no tokens",
+        ),
         ("policies.configMaps.a=b,policies.volume.emptyDir.medium=Memory", "/policies"),
         ("strimzi.cluster.enabled=true,strimzi.cluster.brokers.replicas=1", "replicationFactor"),
         (

@@ -92,6 +92,15 @@ labels:
 {{- if hasPrefix "SASL" .Values.kafka.securityProtocol }}true{{ end }}
 {{- end }}
 
+{{/* Where tokens for Kafka come from: `account`, `endpoint` or nowhere. */}}
+{{- define "purposewatch.tokens" -}}
+{{- if and (include "purposewatch.isSasl" .) (eq .Values.kafka.saslMechanism "OAUTHBEARER") -}}
+{{- if .Values.kafka.oauth.audience }}account
+{{- else if .Values.kafka.oauth.tokenUrl }}endpoint
+{{- else }}{{ fail "OAUTHBEARER needs `kafka.oauth.audience` or `kafka.oauth.tokenUrl`" }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "purposewatch.isTls" -}}
 {{- if hasSuffix "SSL" .Values.kafka.securityProtocol }}true{{ end }}
 {{- end }}
@@ -106,9 +115,25 @@ labels:
 {{- if include "purposewatch.isSasl" $root }}
 - name: PURPOSEWATCH_KAFKA_SASL_MECHANISM
   value: {{ $kafka.saslMechanism }}
+{{- $tokens := include "purposewatch.tokens" $root }}
+{{- if eq $tokens "account" }}
+- name: PURPOSEWATCH_KAFKA_OAUTH_TOKEN_FILE
+  value: /var/run/secrets/purposewatch/kafka/token
+{{- else if eq $tokens "endpoint" }}
+- name: PURPOSEWATCH_KAFKA_OAUTH_TOKEN_URL
+  value: {{ $kafka.oauth.tokenUrl | quote }}
+- name: PURPOSEWATCH_KAFKA_OAUTH_CLIENT_ID
+  value: {{ (index $kafka.users (index . 1)).username | quote }}
+{{ include "purposewatch.fromSecret" (list "PURPOSEWATCH_KAFKA_OAUTH_CLIENT_SECRET" (dict "name" (include "purposewatch.kafkaPasswordSecret" .) "key" (index $kafka.users (index . 1)).passwordSecret.key)) }}
+{{- with $kafka.oauth.scope }}
+- name: PURPOSEWATCH_KAFKA_OAUTH_SCOPE
+  value: {{ . | quote }}
+{{- end }}
+{{- else }}
 - name: PURPOSEWATCH_KAFKA_SASL_USERNAME
   value: {{ (index $kafka.users (index . 1)).username | quote }}
 {{ include "purposewatch.fromSecret" (list "PURPOSEWATCH_KAFKA_SASL_PASSWORD" (dict "name" (include "purposewatch.kafkaPasswordSecret" .) "key" (index $kafka.users (index . 1)).passwordSecret.key)) }}
+{{- end }}
 {{- end }}
 {{- if and (include "purposewatch.isTls" $root) (include "purposewatch.kafkaCaSecret" $root) }}
 - name: PURPOSEWATCH_KAFKA_SSL_CAFILE

@@ -28,6 +28,12 @@ capabilities: {drop: [ALL]}
 - name: kafka-certificate
   secret: {secretName: {{ required (printf "name the Secret in `kafka.certificateSecrets.%s`" $component) (index $values.kafka.certificateSecrets $component) }}, defaultMode: 0440}
 {{- end }}
+{{- if eq (include "purposewatch.tokens" $root) "account" }}
+- name: kafka-token
+  projected:
+    defaultMode: 0440
+    sources: [{serviceAccountToken: {audience: {{ $values.kafka.oauth.audience | quote }}, expirationSeconds: 3600, path: token}}]
+{{- end }}
 {{- with get $values.kafka.signing.keySecrets $component }}
 {{- if .name }}
 - name: signing-key
@@ -77,6 +83,9 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- if eq $values.kafka.securityProtocol "SSL" }}
 - {name: kafka-certificate, mountPath: /etc/purposewatch/kafka-certificate, readOnly: true}
+{{- end }}
+{{- if eq (include "purposewatch.tokens" $root) "account" }}
+- {name: kafka-token, mountPath: /var/run/secrets/purposewatch/kafka, readOnly: true}
 {{- end }}
 {{- with get $values.kafka.signing.keySecrets $component }}
 {{- if .name }}
@@ -144,7 +153,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "purposewatch.name" $root }}
+  serviceAccountName: {{ include "purposewatch.name" $root }}-{{ $component }}
   automountServiceAccountToken: false
   enableServiceLinks: false # its variables would look like misspelt settings
   terminationGracePeriodSeconds: 40 # the current batch is finished first
