@@ -487,7 +487,7 @@ async def test_a_client_certificate_is_replaced_under_load(
     topic = topic_name(topic_prefix, VERDICTS)
     expires, count = certificates.expiry["client"], 0
     while time.time() < expires + 0.3:
-        if count == 5:
+        if count == 2:
             used.write_bytes(kafka.authority.issue("purposewatch-auditor").read_bytes())
             assert certificates.refresh()  # as `KafkaAccess` does every ten seconds
         async with build_producer(settings, client_id="test") as producer:
