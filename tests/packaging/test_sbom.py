@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 
@@ -9,6 +10,7 @@ from release.cut import distributions
 from release.sbom import PRODUCTS, Json, Product, bill_of
 from requirements.lock import BUILD, ROOT
 
+bill = cache(bill_of)
 by_product = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
 
 
@@ -20,11 +22,11 @@ def pins(product: Product) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 
 
-def third_party(bill: Json) -> dict[str, Json]:
+def third_party(listed: Json) -> dict[str, Json]:
     """The components of others, by name."""
     return {
         each["name"]: each
-        for each in bill["components"]
+        for each in listed["components"]
         if each["purl"].startswith("pkg:pypi/") and not each["name"].startswith("purposewatch")
     }
 
@@ -32,7 +34,7 @@ def third_party(bill: Json) -> dict[str, Json]:
 @by_product
 def test_every_pinned_distribution_is_listed(product: Product) -> None:
     """With its version, the hashes of its files, and a licence."""
-    listed = third_party(bill_of(product))
+    listed = third_party(bill(product))
     assert {name: each["version"] for name, each in listed.items()} == pins(product)
     for each in listed.values():
         assert each["hashes"]
@@ -43,7 +45,7 @@ def test_every_pinned_distribution_is_listed(product: Product) -> None:
 def test_what_only_builds_is_not_delivered(product: Product) -> None:
     """The Dockerfiles remove just that."""
     left_out = {
-        name for name, each in third_party(bill_of(product)).items() if each["scope"] == "excluded"
+        name for name, each in third_party(bill(product)).items() if each["scope"] == "excluded"
     }
     if product.dockerfile is not None:
         text = (ROOT / product.dockerfile).read_text(encoding="utf-8")
@@ -57,21 +59,21 @@ def test_what_only_builds_is_not_delivered(product: Product) -> None:
 @by_product
 def test_the_graph_is_closed(product: Product) -> None:
     """Every reference is to a component, and every component has its dependencies listed."""
-    bill = bill_of(product)
-    refs = [each["bom-ref"] for each in bill["components"]]
-    refs.append(bill["metadata"]["component"]["bom-ref"])
+    made = bill(product)
+    refs = [each["bom-ref"] for each in made["components"]]
+    refs.append(made["metadata"]["component"]["bom-ref"])
     assert len(refs) == len(set(refs))
-    needed = {ref for each in bill["dependencies"] for ref in each["dependsOn"]}
-    described = {each["ref"] for each in bill["dependencies"]}
+    needed = {ref for each in made["dependencies"] for ref in each["dependsOn"]}
+    described = {each["ref"] for each in made["dependencies"]}
     assert needed | described <= set(refs)
-    assert {each["bom-ref"] for each in third_party(bill).values()} <= described
+    assert {each["bom-ref"] for each in third_party(made).values()} <= described
 
 
 @by_product
 def test_the_same_sources_give_the_same_bytes(product: Product) -> None:
     """No time, no path and no host is in them."""
     text = json.dumps(bill_of(product))
-    assert text == json.dumps(bill_of(product))
+    assert text == json.dumps(bill(product))
     assert "http" not in re.sub(
         r'"(name|bom-ref|ref|purl)": "[^"]*"', "", text.split('"depends')[0]
     )
