@@ -194,7 +194,7 @@ class _Word:
                 yield Run(text)
                 yield Run(f" [{self._text('mark.undeclared')}]", _RED, is_bold=True)
                 text = ""
-            text += f" {entry.note}" * bool(entry.note)
+            text += f" ({entry.note})" * bool(entry.note)
         if text:
             yield Run(text)
 
@@ -262,6 +262,8 @@ class _Word:
         """Add a table whose headings are repeated on each page, and whose rows are not split."""
         table = self._word.add_table(len(rows) + bool(headings), len(widths), self._grid)
         table.autofit = False
+        for column, width in zip(table.columns, widths, strict=True):
+            column.width = Mm(width)  # Word goes by the cells, other programs by the columns
         made = list(table.rows)
         if headings:
             fill_row(
