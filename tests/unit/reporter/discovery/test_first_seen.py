@@ -26,9 +26,11 @@ def recorder(policy: DiscoveryPolicy = ALL) -> FirstSeenRecorder:
     return FirstSeenRecorder(policy, dict)
 
 
-def to(offset: int, recipient: str, *, days: int = 0, **more: Any) -> dict[str, Any]:
+def to(
+    offset: int, recipient: str, *, days: int = 0, partition: int = 0, **more: Any
+) -> dict[str, Any]:
     """A verdict about an event with that recipient, accepted so many days later."""
-    value = verdict(0, offset, **more)
+    value = verdict(partition, offset, **more)
     value["data"]["recipient"] = recipient
     accepted = datetime.fromisoformat(value["accepted_time"]) + timedelta(days=days)
     value["accepted_time"] = accepted.isoformat().replace("+00:00", "Z")
