@@ -31,7 +31,7 @@ DIMENSIONS = (
 """Filters that are columns of a flow."""
 
 _WINDOW = 2_500
-_MOST_EXAMINED = 10_000
+_MOST_EXAMINED = 5_000
 _f, _d, _n, _t = flows.c, flow_decisions.c, flow_counts.c, flow_totals.c
 _PLACE = (_f.first_recorded_time, _f.id)
 _NEWEST_FIRST = tuple(column.desc() for column in _PLACE)
