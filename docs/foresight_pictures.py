@@ -21,7 +21,7 @@ from tests.e2e.foresight_walk import (
 )
 from tests.e2e.page_stage import browser_of, chromium, running_page
 
-EVENTS = 6_000
+EVENTS = 3_000
 
 
 async def picture(page: Page, name: str) -> None:

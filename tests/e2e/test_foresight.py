@@ -18,7 +18,7 @@ from tests.e2e.foresight_walk import (
 )
 from tests.e2e.page_stage import browser_of, chromium, running_page
 
-EVENTS = 900
+EVENTS = 400
 
 
 async def _look(page: Page, name: str) -> None:

@@ -80,8 +80,8 @@ async def test_what_it_would_change_is_shown(
     desk[1].declared.current = tried()
     page = await viewer.get(PAGE)
     said = words(page.text)
-    assert "Would become a violation 5 1 flows, 1 publishers" in said
-    assert "Unchanged 5 2 flows" in said
+    assert "Would become a violation 5 flows: 1, publishers: 1" in said
+    assert "Unchanged 5 flows: 2" in said
     assert f"{CONTROLLER} · Version 2027 · all time · 10 events" in said
     assert "sharing.overdue.public" in said
     assert "To let it go live, remove mode: shadow." in said

@@ -34,7 +34,8 @@ class StatedTerms:
     def __init__(self, candidate: CompiledPolicy, before: Iterable[CompiledPolicy]) -> None:
         """`before` are the versions that the events may have been decided by."""
         self._candidate = candidate
-        self._before = tuple(before)
+        self._statements = candidate.policy.statements
+        self._statements_before = [each for one in before for each in one.policy.statements]
         # a set for each dimension: one is added to for every flow, so none is looked up
         self._roles: set[str] = set()
         self._categories: set[str] = set()
@@ -80,24 +81,33 @@ class StatedTerms:
         }
 
     def unstated(self) -> tuple[Unstated, ...]:
-        """What no flow stated: whole dimensions, facts that publishers state, and new terms."""
+        """What no flow stated, and no version before depends on.
+
+        Whole dimensions, facts that publishers state, and terms.
+        """
         if not self._roles:
             return ()
         return (*self._dimensions(), *self._unstated_facts(), *self._terms())
 
     def _dimensions(self) -> Iterable[Unstated]:
-        statements, seen = self._candidate.policy.statements, self._seen
+        after, before, seen = self._statements, self._statements_before, self._seen
         for dimension in _OPTIONAL:
-            if not seen[dimension] and any(each.terms(dimension) for each in statements):
+            if (
+                not seen[dimension]
+                and any(each.terms(dimension) for each in after)
+                and not any(each.terms(dimension) for each in before)
+            ):
                 yield Unstated(dimension, None)
-        if self._retentions == {None} and any(each.limits_retention for each in statements):
+        if (
+            self._retentions == {None}
+            and any(each.limits_retention for each in after)
+            and not any(each.limits_retention for each in before)
+        ):
             yield Unstated(Dimension.RETENTION, None)
 
     def _unstated_facts(self) -> Iterable[Unstated]:
-        named = {
-            fact for each in self._candidate.policy.statements for fact, _ in each.conditions()
-        }
-        for fact in sorted(named - self._candidate.ledger_facts - self._facts):
+        new = _conditions(self._statements) - _conditions(self._statements_before)
+        for fact in sorted(new - self._candidate.ledger_facts - self._facts):
             yield Unstated(Dimension.FACTS, fact)
 
     def _terms(self) -> Iterable[Unstated]:
@@ -107,10 +117,8 @@ class StatedTerms:
             stated = {
                 above for term in seen if term in taxonomy for above in taxonomy.lineage(term)
             }
-            named = _named(self._candidate.policy.statements, dimension)
-            known = {
-                term for each in self._before for term in _named(each.policy.statements, dimension)
-            }
+            named = _named(self._statements, dimension)
+            known = _named(self._statements_before, dimension)
             if seen:
                 for term in sorted(named - known - stated):
                     yield Unstated(dimension, term)
@@ -122,3 +130,7 @@ def _named(statements: Iterable[Statement], dimension: Dimension) -> set[str]:
         for each in statements
         for term in (*(each.terms(dimension) or ()), *each.excepted(dimension))
     }
+
+
+def _conditions(statements: Iterable[Statement]) -> set[str]:
+    return {fact for each in statements for fact, _ in each.conditions()}
