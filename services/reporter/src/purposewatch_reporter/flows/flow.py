@@ -29,6 +29,37 @@ class LedgerFlow(msgspec.Struct, frozen=True, gc=False):
     """Whether it stands for counts of an earlier version, which did not know the whole flow."""
 
 
+class Amount(msgspec.Struct, frozen=True, gc=False):
+    """How often a publisher's events led to a decision."""
+
+    publisher: str
+    events: int
+    accesses: int
+
+
+class FlowOutline(msgspec.Struct, frozen=True, gc=False):
+    """A decision about a flow, as far as is needed to tell whether it has to be looked at."""
+
+    decision_id: bytes
+    flow_id: bytes
+    digest: str | None
+    """Of the policy in force; `None` where none was."""
+    is_other: bool
+    is_carried: bool
+    controller: str
+    role: str
+    operation: str
+    purpose: str
+    recipient: str
+    source: str | None
+    location: str | None
+    retention_days: int | None
+    legal_basis: str | None
+    data_categories: tuple[str, ...]
+    facts: Mapping[str, bool]
+    amounts: tuple[Amount, ...]
+
+
 class DecidedCategory(msgspec.Struct, frozen=True, gc=False):
     """What was decided about one data category."""
 

@@ -3,25 +3,34 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    LargeBinary,
     Select,
     and_,
     case,
     cast,
     func,
     select,
+    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_contract.codec import Flow
-from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount, LedgerFlow
+from purposewatch_reporter.flows.flow import (
+    Amount,
+    DecidedCategory,
+    FlowCount,
+    FlowOutline,
+    LedgerFlow,
+)
 from purposewatch_reporter.store.tables import (
     NO_KIND,
+    UtcTime,
     flow_counts,
     flow_decision_categories,
     flow_decisions,
@@ -53,12 +62,27 @@ _decided: Select[Any] = (
 """Flows with the decisions about them that count events."""
 
 
-class _Sum(msgspec.Struct, gc=False):
-    publisher: str
-    events: int
-    accesses: int
+class _Sum(Amount, frozen=True, gc=False):
     first_time: datetime
     last_time: datetime
+
+
+_S = TypeVar("_S", bound=Amount)
+_f = flows.c
+_outlined: Select[Any] = (
+    select(
+        _decisions.id,
+        _decisions.flow_id,
+        _decisions.digest,
+        _f.is_other,
+        _f.is_carried,
+        *(_f.controller, _f.role, _f.operation, _f.purpose, _f.recipient),
+        *(_f.source, _f.location, _f.retention_days, _f.legal_basis, _f.categories, _f.facts),
+    )
+    .join(flow_decisions, _decisions.flow_id == _f.id)
+    .where(_decisions.counts_events)
+)
+"""What `FlowOutline` has of them."""
 
 
 async def read_flow_counts(
@@ -74,24 +98,71 @@ async def read_flow_counts(
     `events` is the number of the controller's events in that time: `(other)` and carried flows are
     among them.
     """
-    if until is None and since is not None:
-        sums = await _read_sums_since(connection, since)
-    else:
-        sums = await _read_sums(connection, _sums_between(since, until))
-    last = b""
-    of_controller = _decided.where(flows.c.controller == controller)
-    while True:
-        page = of_controller.where(_decisions.id > last).order_by(_decisions.id).limit(_CHUNK)
-        rows = (await connection.execute(page)).all()
-        if not rows:
-            return
-        between = _categories.decision_id.between(rows[0].decision_id, rows[-1].decision_id)
-        categories = await _read_categories(connection, between)
+    sums = await _sums(connection, since, until, _Sum)
+    async for page in _pages(connection, controller):
+        rows = (await connection.execute(_decided.where(page))).all()
+        names = [row.decision_id for row in rows]
+        categories = await _read_categories(connection, _categories.decision_id.in_(names))
         for row in rows:
             of_publishers = sums.get(row.decision_id)
             if of_publishers is not None:
                 yield _flow_count(row, categories.get(row.decision_id, ()), of_publishers)
-        last = rows[-1].decision_id
+
+
+async def read_outlines(
+    connection: AsyncConnection,
+    *,
+    controller: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> AsyncIterator[FlowOutline]:
+    """Yield an outline of every decision that `read_flow_counts` yields, in a third of the time."""
+    amounts = await _sums(connection, since, until, Amount)
+    texts: dict[str, tuple[str, ...]] = {}  # few texts are distinct
+    claims: dict[str, dict[str, bool]] = {}
+    async for page in _pages(connection, controller):
+        for *outline, categories, facts in (await connection.execute(_outlined.where(page))).all():
+            of_publishers = amounts.get(outline[0])
+            if of_publishers is None:
+                continue
+            if categories not in texts:
+                texts[categories] = _texts(categories)
+            if facts not in claims:
+                claims[facts] = _claims(facts)
+            yield FlowOutline(
+                *outline,
+                data_categories=texts[categories],
+                facts=claims[facts],
+                amounts=of_publishers,
+            )
+
+
+async def _pages(
+    connection: AsyncConnection, controller: str
+) -> AsyncIterator[ColumnElement[bool]]:
+    """Yield conditions that divide the flows of a controller, in the order of an index."""
+    key = tuple_(_f.first_recorded_time, _f.id)
+    rest = _f.controller == controller
+    while True:
+        keys = select(_f.first_recorded_time, _f.id).where(rest).order_by(*key)
+        end = (await connection.execute(keys.offset(_CHUNK - 1).limit(1))).one_or_none()
+        if end is None:
+            yield rest
+            return
+        last = tuple_(*end, types=[UtcTime(), LargeBinary()])
+        yield and_(rest, key <= last)
+        rest = and_(_f.controller == controller, key > last)
+
+
+async def read_counts_of_decisions(
+    connection: AsyncConnection,
+    decision_ids: Sequence[bytes],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[FlowCount]:
+    """The counts of some decisions, by their ids."""
+    return await _read_counts(connection, _decisions.id.in_(decision_ids), since, until)
 
 
 async def read_counts_of(
@@ -102,20 +173,30 @@ async def read_counts_of(
     until: datetime | None = None,
 ) -> Mapping[bytes, Sequence[FlowCount]]:
     """The counts of some flows, by their ids; the most frequent decision first."""
-    rows = (await connection.execute(_decided.where(flows.c.id.in_(flow_ids)))).all()
-    names = [row.decision_id for row in rows]
-    query = _sums_between(since, until)
-    sums = await _read_sums(connection, query.where(query.selected_columns[0].in_(names)))
-    categories = await _read_categories(connection, _categories.decision_id.in_(names))
     found: defaultdict[bytes, list[FlowCount]] = defaultdict(list)
-    for row in rows:
-        of_publishers = sums.get(row.decision_id)
-        if of_publishers is not None:
-            count = _flow_count(row, categories.get(row.decision_id, ()), of_publishers)
-            found[row.id].append(count)
+    for count in await _read_counts(connection, flows.c.id.in_(flow_ids), since, until):
+        found[count.flow.id].append(count)
     for counts in found.values():
         counts.sort(key=lambda count: (-count.events, count.outcome, count.version or ""))
     return found
+
+
+async def _read_counts(
+    connection: AsyncConnection,
+    wanted: ColumnElement[bool],
+    since: datetime | None,
+    until: datetime | None,
+) -> list[FlowCount]:
+    rows = (await connection.execute(_decided.where(wanted))).all()
+    names = [row.decision_id for row in rows]
+    query = _sums_between(since, until, _Sum)
+    sums = await _read_sums(connection, query.where(query.selected_columns[0].in_(names)), _Sum)
+    categories = await _read_categories(connection, _categories.decision_id.in_(names))
+    return [
+        _flow_count(row, categories.get(row.decision_id, ()), sums[row.decision_id])
+        for row in rows
+        if row.decision_id in sums
+    ]
 
 
 async def read_flow(connection: AsyncConnection, flow_id: bytes) -> LedgerFlow | None:
@@ -144,18 +225,35 @@ def ledger_flow(row: Sequence[Any]) -> LedgerFlow:
     return LedgerFlow(flow_id, flow, _values(ledger), is_other, is_carried)
 
 
-def _sums_between(since: datetime | None, until: datetime | None) -> Select[Any]:
-    """The sums by decision and publisher; those over all time are kept."""
+async def _sums(
+    connection: AsyncConnection, since: datetime | None, until: datetime | None, kind: type[_S]
+) -> Mapping[bytes, tuple[_S, ...]]:
+    """The sums by decision, one for each publisher."""
+    if until is None and since is not None:
+        return await _read_sums_since(connection, since, kind)
+    return await _read_sums(connection, _sums_between(since, until, kind), kind)
+
+
+def _of_all_time(kind: type[Amount]) -> Select[Any]:
+    """The sums over all time, which are kept. Reading times takes as long as all the rest."""
+    t = flow_totals.c
+    times = (t.first_time, t.last_time) if kind is _Sum else ()
+    return select(t.decision_id, t.publisher, t.count, t.accesses, *times)
+
+
+def _sums_between(
+    since: datetime | None, until: datetime | None, kind: type[Amount]
+) -> Select[Any]:
+    """The sums by decision and publisher."""
     if since is None and until is None:
-        return select(flow_totals)
+        return _of_all_time(kind)
     t = flow_counts.c
     query = select(
         t.decision_id,
         t.publisher,
         cast(func.sum(t.count), BigInteger),
         cast(func.sum(t.accesses), BigInteger),
-        func.min(t.first_time),
-        func.max(t.last_time),
+        *((func.min(t.first_time), func.max(t.last_time)) if kind is _Sum else ()),
     ).group_by(t.decision_id, t.publisher)
     if since is not None:
         query = query.where(t.hour >= since.astimezone(UTC))
@@ -165,8 +263,8 @@ def _sums_between(since: datetime | None, until: datetime | None) -> Select[Any]
 
 
 async def _read_sums_since(
-    connection: AsyncConnection, since: datetime
-) -> Mapping[bytes, Sequence[_Sum]]:
+    connection: AsyncConnection, since: datetime, kind: type[_S]
+) -> Mapping[bytes, tuple[_S, ...]]:
     """The sums since a time: what was first counted since is counted in `flow_totals`.
 
     So they take no longer for more hours, unless many decisions were reached before as well.
@@ -176,13 +274,13 @@ async def _read_sums_since(
     shares = select(func.count(), func.count(case((is_divided, 1)))).select_from(flow_totals)
     total, divided = (await connection.execute(shares)).one()
     if divided > total * _MANY_DIVIDED:
-        return await _read_sums(connection, _sums_between(since, None))
-    found = await _read_sums(connection, select(flow_totals).where(t.first_time >= since))
+        return await _read_sums(connection, _sums_between(since, None, kind), kind)
+    found = await _read_sums(connection, _of_all_time(kind).where(t.first_time >= since), kind)
     names = (await connection.execute(select(t.decision_id).where(is_divided))).scalars()
     wanted = list(dict.fromkeys(names))
     for start in range(0, len(wanted), _LOOKUPS):
         some = flow_counts.c.decision_id.in_(wanted[start : start + _LOOKUPS])
-        by_hour = await _read_sums(connection, _sums_between(since, None).where(some))
+        by_hour = await _read_sums(connection, _sums_between(since, None, kind).where(some), kind)
         for decision, sums in by_hour.items():
             whole = found.get(decision, ())
             known = {each.publisher for each in whole}
@@ -191,11 +289,11 @@ async def _read_sums_since(
 
 
 async def _read_sums(
-    connection: AsyncConnection, query: Select[Any]
-) -> dict[bytes, tuple[_Sum, ...]]:
-    found: dict[bytes, tuple[_Sum, ...]] = {}
+    connection: AsyncConnection, query: Select[Any], kind: type[_S]
+) -> dict[bytes, tuple[_S, ...]]:
+    found: dict[bytes, tuple[_S, ...]] = {}
     for decision, *of_publisher in (await connection.execute(query)).all():
-        found[decision] = (*found.get(decision, ()), _Sum(*of_publisher))
+        found[decision] = (*found.get(decision, ()), kind(*of_publisher))
     return found
 
 

@@ -12,8 +12,8 @@ from typing import ParamSpec, TypeVar
 from purposewatch_policy import CompiledPolicy, PolicySet
 from purposewatch_policy.files import Draft, NamedText, read_draft, version_texts
 from purposewatch_policy.lint import Finding, lint_draft
-from purposewatch_reporter.flows.flow import FlowCount
-from purposewatch_reporter.flows.queries import read_flow_counts
+from purposewatch_reporter.flows.flow import FlowOutline
+from purposewatch_reporter.flows.queries import read_counts_of_decisions, read_outlines
 from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.what_if.effects import WhatIf, WhatIfComparison
 
@@ -148,9 +148,15 @@ class WhatIfService:
         before = self._current().versions(controller)
         comparison = WhatIfComparison(candidate, before, wanted=wanted)
         async with self._database.reading() as connection:
-            counts = read_flow_counts(connection, controller=controller, since=since, until=until)
-            async for some in _chunks(counts):
-                await self._in_thread(comparison.add, some)
+            found = read_outlines(connection, controller=controller, since=since, until=until)
+            names: list[bytes] = []
+            async for some in _chunks(found):
+                names += await self._in_thread(comparison.add_sure, some)
+            for start in range(0, len(names), _AT_ONCE):
+                counts = await read_counts_of_decisions(
+                    connection, names[start : start + _AT_ONCE], since=since, until=until
+                )
+                await self._in_thread(comparison.add, counts)
         return await self._in_thread(comparison.answer)
 
     def _read(
@@ -178,10 +184,10 @@ class WhatIfService:
         return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
 
 
-async def _chunks(counts: AsyncIterator[FlowCount]) -> AsyncIterator[list[FlowCount]]:
-    some: list[FlowCount] = []
-    async for count in counts:
-        some.append(count)
+async def _chunks(outlines: AsyncIterator[FlowOutline]) -> AsyncIterator[list[FlowOutline]]:
+    some: list[FlowOutline] = []
+    async for outline in outlines:
+        some.append(outline)
         if len(some) == _AT_ONCE:
             yield some
             some = []

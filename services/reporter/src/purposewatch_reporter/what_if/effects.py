@@ -10,9 +10,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from purposewatch_policy import CategoryDecision, CompiledPolicy, Decision, Outcome
-from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount, LedgerFlow
+from purposewatch_reporter.flows.flow import (
+    DecidedCategory,
+    FlowCount,
+    FlowOutline,
+    LedgerFlow,
+)
 from purposewatch_reporter.what_if.known_facts import FactIndependence, decide_as_recorded
 from purposewatch_reporter.what_if.stated import StatedTerms, Unstated
+from purposewatch_reporter.what_if.unaffected import Unaffected
 
 
 class Change(StrEnum):
@@ -130,9 +136,36 @@ class WhatIfComparison:
         self._wanted = frozenset(wanted)
         self._totals = {change: Amount() for change in Change}
         self._other, self._carried = Amount(), Amount()
+        before = tuple(before)
         self._stated = StatedTerms(candidate, before)
+        self._unaffected = Unaffected(candidate, before)
         self._effects: dict[tuple[bytes, Decided], Effect] = {}
         self._independence = FactIndependence(candidate)
+
+    def add_sure(self, outlines: Iterable[FlowOutline]) -> list[bytes]:
+        """Take in what is sure to stay as it was, and what can't be decided.
+
+        Returns the ids of the other decisions, whose counts are to be added.
+        """
+        others: list[bytes] = []
+        unchanged = self._totals[Change.UNCHANGED]
+        for each in outlines:
+            if each.is_other or each.is_carried:
+                amount = self._other if each.is_other else self._carried
+            elif each.flow_id in self._wanted or not self._unaffected.is_sure(
+                each.digest, each.role, each.recipient, each.data_categories
+            ):
+                others.append(each.decision_id)
+                continue
+            else:
+                self._stated.add(each)
+                amount = unchanged
+            amount.flows += 1
+            for part in each.amounts:
+                amount.events += part.events
+                amount.accesses += part.accesses
+                amount.publishers.add(part.publisher)
+        return others
 
     def add(self, counts: Iterable[FlowCount]) -> None:
         """Compare some counts."""

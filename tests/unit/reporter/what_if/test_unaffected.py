@@ -1,0 +1,129 @@
+"""What no changed statement is about is decided as it was, and is not decided again."""
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from purposewatch_policy import CompiledPolicy, PolicySet
+from purposewatch_policy.model import Policy
+from purposewatch_reporter.flows import queries
+from purposewatch_reporter.flows.flow import FlowCount
+from purposewatch_reporter.flows.queries import read_flow_counts, read_outlines
+from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.what_if.effects import Change, WhatIfComparison, compare
+from purposewatch_reporter.what_if.unaffected import Unaffected
+from tests.unit.policy.random_worlds import World, draw_world
+from tests.unit.reporter.conftest import ledger_writer_of
+from tests.unit.reporter.records import in_topic
+from tests.unit.reporter.what_if.borrowers import CONTROLLER, a_day, declared
+from tests.unit.reporter.what_if.ledger_flows import counted
+from tests.unit.reporter.what_if.test_effects import draw_events, redrawn
+
+SEEDS = range(60)
+
+
+def edited(rng: Random, policy: Policy, world: World) -> Policy:
+    """The policy without a statement, with one of another policy, or with one that is altered."""
+    statements = list(policy.statements)
+    pool = [each for one in world.policies for each in one.statements]
+    match rng.randrange(3) if statements else 1:
+        case 0:
+            del statements[rng.randrange(len(statements))]
+        case 1:
+            statements += [
+                replace(each, id="added") for each in rng.sample(pool, min(1, len(pool)))
+            ]
+        case _:
+            number = rng.randrange(len(statements))
+            statements[number] = replace(rng.choice(pool), id=statements[number].id)
+    return replace(policy, statements=tuple(statements))
+
+
+def drawn(seed: int) -> tuple[CompiledPolicy, tuple[CompiledPolicy, ...], list[FlowCount]]:
+    """A candidate, the versions before it, and what they decided about some events."""
+    rng = Random(seed)  # noqa: S311 - the same every time
+    world = draw_world(rng)
+    policies = PolicySet({"acme": world.vocabulary}, world.policies)
+    before = policies.versions("acme")
+    candidate = CompiledPolicy(edited(rng, rng.choice(world.policies), world), world.vocabulary)
+    return candidate, tuple(before), counted(draw_events(rng, world), policies)
+
+
+def is_sure(unaffected: Unaffected, count: FlowCount) -> bool:
+    """What is said of a counted decision."""
+    terms = count.flow.terms
+    return unaffected.is_sure(count.digest, terms.role, terms.recipient, terms.data_categories)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_sure_is_unchanged(seed: int) -> None:
+    """For each decision that is said to be sure, deciding it again changes nothing."""
+    candidate, before, counts = drawn(seed)
+    unaffected = Unaffected(candidate, before)
+    for count in counts:
+        if is_sure(unaffected, count):
+            totals = compare(candidate, before, [count]).totals
+            assert totals[Change.UNCHANGED].events == count.events
+
+
+def test_the_seeds_show_both() -> None:
+    """Decisions that are sure, that are not and stay, and that change: else nothing was proved."""
+    seen: Counter[str] = Counter()
+    for seed in SEEDS:
+        candidate, before, counts = drawn(seed)
+        unaffected = Unaffected(candidate, before)
+        for count in counts:
+            totals = compare(candidate, before, [count]).totals
+            stays = totals[Change.UNCHANGED].events > 0
+            seen["sure" if is_sure(unaffected, count) else "stays" if stays else "changes"] += 1
+    assert min(seen["sure"], seen["stays"], seen["changes"]) > 50
+
+
+def test_nothing_is_sure_with_another_vocabulary_or_of_another_policy() -> None:
+    """Other systems may answer for facts, and nobody knows what an unknown policy said."""
+    candidate, before, counts = drawn(0)
+    other = CompiledPolicy(candidate.policy, redrawn(Random(1), candidate.vocabulary))  # noqa: S311
+    assert other.vocabulary != candidate.vocabulary
+    assert not any(is_sure(Unaffected(other, before), count) for count in counts)
+    assert not any(is_sure(Unaffected(candidate, ()), count) for count in counts)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5_000])
+async def test_outlines_and_counts_agree(
+    database: Database, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """However the flows are divided: the same decisions and sums, each once."""
+    monkeypatch.setattr(queries, "_CHUNK", size)
+    await ledger_writer_of(database).record_verdicts(in_topic("verdicts", a_day()))
+    async with database.reading() as connection:
+        counts = [each async for each in read_flow_counts(connection, controller=CONTROLLER)]
+        found = [each async for each in read_outlines(connection, controller=CONTROLLER)]
+    assert len(counts) > 2
+    assert Counter((each.flow_id, each.digest) for each in found) == Counter(
+        (each.flow.id, each.digest) for each in counts
+    )
+    assert sum(part.events for each in found for part in each.amounts) == sum(
+        each.events for each in counts
+    )
+
+
+async def test_the_answer_is_that_of_deciding_everything(database: Database) -> None:
+    """With outlines first, totals, effects and what was not stated are the same."""
+    await ledger_writer_of(database).record_verdicts(in_topic("verdicts", a_day()))
+    [current] = declared().versions(CONTROLLER)
+    policy = replace(current.policy, statements=current.policy.statements[1:])
+    candidate = CompiledPolicy(policy, current.vocabulary)
+    async with database.reading() as connection:
+        counts = [each async for each in read_flow_counts(connection, controller=CONTROLLER)]
+        outlines = [each async for each in read_outlines(connection, controller=CONTROLLER)]
+        comparison = WhatIfComparison(candidate, [current])
+        names = comparison.add_sure(outlines)
+        assert len(names) < len(outlines)
+        comparison.add(await queries.read_counts_of_decisions(connection, names))
+    whole, found = compare(candidate, [current], counts), comparison.answer()
+    assert whole.effects == found.effects
+    assert whole.totals == found.totals
+    assert (whole.other, whole.carried) == (found.other, found.carried)
+    assert whole.unstated == found.unstated
