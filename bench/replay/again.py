@@ -45,7 +45,7 @@ def seconds_of_deciding_again(policies: PolicySet, controller: str) -> float:
             "facts": [{"fact": fact, "value": value} for fact, value in ledger.items()],
         }
         message = Verdict.model_validate(verdict, strict=False)
-        values.append(message.model_dump_json(exclude_none=True).encode())
+        values.append(message.model_dump_json(exclude_unset=True).encode())
     codec = FastVerdictCodec()
     begun = time.process_time()
     for number in range(READ):

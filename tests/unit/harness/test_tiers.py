@@ -35,10 +35,13 @@ def test_every_tier_runs_and_a_failure_is_the_exit_status(
 
 
 def test_every_folder_with_tests_is_a_tier() -> None:
-    """A new folder of tests does not stay out of the run."""
+    """A new folder of tests does not stay out of the run.
+
+    One is left to `make check-chart`, which first builds Helm and a Kubernetes API server.
+    """
     root = Path(tiers.__file__).parent
     folders = {path.relative_to(root).parts[0] for path in root.rglob("test_*.py")}
-    assert set(tiers._TIERS) == folders
+    assert set(tiers._TIERS) == folders - {"chart"}
 
 
 def test_outcomes_are_read_from_the_report_of_pytest(tmp_path: Path) -> None:

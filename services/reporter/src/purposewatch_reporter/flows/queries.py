@@ -129,12 +129,8 @@ async def read_outlines(
                 texts[categories] = _texts(categories)
             if facts not in claims:
                 claims[facts] = _claims(facts)
-            yield FlowOutline(
-                *outline,
-                data_categories=texts[categories],
-                facts=claims[facts],
-                amounts=of_publishers,
-            )
+            stated = texts[categories], claims[facts]
+            yield FlowOutline(*(*outline, *stated, of_publishers))
 
 
 async def _pages(
