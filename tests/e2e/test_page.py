@@ -42,6 +42,7 @@ PAGES = (
     "/shadow",
     "/violations?since=never",
     "/vocabulary?q=licence+plate",
+    "/what-if",
     "/records/linggan-house",
     "/policies/wework-labs/2018-05-25",
 )
