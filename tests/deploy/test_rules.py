@@ -102,6 +102,7 @@ def test_runbook_asks_for_what_there_is(name: str) -> None:
     assert set(re.findall(r"\bpurposewatch_[a-z_]+", text)) - known_metrics() <= {
         "purposewatch_bus",
         "purposewatch_ingest",
+        "purposewatch_reporter",
     }
 
 

@@ -121,6 +121,8 @@ class Stage:
             "PURPOSEWATCH_KAFKA_MAX_BATCH_RECORDS": "40",
             "PURPOSEWATCH_DATABASE_URL": url,
             "PURPOSEWATCH_REPORTER_RECONCILE_SECONDS": "0.2",
+            # the load has a date of its own, and is compared by the hour whenever that is
+            "PURPOSEWATCH_REPORTER_FLOW_HOURS_DAYS": "36500",
         }
 
     def reporter(self, **more: str) -> ServiceProcess:

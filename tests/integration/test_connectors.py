@@ -42,7 +42,7 @@ from tests.harness.broker import RunningBroker
 from tests.harness.environment import service_environment, variables
 from tests.harness.http_server import serving
 from tests.harness.ports import take_port
-from tests.harness.scrape import get, until_json
+from tests.harness.scrape import until_json
 from tests.harness.service import ServiceProcess
 
 KEY = "pwk_a-key-for-tests"
@@ -314,5 +314,8 @@ async def test_what_connectors_read_becomes_verdicts_and_gaps(
         assert {(item["publisher"], item["kind"], item["count"]) for item in found["items"]} == {
             ("query-log", "unmapped_dataset", 1)
         }
-        totals = (await get(reporter, "/api/v1/ledger")).json()["totals"]
-        assert totals["events"] == 2 * len(CONNECTORS)
+        await until_json(  # the ledger is compared with Kafka every few seconds
+            reporter,
+            "/api/v1/ledger",
+            lambda answer: answer["totals"]["events"] == 2 * len(CONNECTORS),
+        )
