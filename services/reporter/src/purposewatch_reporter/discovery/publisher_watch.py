@@ -53,7 +53,8 @@ class PublisherWatch:
         self._database = database
         self._policy = policy
         self._report = report
-        self._metrics = metric_set
+        self._out_of_rhythm = metric_set.gauge(m.PUBLISHERS_OUT_OF_RHYTHM)
+        self._show(silent=0, surges=0)
         self._clock = clock
         self._counts: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self._read_until: int | None = None
@@ -69,11 +70,13 @@ class PublisherWatch:
         if judged is None:
             return
         silent, surges = judged
-        gauge = self._metrics.gauge(m.PUBLISHERS_OUT_OF_RHYTHM)
-        gauge.labels("silent").set(len(silent))
-        gauge.labels("surge").set(len(surges))
+        self._show(silent=len(silent), surges=len(surges))
         async with self._database.writing() as connection:
             await self._tell(connection, silent, surges, now)
+
+    def _show(self, *, silent: int, surges: int) -> None:
+        self._out_of_rhythm.labels("silent").set(silent)
+        self._out_of_rhythm.labels("surge").set(surges)
 
     async def _read(self, current: int, latest: int) -> None:
         first = current - HISTORY - 1
