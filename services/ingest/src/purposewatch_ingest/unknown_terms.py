@@ -26,7 +26,7 @@ UNNAMED = "(unnamed)"
 """Stands for what is not shown of a term."""
 
 MOST_WATCHED = 500
-"""Terms of one publisher whose subjects are counted; when there are more, counting begins anew."""
+"""Terms of one publisher whose subjects are counted; when there are more, counting starts again."""
 MOST_NAMED = 500
 """Terms of one publisher that are named; further ones stay unnamed."""
 

@@ -152,7 +152,7 @@ class CountingRule:
         return self.window_seconds // SLICES
 
     def counter_id(self, controller: str, publisher: str) -> bytes:
-        """What identifies what is counted: a rule that counts something else begins anew.
+        """What identifies what is counted: a rule that counts something else starts again.
 
         A change of the threshold, the severity or the note does not.
         """
