@@ -8,7 +8,7 @@ from purposewatch_contract import ErrorClass
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import Outcome
 from purposewatch_reporter.ledger.batches import Receipt
-from purposewatch_reporter.ledger.tally import Group
+from purposewatch_reporter.ledger.tally import VerdictGroup
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.shadow.counter import ShadowCounter
 from purposewatch_reporter.store.tables import NO_KIND
@@ -106,7 +106,7 @@ class Handlers:
             _log.error("records that no service can have written", records=suspects)
 
 
-def _violations(groups: Iterable[Group]) -> Counter[tuple[str, ...]]:
+def _violations(groups: Iterable[VerdictGroup]) -> Counter[tuple[str, ...]]:
     """How often each label set of the violations' counter was recorded."""
     counted: Counter[tuple[str, ...]] = Counter()
     for group in groups:
@@ -125,7 +125,7 @@ def _violations(groups: Iterable[Group]) -> Counter[tuple[str, ...]]:
     return counted
 
 
-def _decisions(groups: Iterable[Group]) -> Counter[tuple[str, ...]]:
+def _decisions(groups: Iterable[VerdictGroup]) -> Counter[tuple[str, ...]]:
     """How often each statement decided about a data category, by the grade of disclosure."""
     counted: Counter[tuple[str, ...]] = Counter()
     for group in groups:

@@ -57,6 +57,21 @@ async def test_a_finding_is_what_equal_violations_have_in_common(database: Datab
     assert last[finding.last_violation_id] == 2
 
 
+async def test_the_last_violation_of_a_finding_is_the_last_that_was_recorded(
+    database: Database,
+) -> None:
+    """Also where verdicts of two hours take turns, which are counted apart."""
+    hours = ["08", "07", "08", "07", "08"]
+    values = [
+        verdict(0, n, outcome="violation", event_time=f"2026-03-02T{hour}:15:00Z")
+        for n, hour in enumerate(hours)
+    ]
+    await keeper_of(database).record_verdicts(in_topic("verdicts", values))
+    [finding] = await rows(database, tables.findings)
+    offsets = {row.id: row.event_offset for row in await rows(database, tables.violations)}
+    assert (finding._mapping["count"], offsets[finding.last_violation_id]) == (5, 4)
+
+
 async def test_a_finding_sums_violations_and_accesses(database: Database) -> None:
     """Apart from each other, over batches, and with silenced ones among them."""
     counts = [250, 1, 3]

@@ -16,8 +16,8 @@ from purposewatch_reporter.flows.decided import as_other, decided_flow
 from purposewatch_reporter.flows.record import Count, Place
 from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict, VerdictRecords
-from purposewatch_reporter.ledger.rows import category_rows, violation_row
-from purposewatch_reporter.ledger.tally import CountKey, Group, group_by_flow, tally
+from purposewatch_reporter.ledger.rows import category_rows, violation_rows
+from purposewatch_reporter.ledger.tally import CountKey, VerdictGroup, group_by_flow, tally
 from tests.unit.reporter.records import PREFIX, record, verdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -48,7 +48,8 @@ def judged(category: str) -> Judged:
 def test_the_summary_is_the_sentence_of_the_deciding_category() -> None:
     """Not that of the first category, which may have been permitted."""
     value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
-    row = violation_row(read(value), judged("user.b"), FLOW, NOW)
+    [group] = group_by_flow([read(value)])
+    [row] = violation_rows(group, judged("user.b"), FLOW, NOW)
     assert row["summary"] == "`user.b` is violation."
     assert (row["grade"], row["kind"]) == ("omitted", "undeclared_purpose")
 
@@ -57,11 +58,12 @@ def test_only_categories_that_were_not_permitted_are_listed() -> None:
     """A filter by category finds what is wrong with that category."""
     value = verdict(outcome="violation", categories={"user.a": "permitted", "user.b": "violation"})
     fingerprint = judged("user.b")
-    row = violation_row(read(value), fingerprint, FLOW, NOW)
-    assert [row["data_category"] for row in category_rows(row, fingerprint)] == ["user.b"]
+    [group] = group_by_flow([read(value)])
+    rows = violation_rows(group, fingerprint, FLOW, NOW)
+    assert [row["data_category"] for row in category_rows(rows, fingerprint)] == ["user.b"]
 
 
-def counted(groups: Iterable[Group]) -> dict[CountKey, Count]:
+def counted(groups: Iterable[VerdictGroup]) -> dict[CountKey, Count]:
     """The groups' counts, with a decision for each key."""
     found = tuple(groups)
     places = {}
@@ -177,7 +179,8 @@ def test_values_of_the_ledger_of_facts_make_flows_of_their_own() -> None:
 
 def test_violation_has_its_accesses_and_its_flow() -> None:
     """As the verdict states them."""
-    row = violation_row(read(verdict(outcome="violation", count=9)), judged("user.a"), FLOW, NOW)
+    [group] = group_by_flow([read(verdict(outcome="violation", count=9))])
+    [row] = violation_rows(group, judged("user.a"), FLOW, NOW)
     assert (row["accesses"], row["flow_id"]) == (9, FLOW)
 
 

@@ -14,7 +14,7 @@ from purposewatch_reporter.counting.alert import Exceeded, Matched, raise_exceed
 from purposewatch_reporter.counting.rule import SLICES, Counted, CountedPer, CountingRule
 from purposewatch_reporter.counting.windows import windows_over
 from purposewatch_reporter.ledger.batches import RuleCounts
-from purposewatch_reporter.ledger.tally import Group
+from purposewatch_reporter.ledger.tally import VerdictGroup
 from purposewatch_reporter.store.counters import (
     Slices,
     add_subjects,
@@ -68,7 +68,7 @@ class RuleRecorder:
         """Counters that exist; one that was deleted since is made again."""
 
     async def record(
-        self, connection: AsyncConnection, groups: Iterable[Group], now: datetime
+        self, connection: AsyncConnection, groups: Iterable[VerdictGroup], now: datetime
     ) -> RuleCounts:
         """Count the events of these groups."""
         result = RuleCounts()
@@ -86,7 +86,7 @@ class RuleRecorder:
     def _take(
         self,
         rule: CountingRule,
-        group: Group,
+        group: VerdictGroup,
         found: dict[tuple[str, str, str], Matched],
         result: RuleCounts,
     ) -> None:

@@ -14,6 +14,7 @@ from purposewatch_reporter.findings.severity import Severity, SeverityOf
 from purposewatch_reporter.findings.silences import active_silences
 from purposewatch_reporter.ledger.identity import position_id
 from purposewatch_reporter.ledger.read import ReadVerdict
+from purposewatch_reporter.ledger.tally import VerdictGroup
 from purposewatch_reporter.store.bulk import write
 from purposewatch_reporter.store.storable import storable
 from purposewatch_reporter.store.tables import findings
@@ -83,6 +84,7 @@ class _Growth:
     first: datetime
     last: datetime
     read: ReadVerdict
+    """The last one."""
     decision: CategoryDecision
     count: int = 0
     accesses: int = 0
@@ -95,8 +97,8 @@ class _Growth:
 class Judgement:
     """What becomes of a batch."""
 
-    verdicts: Sequence[Judged]
-    """In the order of the verdicts that were given."""
+    groups: Sequence[Judged]
+    """In the order of the groups that were given."""
     growth: Sequence[_Growth]
 
 
@@ -109,36 +111,38 @@ class Findings:
         self._known: set[str] = set()
 
     async def judge(
-        self, connection: AsyncConnection, found: Sequence[ReadVerdict], now: datetime
+        self, connection: AsyncConnection, found: Sequence[VerdictGroup], now: datetime
     ) -> Judgement:
         """Assign verdicts that are not permitted to findings; write nothing."""
         if not found:
             return Judgement((), ())
-        # verdicts with equal keys agree in their groups and decisions
-        keys = [(read.verdict.publisher, read.verdict.flow_decision) for read in found]
-        examples = dict(zip(keys, found, strict=True))
-        parts = {key: _parts_of(read) for key, read in examples.items()}
-        wanted = {group for groups, _ in parts.values() for group in groups.values()}
+        # groups that differ in the hour only belong to the same findings
+        keys = [(group.read.verdict.publisher, group.key.decision) for group in found]
+        parts = {
+            key: _parts_of(group.read) for key, group in dict(zip(keys, found, strict=True)).items()
+        }
+        wanted = {finding for part in parts.values() for finding, _ in part.values()}
         admitted = await self._admit(connection, wanted)
         silences = await active_silences(connection, now)
-        judged_groups: dict[Group, JudgedCategory] = {}
-        for group in wanted:
-            target = admitted[group]
-            judged_groups[group] = JudgedCategory(
-                kind=group.kind,
-                fingerprint=target.fingerprint,
-                severity=self._severity_of(group),
-                silenced=any(item.matches(group) for item in silences),
+        judged_findings = {
+            finding: JudgedCategory(
+                kind=finding.kind,
+                fingerprint=admitted[finding].fingerprint,
+                severity=self._severity_of(finding),
+                silenced=any(item.matches(finding) for item in silences),
             )
+            for finding in wanted
+        }
         judged = {
-            key: _judged({category: judged_groups[group] for category, group in groups.items()})
-            for key, (groups, _) in parts.items()
+            key: _judged(
+                {category: judged_findings[finding] for category, (finding, _) in part.items()}
+            )
+            for key, part in parts.items()
         }
         growth: dict[str, _Growth] = {}
-        for read, key in zip(found, keys, strict=True):
-            groups, decisions = parts[key]
-            for category, part in judged[key].categories.items():
-                _grow(growth, part, admitted[groups[category]], read, decisions[category])
+        for group, key in zip(found, keys, strict=True):
+            for finding, decision in parts[key].values():
+                _grow(growth, judged_findings[finding], admitted[finding], group, decision)
         return Judgement([judged[key] for key in keys], [growth[key] for key in sorted(growth)])
 
     async def record(
@@ -188,17 +192,16 @@ def _judged(categories: Mapping[str, JudgedCategory]) -> Judged:
     )
 
 
-def _parts_of(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDecision]]:
-    """The group and the decision of each data category that was not permitted."""
+def _parts_of(read: ReadVerdict) -> dict[str, tuple[Group, CategoryDecision]]:
+    """The finding and the decision of each data category that was not permitted."""
     verdict = read.verdict
     data = verdict.data
-    groups: dict[str, Group] = {}
-    decisions: dict[str, CategoryDecision] = {}
+    parts: dict[str, tuple[Group, CategoryDecision]] = {}
     for decision in verdict.categories:
         if decision.outcome is Outcome.PERMITTED:
             continue
         category = storable(decision.data_category)
-        groups[category] = Group(
+        finding = Group(
             data.controller,
             data.role,
             str(decision.kind or UNKNOWN),
@@ -207,31 +210,38 @@ def _parts_of(read: ReadVerdict) -> tuple[dict[str, Group], dict[str, CategoryDe
             data.recipient,
             verdict.publisher,
         )
-        decisions[category] = decision
-    return groups, decisions
+        parts[category] = finding, decision
+    return parts
 
 
 def _grow(
     growth: dict[str, _Growth],
     part: JudgedCategory,
-    group: Group,
-    read: ReadVerdict,
+    finding: Group,
+    group: VerdictGroup,
     decision: CategoryDecision,
 ) -> None:
-    time = read.verdict.event_time
+    last = group.reads[-1]
     item = growth.get(part.fingerprint)
     if item is None:
-        item = growth[part.fingerprint] = _Growth(group, part.severity, time, time, read, decision)
-    item.count += 1
-    item.accesses += read.verdict.count
+        item = growth[part.fingerprint] = _Growth(
+            finding, part.severity, group.first_time, group.last_time, last, decision
+        )
+    item.count += group.number
+    item.accesses += group.accesses
     if not part.silenced:
-        item.active += 1
-        item.active_accesses += read.verdict.count
-    item.first = min(item.first, time)
-    item.last = max(item.last, time)
+        item.active += group.number
+        item.active_accesses += group.accesses
+    item.first = min(item.first, group.first_time)
+    item.last = max(item.last, group.last_time)
     if part.severity is not item.severity:  # of what is beyond the limit on findings
         item.severity = max(item.severity, part.severity, key=_rank)
-    item.read, item.decision = read, decision
+    if _place(last) >= _place(item.read):
+        item.read, item.decision = last, decision
+
+
+def _place(read: ReadVerdict) -> tuple[int, int]:
+    return read.record.partition, read.record.offset
 
 
 def _row(item: _Growth, now: datetime) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict, suspect
 from purposewatch_reporter.ledger.rows import dead_letter_row
 from purposewatch_reporter.ledger.session import DOUBT, LedgerSession, runs_of
 from purposewatch_reporter.ledger.suspects import SuspectFilter
-from purposewatch_reporter.ledger.tally import Group, group_by_flow, tally
+from purposewatch_reporter.ledger.tally import VerdictGroup, group_by_flow, tally
 from purposewatch_reporter.ledger.violations import ViolationStore
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.bulk import insert_into
@@ -71,7 +71,7 @@ class CountingRecorder(Protocol):
     """Counts new verdicts by the counting rules, in the caller's transaction."""
 
     async def record(
-        self, connection: AsyncConnection, groups: Sequence[Group], now: datetime
+        self, connection: AsyncConnection, groups: Sequence[VerdictGroup], now: datetime
     ) -> RuleCounts:
         """Count them, and raise notices about what exceeds a rule."""
 
@@ -98,7 +98,7 @@ class Receipt:
     """What a batch changed; only to be shown once its transaction is committed."""
 
     new: Sequence[ReadVerdict] = ()
-    groups: Sequence[Group] = ()
+    groups: Sequence[VerdictGroup] = ()
     """The same, grouped by flow, decision, publisher and hour."""
     admission: Admission = NOTHING
     repeats: int = 0
@@ -117,7 +117,7 @@ class Receipt:
         """The flows that no batch recorded before: each is in one receipt, whoever writes."""
         return self.admission.new
 
-    def flow_of(self, group: Group) -> bytes:
+    def flow_of(self, group: VerdictGroup) -> bytes:
         """The id of the flow that a group is counted under."""
         return self.admission.places[group.key].flow_id
 
@@ -191,7 +191,7 @@ class VerdictBatch:
         groups = group_by_flow(identified.new)
         met = {group.key: group.read.verdict for group in reversed(groups)}
         admission = await context.flows.admit(connection, met, now)
-        await self.violations.store(connection, identified, admission.places, now)
+        await self.violations.store(connection, groups, identified.conflicts, admission.places, now)
         contradictions = await find_contradictions(
             connection,
             [item for run in runs for item in run],

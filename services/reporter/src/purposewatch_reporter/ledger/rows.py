@@ -1,6 +1,6 @@
 """The rows that a verdict or dead letter becomes. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -8,6 +8,7 @@ from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import CategoryDecision
 from purposewatch_reporter.ledger.identity import Conflict, position_id
 from purposewatch_reporter.ledger.read import DeadLettered, ReadVerdict
+from purposewatch_reporter.ledger.tally import VerdictGroup
 from purposewatch_reporter.store.storable import storable
 
 
@@ -47,23 +48,20 @@ def deciding(verdict: DecodedVerdict) -> CategoryDecision:
     return verdict.categories[0]
 
 
-def violation_row(
-    read: ReadVerdict, judged: Judged, flow_id: bytes, now: datetime
-) -> dict[str, Any]:
-    """The row of a verdict that is not permitted."""
-    verdict = read.verdict
-    decision = deciding(verdict)
-    return {
-        **_position(read),
-        "event_time": verdict.event_time,
+def violation_rows(
+    group: VerdictGroup, judged: Judged, flow_id: bytes, now: datetime
+) -> Sequence[dict[str, Any]]:
+    """The rows of verdicts that are not permitted; what they agree in is taken from one of them."""
+    verdict = group.read.verdict
+    data, decision = verdict.data, deciding(verdict)
+    shared = {
+        "publisher": verdict.publisher,
         "recorded_time": now,
-        "origin": storable(verdict.origin),
-        "subject": verdict.subject,
-        "controller": verdict.data.controller,
-        "role": verdict.data.role,
-        "operation": verdict.data.operation,
-        "purpose": verdict.data.purpose,
-        "recipient": verdict.data.recipient,
+        "controller": data.controller,
+        "role": data.role,
+        "operation": data.operation,
+        "purpose": data.purpose,
+        "recipient": data.recipient,
         "outcome": str(verdict.outcome),
         "kind": _or_none(verdict.kind),
         "policy_version": _or_none(verdict.policy.version if verdict.policy else None),
@@ -71,24 +69,44 @@ def violation_row(
         "clause": _or_none(decision.clause),
         "grade": _or_none(decision.grade),
         "summary": storable(decision.sentence),
-        "verdict": read.text,
         "severity": str(judged.severity),
         "silenced": judged.silenced,
-        "accesses": verdict.count,
         "flow_id": flow_id,
+    }
+    return [{**shared, **_own(read)} for read in group.reads]
+
+
+def _own(read: ReadVerdict) -> dict[str, Any]:
+    """What is a violation's own among those of one group."""
+    verdict = read.verdict
+    return {
+        "id": position_id(verdict, read.log_epoch),
+        "topic": verdict.topic,
+        "partition": verdict.partition,
+        "event_offset": verdict.offset,
+        "event_id": verdict.event_id,
+        "event_source": verdict.event_source,
+        "event_time": verdict.event_time,
+        "origin": storable(verdict.origin),
+        "subject": verdict.subject,
+        "verdict": read.text,
+        "accesses": verdict.count,
     }
 
 
-def category_rows(violation: Mapping[str, Any], judged: Judged) -> Iterator[dict[str, Any]]:
-    """One row for each data category that was not permitted, given the violation's row."""
+def category_rows(
+    violations: Sequence[Mapping[str, Any]], judged: Judged
+) -> Iterator[dict[str, Any]]:
+    """One row for each violation and data category that was not permitted, given their rows."""
     for category, finding in sorted(judged.categories.items()):
-        yield {
-            "violation_id": violation["id"],
-            "data_category": category,
-            "kind": finding.kind,
-            "fingerprint": finding.fingerprint,
-            "event_time": violation["event_time"],
-        }
+        for violation in violations:
+            yield {
+                "violation_id": violation["id"],
+                "data_category": category,
+                "kind": finding.kind,
+                "fingerprint": finding.fingerprint,
+                "event_time": violation["event_time"],
+            }
 
 
 def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
@@ -96,7 +114,13 @@ def conflict_row(conflict: Conflict, now: datetime) -> dict[str, Any]:
     verdict = conflict.read.verdict
     first = conflict.first
     return {
-        **_position(conflict.read),
+        "id": position_id(verdict, conflict.read.log_epoch),
+        "topic": verdict.topic,
+        "partition": verdict.partition,
+        "event_offset": verdict.offset,
+        "event_id": verdict.event_id,
+        "event_source": verdict.event_source,
+        "publisher": verdict.publisher,
         "first_partition": first.partition,
         "first_offset": first.offset,
         "event_time": verdict.event_time,
@@ -130,19 +154,6 @@ def dead_letter_row(letter: DeadLettered, now: datetime) -> dict[str, Any]:
         "kept_partition": letter.kept.partition if letter.kept else None,
         "kept_offset": letter.kept.offset if letter.kept else None,
         "event_hash": letter.event_hash,
-    }
-
-
-def _position(read: ReadVerdict) -> dict[str, Any]:
-    verdict = read.verdict
-    return {
-        "id": position_id(verdict, read.log_epoch),
-        "topic": verdict.topic,
-        "partition": verdict.partition,
-        "event_offset": verdict.offset,
-        "event_id": verdict.event_id,
-        "event_source": verdict.event_source,
-        "publisher": verdict.publisher,
     }
 
 

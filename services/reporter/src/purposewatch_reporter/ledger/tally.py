@@ -12,7 +12,7 @@ CountKey: TypeAlias = tuple[datetime, bytes, str]
 """Hour, decision, publisher."""
 
 
-class Group(NamedTuple):
+class VerdictGroup(NamedTuple):
     """Verdicts that agree in everything that is counted by: one of them, and how many."""
 
     read: ReadVerdict
@@ -27,7 +27,7 @@ class Group(NamedTuple):
     """All of them."""
 
 
-def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
+def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[VerdictGroup]:
     """Put together what is counted alike: equal decisions about equal flows in the same hour."""
     groups: dict[tuple[Any, ...], list[ReadVerdict]] = {}
     for read in verdicts:
@@ -43,13 +43,13 @@ def group_by_flow(verdicts: Iterable[ReadVerdict]) -> Sequence[Group]:
     return tuple(_group(FlowKey(*key[-2:]), equal) for key, equal in groups.items())
 
 
-def _group(key: FlowKey, equal: Sequence[ReadVerdict]) -> Group:
+def _group(key: FlowKey, equal: Sequence[ReadVerdict]) -> VerdictGroup:
     times = [read.verdict.event_time for read in equal]
     accesses = sum([read.verdict.count for read in equal])
-    return Group(equal[0], key, len(equal), accesses, min(times), max(times), equal)
+    return VerdictGroup(equal[0], key, len(equal), accesses, min(times), max(times), equal)
 
 
-def tally(groups: Iterable[Group], places: Mapping[FlowKey, Place]) -> dict[CountKey, Count]:
+def tally(groups: Iterable[VerdictGroup], places: Mapping[FlowKey, Place]) -> dict[CountKey, Count]:
     """Count verdicts about events that were not counted before, by the hour of the event."""
     counted: dict[CountKey, Count] = {}
     for group in groups:

@@ -8,11 +8,11 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
-from purposewatch_reporter.flows.decided import FlowKey, key_of
+from purposewatch_reporter.flows.decided import FlowKey
 from purposewatch_reporter.flows.record import Place
-from purposewatch_reporter.ledger.identity import Identified
-from purposewatch_reporter.ledger.read import ReadVerdict
-from purposewatch_reporter.ledger.rows import Judged, category_rows, conflict_row, violation_row
+from purposewatch_reporter.ledger.identity import Conflict
+from purposewatch_reporter.ledger.rows import Judged, category_rows, conflict_row, violation_rows
+from purposewatch_reporter.ledger.tally import VerdictGroup
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.bulk import insert_rows
 
@@ -28,8 +28,8 @@ class Judgement(Protocol):
     """What becomes of a batch of violations."""
 
     @property
-    def verdicts(self) -> Sequence[Judged]:
-        """In the order of the verdicts that were given."""
+    def groups(self) -> Sequence[Judged]:
+        """In the order of the groups that were given."""
 
 
 _Judgement = TypeVar("_Judgement", bound=Judgement)
@@ -39,7 +39,7 @@ class FindingsRecorder(Protocol[_Judgement]):
     """Groups violations into findings, in the caller's transaction: see `Findings`."""
 
     async def judge(
-        self, connection: AsyncConnection, found: Sequence[ReadVerdict], now: datetime
+        self, connection: AsyncConnection, found: Sequence[VerdictGroup], now: datetime
     ) -> _Judgement:
         """Assign verdicts that are not permitted to findings; write nothing."""
 
@@ -59,25 +59,23 @@ class ViolationStore:
     async def store(
         self,
         connection: AsyncConnection,
-        identified: Identified,
+        groups: Sequence[VerdictGroup],
+        conflicts: Sequence[Conflict],
         places: Mapping[FlowKey, Place],
         now: datetime,
     ) -> None:
         """Write violations, their findings, and conflicts about event ids."""
-        found = [item for item in identified.new if item.verdict.outcome is not _PERMITTED]
+        found = [group for group in groups if group.read.verdict.outcome is not _PERMITTED]
         judgement = await self.findings.judge(connection, found, now)
-        violations = [
-            violation_row(item, judged, places[key_of(item.verdict)].flow_id, now)
-            for item, judged in zip(found, judgement.verdicts, strict=True)
-        ]
-        categories = [
-            row
-            for violation, judged in zip(violations, judgement.verdicts, strict=True)
-            for row in category_rows(violation, judged)
-        ]
+        violations: list[dict[str, Any]] = []
+        categories: list[dict[str, Any]] = []
+        for group, judged in zip(found, judgement.groups, strict=True):
+            rows = violation_rows(group, judged, places[group.key].flow_id, now)
+            violations += rows
+            categories += category_rows(rows, judged)
         await insert_rows(connection, tables.violations, violations)
         await insert_rows(connection, tables.violation_categories, categories)
-        conflicts = [conflict_row(conflict, now) for conflict in identified.conflicts]
-        await insert_rows(connection, tables.id_conflicts, conflicts)
+        conflict_rows = [conflict_row(conflict, now) for conflict in conflicts]
+        await insert_rows(connection, tables.id_conflicts, conflict_rows)
         await self.findings.record(connection, judgement, now)
-        await self.report_conflicts(connection, conflicts, now)
+        await self.report_conflicts(connection, conflict_rows, now)

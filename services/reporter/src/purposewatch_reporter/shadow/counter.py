@@ -8,7 +8,7 @@ from datetime import datetime
 from purposewatch_contract.codec import DecodedVerdict
 from purposewatch_policy import BoundedCache, Candidate, Outcome, PolicySet
 from purposewatch_reporter.flows.decided import FlowKey, decided_flow
-from purposewatch_reporter.ledger.tally import Group
+from purposewatch_reporter.ledger.tally import VerdictGroup
 from purposewatch_reporter.shadow.candidates import candidates
 from purposewatch_reporter.what_if.effects import Change, Decided, change_of, decided_of
 from purposewatch_reporter.what_if.known_facts import decide_as_recorded
@@ -50,7 +50,7 @@ class ShadowCounter:
             )
         self._tried = tried
 
-    def count(self, groups: Iterable[Group]) -> None:
+    def count(self, groups: Iterable[VerdictGroup]) -> None:
         """Count recorded events, after their transaction has ended."""
         if not self._tried:
             return
