@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from deploy.kafka.source.acls import load
 from purposewatch_auditor.settings import AuditorSettings
 from purposewatch_ingest.settings import IngestSettings
+from purposewatch_reporter.processing_record.details_file import load_details
 from purposewatch_reporter.settings import ReporterSettings
 from tests.harness.compose_kafka import secrets_script
 
@@ -78,6 +79,28 @@ def test_every_file_of_variables_is_generated(tmp_path: Path) -> None:
         if isinstance(each, str)
     }
     assert [each for each in sorted(named) if not (tmp_path / each).is_file()] == []
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_file_that_a_service_reads_is_mounted(name: str, tmp_path: Path) -> None:
+    """From a directory of the repository; what is not in it is generated."""
+    secrets_script().generate(tmp_path / "deploy", ROOT / "policies")
+    service = COMPOSE["services"][name]
+    sources = {each["target"]: each["source"] for each in service["volumes"] if "target" in each}
+    files = [each for each in service["environment"].values() if str(each).startswith("/srv/")]
+    for file in map(Path, files):
+        found = Path(sources[str(file.parent)], file.name)
+        assert (ROOT / found).is_file() or (tmp_path / found).is_file(), found
+
+
+def test_details_for_records_are_valid(tmp_path: Path) -> None:
+    """With what is only a comment in the file, too."""
+    file = ROOT / "deploy/records/records.yaml"
+    assert load_details(file) == {}
+    lines = [line.removeprefix("#") for line in file.read_text(encoding="utf-8").splitlines()]
+    example = tmp_path / file.name
+    example.write_text("\n".join(["controllers:", *lines[lines.index("controllers: {}") + 1 :]]))
+    assert load_details(example)["wework-labs"].controller
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
