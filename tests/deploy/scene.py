@@ -69,7 +69,7 @@ async def playing(directory: Path) -> AsyncIterator[Scene]:
             embedded=broker.bootstrap_servers,
             facts=plan.facts_by_system,
         )
-        stage = _with_webhook(stage, stack.enter_context(receiver_of_alerts()))
+        stage = _with_more_alerts(stage, directory, stack.enter_context(receiver_of_alerts()))
         services = await stack.enter_async_context(running(stage))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20))
         await wait_until_ready(client, services, lambda _: None)
@@ -133,10 +133,20 @@ async def _end(feeder: Feeder, feeding: "asyncio.Task[None]") -> None:
     await feeding
 
 
-def _with_webhook(stage: Stage, url: str) -> Stage:
+def _with_more_alerts(stage: Stage, directory: Path, url: str) -> Stage:
+    """Alerts go to a webhook, too, and a rule counts what is shared."""
+    rules = directory / "counting.yaml"
+    rules.write_text(
+        "rules:\n  sharing:\n    flow: {operations: [share]}\n    count: events\n"
+        "    more_than: 1000000\n    within_minutes: 10\n",
+        encoding="utf-8",
+    )
     reporter = stage.services["reporter"]
-    environment = {**reporter.environment, "PURPOSEWATCH_WEBHOOK_URL": url}
-    changed = replace(reporter, environment=environment)
+    more = {
+        "PURPOSEWATCH_WEBHOOK_URL": url,
+        "PURPOSEWATCH_REPORTER_COUNTING_FILE": str(rules),
+    }
+    changed = replace(reporter, environment={**reporter.environment, **more})
     return replace(stage, services={**stage.services, "reporter": changed})
 
 

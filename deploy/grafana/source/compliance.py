@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
+from deploy.grafana.source import compliance_discovery
 from deploy.grafana.source.panels import (
     Red,
     bars,
@@ -44,7 +45,7 @@ def build() -> dashboard.Dashboard:
         ],
     )
     link = dashboard.DashboardLink("Compliance page").url(_LIST).target_blank(target_blank=True)
-    return _not_audited(_contradicted(_found(_now(made.link(link)))))
+    return compliance_discovery.add(_not_audited(_contradicted(_found(_now(made.link(link))))))
 
 
 def _now(made: dashboard.Dashboard) -> dashboard.Dashboard:
