@@ -96,8 +96,10 @@ async def test_a_silence_is_added_shown_and_ended(api: httpx.AsyncClient) -> Non
     ]
     assert await get(api, "/silences?active=true") == {"items": [added]}
     end = f"{API}/silences/{added['id']}/end"
-    ended = (await api.post(end, json={"by": "ben"})).json()
+    assert (await api.post(end, json={"by": "ben", "reason": ""})).status_code == 422
+    ended = (await api.post(end, json={"by": "ben", "reason": "The flow has stopped."})).json()
     assert (ended["active"], ended["ended_by"]) == (False, "ben")
+    assert ended["ended_reason"] == "The flow has stopped."
     assert (await api.post(end, json={"by": "ben"})).status_code == 409
     assert await get(api, "/silences?active=true") == {"items": []}
     assert await get(api, "/silences") == {"items": [ended]}

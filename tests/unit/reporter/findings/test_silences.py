@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from purposewatch_reporter.alerts.episodes import silence_findings
 from purposewatch_reporter.findings import silences as silences_module
@@ -91,14 +92,18 @@ async def test_it_can_be_ended_and_stays_in_the_record(bench: Bench) -> None:
     added = await silence(bench)
     bench.later(hours=1)
     async with bench.database.writing() as connection:
-        ended = await end_silence(connection, added.id, by="ben", now=bench.now)
+        by = "ben" * 40  # longer than the trail has room for
+        ended = await end_silence(connection, added.id, by=by, now=bench.now, reason="It is over.")
         assert ended is not None
         with pytest.raises(SilenceError, match="has ended already"):
             await end_silence(connection, added.id, by="ben", now=bench.now)
         assert await end_silence(connection, "0" * 32, by="ben", now=bench.now) is None
         assert await list_silences(connection, bench.now) == [ended]
         assert await list_silences(connection, bench.now, active_only=True) == []
-    assert (ended.ended_by, ended.ended_time, ended.reason) == ("ben", bench.now, added.reason)
+        [act] = await connection.execute(select(tables.triage_acts))
+    assert (ended.ended_by, ended.ended_time, ended.reason) == (by, bench.now, added.reason)
+    assert (act.target_kind, act.target_id, act.act) == ("silence", added.id, "end")
+    assert (act.author, act.comment, act.time) == (by[:64], ended.ended_reason, bench.now)
     await bench.violate("user.a")
     assert (await finding(bench)).state == "firing"
 

@@ -98,11 +98,15 @@ class SilenceRequest(BaseModel):
 
 
 class SilenceEnd(BaseModel):
-    """Who ends a silence."""
+    """Who ends a silence, and why."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"by": "officer"}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"by": "officer", "reason": "The service was changed."}]},
+    )
 
     by: _Text
+    reason: _Text | None = Field(default=None, description="It is part of the trail of triage.")
 
 
 class Silence(BaseModel):
@@ -116,6 +120,7 @@ class Silence(BaseModel):
     expires_time: datetime
     ended_time: datetime | None
     ended_by: str | None
+    ended_reason: str | None
     exception: PolicyException | None
     active: bool
 
@@ -195,7 +200,9 @@ def silences_routes(database: Transactions, clock: Callable[[], datetime]) -> AP
         now = clock()
         try:
             async with database.writing() as connection:
-                ended = await store.end_silence(connection, name, by=asked.by, now=now)
+                ended = await store.end_silence(
+                    connection, name, by=asked.by, now=now, reason=asked.reason
+                )
         except store.SilenceError as error:
             raise _refused(error) from None
         if ended is None:

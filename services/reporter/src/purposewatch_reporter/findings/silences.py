@@ -5,7 +5,7 @@ Silenced violations are recorded and counted as usual; they only raise no alert.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.findings.group import Group
+from purposewatch_reporter.findings.triage_store import append_silence_end, read_silence_ends
 from purposewatch_reporter.store.tables import silences
 
 MAX_ACTIVE = 1_000
@@ -65,6 +66,8 @@ class Silence:
     ended_by: str | None = None
     policy_version: str | None = None
     owner: str | None = None
+    ended_reason: str | None = None
+    """Why it was ended early, from the trail; `active_silences` does not read it."""
 
     def matches(self, group: Group) -> bool:
         """Whether findings of this group are silenced, while it is active."""
@@ -98,7 +101,7 @@ async def list_silences(
         wanted = [each for each in active if each.policy_version or not exceptions_only]
         return wanted[:limit]
     only = [silences.c.policy_version.is_not(None)] if exceptions_only else []
-    return await _read(connection, *only, limit=limit)
+    return await _with_reasons(connection, await _read(connection, *only, limit=limit))
 
 
 async def exceptions_ending_after(connection: AsyncConnection, time: datetime) -> Sequence[Silence]:
@@ -113,7 +116,7 @@ async def exceptions_ending_after(connection: AsyncConnection, time: datetime) -
 
 async def find_silence(connection: AsyncConnection, name: str) -> Silence | None:
     """The silence with that id."""
-    found = await _read(connection, silences.c.id == name)
+    found = await _with_reasons(connection, await _read(connection, silences.c.id == name))
     return found[0] if found else None
 
 
@@ -167,31 +170,40 @@ async def insert_silence(connection: AsyncConnection, asked: NewSilence, now: da
     )
     values = {"id": added.id, **dict(zip(Group._fields, matchers.values(), strict=True))}
     for field in fields(added):
-        if field.name not in ("id", "matchers"):
+        if field.name not in ("id", "matchers", "ended_reason"):
             values[field.name] = getattr(added, field.name)
     await connection.execute(insert(silences).values(values))
     return added
 
 
 async def end_silence(
-    connection: AsyncConnection, name: str, *, by: str, now: datetime
+    connection: AsyncConnection, name: str, *, by: str, now: datetime, reason: str | None = None
 ) -> Silence | None:
-    """End a silence early; what it covered alerts again at the next violation.
+    """End a silence early and append that to the trail of triage.
 
-    Returns `None` when there is none. Raises `SilenceError` when it is over already.
+    What it covered alerts again at the next violation. Returns `None` when there is none. Raises
+    `SilenceError` when it is over already.
     """
     found = await find_silence(connection, name)
     if found is None:
         return None
-    if not found.is_active(now):
-        message = f"the silence `{name}` has ended already"
-        raise SilenceError(message)
-    await connection.execute(
+    ended = await connection.execute(
         update(silences)
-        .where(silences.c.id == name, silences.c.ended_time.is_(None))
+        .where(
+            silences.c.id == name, silences.c.ended_time.is_(None), silences.c.expires_time > now
+        )
         .values(ended_time=now, ended_by=by)
     )
+    if not ended.rowcount:
+        message = f"the silence `{name}` has ended already"
+        raise SilenceError(message)
+    await append_silence_end(connection, name, author=by, reason=reason, now=now)
     return await find_silence(connection, name)
+
+
+async def _with_reasons(connection: AsyncConnection, found: Sequence[Silence]) -> Sequence[Silence]:
+    reasons = await read_silence_ends(connection, [each.id for each in found if each.ended_time])
+    return [replace(each, ended_reason=reasons.get(each.id)) for each in found]
 
 
 async def _read(

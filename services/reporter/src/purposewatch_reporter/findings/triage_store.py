@@ -1,10 +1,10 @@
-"""Triage in the database: the state of each target, and the append-only trail of its changes.
+"""Triage in the database: the state of each target, and the append-only trail of what was done.
 
 INVARIANT: the state of a target and the action that changed it are written in one transaction, and
 the trail is append-only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,10 @@ from purposewatch_reporter.findings.triage import (
 )
 from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.tables import triage, triage_acts
+
+_SILENCE = "silence"
+"""The kind of target of a silence's end; nothing else is done to a silence."""
+_MAX_AUTHOR = 64
 
 
 async def read_trail(
@@ -63,6 +67,34 @@ async def apply(
         )
     )
     return after
+
+
+async def append_silence_end(
+    connection: AsyncConnection, name: str, *, author: str, reason: str | None, now: datetime
+) -> None:
+    """Append to the trail that somebody ended a silence."""
+    await connection.execute(
+        insert(triage_acts).values(
+            target_kind=_SILENCE,
+            target_id=name,
+            act="end",
+            from_status="active",
+            to_status="ended",
+            comment=reason,
+            author=author[:_MAX_AUTHOR],  # the API takes more; the whole is in `ended_by`
+            time=now,
+        )
+    )
+
+
+async def read_silence_ends(
+    connection: AsyncConnection, names: Sequence[str]
+) -> Mapping[str, str | None]:
+    """The reasons for which silences were ended, of those that somebody ended."""
+    query = select(triage_acts.c.target_id, triage_acts.c.comment).where(
+        triage_acts.c.target_kind == _SILENCE, triage_acts.c.target_id.in_(names)
+    )
+    return {row.target_id: row.comment for row in await connection.execute(query)}
 
 
 async def _lock(
