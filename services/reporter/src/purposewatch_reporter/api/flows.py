@@ -29,6 +29,7 @@ from purposewatch_reporter.flows.flow_list import (
 from purposewatch_reporter.flows.share import read_share
 from purposewatch_reporter.parameters import Id
 from purposewatch_reporter.store.engine import Transactions
+from purposewatch_reporter.what_if.shown import ShownFlow, shown_flow
 
 
 def _check_cursor(cursor: str) -> str:
@@ -96,24 +97,10 @@ class FlowDecided(BaseModel):
     publishers: list[str]
 
 
-class ObservedFlow(BaseModel):
+class ObservedFlow(ShownFlow):
     """A distinct flow, and what was counted of it."""
 
     id: Id
-    controller: str
-    role: str
-    operation: str
-    purpose: str
-    recipient: str
-    data_categories: list[str]
-    source: str | None
-    location: str | None
-    retention_days: int | None
-    legal_basis: str | None
-    facts: dict[str, bool] = Field(description="What the events claim.")
-    ledger_facts: dict[str, bool | None] = Field(
-        description="What the systems that answer for facts had stated; null for nothing."
-    )
     is_other: bool = Field(description="Whether it stands for all flows beyond the limit.")
     first_recorded_time: datetime
     events: int
@@ -167,21 +154,8 @@ def flows_routes(database: Transactions) -> APIRouter:
 
 
 def _shown(row: FlowRow) -> ObservedFlow:
-    terms = row.flow.terms
     return ObservedFlow(
-        id=row.flow.id.hex(),
-        controller=terms.controller,
-        role=terms.role,
-        operation=terms.operation,
-        purpose=terms.purpose,
-        recipient=terms.recipient,
-        data_categories=list(terms.data_categories),
-        source=terms.source,
-        location=terms.location,
-        retention_days=terms.retention_days,
-        legal_basis=terms.legal_basis,
-        facts=terms.facts,
-        ledger_facts=dict(row.flow.ledger),
+        **dict(shown_flow(row.flow)),
         is_other=row.flow.is_other,
         first_recorded_time=row.first_recorded_time,
         events=row.events,
