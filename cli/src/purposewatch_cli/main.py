@@ -19,6 +19,7 @@ from purposewatch_cli.replay.command import replay
 from purposewatch_cli.vocabulary.search_command import search
 
 app = typer.Typer(
+    rich_markup_mode="markdown",
     name="purposewatch",
     help="Audit what is done with personal data against the declared privacy policy.",
     no_args_is_help=True,

@@ -18,7 +18,7 @@ def parse_time(text: str, now: datetime) -> datetime:
         time = None
     if time is None or time.tzinfo is None:
         message = (
-            f"`{text}` is not a time; write `2026-03-02T08:15:00Z` with its zone, or `90m` ago"
+            f"`{text}` is not a time; write `2026-03-02T08:15:00Z` with its zone, or `90d` for days"
         )
         raise ValueError(message)
     return time.astimezone(UTC)
