@@ -55,7 +55,7 @@ async def test_flow_shows_what_was_decided_and_leads_to_its_violations(officer: 
     text = (await officer.get("/flows?role=visitor")).text
     [name] = re.findall(r'<tr data-id="(\w+)">', text)
     page = (await officer.get(f"/flows/{name}")).text
-    assert page.count("members.contact.use") == 2
+    assert page.count("<code>members.contact.use</code></a>") == 2
     [violation] = set(re.findall(r'href="/violations/(\w+)"', page))
     assert f'href="/flows/{name}"' in (await officer.get(f"/violations/{violation}")).text
     assert (await officer.get(f"/flows/{'0' * 32}")).status_code == HTTPStatus.NOT_FOUND

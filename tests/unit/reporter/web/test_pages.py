@@ -255,4 +255,4 @@ async def test_exceptions_and_lengths_of_retention_are_shown(
 
     text = (await officer.get("/vocabulary?controller=acme")).text
     row = text.split('<tr id="data_categories:d.b">')[1].split("</tr>")[0]
-    assert "1 speak of a wider term without it" in row
+    assert "1 speaks of a wider term without it" in row

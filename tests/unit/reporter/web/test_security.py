@@ -217,6 +217,7 @@ async def test_a_viewer_changes_nothing(viewer: Browser) -> None:
         f"/findings/{finding}/triage",
         f"/findings/{finding}/silence",
         f"/findings/{finding}/end-silence",
+        f"/exceptions/{finding}/end",
     ):
         with capture_logs() as logs:
             answer = await viewer.send(path, {"act": "resolve", "reason": "x", "days": "7"})

@@ -5,16 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from purposewatch_policy import Mode, PolicySet
 from purposewatch_policy.files import NamedText, read_draft
 from purposewatch_reporter.alerts.episodes import silence_findings
 from purposewatch_reporter.findings.silences import Matchers, NewSilence, end_silence
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.tables import triage_acts
 from purposewatch_reporter.web.app import WebApp
 from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.records import in_topic
-from tests.unit.reporter.web.conftest import Browser, Clock
+from tests.unit.reporter.web.conftest import NOW, Browser, Clock
 from tests.unit.reporter.web.test_what_if import words
 from tests.unit.reporter.what_if.borrowers import (
     CONTROLLER,
@@ -80,11 +82,11 @@ async def test_what_it_would_change_is_shown(
     desk[1].declared.current = tried()
     page = await viewer.get(PAGE)
     said = words(page.text)
-    assert "Would become a violation 5 flows: 1, publishers: 1" in said
-    assert "Unchanged 5 flows: 2" in said
+    assert "Would become a violation 5 1 flow, 1 publisher" in said
+    assert "Unchanged 5 2 flows" in said
     assert f"{CONTROLLER} · Version 2027 · all time · 10 events" in said
     assert "sharing.overdue.public" in said
-    assert "To let it go live, remove mode: shadow." in said
+    assert "To let it go live, remove mode: shadow" in said
     assert "No policy has exceptions." in said
     assert (await viewer.get(f"{PAGE}&candidate={CONTROLLER}@2027")).status_code == 200
     assert f'value="{CONTROLLER}@2027"' in (await viewer.get("/what-if")).text
@@ -142,3 +144,60 @@ async def test_exceptions_are_listed_with_where_they_stand(
         begin = said.index(f" {owner} Moves.")
         assert f" {state} 202" in said[begin - 40 : begin], said[begin - 80 : begin]
     assert "granted by counsel" in said
+
+
+async def test_an_exception_is_ended_with_a_reason(
+    officer: Browser, recorded: Database, desk: tuple[Any, WebApp], clock: Clock
+) -> None:
+    """By an officer, once; who and why stay on the page and in the trail."""
+    [name, _] = await grant(recorded, clock, "user.name", "user.financial.loans")
+    path = f"/exceptions/{name}/end"
+    refused = await officer.send(path, {"reason": " "})
+    assert refused.status_code == 400
+    assert "Give a reason of at most 2" in words(refused.text)
+    assert "active" in words(refused.text)
+    assert (await officer.http.post(path, data={"reason": "Stopped."})).status_code == 403
+
+    done = await officer.send(path, {"reason": "The <b>list</b> was taken down."})
+    assert (done.status_code, done.headers["location"]) == (303, "/shadow#exceptions")
+    page = await officer.get("/shadow")
+    assert "The &lt;b&gt;list&lt;/b&gt; was taken down. " in page.text
+    assert "ended by olivia, 2026-03-02 12:00 UTC" in words(page.text)
+    assert page.text.count(f'action="{path}"') == 0
+    assert page.text.count('action="/exceptions/') == 1
+    again = await officer.send(path, {"reason": "Stopped."})
+    assert (again.status_code, "has ended already" in again.text) == (400, True)
+    async with recorded.reading() as connection:
+        [act] = await connection.execute(select(triage_acts))
+    assert (act.target_id, act.act, act.author) == (name, "end", "olivia")
+    assert act.comment == "The <b>list</b> was taken down."
+
+
+async def test_only_exceptions_are_ended_there(officer: Browser, recorded: Database) -> None:
+    """Another silence belongs to a finding."""
+    asked = NewSilence(Matchers("acme"), "Known.", "ana", NOW + timedelta(days=1))
+    async with recorded.writing() as connection:
+        other = await silence_findings(connection, asked, NOW)
+    for name in (other.id, "0" * 32, "x"):
+        answer = await officer.send(f"/exceptions/{name}/end", {"reason": "Stopped."})
+        assert answer.status_code == 404
+
+
+async def test_a_viewer_ends_no_exception(
+    viewer: Browser, recorded: Database, clock: Clock
+) -> None:
+    """The page does not offer it."""
+    [name] = await grant(recorded, clock, "user.name")
+    page = await viewer.get("/shadow")
+    assert name in page.text
+    assert 'action="/exceptions/' not in page.text
+
+
+async def test_the_policies_lead_to_what_is_in_shadow_mode(
+    viewer: Browser, desk: tuple[Any, WebApp]
+) -> None:
+    """Each version beside those that decide, and where statements are tried."""
+    desk[1].declared.current = tried()
+    page = await viewer.get("/policies")
+    assert f'href="/shadow?candidate={CONTROLLER}%402027"' in page.text
+    assert "2027 Shadow mode" in words(page.text)

@@ -43,6 +43,11 @@ class ShownRow(NamedTuple):
     is_excepted: bool
     """Whether nothing of it would alert."""
 
+    @property
+    def excepted_until(self) -> list[tuple[str, datetime]]:
+        """Who answers for the exceptions, until when; each once, whatever the data categories."""
+        return list(dict.fromkeys((e.owner or e.author, e.expires_time) for e in self.exceptions))
+
 
 async def rows_of(  # noqa: PLR0913 - an answer, and how it is shown
     context: RequestContext,

@@ -36,6 +36,7 @@ from purposewatch_reporter.web.pages.sign_in import (
     sign_out,
 )
 from purposewatch_reporter.web.pages.triage import (
+    end_exception,
     silence_finding,
     triage_finding,
     triage_violation,
@@ -113,5 +114,6 @@ def web_routes(app: WebApp) -> list[Route]:
         form("/findings/{id}/triage", triage_finding),
         form("/findings/{id}/silence", silence_finding),
         form("/findings/{id}/end-silence", unsilence_finding),
+        form("/exceptions/{id}/end", end_exception),
         Route("/assets/{digest}/{name}", give_asset, methods=["GET"]),
     ]

@@ -13,6 +13,7 @@ from purposewatch_policy import Dimension, Kind, Policy, Statement
 from purposewatch_policy.languages import explanation_texts, retention_words
 from purposewatch_reporter.findings.queries.finding_page import with_triage
 from purposewatch_reporter.flows.counted import NEAREST_MISS, statements
+from purposewatch_reporter.shadow.candidates import candidates
 from purposewatch_reporter.store.tables import findings
 from purposewatch_reporter.web.app import WebApp
 from purposewatch_reporter.web.request_context import PageError, RequestContext
@@ -43,7 +44,7 @@ async def _counts(
 
 
 async def show_policies(context: RequestContext) -> Response:
-    """Every version of every policy."""
+    """Every version of every policy, and what is in shadow mode."""
     app = context.app
     async with app.database.reading() as connection:
         counts = await _counts(connection)
@@ -55,7 +56,12 @@ async def show_policies(context: RequestContext) -> Response:
             each for each in policy.statements if not _decided(used.get(each.id, {})).decisions
         ]
         rows.append((policy, _is_in_force(app, policy), decided, len(unused)))
-    return context.html("policies.html", rows=rows, is_invalid=app.declared.is_invalid)
+    return context.html(
+        "policies.html",
+        rows=rows,
+        tried=candidates(app.declared.current, app.clock()),
+        is_invalid=app.declared.is_invalid,
+    )
 
 
 async def show_policy(context: RequestContext) -> Response:

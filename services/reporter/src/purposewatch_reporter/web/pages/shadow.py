@@ -13,6 +13,7 @@ from purposewatch_policy import Candidate, CompiledPolicy, Mode, PolicySet
 from purposewatch_reporter.findings.exceptions import Stage, stage_of
 from purposewatch_reporter.findings.silences import (
     MAX_ACTIVE,
+    MAX_TEXT,
     Silence,
     active_silences,
     list_silences,
@@ -35,8 +36,11 @@ class Answer(NamedTuple):
     excepted_events: int
 
 
-async def show_shadow(context: RequestContext) -> Response:
-    """What one candidate would change, which others there are, and the exceptions."""
+async def show_shadow(context: RequestContext, *, fault: str | None = None) -> Response:
+    """What one candidate would change, which others there are, and the exceptions.
+
+    `fault` is why an exception was not ended.
+    """
     app = context.app
     found = await asyncio.to_thread(candidates, app.declared.current, app.clock())
     candidate = _chosen(context, found)
@@ -53,7 +57,7 @@ async def show_shadow(context: RequestContext) -> Response:
         )
     return context.html(
         "shadow.html",
-        HTTPStatus.OK if refused is None else HTTPStatus.SERVICE_UNAVAILABLE,
+        _status(refused, fault),
         candidates=found,
         candidate=candidate,
         spans=list(Span),
@@ -65,7 +69,15 @@ async def show_shadow(context: RequestContext) -> Response:
         changes=[each for each in Change if each is not Change.UNCHANGED],
         unchanged=Change.UNCHANGED,
         exceptions=[(each, _stage(context, each)) for each in exceptions],
+        fault=fault,
+        max_reason=MAX_TEXT,
     )
+
+
+def _status(refused: str | None, fault: str | None) -> HTTPStatus:
+    if fault is not None:
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.OK if refused is None else HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _chosen(context: RequestContext, found: Sequence[Candidate]) -> Candidate | None:

@@ -1,12 +1,14 @@
-"""The officers' actions: triage, and silencing a finding's alerts."""
+"""The officers' actions: triage, silencing a finding's alerts, and ending exceptions."""
 
 from datetime import timedelta
+from http import HTTPStatus
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from purposewatch_reporter.alerts.episodes import silence_findings
 from purposewatch_reporter.findings.silences import (
+    MAX_TEXT,
     Matchers,
     NewSilence,
     SilenceError,
@@ -30,8 +32,9 @@ from purposewatch_reporter.web.pages.finding import (
     load_finding,
     show_finding,
 )
+from purposewatch_reporter.web.pages.shadow import show_shadow
 from purposewatch_reporter.web.pages.violation import load_violation, requested_id, show_violation
-from purposewatch_reporter.web.request_context import RequestContext
+from purposewatch_reporter.web.request_context import PageError, RequestContext
 from purposewatch_reporter.web.users.store import find_user, normalised
 from purposewatch_runtime.logs import get_logger
 
@@ -122,4 +125,24 @@ async def unsilence_finding(context: RequestContext) -> Response:
                 )
     except SilenceError:
         return await show_finding(context, fault="silence")
+    _log.info("silence ended", id=silence, author=context.signed_in.username)
     return context.redirect(f"/findings/{name}#silence")
+
+
+async def end_exception(context: RequestContext) -> Response:
+    """End an exception to a policy early, with a reason; what it covered alerts again."""
+    name = requested_id(context)
+    app, author = context.app, context.signed_in.username
+    reason = context.form.get("reason", "").strip()
+    if not 0 < len(reason) <= MAX_TEXT:
+        return await show_shadow(context, fault="end_reason")
+    try:
+        async with app.database.writing() as connection:
+            found = await find_silence(connection, name)
+            if found is None or found.policy_version is None:
+                raise PageError(HTTPStatus.NOT_FOUND, "not_found")
+            await end_silence(connection, name, by=author, now=app.clock(), reason=reason)
+    except SilenceError:
+        return await show_shadow(context, fault="has_ended")
+    _log.info("exception ended", id=name, author=author)
+    return context.redirect("/shadow#exceptions")

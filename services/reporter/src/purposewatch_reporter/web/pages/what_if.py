@@ -43,18 +43,18 @@ class Mark(NamedTuple):
 
 async def show_what_if(context: RequestContext) -> Response:
     """The form, with the text of the version that the address names."""
-    version = context.request.query_params.get("version", "")
-    texts = _declared_texts(context.app, version)
-    if version and not texts:
+    picked = context.request.query_params.get("version", "")
+    texts = _declared_texts(context.app, picked)
+    if picked and not texts:
         raise PageError(HTTPStatus.NOT_FOUND, "not_found")
-    return _page(context, text=texts[0].text if len(texts) == 1 else "", version=version)
+    return _page(context, text=texts[0].text if len(texts) == 1 else "", picked=picked)
 
 
 async def ask_what_if(context: RequestContext) -> Response:
     """What the policy of the form would have decided; or its faults."""
     asked = _texts_asked(context)
     text = asked[0].text if len(asked) == 1 else ""
-    given: dict[str, Any] = {"text": text, "version": context.form.get("version", "")}
+    given: dict[str, Any] = {"text": text, "picked": context.form.get("version", "")}
     if not asked:
         return _page(context, HTTPStatus.UNPROCESSABLE_ENTITY, refused="nothing", **given)
     try:
