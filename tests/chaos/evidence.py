@@ -21,6 +21,7 @@ from purposewatch_contract import (
     topic_name,
 )
 from purposewatch_reporter.flows import counted
+from purposewatch_reporter.flows.hour_sums import FlowDimension, HourSums
 from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.tables import flow_counts, flow_decisions, flow_totals, flows
 from tests.chaos.world import PARTITIONS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
     from sqlalchemy import FromClause
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from tests.chaos.world import World
 
@@ -116,6 +118,9 @@ class LedgerFound:
     events: dict[Row, Row] = field(default_factory=dict)
     """Events and accesses, by hour and what they are counted by; likewise the decisions."""
     decisions: dict[Row, Row] = field(default_factory=dict)
+    event_sums: dict[Row, Row] = field(default_factory=dict)
+    """Events as the pages sum them up; and decisions, by each dimension."""
+    decision_sums: dict[Row, Row] = field(default_factory=dict)
     flows: dict[Row, Row] = field(default_factory=dict)
     """The same by flow, policy, outcome and publisher, as the hours have it; as the totals do."""
     flow_totals: dict[Row, Row] = field(default_factory=dict)
@@ -124,6 +129,24 @@ class LedgerFound:
     def accounted_for(self) -> int:
         """Events that the ledger has a verdict or a dead letter for."""
         return sum(verdicts + letters for verdicts, letters, *_ in self.ledger.values())
+
+
+async def _read_hours(connection: AsyncConnection, found: LedgerFound) -> None:
+    """Read what is counted by the hour: as the flows' counts have it, and as it is summed."""
+
+    async def add(counts: dict[Row, Row], table: FromClause, *by: str, of: Row = ()) -> None:
+        names = ("hour", "controller", *by, "outcome", "kind", "count", "accesses")
+        query = select(*(table.c[name] for name in names))
+        for row in await connection.execute(query):
+            _add(counts, (*of, *row))
+
+    of_category = ("role", "data_category", "purpose", "recipient")
+    await add(found.events, counted.events, "publisher")
+    await add(found.decisions, counted.decisions, *of_category)
+    sums = await HourSums.read(connection)
+    await add(found.event_sums, sums.events, "publisher")
+    for each in FlowDimension:
+        await add(found.decision_sums, sums.decisions(each), str(each), of=(str(each),))
 
 
 def _add(counts: dict[Row, Row], row: Sequence[Any]) -> None:
@@ -139,6 +162,8 @@ async def read_ledger(url: str) -> LedgerFound:
     found = LedgerFound()
     try:
         async with engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execution_options(isolation_level="REPEATABLE READ")
 
             async def rows(table: FromClause, *names: str) -> list[Row]:
                 query = select(*(table.c[name] for name in names))
@@ -172,13 +197,7 @@ async def read_ledger(url: str) -> LedgerFound:
                 tables.dead_letters,
                 *("origin_topic", "origin_partition", "origin_offset", "consumer", "error_class"),
             )
-            end = ("outcome", "kind", "count", "accesses")
-            hourly = ("hour", "controller", "publisher", *end)
-            for row in await rows(counted.events, *hourly):
-                _add(found.events, row)
-            of_category = ("role", "data_category", "purpose", "recipient", *end)
-            for row in await rows(counted.decisions, "hour", "controller", *of_category):
-                _add(found.decisions, row)
+            await _read_hours(connection, found)
             of_flow = [flows.c[name] for name in FLOW_COLUMNS]
             decided = [flow_decisions.c[name] for name in ("version", "digest", "outcome", "kind")]
             for table, counts in ((flow_counts, found.flows), (flow_totals, found.flow_totals)):

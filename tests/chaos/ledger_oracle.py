@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.chaos.ingest_oracle import Passed
 
 _NO_KIND = "none"
+_DIMENSIONS = ("role", "data_category", "purpose", "recipient")
 
 
 def check_ledger(
@@ -126,6 +127,7 @@ def _check_hours(
 ) -> None:
     verdicts: dict[Any, tuple[int, int]] = {}
     categories: dict[Any, tuple[int, int]] = {}
+    by_dimension: dict[Any, tuple[int, int]] = {}
     for position in new:
         event, decision = passed.events[position], audited.decisions[position]
         data = event.data
@@ -136,8 +138,12 @@ def _check_hours(
             flow = (data.role, each.data_category, data.purpose, data.recipient)
             verdict = (str(each.outcome), str(each.kind or _NO_KIND))
             _add(categories, (hour, data.controller, *flow, *verdict), data.count)
+            for name, value in zip(_DIMENSIONS, flow, strict=True):
+                _add(by_dimension, (name, hour, data.controller, value, *verdict), data.count)
     differences.compare("events of an hour", verdicts, found.events)
     differences.compare("decisions of an hour", categories, found.decisions)
+    differences.compare("events as summed", verdicts, found.event_sums)
+    differences.compare("decisions as summed", by_dimension, found.decision_sums)
 
 
 def _check_flows(

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
+from purposewatch_reporter.flows.hour_sums import close_hours, sum_hours
 from purposewatch_reporter.flows.record import FlowRecorder
 from purposewatch_reporter.flows.roll_up import roll_up
 from purposewatch_reporter.store.bulk import insert_rows
@@ -16,6 +17,7 @@ from purposewatch_reporter.store.engine import Database
 from purposewatch_reporter.store.event_ids import FirstUse, Uses, record_ids
 from purposewatch_reporter.store.tables import (
     event_ids,
+    event_sums,
     flow_counts,
     flow_decisions,
     flow_totals,
@@ -25,7 +27,8 @@ from tests.harness.postgresql import PostgreSQL, require_postgresql
 from tests.unit.reporter.epochs.rows_0006 import check_upgraded, fill_0006
 from tests.unit.reporter.epochs.rows_0012 import check_carried, fill_0012
 from tests.unit.reporter.epochs.test_migration import to_version
-from tests.unit.reporter.flows.recording import record_flows
+from tests.unit.reporter.flows.recording import record_flows, record_in
+from tests.unit.reporter.flows.summed import check_sums, close, sum_all
 from tests.unit.reporter.records import uses, verdict
 from tests.unit.reporter.test_migrations import differences
 
@@ -160,17 +163,27 @@ async def test_reporters_that_claim_the_same_ids_never_wait_for_each_other(
 async def test_flows_of_two_reporters_add_up(database: Database) -> None:
     """Whatever order they come in, and while others sum hours up to days.
 
-    Each flow is new to one of them, within the limit.
+    Each flow is new to one of them, within the limit. What is summed by the hour is right at every
+    moment, while hours are closed and summed.
     """
     roles = [f"role_{number}" for number in range(12)]
-    values = [verdict(role=role, publisher=name, count=2) for role in roles for name in "abcde"]
+    values = [
+        verdict(
+            event_time=f"2026-03-02T{ord(name) - 97:02}:30:00Z",
+            role=role,
+            publisher=name,
+            count=2,
+        )
+        for role in roles
+        for name in "abcde"
+    ]
 
     async def reporter(order: int) -> int:
         recorder = FlowRecorder(limit=10)
         new = 0
         for number in range(10):
             size = 5 * (2 + number)
-            admission = await record_flows(database, recorder, values[::order][:size])
+            admission = await record_flows(database, recorder, values[::order][:size], order + 1)
             new += len(admission.new)
         return new
 
@@ -181,10 +194,20 @@ async def test_flows_of_two_reporters_add_up(database: Database) -> None:
                 rolled_up += await roll_up(connection, NOW + timedelta(days=1))
         return rolled_up
 
-    *new, one, other = await asyncio.gather(
-        reporter(1), reporter(-1), housekeeping(), housekeeping()
+    async def summing() -> int:
+        summed = 0
+        for number in range(20):
+            await close(database, NOW + timedelta(hours=number / 4 - 9))
+            summed += await sum_all(database)
+            async with database.snapshot() as connection:
+                await check_sums(connection)
+        return summed
+
+    *new, one, other, some, others = await asyncio.gather(
+        reporter(1), reporter(-1), housekeeping(), housekeeping(), summing(), summing()
     )
     assert sum(new) == 10
+    assert some + others > 0
     assert one + other > 0
     async with database.reading() as connection:
         own = select(func.count()).select_from(flows).where(~flows.c.is_other)
@@ -197,6 +220,37 @@ async def test_flows_of_two_reporters_add_up(database: Database) -> None:
                 .where(flow_decisions.c.counts_events)
             )
             assert tuple((await connection.execute(events_of)).one()) == (events, 2 * events)
+
+
+async def test_hours_are_closed_between_batches(database: Database) -> None:
+    """A batch that began before counts for the sums; one that waits for it finds the hour closed.
+
+    Twice, because the statement of the second batch is prepared already.
+    """
+    recorder = FlowRecorder()
+    for hour in (NOW, NOW + timedelta(hours=1)):
+        until = hour + timedelta(hours=1)
+        values = [verdict(event_time=f"{hour:%Y-%m-%dT%H:%M:%SZ}")]
+        async with database.writing() as connection:
+            await record_in(connection, recorder, values, 1)
+            closing = asyncio.create_task(close(database, hour))
+            await one_waits_for_a_lock(database)
+        await closing
+        await sum_all(database)
+        async with database.writing() as connection:
+            await close_hours(connection, until)
+            await sum_hours(connection, [hour])
+            recording = asyncio.create_task(record_flows(database, recorder, values, 1))
+            await one_waits_for_a_lock(database)
+        await recording
+        async with database.snapshot() as connection:
+            await check_sums(connection)
+            summed = select(func.sum(event_sums.c.count)).where(event_sums.c.hour == hour)
+            assert await connection.scalar(summed) == 1
+        assert await sum_all(database) == 1
+        async with database.snapshot() as connection:
+            await check_sums(connection)
+            assert await connection.scalar(summed) == 2
 
 
 async def test_databases_of_earlier_schemas_are_upgraded() -> None:

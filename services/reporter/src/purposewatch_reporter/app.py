@@ -46,12 +46,13 @@ from purposewatch_reporter.api.silences import silences_routes
 from purposewatch_reporter.api.violations import violations_routes
 from purposewatch_reporter.api.what_if import WHAT_IF_PATH, what_if_routes
 from purposewatch_reporter.discovery.first_seen import FirstSeenRecorder
-from purposewatch_reporter.discovery.publisher_watch import PublisherWatch
+from purposewatch_reporter.discovery.publisher_watch import PublisherWatch, is_caught_up
 from purposewatch_reporter.discovery.rhythm import RhythmPolicy
 from purposewatch_reporter.facts.watch import FactWatch
 from purposewatch_reporter.findings.record import Findings
 from purposewatch_reporter.findings.vocabularies import VocabularySeverity
 from purposewatch_reporter.flow_watch import FlowWatch
+from purposewatch_reporter.flows.hour_sums import HourSummer
 from purposewatch_reporter.gaps.watch import GapWatch
 from purposewatch_reporter.handlers import Handlers
 from purposewatch_reporter.housekeeping import Housekeeping
@@ -95,6 +96,7 @@ _PUBLISHERS_SECONDS = 300.0
 _BESIDE_A_POLICY_BYTES = 524_288
 _SHADOW_SECONDS = 5.0
 _FLOWS_SECONDS = 60.0
+_SUMS_SECONDS = 60.0
 
 
 def _now() -> datetime:
@@ -199,6 +201,11 @@ def build_app(settings: ReporterSettings) -> tuple[FastAPI, Supervisor]:
         Periodic("publishers", _PUBLISHERS_SECONDS, publishers.refresh),
         Periodic("gaps", _GAPS_SECONDS, GapWatch(database, metric_set).refresh),
         Periodic("flows", _FLOWS_SECONDS, FlowWatch(database, metric_set, _now).refresh),
+        Periodic(
+            "sums",
+            _SUMS_SECONDS,
+            HourSummer(database, lambda: is_caught_up(reconciler.latest, _now()), _now).refresh,
+        ),
         Periodic("facts", _FACTS_SECONDS, FactWatch(severity, metric_set).refresh),
         Periodic("shadow mode", _SHADOW_SECONDS, shadow.refresh),
         *consumers,

@@ -16,7 +16,7 @@ _KEY = "flows"
 
 
 class FlowWatch:
-    """Compares the totals of all flows with the verdicts that the ledger has recorded."""
+    """Compares the counts of all flows with the verdicts that the ledger has recorded."""
 
     def __init__(
         self, database: Database, metric_set: m.MetricSet, clock: Callable[[], datetime]
@@ -28,7 +28,7 @@ class FlowWatch:
     async def refresh(self) -> None:
         """Compare once; a notice is raised while they differ."""
         observed = select(func.count()).select_from(flows).where(~flows.c.is_other)
-        async with self._database.reading() as connection:
+        async with self._database.snapshot() as connection:
             distinct = (await connection.execute(observed)).scalar_one()
             share = await read_share(connection)
             difference = await count_difference(connection)

@@ -141,7 +141,8 @@ async def test_what_was_counted_before_is_known(database: Database) -> None:
     """The migration takes the recipients, and since when, from the flow ledger."""
     await record(database, [to(0, "third_party.a"), to(1, "affiliate")], None)
     async with database.writing() as connection:
-        for name in ("known_recipients", "discovery_starts"):
+        later = ("unsummed_hours", "event_sums", "decision_sums")
+        for name in ("known_recipients", "discovery_starts", *later):
             await connection.execute(text(f"DROP TABLE {name}"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0018'"))
     await database.start()

@@ -11,6 +11,7 @@ from purposewatch_reporter.flows.record import Admission, FlowRecorder, record_c
 from purposewatch_reporter.ledger.read import ReadVerdict, VerdictRecords
 from purposewatch_reporter.ledger.tally import group_by_flow, tally
 from purposewatch_reporter.store.engine import Database
+from purposewatch_reporter.store.positions import lock_for_counts
 from tests.unit.reporter.records import PREFIX, record
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -26,21 +27,28 @@ def read_all(values: Sequence[dict[str, Any]]) -> list[ReadVerdict]:
 
 
 async def record_in(
-    connection: AsyncConnection, recorder: FlowRecorder, values: Sequence[dict[str, Any]]
+    connection: AsyncConnection,
+    recorder: FlowRecorder,
+    values: Sequence[dict[str, Any]],
+    partition: int = 0,
 ) -> Admission:
     """Record verdicts in the caller's transaction."""
+    _, summed_until = await lock_for_counts(connection, "t", [partition])
     groups = group_by_flow(read_all(values))
     met = {group.key: group.read.verdict for group in reversed(groups)}
     admission = await recorder.admit(connection, met, NOW)
-    await record_counts(connection, tally(groups, admission.places))
+    await record_counts(connection, tally(groups, admission.places), summed_until)
     return admission
 
 
 async def record_flows(
-    database: Database, recorder: FlowRecorder, values: Sequence[dict[str, Any]]
+    database: Database,
+    recorder: FlowRecorder,
+    values: Sequence[dict[str, Any]],
+    partition: int = 0,
 ) -> Admission:
     """Record verdicts in a transaction of their own."""
     async with database.writing() as connection:
-        admission = await record_in(connection, recorder, values)
+        admission = await record_in(connection, recorder, values, partition)
     recorder.remember(admission)
     return admission

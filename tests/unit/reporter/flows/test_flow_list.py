@@ -20,10 +20,11 @@ from purposewatch_reporter.flows.record import FlowRecorder
 from purposewatch_reporter.flows.share import count_difference, read_share
 from purposewatch_reporter.ledger.writer import LedgerWriter
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.tables import notices
+from purposewatch_reporter.store.tables import event_sums, notices
 from purposewatch_runtime.metrics import MetricSet
 from tests.unit.reporter.conftest import ledger_writer_of
 from tests.unit.reporter.flows.recording import NOW, record_flows
+from tests.unit.reporter.flows.summed import close, sum_all
 from tests.unit.reporter.records import in_topic, verdict
 
 MONTH = timedelta(days=30)
@@ -166,3 +167,16 @@ async def test_counts_agree_with_the_ledger(
     assert metric_set.registry.get_sample_value("purposewatch_flows") == 1
     await record_flows(database, FlowRecorder(), [verdict(0, 9)])
     assert await shown() == (1, ["firing", "firing"])
+
+
+async def test_sums_agree_with_the_ledger(database: Database, ledger_writer: LedgerWriter) -> None:
+    """What the pages add up is compared as well, once hours are summed."""
+    await ledger_writer.record_verdicts(in_topic("verdicts", [verdict(0, 0), verdict(0, 1)]))
+    await close(database, NOW)
+    await sum_all(database)
+    async with database.snapshot() as connection:
+        assert await count_difference(connection) == 0
+    async with database.writing() as connection:
+        await connection.execute(event_sums.update().values(count=5))
+    async with database.snapshot() as connection:
+        assert await count_difference(connection) == 3

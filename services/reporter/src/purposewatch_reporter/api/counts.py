@@ -1,18 +1,20 @@
 """Exact counts, grouped as asked."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, case, cast, func, select
 
 from purposewatch_policy import Kind, Outcome
 from purposewatch_reporter.api.description import problems
 from purposewatch_reporter.api.parameters import ControllerName, HourRange, PublisherName, TermName
 from purposewatch_reporter.api.problems import invalid
 from purposewatch_reporter.flows import counted
+from purposewatch_reporter.flows.hour_sums import FlowDimension, HourSums
 from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.store.tables import NO_KIND
 
@@ -38,12 +40,6 @@ class CountDimension(StrEnum):
     RECIPIENT = "recipient"
     OUTCOME = "outcome"
     KIND = "kind"
-
-
-_TABLES: dict[Counted, Subquery] = {
-    Counted.EVENTS: counted.events,
-    Counted.DECISIONS: counted.decisions,
-}
 
 
 class CountFilters(HourRange):
@@ -83,15 +79,54 @@ class Counts(BaseModel):
     )
 
 
+def _table(sums: HourSums, asked: CountFilters) -> Subquery:
+    """What is counted, with the dimensions asked for: no sums have two of a flow's together."""
+    if asked.of is Counted.EVENTS:
+        return sums.events
+    named = {_name(each) for each in CountDimension if _filter(asked, each) is not None}
+    named |= {_name(each) for each in asked.by}
+    of_flow = [each for each in FlowDimension if each in named]
+    if len(of_flow) > 1:
+        return counted.decisions
+    return sums.decisions(of_flow[0] if of_flow else FlowDimension.ROLE)
+
+
+def _filter(asked: CountFilters, dimension: CountDimension) -> str | None:
+    return getattr(asked, str(dimension), None)
+
+
+def _name(dimension: CountDimension) -> str:
+    return "data_category" if dimension is CountDimension.CATEGORY else str(dimension)
+
+
 def _column(
     table: Subquery, dimension: CountDimension, of: Counted, field: str
 ) -> ColumnElement[Any]:
-    name = "data_category" if dimension is CountDimension.CATEGORY else str(dimension)
+    name = _name(dimension)
     if name not in table.c:
         other = next(one for one in Counted if one is not of)
         detail = f"counts of {of} are not kept by `{dimension}`; ask for `of={other}`"
         raise invalid(field, detail)
     return table.c[name]
+
+
+def _query(table: Subquery, asked: CountFilters, by: Sequence[CountDimension]) -> Select[Any]:
+    columns = [_column(table, dimension, asked.of, "by") for dimension in by]
+    of_other = case((table.c.is_other, table.c["count"]), else_=0)
+    sums = [
+        cast(func.sum(column), BigInteger)
+        for column in (of_other, table.c["count"], table.c.accesses)
+    ]
+    query = select(*columns, *sums)
+    for dimension in CountDimension:
+        value = _filter(asked, dimension)
+        if value is not None:
+            query = query.where(_column(table, dimension, asked.of, str(dimension)) == str(value))
+    if asked.since is not None:
+        query = query.where(table.c.hour >= asked.since)
+    if asked.until is not None:
+        query = query.where(table.c.hour < asked.until)
+    return query.group_by(*columns).order_by(*columns).limit(MAX_GROUPS + 1)
 
 
 def _shown(dimension: CountDimension, value: Any) -> Any:
@@ -105,27 +140,10 @@ def counts_routes(database: Transactions) -> APIRouter:
     @router.get("/counts")
     async def get_counts(asked: Annotated[CountFilters, Query()]) -> Counts:
         """Exact counts. Repeats are counted once; id conflicts and dead letters are not in them."""
-        table = _TABLES[asked.of]
         by = list(dict.fromkeys(asked.by))
-        columns = [_column(table, dimension, asked.of, "by") for dimension in by]
-        of_other = case((table.c.is_other, table.c["count"]), else_=0)
-        sums = [
-            cast(func.sum(column), BigInteger)
-            for column in (of_other, table.c["count"], table.c.accesses)
-        ]
-        query = select(*columns, *sums)
-        for dimension in CountDimension:
-            value = getattr(asked, str(dimension), None)
-            if value is not None:
-                column = _column(table, dimension, asked.of, str(dimension))
-                query = query.where(column == str(value))
-        if asked.since is not None:
-            query = query.where(table.c.hour >= asked.since)
-        if asked.until is not None:
-            query = query.where(table.c.hour < asked.until)
-        query = query.group_by(*columns).order_by(*columns).limit(MAX_GROUPS + 1)
-        async with database.reading() as connection:
-            rows = list(await connection.execute(query))
+        async with database.snapshot() as connection:
+            table = _table(await HourSums.read(connection), asked)
+            rows = (await connection.execute(_query(table, asked, by))).all()
         if len(rows) > MAX_GROUPS:
             detail = f"more than {MAX_GROUPS} groups; group by less, or filter"
             too_many = invalid("by", detail)

@@ -18,6 +18,7 @@ from purposewatch_reporter.flows.decided import (
     other_flow,
 )
 from purposewatch_reporter.flows.flow import LedgerFlow
+from purposewatch_reporter.flows.hour_sums import mark_unsummed
 from purposewatch_reporter.store.bulk import is_among, write
 from purposewatch_reporter.store.tables import (
     NO_KIND,
@@ -185,9 +186,13 @@ class FlowRecorder:
 
 
 async def record_counts(
-    connection: AsyncConnection, counts: Mapping[tuple[datetime, bytes, str], Count]
+    connection: AsyncConnection,
+    counts: Mapping[tuple[datetime, bytes, str], Count],
+    summed_until: datetime | None,
 ) -> None:
     """Add to the counts by hour, decision and publisher, and to the totals.
+
+    `summed_until` is that of `lock_for_counts`.
 
     INVARIANT: in sorted order, so that two reporters can't wait for each other.
     """
@@ -202,6 +207,7 @@ async def record_counts(
             total.add(count)
     await add_counts(connection, flow_counts, ("hour", "decision_id", "publisher"), counts)
     await add_counts(connection, flow_totals, ("decision_id", "publisher"), totals)
+    await mark_unsummed(connection, (hour for hour, _, _ in counts), summed_until)
 
 
 async def add_counts(

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, collate, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from purposewatch_reporter.flows.hour_sums import hold_summed_until, mark_unsummed
 from purposewatch_reporter.flows.record import Count, add_counts
 from purposewatch_reporter.store.tables import flow_counts
 
@@ -25,6 +26,7 @@ async def roll_up(connection: AsyncConnection, before: datetime) -> int:
     the values that the lock showed; a batch that meets it then inserts it anew. Locks are taken in
     the order of the keys, as batches take them, the row of the day first.
     """
+    summed_until = await hold_summed_until(connection)
     until = before.replace(hour=0, minute=0, second=0, microsecond=0)
     oldest = select(func.min(_n.hour)).where(_n.hours == 1, _n.hour < until)
     hour = (await connection.execute(oldest)).scalar_one()
@@ -37,7 +39,10 @@ async def roll_up(connection: AsyncConnection, before: datetime) -> int:
     hourly = (*of_day, _n.decision_id.in_(decisions))
     keys = await connection.execute(select(_n.decision_id, _n.publisher).where(*hourly).distinct())
     await _open_days(connection, day, [tuple(key) for key in keys])
-    return await _move(connection, day, hourly)
+    moved = await _move(connection, day, hourly)
+    hours = [day + number * timedelta(hours=1) for number in range(24)]
+    await mark_unsummed(connection, hours, summed_until)
+    return moved
 
 
 async def _open_days(

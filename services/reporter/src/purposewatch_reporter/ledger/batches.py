@@ -32,7 +32,11 @@ from purposewatch_reporter.store import tables
 from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.event_ids import record_ids
 from purposewatch_reporter.store.fact_uses import LateFact, record_uses, use_rows
-from purposewatch_reporter.store.positions import lock_positions, save_positions
+from purposewatch_reporter.store.positions import (
+    lock_for_counts,
+    lock_positions,
+    save_positions,
+)
 from purposewatch_runtime.kafka import Record
 
 NO_RAW_RECORD = (
@@ -157,7 +161,8 @@ class VerdictBatch:
     async def record(self, connection: AsyncConnection, facts: LogFacts) -> Receipt | None:
         """See `Batch`."""
         topic, now, context = self.records[0].topic, self.now, self.context
-        before = await lock_positions_of(connection, self.records)
+        locking = {record.partition for record in self.records}
+        before, summed_until = await lock_for_counts(connection, topic, locking)
         after = advance(before, self.records, facts)
         partitions = {item.verdict.partition for item in self.good}
         session = await LedgerSession.lock(connection, context.events_topic, partitions, facts)
@@ -203,7 +208,7 @@ class VerdictBatch:
         remarks += [suspect(item, NO_RAW_RECORD, now) for item in raw.impossible]
         remarked = await insert_own(connection, remarks, before, now, context)
         # last, because every reporter adds to the same few counters and waits for the others'
-        await record_counts(connection, tally(groups, admission.places))
+        await record_counts(connection, tally(groups, admission.places), summed_until)
         if context.first_seen is not None:
             await context.first_seen.record(connection, admission, now)
         rules = await context.counting.record(connection, groups, now) if context.counting else None

@@ -106,6 +106,17 @@ class Transactions:
         async with self._read.connect() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads: all of it what was committed before its first statement.
+
+        On SQLite, each transaction that reads is one.
+        """
+        async with self.reading() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
 
 class Database(Transactions):
     """The database, for the reporter's own work: the ledger, alerts, housekeeping.

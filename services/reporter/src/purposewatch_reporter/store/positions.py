@@ -1,19 +1,23 @@
 """The stored positions of this service in the topics that it reads."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_reporter.ledger.fingerprint import LogFingerprint
 from purposewatch_reporter.ledger.positions import ReadPosition
 from purposewatch_reporter.store.bulk import insert_into
 from purposewatch_reporter.store.fingerprints import fingerprint_of, fingerprint_values
-from purposewatch_reporter.store.tables import positions
+from purposewatch_reporter.store.tables import positions, unsummed_hours
+
+summed_until = select(func.max(unsummed_hours.c.hour)).scalar_subquery()
+"""Before this hour, all but the `unsummed_hours` are summed; nothing is when it is null."""
 
 _LOCK = (
-    select(positions)
+    select(positions, summed_until.label("summed_until"))
     .where(
         positions.c.topic == bindparam("topic"),
         positions.c.partition.in_(bindparam("partitions", expanding=True)),
@@ -57,14 +61,22 @@ async def load_next_offsets(
 async def lock_positions(
     connection: AsyncConnection, topic: str, partitions: Collection[int]
 ) -> dict[int, ReadPosition]:
-    """The positions of these partitions, locked until this transaction ends.
+    """The positions of these partitions, locked until this transaction ends."""
+    return (await lock_for_counts(connection, topic, partitions))[0]
+
+
+async def lock_for_counts(
+    connection: AsyncConnection, topic: str, partitions: Collection[int]
+) -> tuple[dict[int, ReadPosition], datetime | None]:
+    """The same, and the hour before which hours are summed, until this transaction ends.
 
     INVARIANT: rows are locked in sorted order, so that two reporters can't wait for each other.
     """
     wanted = sorted(partitions)
     which = {"topic": topic, "partitions": wanted}
-    found = {row.partition: _position(row) for row in await connection.execute(_LOCK, which)}
-    if len(found) < len(wanted):
+    rows = (await connection.execute(_LOCK, which)).all()
+    if len(rows) < len(wanted):
+        found = {row.partition for row in rows}
         missing = [
             {"topic": topic, "partition": partition, "next_offset": 0, "log_epoch": 0}
             for partition in wanted
@@ -73,8 +85,9 @@ async def lock_positions(
         await connection.execute(
             insert_into(connection, positions).on_conflict_do_nothing(), missing
         )
-        found = {row.partition: _position(row) for row in await connection.execute(_LOCK, which)}
-    return found
+        rows = (await connection.execute(_LOCK, which)).all()
+    summed = rows[0].summed_until if rows else None
+    return {row.partition: _position(row) for row in rows}, summed
 
 
 async def save_positions(

@@ -256,6 +256,42 @@ flow_totals = Table(
     sqlite_with_rowid=False,
 )
 
+# Hours of `flow_counts` that are not summed below. The last one stands for all from it on; without
+# any, nothing is summed. See flows/hour_sums.py.
+unsummed_hours = Table("unsummed_hours", metadata, Column("hour", UtcTime, primary_key=True))
+
+# Events of all flows together, of the hours that are summed.
+event_sums = Table(
+    "event_sums",
+    metadata,
+    Column("hour", UtcTime, primary_key=True),
+    Column("controller", String, primary_key=True),
+    Column("publisher", String, primary_key=True),
+    Column("outcome", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("is_other", Boolean, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    _accesses(),
+    sqlite_with_rowid=False,
+)
+
+# Their decisions about data categories, once for each dimension, by its values. By all dimensions
+# together, there would be as many rows as flows.
+decision_sums = Table(
+    "decision_sums",
+    metadata,
+    Column("dimension", String, primary_key=True),
+    Column("hour", UtcTime, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("controller", String, primary_key=True),
+    Column("outcome", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("is_other", Boolean, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    _accesses(),
+    sqlite_with_rowid=False,
+)
+
 # Verdicts other than `permitted`: violations, and events that could not be judged.
 violations = Table(
     "violations",

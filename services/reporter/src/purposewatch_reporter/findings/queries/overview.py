@@ -4,25 +4,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, desc, func, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
 from purposewatch_reporter.findings.triage import Status, Target
-from purposewatch_reporter.store.tables import (
-    findings,
-    flow_counts,
-    flow_decision_categories,
-    flow_decisions,
-    flows,
-    triage,
-)
+from purposewatch_reporter.flows.hour_sums import FlowDimension, HourSums
+from purposewatch_reporter.store.tables import findings, triage
 
 TOP = 8
 
-_d, _k, _n = flow_decisions.c, flow_decision_categories.c, flow_counts.c
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
@@ -78,11 +71,11 @@ class Figures:
 
 
 async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -> Figures:
-    """Count what happened in the span that ends with the current bar."""
+    """Count what happened in the span that ends with the current bar, in one snapshot."""
     since = _start_of_bar(now, span) - span.length + span.bar
-    bars, accesses = await _bars(connection, span, since)
-    events = _violations(since, of_categories=False)
-    categories = _violations(since, of_categories=True)
+    sums = await HourSums.read(connection)
+    bars, accesses = await _bars(connection, sums.events, span, since)
+    top = partial(_top, connection, since)
     return Figures(
         since=since,
         bars=bars,
@@ -90,11 +83,11 @@ async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -
         violations=sum(bar.violation for bar in bars),
         unknown=sum(bar.unknown for bar in bars),
         accesses=accesses,
-        other=await _other(connection, since, since + span.length),
-        by_kind=await _top(connection, events, _d.kind),
-        by_role=await _top(connection, categories, flows.c.role),
-        by_recipient=await _top(connection, categories, flows.c.recipient),
-        by_publisher=await _top(connection, events, _n.publisher),
+        other=await _other(connection, sums.events, since, since + span.length),
+        by_kind=await top(sums.events, "kind"),
+        by_role=await top(sums.decisions(FlowDimension.ROLE), FlowDimension.ROLE),
+        by_recipient=await top(sums.decisions(FlowDimension.RECIPIENT), FlowDimension.RECIPIENT),
+        by_publisher=await top(sums.events, "publisher"),
     )
 
 
@@ -104,15 +97,14 @@ def _start_of_bar(now: datetime, span: Span) -> datetime:
 
 
 async def _bars(
-    connection: AsyncConnection, span: Span, since: datetime
+    connection: AsyncConnection, events: Subquery, span: Span, since: datetime
 ) -> tuple[list[Bar], Mapping[str, int]]:
     """The bars, and the accesses by outcome that their events stand for."""
+    e = events.c
     query = (
-        select(_n.hour, _d.outcome, cast(func.sum(_n.count), BigInteger).label("count"))
-        .add_columns(cast(func.sum(_n.accesses), BigInteger))
-        .select_from(flow_counts.join(flow_decisions))
-        .where(_n.hour >= since, _n.hour < since + span.length, _d.counts_events)
-        .group_by(_n.hour, _d.outcome)
+        select(e.hour, e.outcome, _sum(e.count), _sum(e.accesses))
+        .where(e.hour >= since, e.hour < since + span.length)
+        .group_by(e.hour, e.outcome)
     )
     counted: defaultdict[tuple[int, str], int] = defaultdict(int)
     accesses = dict.fromkeys(map(str, Outcome), 0)
@@ -133,38 +125,35 @@ async def _bars(
     return bars, accesses
 
 
-async def _other(connection: AsyncConnection, since: datetime, until: datetime) -> int:
+async def _other(
+    connection: AsyncConnection, events: Subquery, since: datetime, until: datetime
+) -> int:
     """Events that were counted under `(other)`."""
-    others = (
-        select(_d.id)
-        .join(flows, flows.c.id == _d.flow_id)
-        .where(flows.c.is_other, _d.counts_events)
-    )
-    query = select(cast(func.coalesce(func.sum(_n.count), 0), BigInteger)).where(
-        _n.hour >= since, _n.hour < until, _n.decision_id.in_(others)
+    e = events.c
+    query = select(func.coalesce(_sum(e.count), 0)).where(
+        e.hour >= since, e.hour < until, e.is_other
     )
     return int((await connection.execute(query)).scalar_one())
 
 
-def _violations(since: datetime, *, of_categories: bool) -> Select[Any]:
-    """The sum of violations since a time: events, or decisions about data categories."""
-    if of_categories:
-        counted = flow_counts.join(flow_decisions).join(flows)
-        counted = counted.join(flow_decision_categories, _k.decision_id == _d.id)
-        found = (_k.outcome == str(Outcome.VIOLATION), _d.counts_categories)
-    else:
-        counted = flow_counts.join(flow_decisions)
-        found = (_d.outcome == str(Outcome.VIOLATION), _d.counts_events)
-    amount = cast(func.sum(_n.count), BigInteger).label("amount")
-    return select(amount).select_from(counted).where(_n.hour >= since, *found)
-
-
 async def _top(
-    connection: AsyncConnection, amount: Select[Any], column: ColumnElement[str]
+    connection: AsyncConnection, since: datetime, counted: Subquery, name: str
 ) -> list[tuple[str, int]]:
-    """The values with the most violations; of roles and recipients those of data categories."""
-    query = amount.add_columns(column).group_by(column).order_by(desc("amount"), column).limit(TOP)
-    return [(name, count) for count, name in await connection.execute(query)]
+    """The values with the most violations: events, or decisions about data categories."""
+    c = counted.c
+    amount = _sum(c.count).label("amount")
+    query = (
+        select(c[name], amount)
+        .where(c.hour >= since, c.outcome == str(Outcome.VIOLATION))
+        .group_by(c[name])
+        .order_by(amount.desc(), c[name])
+        .limit(TOP)
+    )
+    return [(value, number) for value, number in await connection.execute(query)]
+
+
+def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
+    return cast(func.sum(column), BigInteger)
 
 
 async def open_findings(

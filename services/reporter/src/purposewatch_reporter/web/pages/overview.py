@@ -19,7 +19,7 @@ async def show_overview(context: RequestContext) -> Response:
     if asked not in SPANS:
         context.ignored, asked = ("span",), _DEFAULT_SPAN
     span = SPANS[asked]
-    async with app.database.reading() as connection:
+    async with app.database.snapshot() as connection:
         figures = await read_figures(connection, span, now)
         by_severity, mine = await open_findings(connection, context.signed_in.username)
     report = app.watch.latest
