@@ -2,6 +2,8 @@
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,31 @@ def test_every_folder_with_tests_is_a_tier() -> None:
     root = Path(tiers.__file__).parent
     folders = {path.relative_to(root).parts[0] for path in root.rglob("test_*.py")}
     assert set(tiers._TIERS) == folders - {"chart"}
+
+
+@pytest.mark.parametrize(("room", "failed"), [(2**40, 0), (2**40, 1), (2**20, 0)])
+def test_what_tests_write_goes_to_memory_that_has_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, room: int, failed: int
+) -> None:
+    """What they leave is removed, unless one failed; without room it goes where it always goes."""
+    used: list[Path] = []
+
+    def run(_: list[str], *, env: dict[str, str], **__: Any) -> Any:
+        used.append(Path(env["TMPDIR"]))
+        (used[0] / "log").touch()
+        return SimpleNamespace(returncode=failed)
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "disk"))
+    (tmp_path / "disk").mkdir()
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(tiers, "_MEMORY", memory)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=room))
+    monkeypatch.setattr("subprocess.run", run)
+
+    assert tiers._run("unit", []) == (failed, Counter())
+    assert used[0].parent == (memory if room > tiers._ROOM else tmp_path)
+    assert [each.name for each in memory.rglob("log")] == ["log"] * failed
 
 
 def test_outcomes_are_read_from_the_report_of_pytest(tmp_path: Path) -> None:
