@@ -1,6 +1,6 @@
 """Take the pictures of docs/foresight.md: `python -m docs.foresight_pictures`, from the root.
 
-Walks through what counsel does with a new version, as the test does, in light and in dark.
+Walks through what counsel does with a new version, as the test does.
 """
 
 import asyncio
@@ -22,12 +22,15 @@ from tests.e2e.foresight_walk import (
 from tests.e2e.page_stage import browser_of, chromium, running_page
 
 EVENTS = 3_000
+IN_DARK = "foresight-effect"
+"""The picture that is taken in dark colours as well."""
 
 
 async def picture(page: Page, name: str) -> None:
     """The page as somebody sees it who has just asked; its colours follow the system's."""
     await page.mouse.move(0, 0)
-    for scheme, suffix in (("light", ""), ("dark", "-dark")):
+    for scheme in ("light", "dark") if name == IN_DARK else ("light",):
+        suffix = "-dark" if scheme == "dark" else ""
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await page.evaluate("window.scrollTo(0, 0)")
         await page.screenshot(path=IMAGES / f"{name}{suffix}.png")
