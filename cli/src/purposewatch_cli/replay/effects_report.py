@@ -79,8 +79,8 @@ def _table(effects: list[Mapping[str, Any]]) -> Table:
     table = Table(header_style="bold", expand=True, pad_edge=False, show_lines=True)
     table.add_column("events", justify="right")
     table.add_column("flow", overflow="fold", ratio=5)
-    table.add_column("before", overflow="fold", ratio=3)
-    table.add_column("after", overflow="fold", ratio=3)
+    table.add_column("before", overflow="fold", ratio=4)
+    table.add_column("after", overflow="fold", ratio=4)
     table.add_column("publishers\nlast seen", overflow="fold", ratio=2)
     for each in effects:
         table.add_row(

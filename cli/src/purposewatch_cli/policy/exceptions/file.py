@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from purposewatch_cli.policy.exceptions.needed import Matched, Need
+from purposewatch_cli.terminal import counted
 from purposewatch_policy import InvalidSourceError
 from purposewatch_policy.yaml_reader import Fields, SourceError, as_mapping, read_mapping
 
@@ -57,7 +58,7 @@ def _lines(controller: str, version: str, terms: Terms, needs: Sequence[Need]) -
         yield _field(name, getattr(terms, name))
     yield "exceptions:\n" if needs else "exceptions: []\n"
     for need in needs:
-        yield f"  # {need.events:,} events, the last at {need.last_time}"
+        yield f"  # {counted(need.events, 'event')}, the last at {need.last_time[:19]}Z"
         yield f"; now by {need.now_by}" if need.now_by else ""
         yield f", then {need.then_by}" if need.then_by else ""
         yield "\n"
