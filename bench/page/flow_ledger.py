@@ -29,9 +29,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench.page.__main__ import page_of
+from purposewatch_reporter.flows.flow import Sum
 from purposewatch_reporter.flows.flow_list import FlowPlace, write_place
 from purposewatch_reporter.flows.hour_sums import HourSummer
-from purposewatch_reporter.flows.queries import read_flow_counts
+from purposewatch_reporter.flows.outlines import read_outlines
 from purposewatch_reporter.store.engine import Database
 from tests.harness.postgresql import PostgreSQL, require_postgresql
 
@@ -224,9 +225,9 @@ async def measure(url: str, title: str) -> float:
             start = time.perf_counter()
             since = None if days is None else _NOW - timedelta(days=days)
             async with database.reading() as connection:
-                counts = read_flow_counts(connection, controller=_CONTROLLER, since=since)
-                number = sum([1 async for _ in counts])
-            whole[f"{number:,} counts, since {days or 'ever'}"] = time.perf_counter() - start
+                read = read_outlines(connection, Sum, controller=_CONTROLLER, since=since)
+                number = sum([len(list(some)) async for some in read])
+            whole[f"{number:,} outlines, since {days or 'ever'}"] = time.perf_counter() - start
         print(f"\n{title}\nthe best of {ROUNDS} requests for each page, in ms")
         print(f"{'pages':18} {'number':>6} {'median':>8} {'slowest':>8}")
         for label, taken in figures.items():

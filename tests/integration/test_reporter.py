@@ -27,6 +27,7 @@ from tests.harness.scrape import get, metric, until_json
 from tests.harness.service import ServiceProcess
 from tests.integration.reporter_stage import Load, Stage, stage_on
 from tests.unit.reporter.conftest import ledger_writer_of
+from tests.unit.reporter.flows.reading import all_counts
 from tests.unit.reporter.records import dead_letter, in_topic, verdict
 from tests.unit.reporter.reference_ledger import stored_ledger
 from tests.unit.reporter.test_migrations import differences
@@ -326,6 +327,11 @@ async def test_schema_and_api_are_the_same_on_postgresql(postgresql: PostgreSQL)
         assert added.status_code == 201
         assert len((await api.get("/findings?state=quiet")).json()["items"]) == 1
         assert (await api.get("/outbox")).json()["channels"] == []
+    async with database.reading() as connection:
+        [counted] = await all_counts(
+            connection, "wework-labs", since=datetime(2026, 3, 2, tzinfo=UTC)
+        )
+        assert (counted.events, counted.outcome) == (5, "violation")
     await database.stop()
 
 

@@ -8,9 +8,10 @@ from sqlalchemy import Engine, event
 
 from purposewatch_contract import flow_digest
 from purposewatch_reporter.flows.flow import OTHER, FlowCount
-from purposewatch_reporter.flows.queries import read_flow, read_flow_counts
+from purposewatch_reporter.flows.queries import read_flow
 from purposewatch_reporter.flows.record import FlowRecorder
 from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.flows.reading import all_counts
 from tests.unit.reporter.flows.recording import NOW, record_flows, record_in
 from tests.unit.reporter.records import verdict
 
@@ -18,8 +19,7 @@ from tests.unit.reporter.records import verdict
 async def counts_of(database: Database, **asked: Any) -> list[FlowCount]:
     """What the ledger says of one controller."""
     async with database.reading() as connection:
-        found = read_flow_counts(connection, controller="wework-labs", **asked)
-        return [each async for each in found]
+        return await all_counts(connection, "wework-labs", **asked)
 
 
 async def test_flow_is_stored_whole(database: Database) -> None:

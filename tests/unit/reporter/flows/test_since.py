@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from purposewatch_reporter.flows import queries
+from purposewatch_reporter.flows import sums
 from purposewatch_reporter.flows.flow import FlowCount
-from purposewatch_reporter.flows.queries import read_flow_counts
 from purposewatch_reporter.flows.record import FlowRecorder
 from purposewatch_reporter.store.engine import Database
+from tests.unit.reporter.flows.reading import all_counts
 from tests.unit.reporter.flows.recording import NOW, record_flows
 from tests.unit.reporter.records import verdict
 
@@ -39,10 +39,9 @@ async def since(
     database: Database, time: datetime, monkeypatch: pytest.MonkeyPatch, many: float
 ) -> list[FlowCount]:
     """The counts, if so large a share of decisions reached on both sides counts as many."""
-    monkeypatch.setattr(queries, "_MANY_DIVIDED", many)
+    monkeypatch.setattr(sums, "_MANY_DIVIDED", many)
     async with database.reading() as connection:
-        found = read_flow_counts(connection, controller="wework-labs", since=time)
-        return [each async for each in found]
+        return await all_counts(connection, "wework-labs", since=time)
 
 
 @pytest.mark.parametrize("hours", [-3, 0, 5, 11, 23, 30])

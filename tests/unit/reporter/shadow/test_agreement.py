@@ -11,10 +11,10 @@ from purposewatch_policy.model import Policy
 from purposewatch_policy.shadow import with_shadow_statements
 from purposewatch_policy.vocabulary import find_unknown_terms
 from purposewatch_reporter.flows.flow import DecidedCategory
-from purposewatch_reporter.what_if.effects import Change, Effect, compare
+from purposewatch_reporter.what_if.effects import Change, Effect
 from tests.unit.policy.diff.test_diff_property import KINDS, lies_in
 from tests.unit.policy.random_worlds import EPOCH, PlainFlow, World, draw_world
-from tests.unit.reporter.what_if.ledger_flows import Happened, categories_of, counted
+from tests.unit.reporter.what_if.ledger_flows import Happened, categories_of, compare, counted
 
 WORLDS = 50
 FLOWS = 15

@@ -1,13 +1,37 @@
 """Counts of flows as the flow ledger has them, made of single events."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from purposewatch_contract.codec import Flow
-from purposewatch_policy import Decision, FlowTerms, LedgerValues, PolicySet, decide, relevant_facts
-from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount, LedgerFlow
+from purposewatch_policy import (
+    CompiledPolicy,
+    Decision,
+    FlowTerms,
+    LedgerValues,
+    PolicySet,
+    decide,
+    relevant_facts,
+)
+from purposewatch_reporter.flows.flow import (
+    DecidedCategory,
+    FlowCount,
+    FlowOutline,
+    LedgerFlow,
+    Sum,
+)
+from purposewatch_reporter.what_if.effects import (
+    Amount,
+    Change,
+    Effect,
+    WhatIfComparison,
+    effects_of,
+)
+from purposewatch_reporter.what_if.stated import Unstated
 
 
 @dataclass(frozen=True)
@@ -93,3 +117,79 @@ def counted(events: Iterable[Happened], policies: PolicySet) -> list[FlowCount]:
             )
         )
     return counts
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An answer with its effects whole."""
+
+    effects: tuple[Effect, ...]
+    totals: dict[Change, Amount]
+    decided: Amount
+    other: Amount
+    carried: Amount
+    unstated: tuple[Unstated, ...]
+
+
+def compare(
+    candidate: CompiledPolicy,
+    before: Iterable[CompiledPolicy],
+    counts: Sequence[FlowCount],
+    *,
+    wanted: Collection[bytes] = (),
+) -> Compared:
+    """What the candidate would have decided, as what reads the ledger finds it out."""
+    by_id = {number.to_bytes(16): count for number, count in enumerate(counts)}
+    comparison = WhatIfComparison(candidate, before, wanted=wanted)
+    comparison.add(outline(name, count) for name, count in by_id.items())
+    answer = comparison.answer()
+    affected = [by_id[name] for each in answer.effects for name in each.decision_ids]
+    found = effects_of(candidate, affected)
+    assert sorted((each.change, each.flow_id, each.events) for each in answer.effects) == sorted(
+        (each.change, each.flow.id, each.events) for each in found
+    )
+    return Compared(
+        tuple(found),
+        answer.totals,
+        answer.decided,
+        answer.other,
+        answer.carried,
+        answer.unstated,
+    )
+
+
+def outline(name: bytes, count: FlowCount) -> FlowOutline[Sum]:
+    """The same count, as outlines have it."""
+    times = count.first_time, count.last_time
+    terms = count.flow.terms
+    decided = [
+        (each.data_category, each.outcome, each.kind, each.statement, each.is_nearest_miss)
+        for each in count.categories
+    ]
+    first, *others = count.publishers
+    return FlowOutline(
+        name,
+        count.flow.id,
+        count.digest,
+        count.outcome,
+        count.kind,
+        msgspec.json.encode(decided).decode(),
+        count.flow.is_other,
+        count.flow.is_carried,
+        terms.controller,
+        terms.role,
+        terms.operation,
+        terms.purpose,
+        terms.recipient,
+        terms.source,
+        terms.location,
+        terms.retention_days,
+        terms.legal_basis,
+        terms.data_categories,
+        terms.facts,
+        count.flow.ledger,
+        (
+            Sum(first, count.events, count.accesses, *times),
+            *(Sum(publisher, 0, 0, *times) for publisher in others),
+        ),
+    )

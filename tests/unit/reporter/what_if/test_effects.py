@@ -16,9 +16,7 @@ from purposewatch_reporter.flows.flow import FlowCount, LedgerFlow
 from purposewatch_reporter.what_if.effects import (
     Change,
     Decided,
-    WhatIf,
     change_of,
-    compare,
     decided_of,
 )
 from purposewatch_reporter.what_if.effects import (
@@ -26,7 +24,13 @@ from purposewatch_reporter.what_if.effects import (
 )
 from purposewatch_reporter.what_if.stated import Unstated
 from tests.unit.policy.random_worlds import EPOCH, PlainFlow, World, draw_world
-from tests.unit.reporter.what_if.ledger_flows import Happened, counted, ledger_flow
+from tests.unit.reporter.what_if.ledger_flows import (
+    Compared,
+    Happened,
+    compare,
+    counted,
+    ledger_flow,
+)
 
 SCENES = 40
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -186,7 +190,7 @@ def event(**changes: object) -> Happened:
     return Happened(PlainFlow("acme", **terms), NOW, {})  # type: ignore[arg-type]
 
 
-def asked(candidate: CompiledPolicy, before: CompiledPolicy, events: list[Happened]) -> WhatIf:
+def asked(candidate: CompiledPolicy, before: CompiledPolicy, events: list[Happened]) -> Compared:
     """The answer about events that were decided by a version."""
     policies = PolicySet({"acme": VOCABULARY}, [before.policy])
     return compare(candidate, (before,), counted(events, policies))

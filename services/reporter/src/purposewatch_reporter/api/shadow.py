@@ -19,6 +19,7 @@ from purposewatch_reporter.shadow.candidates import candidates, find_candidate
 from purposewatch_reporter.shadow.excepted import excepted, excepted_events
 from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.what_if.answering import TooBusyError, WhatIfService, whole_hour
+from purposewatch_reporter.what_if.details import read_all_effects
 from purposewatch_reporter.what_if.effects import Change, Effect
 from purposewatch_reporter.what_if.shown import (
     ShownAmount,
@@ -110,6 +111,9 @@ def shadow_routes(
         since = whole_hour(since)
         try:
             what_if = await service.try_candidate(found.compiled, since)
+            async with database.reading() as connection:
+                silences = await active_silences(connection, clock())
+            covered = await excepted_events(service, database, what_if, silences, since)
         except TooBusyError as error:
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -117,9 +121,8 @@ def shadow_routes(
                 str(error),
                 headers={"Retry-After": "10"},
             ) from None
-        some = what_if.effects[:limit]
+        some = await read_all_effects(database, what_if, what_if.effects[:limit], since=since)
         async with database.reading() as connection:
-            silences = await active_silences(connection, clock())
             subjects = await count_subjects(connection, some, since=since, until=None)
         return ShadowAnswer(
             tried=_tried(found),
@@ -127,7 +130,7 @@ def shadow_routes(
             totals={change: shown_amount(each) for change, each in what_if.totals.items()},
             other=shown_amount(what_if.other),
             carried=shown_amount(what_if.carried),
-            excepted_events=excepted_events(what_if.effects, silences),
+            excepted_events=covered,
             effects=[
                 _shown(effect, number, silences)
                 for effect, number in zip(some, subjects, strict=True)

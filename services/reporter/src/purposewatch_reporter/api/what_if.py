@@ -22,6 +22,7 @@ from purposewatch_reporter.what_if.answering import (
     WhatIfRefusedError,
     WhatIfService,
 )
+from purposewatch_reporter.what_if.details import read_all_effects
 from purposewatch_reporter.what_if.shown import WhatIfAnswer, shown_answer, shown_effect
 from purposewatch_reporter.what_if.subjects import count_subjects
 
@@ -109,11 +110,14 @@ def what_if_routes(database: Transactions, service: WhatIfService) -> APIRouter:
             status, name = _STATUSES[type(error)]
             headers = _RETRY_AFTER if status is HTTPStatus.SERVICE_UNAVAILABLE else None
             raise ProblemError(status, name, str(error), headers=headers) from None
-        effects = answer.what_if.effects
+        listed = answer.what_if.effects
         if asked.flows is None:
-            effects = effects[: asked.limit]
+            listed = listed[: asked.limit]
         else:
-            effects = tuple(each for each in effects if each.flow.id in question.flows)
+            listed = tuple(each for each in listed if each.flow_id in question.flows)
+        effects = await read_all_effects(
+            database, answer.what_if, listed, since=answer.since, until=answer.until
+        )
         async with database.reading() as connection:
             subjects = await count_subjects(
                 connection, effects, since=answer.since, until=answer.until

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -12,6 +13,10 @@ OTHER = "(other)"
 
 CARRIED = "(carried)"
 """Stands for a term that is not known of counts which an earlier version kept."""
+
+_decided = msgspec.json.Decoder(
+    list[tuple[str, str, str | None, str | None, bool | int]]  # SQLite says 0 or 1
+).decode
 
 
 class LedgerFlow(msgspec.Struct, frozen=True, gc=False):
@@ -37,13 +42,31 @@ class Amount(msgspec.Struct, frozen=True, gc=False):
     accesses: int
 
 
-class FlowOutline(msgspec.Struct, frozen=True, gc=False):
-    """A decision about a flow, as far as is needed to tell whether it has to be looked at."""
+class Sum(Amount, frozen=True, gc=False):
+    """The same, and when."""
+
+    first_time: datetime
+    """Of the earliest event counted; `last_time`, of the latest."""
+    last_time: datetime
+
+
+A_co = TypeVar("A_co", bound=Amount, covariant=True)
+
+
+class FlowOutline(msgspec.Struct, Generic[A_co], frozen=True, gc=False):
+    """A decision about a flow, as far as is needed to compare it with another."""
 
     decision_id: bytes
     flow_id: bytes
     digest: str | None
     """Of the policy in force; `None` where none was."""
+    outcome: str
+    kind: str | None
+    decided: str
+    """The decisions about the data categories as JSON, with the fields of `DecidedCategory`.
+
+    Empty where the flow was permitted and this is the only decision about it.
+    """
     is_other: bool
     is_carried: bool
     controller: str
@@ -57,7 +80,19 @@ class FlowOutline(msgspec.Struct, frozen=True, gc=False):
     legal_basis: str | None
     data_categories: tuple[str, ...]
     facts: Mapping[str, bool]
-    amounts: tuple[Amount, ...]
+    ledger: Mapping[str, bool | None]
+    amounts: tuple[A_co, ...]
+    """One for each publisher."""
+
+    @property
+    def categories(self) -> list["DecidedCategory"]:
+        """The decisions about the data categories, where `decided` has them."""
+        if not self.decided:
+            return []
+        return [
+            DecidedCategory(category, outcome, kind, statement, bool(is_miss))
+            for category, outcome, kind, statement, is_miss in _decided(self.decided)
+        ]
 
 
 class DecidedCategory(msgspec.Struct, frozen=True, gc=False):

@@ -1,12 +1,17 @@
-"""Which exceptions cover what a candidate would newly flag. Pure."""
+"""Which exceptions cover what a candidate would newly flag."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from purposewatch_policy import Outcome
 from purposewatch_reporter.findings.group import UNKNOWN, Group
 from purposewatch_reporter.findings.silences import Silence
-from purposewatch_reporter.what_if.effects import Change, Effect
+from purposewatch_reporter.store.engine import Transactions
+from purposewatch_reporter.what_if.answering import WhatIfService
+from purposewatch_reporter.what_if.details import read_effects
+from purposewatch_reporter.what_if.effects import Change, Effect, WhatIf
 
 NEWLY_FLAGGED = frozenset({Change.BECOMES_VIOLATION, Change.BECOMES_UNKNOWN})
 
@@ -33,10 +38,27 @@ def excepted(effect: Effect, silences: Iterable[Silence]) -> Excepted:
     return Excepted(tuple(covering.values()), is_whole)
 
 
-def excepted_events(effects: Sequence[Effect], silences: Iterable[Silence]) -> int:
-    """Return how many events of what would be newly flagged would raise no alert."""
-    active = tuple(silences)
-    return sum(each.events for each in effects if excepted(each, active).is_whole)
+async def excepted_events(
+    service: WhatIfService,
+    database: Transactions,
+    what_if: WhatIf,
+    silences: Sequence[Silence],
+    since: datetime | None,
+) -> int:
+    """Return how many events of what would be newly flagged would raise no alert.
+
+    Raises `TooBusyError`.
+    """
+    if not silences:
+        return 0
+    newly_flagged = [each for each in what_if.effects if each.change in NEWLY_FLAGGED]
+    async with service.turn():
+        found = read_effects(database, what_if, newly_flagged, since=since)
+        return sum([await asyncio.to_thread(_count, some, silences) async for some in found])
+
+
+def _count(effects: Sequence[Effect], silences: Sequence[Silence]) -> int:
+    return sum(each.events for each in effects if excepted(each, silences).is_whole)
 
 
 def findings_of(effect: Effect) -> Iterator[Group]:

@@ -9,7 +9,8 @@ from purposewatch_policy import CategoryDecision, PolicySet, decision_sentence
 from purposewatch_reporter.findings.silences import Silence
 from purposewatch_reporter.shadow.excepted import excepted
 from purposewatch_reporter.web.request_context import RequestContext
-from purposewatch_reporter.what_if.effects import Change, Effect, WhatIf
+from purposewatch_reporter.what_if.details import read_all_effects
+from purposewatch_reporter.what_if.effects import Change, Effect, EffectSummary, WhatIf
 from purposewatch_reporter.what_if.known_facts import decide_as_recorded
 from purposewatch_reporter.what_if.subjects import count_subjects
 
@@ -59,8 +60,10 @@ async def rows_of(  # noqa: PLR0913 - an answer, and how it is shown
     silences: Sequence[Silence] = (),
 ) -> list[ShownRow]:
     """The most frequent effects of each kind. `policies` has the candidate alone, as live."""
-    shown = list(_most(what_if.effects))
-    async with context.app.database.reading() as connection:
+    database = context.app.database
+    most = list(_most(what_if.effects))
+    shown = await read_all_effects(database, what_if, most, since=since, until=until)
+    async with database.reading() as connection:
         subjects = await count_subjects(connection, shown, since=since, until=until)
     return [
         ShownRow(
@@ -78,7 +81,7 @@ def by_change(rows: Sequence[ShownRow]) -> dict[Change, list[ShownRow]]:
     return {change: [row for row in rows if row.effect.change is change] for change in Change}
 
 
-def _most(effects: Sequence[Effect]) -> Iterator[Effect]:
+def _most(effects: Sequence[EffectSummary]) -> Iterator[EffectSummary]:
     shown = dict.fromkeys(Change, 0)
     for effect in effects:
         shown[effect.change] += 1

@@ -12,16 +12,13 @@ from typing import ParamSpec, TypeVar
 from purposewatch_policy import CompiledPolicy, PolicySet
 from purposewatch_policy.files import Draft, NamedText, read_draft, version_texts
 from purposewatch_policy.lint import Finding, lint_draft
-from purposewatch_reporter.flows.flow import FlowOutline
-from purposewatch_reporter.flows.queries import read_counts_of_decisions, read_outlines
+from purposewatch_reporter.flows.flow import Amount
+from purposewatch_reporter.flows.outlines import read_outlines
 from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.what_if.effects import WhatIf, WhatIfComparison
 
 POLICY_NAME = "policy.yaml"
 """By which the faults of a text without a name of its own are located."""
-
-_AT_ONCE = 500
-"""So many counts are compared in one go: some 15 ms."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -111,16 +108,17 @@ class WhatIfService:
                 "PURPOSEWATCH_REPORTER_MAX_POLICY_BYTES"
             )
             raise PolicyTooLargeError(message)
-        async with self._turn():
+        async with self.turn():
             return await self._answer(asked)
 
     async def try_candidate(self, candidate: CompiledPolicy, since: datetime | None) -> WhatIf:
         """What a policy that is read already would have decided. Raises `TooBusyError`."""
-        async with self._turn():
+        async with self.turn():
             return await self._compare(candidate, whole_hour(since), None)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for what was asked before. Raises `TooBusyError` when the time is over."""
         try:
             async with asyncio.timeout(self.limits.seconds), self._slots:
                 yield
@@ -148,15 +146,11 @@ class WhatIfService:
         before = self._current().versions(controller)
         comparison = WhatIfComparison(candidate, before, wanted=wanted)
         async with self._database.reading() as connection:
-            found = read_outlines(connection, controller=controller, since=since, until=until)
-            names: list[bytes] = []
-            async for some in _chunks(found):
-                names += await self._in_thread(comparison.add_sure, some)
-            for start in range(0, len(names), _AT_ONCE):
-                counts = await read_counts_of_decisions(
-                    connection, names[start : start + _AT_ONCE], since=since, until=until
-                )
-                await self._in_thread(comparison.add, counts)
+            found = read_outlines(
+                connection, Amount, controller=controller, since=since, until=until
+            )
+            async for outlines in found:
+                await self._in_thread(comparison.add, outlines)
         return await self._in_thread(comparison.answer)
 
     def _read(
@@ -182,17 +176,6 @@ class WhatIfService:
     ) -> _T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
-
-
-async def _chunks(outlines: AsyncIterator[FlowOutline]) -> AsyncIterator[list[FlowOutline]]:
-    some: list[FlowOutline] = []
-    async for outline in outlines:
-        some.append(outline)
-        if len(some) == _AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def whole_hour(time: datetime | None) -> datetime | None:

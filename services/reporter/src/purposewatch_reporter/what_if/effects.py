@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from purposewatch_policy import CategoryDecision, CompiledPolicy, Decision, Outcome
+from purposewatch_reporter.flows import flow
 from purposewatch_reporter.flows.flow import (
     DecidedCategory,
     FlowCount,
     FlowOutline,
     LedgerFlow,
 )
-from purposewatch_reporter.what_if.known_facts import FactIndependence, decide_as_recorded
+from purposewatch_reporter.what_if.known_facts import decide_as_recorded
+from purposewatch_reporter.what_if.outcomes import FlowOutcome, Outcomes
 from purposewatch_reporter.what_if.stated import StatedTerms, Unstated
 from purposewatch_reporter.what_if.unaffected import Unaffected
 
@@ -75,6 +79,25 @@ class Effect:
     publishers: tuple[str, ...]
 
 
+class EffectSummary(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an effect before it is read whole: see `effects_of`."""
+
+    change: Change
+    flow_id: bytes
+    decision_ids: tuple[bytes, ...]
+    """The recorded decisions that it is about."""
+    events: int
+
+    def joined(self, other: "EffectSummary") -> "EffectSummary":
+        """The same flow, decided alike by two versions."""
+        return EffectSummary(
+            self.change,
+            self.flow_id,
+            (*self.decision_ids, *other.decision_ids),
+            self.events + other.events,
+        )
+
+
 @dataclass(slots=True)
 class Amount:
     """How much happened."""
@@ -98,7 +121,7 @@ class WhatIf:
     """The answer."""
 
     candidate: CompiledPolicy
-    effects: tuple[Effect, ...]
+    effects: tuple[EffectSummary, ...]
     """What changes, sorted by change, then by the number of events; beside it the flows that were
     asked for, also if they are unchanged."""
     totals: dict[Change, Amount]
@@ -139,75 +162,39 @@ class WhatIfComparison:
         before = tuple(before)
         self._stated = StatedTerms(candidate, before)
         self._unaffected = Unaffected(candidate, before)
-        self._effects: dict[tuple[bytes, Decided], Effect] = {}
-        self._independence = FactIndependence(candidate)
+        self._outcomes = Outcomes(candidate)
+        self._effects: dict[object, EffectSummary] = {}
 
-    def add_sure(self, outlines: Iterable[FlowOutline]) -> list[bytes]:
-        """Take in what is sure to stay as it was, and what can't be decided.
-
-        Returns the ids of the other decisions, whose counts are to be added.
-        """
-        others: list[bytes] = []
-        unchanged = self._totals[Change.UNCHANGED]
-        for each in outlines:
+    def add(self, outlines: Iterable[FlowOutline[flow.Amount]]) -> None:
+        """Decide some flows."""
+        whole = list(outlines)
+        self._stated.add([each for each in whole if not (each.is_other or each.is_carried)])
+        for each in whole:
             if each.is_other or each.is_carried:
                 amount = self._other if each.is_other else self._carried
-            elif each.flow_id in self._wanted or not self._unaffected.is_sure(
-                each.digest, each.role, each.recipient, each.data_categories
-            ):
-                others.append(each.decision_id)
-                continue
             else:
-                self._stated.add(each)
-                amount = unchanged
+                amount = self._totals[self._compare(each)]
             amount.flows += 1
             for part in each.amounts:
                 amount.events += part.events
                 amount.accesses += part.accesses
                 amount.publishers.add(part.publisher)
-        return others
 
-    def add(self, counts: Iterable[FlowCount]) -> None:
-        """Compare some counts."""
-        for count in counts:
-            if count.flow.is_other or count.flow.is_carried:
-                amount = self._other if count.flow.is_other else self._carried
-                amount.add(count.events, count.accesses, count.publishers)
-            else:
-                self._compare(count)
-
-    def _compare(self, count: FlowCount) -> None:
-        flow = count.flow
-        self._stated.add(flow.terms)
-        is_wanted = flow.id in self._wanted
-        sure = None if is_wanted else self._independence.decide(flow.terms)
-        if sure is not None and _is_alike(count, sure):  # most flows
-            self._totals[Change.UNCHANGED].add(count.events, count.accesses, count.publishers)
-            return
-        decision, missing = decide_as_recorded(flow.terms, self._candidate, flow.ledger)
-        if not missing and not is_wanted and _is_alike(count, decision):
-            self._totals[Change.UNCHANGED].add(count.events, count.accesses, count.publishers)
-            return
-        after = decided_of(decision)
-        before = Decided(Outcome(count.outcome), count.kind, count.categories)
-        change = Change.NOT_KNOWN if missing else change_of(before, after)
-        self._totals[change].add(count.events, count.accesses, count.publishers)
-        effect = Effect(
-            change,
-            flow,
-            before,
-            () if count.version is None else (count.version,),
-            None if missing else after,
-            missing,
-            count.events,
-            count.accesses,
-            count.first_time,
-            count.last_time,
-            count.publishers,
-        )
-        key = flow.id, before
-        known = self._effects.get(key)
-        self._effects[key] = effect if known is None else _joined(known, effect)
+    def _compare(self, each: FlowOutline[flow.Amount]) -> Change:
+        is_wanted = each.flow_id in self._wanted
+        if not is_wanted and self._unaffected.is_sure(
+            each.digest, each.role, each.recipient, each.data_categories
+        ):
+            return Change.UNCHANGED
+        after = self._outcomes.decide(each, each.ledger)
+        change = _change(each, after)
+        if is_wanted or change is not Change.UNCHANGED:
+            events = sum([part.events for part in each.amounts])
+            effect = EffectSummary(change, each.flow_id, (each.decision_id,), events)
+            key = each.flow_id, each.outcome, each.kind, each.decided
+            known = self._effects.get(key)
+            self._effects[key] = effect if known is None else known.joined(effect)
+        return change
 
     def answer(self) -> WhatIf:
         """The answer for what was added so far."""
@@ -221,41 +208,62 @@ class WhatIfComparison:
         )
 
 
-def compare(
-    candidate: CompiledPolicy,
-    before: Iterable[CompiledPolicy],
-    counts: Iterable[FlowCount],
-    *,
-    wanted: Collection[bytes] = (),
-) -> WhatIf:
-    """Say what the candidate would have decided about all of the counted flows."""
-    comparison = WhatIfComparison(candidate, before, wanted=wanted)
-    comparison.add(counts)
-    return comparison.answer()
+def effects_of(candidate: CompiledPolicy, counts: Iterable[FlowCount]) -> list[Effect]:
+    """What the candidate changes about some decisions with all that is shown of it, sorted."""
+    outcomes = Outcomes(candidate)
+    effects: dict[tuple[bytes, Decided], Effect] = {}
+    for count in counts:
+        effect = _effect(candidate, outcomes, count)
+        key = effect.flow.id, effect.before
+        known = effects.get(key)
+        effects[key] = effect if known is None else _joined(known, effect)
+    return sorted(effects.values(), key=lambda each: _place(each.change, each.events, each.flow.id))
+
+
+def _effect(candidate: CompiledPolicy, outcomes: Outcomes, count: FlowCount) -> Effect:
+    flow = count.flow
+    before = Decided(Outcome(count.outcome), count.kind, count.categories)
+    outcome = outcomes.decide(flow.terms, flow.ledger)
+    decision, _ = decide_as_recorded(flow.terms, candidate, flow.ledger)
+    after = None if outcome.missing else decided_of(decision)
+    return Effect(
+        Change.NOT_KNOWN if after is None else change_of(before, after),
+        flow,
+        before,
+        () if count.version is None else (count.version,),
+        after,
+        outcome.missing,
+        count.events,
+        count.accesses,
+        count.first_time,
+        count.last_time,
+        count.publishers,
+    )
 
 
 def change_of(before: Decided, after: Decided) -> Change:
     """What lies between two decisions about the same flow."""
     if before.outcome is not after.outcome:
         return _BECOMES[after.outcome]
-    if before.kind != after.kind or _kinds(before) != _kinds(after):
+    if before.kind != after.kind or _kinds(before.categories) != _kinds(after.categories):
         return Change.CHANGES_KIND
     return Change.UNCHANGED
 
 
-def _is_alike(count: FlowCount, decision: Decision) -> bool:
-    """Whether every data category has the outcome and kind that it had, as in most flows."""
-    before, after = count.categories, decision.categories
-    if len(before) != len(after):
-        return False
-    for was, now in zip(before, after, strict=True):
-        if (
-            was.data_category != now.data_category
-            or was.outcome != now.outcome
-            or was.kind != now.kind
-        ):
-            return False
-    return True
+def _change(before: FlowOutline[flow.Amount], after: FlowOutcome) -> Change:
+    """The same, of what is known without the reasons."""
+    if after.missing:
+        return Change.NOT_KNOWN
+    if before.outcome != after.outcome:
+        return _BECOMES[after.outcome]
+    if after.outcome is Outcome.PERMITTED:
+        return Change.UNCHANGED  # so is every data category
+    decided = zip(before.data_categories, after.categories, strict=True)
+    if before.kind != after.kind or _kinds(before.categories) != {
+        (category, each.outcome, each.kind) for category, each in decided
+    }:
+        return Change.CHANGES_KIND
+    return Change.UNCHANGED
 
 
 def decided_of(decision: Decision) -> Decided:
@@ -277,8 +285,8 @@ def _category(decided: CategoryDecision) -> DecidedCategory:
     )
 
 
-def _kinds(decided: Decided) -> set[tuple[str, str, str | None]]:
-    return {(each.data_category, each.outcome, each.kind) for each in decided.categories}
+def _kinds(categories: Iterable[DecidedCategory]) -> set[tuple[str, str, str | None]]:
+    return {(each.data_category, each.outcome, each.kind) for each in categories}
 
 
 def _joined(one: Effect, other: Effect) -> Effect:
@@ -298,5 +306,9 @@ def _joined(one: Effect, other: Effect) -> Effect:
     )
 
 
-def _rank(effect: Effect) -> tuple[int, int, bytes]:
-    return _ORDER[effect.change], -effect.events, effect.flow.id
+def _rank(effect: EffectSummary) -> tuple[int, int, bytes]:
+    return _place(effect.change, effect.events, effect.flow_id)
+
+
+def _place(change: Change, events: int, flow_id: bytes) -> tuple[int, int, bytes]:
+    return _ORDER[change], -events, flow_id

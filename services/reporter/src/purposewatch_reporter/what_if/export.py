@@ -8,10 +8,10 @@ from typing import Any
 from purposewatch_reporter.findings.queries.export import BYTE_ORDER_MARK, safe_cell
 from purposewatch_reporter.store.engine import Transactions
 from purposewatch_reporter.what_if.answering import Answer
+from purposewatch_reporter.what_if.details import read_effects
 from purposewatch_reporter.what_if.shown import ShownDecision, ShownEffect, shown_effect
 from purposewatch_reporter.what_if.subjects import count_subjects
 
-_AT_ONCE = 500
 _FLOW = (
     "controller",
     "role",
@@ -45,28 +45,26 @@ COLUMNS = (
 )
 
 
-async def effects_of(database: Transactions, answer: Answer) -> AsyncIterator[list[ShownEffect]]:
+async def shown_effects(database: Transactions, answer: Answer) -> AsyncIterator[list[ShownEffect]]:
     """All effects, some at a time."""
-    effects = answer.what_if.effects
-    for start in range(0, len(effects), _AT_ONCE):
-        some = effects[start : start + _AT_ONCE]
+    what_if, since, until = answer.what_if, answer.since, answer.until
+    found = read_effects(database, what_if, what_if.effects, since=since, until=until)
+    async for some in found:
         async with database.reading() as connection:
-            subjects = await count_subjects(
-                connection, some, since=answer.since, until=answer.until
-            )
+            subjects = await count_subjects(connection, some, since=since, until=until)
         yield list(map(shown_effect, some, subjects))
 
 
 async def json_lines(database: Transactions, answer: Answer) -> AsyncIterator[str]:
     """JSON Lines, one effect each."""
-    async for effects in effects_of(database, answer):
+    async for effects in shown_effects(database, answer):
         yield "".join(f"{each.model_dump_json()}\n" for each in effects)
 
 
 async def csv_lines(database: Transactions, answer: Answer) -> AsyncIterator[str]:
     """CSV, one effect a line; several values are separated by spaces."""
     yield BYTE_ORDER_MARK + _csv([COLUMNS])
-    async for effects in effects_of(database, answer):
+    async for effects in shown_effects(database, answer):
         yield _csv([[safe_cell(value) for value in _row(each)] for each in effects])
 
 

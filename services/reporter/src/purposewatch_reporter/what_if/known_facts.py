@@ -7,11 +7,8 @@ from typing import NamedTuple
 from purposewatch_policy import (
     CompiledPolicy,
     Decision,
-    Dimension,
     FlowTerms,
-    Kind,
     LedgerValues,
-    Outcome,
     decide_under,
     relevant_facts,
 )
@@ -20,16 +17,6 @@ MAX_TRIED = 4
 """Of more facts without a recorded value no combination is tried: any of them may matter."""
 
 _VALUES = (True, False, None)
-_PERMITTED = Outcome.PERMITTED
-_OF_TERMS = frozenset(
-    {
-        Kind.UNDECLARED_ROLE,
-        Kind.UNDECLARED_THIRD_PARTY_SHARING,
-        Kind.UNDECLARED_CATEGORY,
-        Kind.UNDECLARED_PURPOSE,
-    }
-)
-"""Kinds that role, category, purpose and recipient lead to, whatever facts hold."""
 
 
 class KnownDecision(NamedTuple):
@@ -39,43 +26,6 @@ class KnownDecision(NamedTuple):
     """With the missing facts taken as not stated."""
     missing: tuple[str, ...]
     """Empty if the decision is the same whatever they were."""
-
-
-class FactIndependence:
-    """Decides flows by one policy where the outcome and the kinds depend on no ledger's fact."""
-
-    def __init__(self, candidate: CompiledPolicy) -> None:
-        self._candidate = candidate
-        self._purposes, self._recipients, self._operations = (
-            {
-                term: (candidate.sets(dimension).get(term, 0) | overlapping) & candidate.on_ledger
-                for term, overlapping in candidate.overlaps.terms(dimension).items()
-            }
-            for dimension in (Dimension.PURPOSE, Dimension.RECIPIENT, Dimension.OPERATION)
-        )
-        """By term, the statements that depend on a ledger's fact and may be about it."""
-
-    def decide(self, flow: FlowTerms) -> Decision | None:
-        """Decide a flow; `None` if facts may matter. The nearest miss may be another statement.
-
-        INVARIANT: where no statement that depends on the ledger is about the flow, no value of a
-        fact changes what decides it; and of what is undeclared, these kinds follow from the terms.
-        """
-        try:
-            about = (
-                self._purposes[flow.purpose]
-                & self._recipients[flow.recipient]
-                & self._operations[flow.operation]
-            )
-        except KeyError:  # a term outside the vocabulary
-            return None
-        if about:
-            return None
-        decision = decide_under(flow, self._candidate)
-        for each in decision.categories:
-            if each.outcome is not _PERMITTED and each.kind not in _OF_TERMS:
-                return None
-        return decision
 
 
 def decide_as_recorded(

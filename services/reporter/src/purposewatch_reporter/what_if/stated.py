@@ -1,6 +1,6 @@
 """What a policy depends on that no recorded event has stated, so that no answer can be about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from purposewatch_policy import CompiledPolicy, Dimension, FlowTerms, Statement
@@ -36,7 +36,6 @@ class StatedTerms:
         self._candidate = candidate
         self._statements = candidate.policy.statements
         self._statements_before = [each for one in before for each in one.policy.statements]
-        # a set for each dimension: one is added to for every flow, so none is looked up
         self._roles: set[str] = set()
         self._categories: set[str] = set()
         self._operations: set[str] = set()
@@ -48,19 +47,18 @@ class StatedTerms:
         self._retentions: set[int | None] = set()
         self._facts: set[str] = set()
 
-    def add(self, flow: FlowTerms) -> None:
-        """Take in a flow."""
-        self._roles.add(flow.role)
-        self._categories.update(flow.data_categories)
-        self._operations.add(flow.operation)
-        self._purposes.add(flow.purpose)
-        self._recipients.add(flow.recipient)
-        self._sources.add(flow.source)
-        self._locations.add(flow.location)
-        self._bases.add(flow.legal_basis)
-        self._retentions.add(flow.retention_days)
-        if flow.facts:
-            self._facts.update(flow.facts)
+    def add(self, flows: Sequence[FlowTerms]) -> None:
+        """Take in some flows, one dimension after the other, which is the quickest."""
+        self._roles.update([each.role for each in flows])
+        self._operations.update([each.operation for each in flows])
+        self._purposes.update([each.purpose for each in flows])
+        self._recipients.update([each.recipient for each in flows])
+        self._sources.update([each.source for each in flows])
+        self._locations.update([each.location for each in flows])
+        self._bases.update([each.legal_basis for each in flows])
+        self._retentions.update([each.retention_days for each in flows])
+        self._categories.update(*[each.data_categories for each in flows])
+        self._facts.update(*[each.facts for each in flows if each.facts])
 
     @property
     def _seen(self) -> dict[Dimension, set[str]]:

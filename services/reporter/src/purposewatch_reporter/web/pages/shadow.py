@@ -105,7 +105,8 @@ async def _answer(context: RequestContext, candidate: Candidate, span: Span) -> 
     async with app.database.reading() as connection:
         silences = await active_silences(connection, app.clock())
     rows = await rows_of(context, what_if, policies, since=since, until=None, silences=silences)
-    return Answer(what_if, rows, excepted_events(what_if.effects, silences))
+    events = await excepted_events(app.what_if, app.database, what_if, silences, since)
+    return Answer(what_if, rows, events)
 
 
 def _alone(compiled: CompiledPolicy) -> PolicySet:
