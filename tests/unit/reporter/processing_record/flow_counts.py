@@ -5,11 +5,20 @@ from typing import Any
 
 from purposewatch_contract.codec import Flow
 from purposewatch_policy import CompiledPolicy
-from purposewatch_reporter.flows.flow import CARRIED, OTHER, DecidedCategory, FlowCount, LedgerFlow
+from purposewatch_reporter.flows.flow import (
+    CARRIED,
+    OTHER,
+    DecidedCategory,
+    FlowCount,
+    FlowOutline,
+    LedgerFlow,
+    Sum,
+)
 from purposewatch_reporter.processing_record.collecting import RecordCollector
 from purposewatch_reporter.processing_record.details import ControllerDetails
 from purposewatch_reporter.processing_record.record import ProcessingRecord, Scope
 from tests.unit.policy.library import FLOW, POLICY, VOCABULARY
+from tests.unit.reporter.what_if.ledger_flows import outline
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC)
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -28,7 +37,7 @@ def count(
     is_other: bool = False,
     is_carried: bool = False,
     **terms: Any,
-) -> FlowCount:
+) -> FlowOutline[Sum]:
     """How often the permitted flow of the library occurred, with some terms changed."""
     flow = Flow(**(FLOW.model_dump() | terms))
     if is_other or is_carried:
@@ -38,7 +47,7 @@ def count(
         DecidedCategory(each, outcome, kind, None, is_nearest_miss=False)
         for each in flow.data_categories
     )
-    return FlowCount(
+    counted = FlowCount(
         LedgerFlow(b"", flow, {}, is_other, is_carried),
         outcome,
         kind,
@@ -51,6 +60,7 @@ def count(
         MARCH + timedelta(days=day, hours=1),
         publishers,
     )
+    return outline(b"", counted)
 
 
 COUNTS = (
@@ -95,7 +105,7 @@ COUNTS = (
 
 
 def collected(
-    *counts: FlowCount,
+    *counts: FlowOutline[Sum],
     compiled: CompiledPolicy | None = LIBRARY,
     details: ControllerDetails | None = None,
     scope: Scope = SCOPE,

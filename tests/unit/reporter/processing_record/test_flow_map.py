@@ -7,7 +7,7 @@ import pytest
 
 from purposewatch_policy import CompiledPolicy, Vocabulary
 from purposewatch_policy.flow_map import draw
-from purposewatch_reporter.flows.flow import FlowCount
+from purposewatch_reporter.flows.flow import FlowOutline, Sum
 from purposewatch_reporter.processing_record.flow_map import (
     MAX_PATHS,
     MAX_PURPOSES,
@@ -28,7 +28,7 @@ from tests.unit.reporter.processing_record.flow_counts import (
 
 
 def mapped(
-    *counts: FlowCount, compiled: CompiledPolicy | None = LIBRARY, language: str = "en"
+    *counts: FlowOutline[Sum], compiled: CompiledPolicy | None = LIBRARY, language: str = "en"
 ) -> RecordMap:
     """The map of these counts."""
     vocabulary = compiled.vocabulary if compiled else None
@@ -94,7 +94,7 @@ def test_nothing_seen_draws_nothing() -> None:
     assert "<svg" in draw(shown.drawn)
 
 
-def many() -> tuple[CompiledPolicy, list[FlowCount]]:
+def many() -> tuple[CompiledPolicy, list[FlowOutline[Sum]]]:
     """A vocabulary with hundreds of terms, and a flow for every third pair of them."""
     purposes = [f"area{area}.topic{topic}" for area in range(10) for topic in range(20)]
     recipients = [f"third_party.company{number}" for number in range(40)]
@@ -131,7 +131,7 @@ def test_a_map_of_thousands_of_flows_is_readable_and_says_what_it_leaves_out() -
     assert "4 others" in [each.label for each in drawn.whose]
     left_out = int(re.sub(r"\D", "", shown.rest.partition("with")[2]))
     assert sum(each.tally.events for each in shown.paths) + left_out == sum(
-        each.events for each in counts
+        part.events for each in counts for part in each.amounts
     )
     assert all(each.exact is None for each in shown.paths)
 

@@ -1,11 +1,11 @@
-"""Collects counts of flows into a record of processing activities."""
+"""Collects the flows of a controller into a record of processing activities."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from purposewatch_policy import CompiledPolicy, Dimension, Outcome
-from purposewatch_reporter.flows.flow import DecidedCategory, FlowCount
+from purposewatch_reporter.flows.flow import FlowOutline, Sum
 from purposewatch_reporter.processing_record.declarations import (
     OPTIONAL,
     TERMS,
@@ -24,6 +24,11 @@ from purposewatch_reporter.processing_record.record import (
     UndeclaredFlow,
 )
 
+_ROLE, _PURPOSE, _OPERATION, _RECIPIENT, _CATEGORY = (
+    *(Dimension.ROLE, Dimension.PURPOSE, Dimension.OPERATION, Dimension.RECIPIENT),
+    Dimension.DATA_CATEGORY,
+)
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -37,28 +42,27 @@ class _Seen:
     retention: set[int] = field(default_factory=set)
     publishers: set[str] = field(default_factory=set)
 
-    def add(self, count: FlowCount, tally: Tally) -> None:
-        terms = count.flow.terms
+    def add(self, flow: FlowOutline[Sum], tally: Tally) -> None:
+        events = tally.events
         self.tally.add(tally)
-        self.publishers.update(count.publishers)
-        for dimension, term in (
-            (Dimension.ROLE, terms.role),
-            (Dimension.PURPOSE, terms.purpose),
-            (Dimension.OPERATION, terms.operation),
-            (Dimension.RECIPIENT, terms.recipient),
-            *((Dimension.DATA_CATEGORY, each) for each in terms.data_categories),
-        ):
-            self.terms[dimension][term] += count.events
-        optional = (terms.source, terms.location, terms.legal_basis)
+        self.publishers.update([part.publisher for part in flow.amounts])
+        terms = self.terms
+        terms[_ROLE][flow.role] += events
+        terms[_PURPOSE][flow.purpose] += events
+        terms[_OPERATION][flow.operation] += events
+        terms[_RECIPIENT][flow.recipient] += events
+        for category in flow.data_categories:
+            terms[_CATEGORY][category] += events
+        optional = (flow.source, flow.location, flow.legal_basis)
         for dimension, stated in zip(OPTIONAL, optional, strict=True):
             if stated is None:
-                self.not_stated[dimension] += count.events
+                self.not_stated[dimension] += events
             else:
-                self.terms[dimension][stated] += count.events
-        if terms.retention_days is None:
-            self.not_stated[Dimension.RETENTION] += count.events
+                terms[dimension][stated] += events
+        if flow.retention_days is None:
+            self.not_stated[Dimension.RETENTION] += events
         else:
-            self.retention.add(terms.retention_days)
+            self.retention.add(flow.retention_days)
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class _Undeclared:
 
 
 class RecordCollector:
-    """Collects a record from the counts of a controller's flows, in whatever portions they come."""
+    """Collects a record from outlines of a controller's flows, in whatever portions they come."""
 
     def __init__(
         self, scope: Scope, compiled: CompiledPolicy | None, details: ControllerDetails | None
@@ -88,18 +92,18 @@ class RecordCollector:
         self._total, self._other, self._carried = Tally(), Tally(), Tally()
         self._publishers: set[str] = set()
 
-    def add(self, counts: Iterable[FlowCount]) -> None:
-        """Take further counts."""
-        for count in counts:
-            tally = _tally(count)
+    def add(self, outlines: Iterable[FlowOutline[Sum]]) -> None:
+        """Take further flows."""
+        for each in outlines:
+            tally = _tally(each)
             self._total.add(tally)
-            self._publishers.update(count.publishers)
-            if count.flow.is_other:
+            self._publishers.update([part.publisher for part in each.amounts])
+            if each.is_other:
                 self._other.add(tally)
-            elif count.flow.is_carried:
+            elif each.is_carried:
                 self._carried.add(tally)
             else:
-                self._add_flow(count, tally)
+                self._add_flow(each, tally)
 
     def record(self) -> ProcessingRecord:
         """Return the record of what was added so far."""
@@ -132,28 +136,31 @@ class RecordCollector:
             publishers=tuple(sorted(self._publishers)),
         )
 
-    def _add_flow(self, count: FlowCount, tally: Tally) -> None:
-        terms = count.flow.terms
-        key = self._declarations.activity(terms.role, terms.purpose)
-        self._seen[key].add(count, tally)
-        strand = StrandKey(terms.role, terms.purpose, terms.recipient)
-        self._strands[strand].add(tally)
-        decided = {each.data_category: each for each in count.categories}
-        for category in terms.data_categories:
-            flow = FlowKey(terms.role, category, terms.purpose, terms.recipient, terms.operation)
-            covering = self._declarations.covering(flow)
+    def _add_flow(self, flow: FlowOutline[Sum], tally: Tally) -> None:
+        key = self._declarations.activity(flow.role, flow.purpose)
+        self._seen[key].add(flow, tally)
+        self._strands[StrandKey(flow.role, flow.purpose, flow.recipient)].add(tally)
+        undeclared = []
+        for category in flow.data_categories:
+            stated = FlowKey(flow.role, category, flow.purpose, flow.recipient, flow.operation)
+            covering = self._declarations.covering(stated)
             self._covering |= covering
             if not covering:
-                self._add_undeclared(flow, count, tally, decided.get(category))
+                undeclared.append(stated)
+        if undeclared:
+            self._add_undeclared(undeclared, flow, tally)
 
     def _add_undeclared(
-        self, flow: FlowKey, count: FlowCount, tally: Tally, decided: DecidedCategory | None
+        self, undeclared: Iterable[FlowKey], flow: FlowOutline[Sum], tally: Tally
     ) -> None:
-        found = self._undeclared[flow]
-        found.tally.add(tally)
-        found.publishers.update(count.publishers)
-        if decided is not None and decided.kind is not None:
-            found.kinds.add(decided.kind)
+        kinds = {each.data_category: each.kind for each in flow.categories}
+        for stated in undeclared:
+            found = self._undeclared[stated]
+            found.tally.add(tally)
+            found.publishers.update([part.publisher for part in flow.amounts])
+            kind = kinds.get(stated.data_category)
+            if kind is not None:
+                found.kinds.add(kind)
 
     def _activities(self) -> list[Activity]:
         """What is declared, in file order, then what is not, the most frequent first."""
@@ -197,12 +204,14 @@ class RecordCollector:
         )
 
 
-def _tally(count: FlowCount) -> Tally:
+def _tally(flow: FlowOutline[Sum]) -> Tally:
+    amounts = flow.amounts
+    events = sum([part.events for part in amounts])
     return Tally(
-        events=count.events,
-        accesses=count.accesses,
-        violations=count.events if count.outcome == Outcome.VIOLATION else 0,
-        unknown=count.events if count.outcome == Outcome.UNKNOWN else 0,
-        first_time=count.first_time,
-        last_time=count.last_time,
+        events=events,
+        accesses=sum([part.accesses for part in amounts]),
+        violations=events if flow.outcome == Outcome.VIOLATION else 0,
+        unknown=events if flow.outcome == Outcome.UNKNOWN else 0,
+        first_time=min([part.first_time for part in amounts]),
+        last_time=max([part.last_time for part in amounts]),
     )

@@ -55,6 +55,7 @@ class Declarations:
             [] if compiled is None else [compiled.sets(each) for each in _BY_KEY]
         )
         self._key_of: dict[tuple[str, str], ActivityKey] = {}
+        self._covering: dict[FlowKey, int] = {}
         self._bit_of = (
             {}
             if compiled is None
@@ -70,6 +71,12 @@ class Declarations:
 
     def covering(self, flow: FlowKey) -> int:
         """Return the permits that cover a flow, as a set; none for a term that is not known."""
+        found = self._covering.get(flow)
+        if found is None:
+            found = self._covering[flow] = self._find_covering(flow)
+        return found
+
+    def _find_covering(self, flow: FlowKey) -> int:
         if self._compiled is None:
             return 0
         members = self._compiled.permits

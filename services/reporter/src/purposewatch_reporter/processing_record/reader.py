@@ -8,8 +8,8 @@ from typing import TypeVar
 from sqlalchemy import select
 
 from purposewatch_policy import CompiledPolicy, PolicySet
-from purposewatch_reporter.flows.flow import FlowCount  # noqa: TC001
-from purposewatch_reporter.flows.queries import read_flow_counts
+from purposewatch_reporter.flows.flow import Sum
+from purposewatch_reporter.flows.outlines import read_outlines
 from purposewatch_reporter.processing_record.collecting import RecordCollector
 from purposewatch_reporter.processing_record.details import ControllerDetails
 from purposewatch_reporter.processing_record.document import RecordDocument, document
@@ -19,8 +19,6 @@ from purposewatch_reporter.store.tables import flows
 
 T = TypeVar("T")
 
-_PORTION = 2_000
-"""So many counts are collected at once, away from the event loop."""
 _WAITING = 4
 """So many records may wait for the one that is being made."""
 
@@ -90,26 +88,22 @@ class RecordReader:
         collector = RecordCollector(
             scope, _declared(policies, scope), self._details().get(scope.controller)
         )
-        is_seen = await self._collect(collector, scope)
-        if not is_seen and scope.controller not in policies.controllers:
+        await self._collect(collector, scope)
+        record = await asyncio.to_thread(collector.record)
+        if not record.total.events and scope.controller not in policies.controllers:
             raise UnknownControllerError(scope.controller)
-        return await asyncio.to_thread(collector.record)
+        return record
 
-    async def _collect(self, collector: RecordCollector, scope: Scope) -> bool:
-        """Collect the counts; return whether there was any."""
-        is_seen = False
-        portion: list[FlowCount] = []
+    async def _collect(self, collector: RecordCollector, scope: Scope) -> None:
         async with self._database.reading() as connection:
-            async for count in read_flow_counts(
-                connection, controller=scope.controller, since=scope.since, until=scope.until
+            async for outlines in read_outlines(
+                connection,
+                Sum,
+                controller=scope.controller,
+                since=scope.since,
+                until=scope.until,
             ):
-                is_seen = True
-                portion.append(count)
-                if len(portion) == _PORTION:
-                    await asyncio.to_thread(collector.add, portion)
-                    portion = []
-        await asyncio.to_thread(collector.add, portion)
-        return is_seen
+                await asyncio.to_thread(collector.add, outlines)
 
 
 def _declared(policies: PolicySet, scope: Scope) -> CompiledPolicy | None:
