@@ -1,9 +1,10 @@
 """What trying a policy on recorded flows costs: `python -m bench.replay`.
 
 Fills flow ledgers on SQLite, asks what a changed policy would have decided, and prints the CPU time
-of the whole process: of reading the database, deciding, and summing up. It does not depend on the
-number of events; beside it stands what deciding the events again one by one takes, without fetching
-them. Writes `build/bench-replay.json`, and fails if a limit is not kept.
+of the whole process: of reading the database, deciding, and summing up. One policy changes some
+statements, another all of them. It does not depend on the number of events; beside it stands what
+deciding the events again one by one takes, without fetching them. Writes `build/bench-replay.json`,
+and fails if a limit is not kept.
 """
 
 import asyncio
@@ -45,19 +46,33 @@ COLLECT_EVERY = 100_000
 UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def candidate() -> NamedText:
+_TEXT = (POLICIES / CONTROLLER / "policy.undated.yaml").read_text(encoding="utf-8")
+
+
+def few_changed() -> NamedText:
     """The policy without the disclosure to the public, and stricter about lenders."""
-    text = (POLICIES / CONTROLLER / "policy.undated.yaml").read_text(encoding="utf-8")
-    start = text.index("  - id: sharing.overdue.public")
-    end = text.index("  - id: sharing.overdue.contacts")
-    return NamedText("policy.yaml", text[:start] + text[end:])
+    start = _TEXT.index("  - id: sharing.overdue.public")
+    end = _TEXT.index("  - id: sharing.overdue.contacts")
+    return NamedText("policy.yaml", _TEXT[:start] + _TEXT[end:])
 
 
-async def seconds_of(database: Database, policies: PolicySet, days: int) -> tuple[float, WhatIf]:
+def all_changed() -> NamedText:
+    """The policy with a limit of the retention in every permit, which most flows do not keep."""
+    permit = "    effect: permit\n"
+    return NamedText("policy.yaml", _TEXT.replace(permit, f"{permit}    retention_days: 30\n"))
+
+
+CANDIDATES = {"few": few_changed, "all": all_changed}
+"""By how many of the statements change."""
+
+
+async def seconds_of(
+    database: Database, policies: PolicySet, candidate: NamedText, days: int
+) -> tuple[float, WhatIf]:
     """The least CPU seconds of some rounds, and the answer."""
     limits = WhatIfLimits(at_once=1, seconds=600, policy_bytes=1_000_000)
     service = WhatIfService(database, lambda: policies, POLICIES, limits)
-    question = Question([candidate()], since=UNTIL - timedelta(days=days))
+    question = Question([candidate], since=UNTIL - timedelta(days=days))
     taken = []
     for _ in range(ROUNDS):
         begun = time.process_time()
@@ -66,24 +81,27 @@ async def seconds_of(database: Database, policies: PolicySet, days: int) -> tupl
     return min(taken), answer.what_if
 
 
-async def measure(policies: PolicySet) -> dict[tuple[int, int, str], float]:
+async def measure(policies: PolicySet) -> dict[tuple[int, int, str, str], float]:
     """The seconds of every point."""
-    figures: dict[tuple[int, int, str], float] = {}
+    figures: dict[tuple[int, int, str, str], float] = {}
     for flows, events in POINTS:
         with tempfile.TemporaryDirectory() as directory:
             database = Database(SecretStr(f"sqlite+aiosqlite:///{directory}/ledger.db"))
             await database.start()
-            filled = make_flows(policies.versions(CONTROLLER)[-1], flows, events)
-            await fill(database, filled, UNTIL)
-            for name, days in SPANS.items():
-                seconds, what_if = await seconds_of(database, policies, days)
-                figures[flows, events, name] = seconds
-                changed = what_if.decided.events - what_if.totals[Change.UNCHANGED].events
-                print(
-                    f"{flows:>9,} flows {events:>12,} events, last {name}: {seconds:6.2f} s, "
-                    f"{what_if.decided.events:,} decided, {changed:,} would change",
-                    flush=True,
-                )
+            policy = policies.versions(CONTROLLER)[-1]
+            await fill(database, make_flows(policy, flows, events), UNTIL)
+            gc.collect()
+            for statements, make in CANDIDATES.items():
+                for name, days in SPANS.items():
+                    seconds, what_if = await seconds_of(database, policies, make(), days)
+                    figures[flows, events, statements, name] = seconds
+                    changed = what_if.decided.events - what_if.totals[Change.UNCHANGED].events
+                    print(
+                        f"{flows:>9,} flows {events:>12,} events, {statements} statements changed, "
+                        f"last {name}: {seconds:6.2f} s, {what_if.decided.events:,} decided, "
+                        f"{changed:,} would change",
+                        flush=True,
+                    )
             await database.stop()
     return figures
 
@@ -96,14 +114,19 @@ async def main() -> int:
     figures = await measure(policies)
     again = seconds_of_deciding_again(policies, CONTROLLER)
     print(f"deciding events again one by one: {again:.1f} s for a million of them")
-    whole = {key[:2]: seconds for key, seconds in figures.items() if key[2] == "90d"}
+    whole = {key[:2]: taken for key, taken in figures.items() if key[2:] == ("few", "90d")}
+    both = (EVENTS, 10 * EVENTS)
     seconds = {
         **{f"flows_{flows}": whole[flows, events] for flows, events in POINTS if events == EVENTS},
         f"flows_{FLOWS}_events_{10 * EVENTS}": whole[FLOWS, 10 * EVENTS],
+        f"flows_{FLOWS}_all_changed": max(figures[FLOWS, each, "all", "90d"] for each in both),
         **{
-            f"last_30d_flows_{FLOWS}_events_{events}": figures[FLOWS, events, "30d"]
-            for events in (EVENTS, 10 * EVENTS)
+            f"last_30d_flows_{FLOWS}_events_{each}": figures[FLOWS, each, "few", "30d"]
+            for each in both
         },
+        f"last_30d_flows_{FLOWS}_all_changed": max(
+            figures[FLOWS, each, "all", "30d"] for each in both
+        ),
         "deciding_a_million_events_again": again,
     }
     ratios = {
@@ -113,10 +136,11 @@ async def main() -> int:
     written = {"engine": ENGINE, "seconds": seconds, "ratios": ratios}
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(json.dumps(written, indent=2) + "\n")
-    taken, slowdown = whole[FLOWS, EVENTS], ratios["slowdown_10x_events"]
+    taken = max(found for (flows, *_), found in figures.items() if flows == FLOWS)
+    slowdown = ratios["slowdown_10x_events"]
     print(
-        f"{FLOWS:,} flows: {taken:.2f} s (at most {MAX_SECONDS}); ten times as many events: "
-        f"{slowdown:.2f} times the time (at most {MAX_SLOWDOWN})"
+        f"{FLOWS:,} flows: at most {taken:.2f} s (limit {MAX_SECONDS}); ten times as many events: "
+        f"{slowdown:.2f} times the time (limit {MAX_SLOWDOWN})"
     )
     return int(taken > MAX_SECONDS or slowdown > MAX_SLOWDOWN)
 
