@@ -114,11 +114,11 @@ async def test_more_hours_than_are_asked_for_one_by_one(database: Database) -> N
 async def test_hours_are_summed_once_they_are_over(database: Database) -> None:
     """Unless the ledger is behind: what it records then would be late."""
     await record_flows(database, FlowRecorder(), [verdict(event_time="2026-03-02T08:15:00Z")])
-    now, is_caught_up = DAY + timedelta(hours=9, minutes=59), True
+    now, is_caught_up = DAY + timedelta(hours=9, minutes=9), True
     summer = HourSummer(database, lambda: is_caught_up, lambda: now)
     await summer.refresh()
     assert await sums_of(database) == 0, "it may still get late ones"
-    now, is_caught_up = DAY + 10 * HOUR, False
+    now, is_caught_up = DAY + timedelta(hours=9, minutes=10), False
     await summer.refresh()
     assert await sums_of(database) == 0
     is_caught_up = True

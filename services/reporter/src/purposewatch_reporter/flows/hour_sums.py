@@ -20,8 +20,10 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    and_,
     cast,
     delete,
+    false,
     func,
     insert,
     literal,
@@ -45,7 +47,7 @@ from purposewatch_reporter.store.tables import (
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
-_OPEN = _HOUR
+_OPEN = timedelta(minutes=10)
 """How long after its end an hour is summed. What comes later costs its batch a statement."""
 _MOST_UNSUMMED = 500
 _HOURS_AT_ONCE = 24
@@ -85,31 +87,62 @@ class HourSums:
     @property
     def events(self) -> Subquery:
         """As `counted.events`."""
-        names = ("hour", "controller", "publisher", "outcome", "kind")
-        summed = select(*(event_sums.c[each] for each in (*names, "is_other", "count", "accesses")))
-        return self._both(summed, event_sums, counted.events)
+        return _both(self._summed_events(), self._others(counted.events))
 
     def decisions(self, dimension: FlowDimension) -> Subquery:
         """As `counted.decisions`, with no other dimension than this one."""
-        d = decision_sums.c
-        summed = select(
-            *(d.hour, d.controller, d.value.label(str(dimension)), d.outcome, d.kind),
-            *(d.is_other, d.count, d.accesses),
-        ).where(d.dimension == str(dimension))
-        return self._both(summed, decision_sums, counted.decisions)
+        return _both(self._summed_decisions(dimension), self._others(counted.decisions))
 
-    def _both(self, summed: Select[Any], table: Table, exact: Subquery) -> Subquery:
-        each = select(*(exact.c[column.name] for column in summed.selected_columns))
+    @property
+    def summed_events(self) -> Subquery:
+        """Those of `events` that are summed; the others are `other_events`."""
+        return self._summed_events().subquery()
+
+    @property
+    def other_events(self) -> Subquery:
+        """Those of `counted.events` whose hours are not summed."""
+        return union_all(*self._others(counted.events)).subquery()
+
+    def summed_decisions(self, dimension: FlowDimension) -> Subquery:
+        """Those of `decisions` that are summed; the others are among `other_decisions`."""
+        return self._summed_decisions(dimension).subquery()
+
+    @property
+    def other_decisions(self) -> Subquery:
+        """Those of `counted.decisions` whose hours are not summed, with all dimensions."""
+        return union_all(*self._others(counted.decisions)).subquery()
+
+    def _summed_events(self) -> Select[Any]:
+        e = event_sums.c
+        columns = (e.hour, e.controller, e.publisher, e.outcome, e.kind)
+        return select(*columns, e.is_other, e.count, e.accesses).where(self._is_summed(e.hour))
+
+    def _summed_decisions(self, dimension: FlowDimension) -> Select[Any]:
+        d = decision_sums.c
+        columns = (d.hour, d.controller, d.value.label(str(dimension)), d.outcome, d.kind)
+        of_dimension = select(*columns, d.is_other, d.count, d.accesses)
+        return of_dimension.where(d.dimension == str(dimension), self._is_summed(d.hour))
+
+    def _is_summed(self, hour: ColumnElement[datetime]) -> ColumnElement[bool]:
         if self._until is None:
-            return each.subquery()
-        hour = table.c.hour
-        parts = [
-            summed.where(hour < self._until, hour.not_in(self._unsummed)),
-            each.where(exact.c.hour >= self._until),
-        ]
+            return false()
+        return and_(hour < self._until, hour.not_in(self._unsummed))
+
+    def _others(self, exact: Subquery) -> list[Select[Any]]:
+        if self._until is None:
+            return [select(exact)]
+        others = [select(exact).where(exact.c.hour >= self._until)]
         if self._unsummed:
-            parts.append(each.where(exact.c.hour.in_(self._unsummed)))
-        return union_all(*parts).subquery()
+            others.append(select(exact).where(exact.c.hour.in_(self._unsummed)))
+        return others
+
+
+def _both(summed: Select[Any], others: Sequence[Select[Any]]) -> Subquery:
+    names = [each.name for each in summed.selected_columns]
+    same = [
+        each.with_only_columns(*(each.selected_columns[name] for name in names)) for each in others
+    ]
+    return union_all(summed, *same).subquery()
 
 
 async def hold_summed_until(connection: AsyncConnection) -> datetime | None:

@@ -1,12 +1,12 @@
 """The figures of the overview, from the exact counts."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, cast, func, select
+from sqlalchemy import BigInteger, Subquery, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from purposewatch_policy import Outcome
@@ -16,6 +16,8 @@ from purposewatch_reporter.store.tables import findings, triage
 
 TOP = 8
 
+_Counts: TypeAlias = dict[tuple[Any, ...], tuple[int, ...]]
+"""Events and accesses, by some columns."""
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
@@ -73,9 +75,28 @@ class Figures:
 async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -> Figures:
     """Count what happened in the span that ends with the current bar, in one snapshot."""
     since = _start_of_bar(now, span) - span.length + span.bar
+    until = since + span.length
     sums = await HourSums.read(connection)
-    bars, accesses = await _bars(connection, sums.events, span, since)
-    top = partial(_top, connection, since)
+    summed = sums.summed_events
+    by_hour, by_rest = await _counted(
+        connection,
+        sums.other_events,
+        [(summed, ("hour", "outcome")), (summed, ("outcome", "kind", "publisher", "is_other"))],
+        (since, until),
+    )
+    by_role, by_recipient = await _counted(
+        connection,
+        sums.other_decisions,
+        [
+            (sums.summed_decisions(each), ("outcome", str(each)))
+            for each in (FlowDimension.ROLE, FlowDimension.RECIPIENT)
+        ],
+        (since, until),
+    )
+    bars = _bars(by_hour, span, since)
+    accesses = Counter(dict.fromkeys(map(str, Outcome), 0))
+    for (_, outcome), (_, number) in by_hour.items():
+        accesses[outcome] += number
     return Figures(
         since=since,
         bars=bars,
@@ -83,11 +104,11 @@ async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -
         violations=sum(bar.violation for bar in bars),
         unknown=sum(bar.unknown for bar in bars),
         accesses=accesses,
-        other=await _other(connection, sums.events, since, since + span.length),
-        by_kind=await top(sums.events, "kind"),
-        by_role=await top(sums.decisions(FlowDimension.ROLE), FlowDimension.ROLE),
-        by_recipient=await top(sums.decisions(FlowDimension.RECIPIENT), FlowDimension.RECIPIENT),
-        by_publisher=await top(sums.events, "publisher"),
+        other=sum(count for (*_, is_other), (count, _) in by_rest.items() if is_other),
+        by_kind=_top(by_rest, 1),
+        by_role=_top(by_role, 1),
+        by_recipient=_top(by_recipient, 1),
+        by_publisher=_top(by_rest, 2),
     )
 
 
@@ -96,22 +117,49 @@ def _start_of_bar(now: datetime, span: Span) -> datetime:
     return midnight + (now - midnight) // span.bar * span.bar
 
 
-async def _bars(
-    connection: AsyncConnection, events: Subquery, span: Span, since: datetime
-) -> tuple[list[Bar], Mapping[str, int]]:
-    """The bars, and the accesses by outcome that their events stand for."""
-    e = events.c
-    query = (
-        select(e.hour, e.outcome, _sum(e.count), _sum(e.accesses))
-        .where(e.hour >= since, e.hour < since + span.length)
-        .group_by(e.hour, e.outcome)
-    )
-    counted: defaultdict[tuple[int, str], int] = defaultdict(int)
-    accesses = dict.fromkeys(map(str, Outcome), 0)
-    for hour, outcome, count, of_outcome in await connection.execute(query):
+async def _counted(
+    connection: AsyncConnection,
+    others: Subquery,
+    summed: Sequence[tuple[Subquery, tuple[str, ...]]],
+    between: tuple[datetime, datetime],
+) -> list[_Counts]:
+    """The counts of each of the summed tables by some columns, with those of the other hours.
+
+    The counts of flows of these are read once for all of them, which takes longest.
+    """
+    names = tuple(dict.fromkeys(name for _, by in summed for name in by))
+    rest = await _grouped(connection, others, names, between)
+    found = []
+    for table, by in summed:
+        counts = await _grouped(connection, table, by, between)
+        places = [names.index(name) for name in by]
+        for key, (count, accesses) in rest.items():
+            part = tuple(key[place] for place in places)
+            before = counts.get(part, (0, 0))
+            counts[part] = (before[0] + count, before[1] + accesses)
+        found.append(counts)
+    return found
+
+
+async def _grouped(
+    connection: AsyncConnection,
+    table: Subquery,
+    names: Sequence[str],
+    between: tuple[datetime, datetime],
+) -> _Counts:
+    since, until = between
+    c = table.c
+    by = [c[name] for name in names]
+    sums = [cast(func.sum(each), BigInteger) for each in (c.count, c.accesses)]
+    query = select(*by, *sums).where(c.hour >= since, c.hour < until).group_by(*by)
+    return {tuple(row[:-2]): tuple(row[-2:]) for row in await connection.execute(query)}
+
+
+def _bars(by_hour: _Counts, span: Span, since: datetime) -> list[Bar]:
+    counted: Counter[tuple[int, str]] = Counter()
+    for (hour, outcome), (count, _) in by_hour.items():
         counted[(hour - since) // span.bar, outcome] += count
-        accesses[outcome] += of_outcome
-    bars = [
+    return [
         Bar(
             since + number * span.bar,
             since + (number + 1) * span.bar,
@@ -122,38 +170,15 @@ async def _bars(
         )
         for number in range(span.length // span.bar)
     ]
-    return bars, accesses
 
 
-async def _other(
-    connection: AsyncConnection, events: Subquery, since: datetime, until: datetime
-) -> int:
-    """Events that were counted under `(other)`."""
-    e = events.c
-    query = select(func.coalesce(_sum(e.count), 0)).where(
-        e.hour >= since, e.hour < until, e.is_other
-    )
-    return int((await connection.execute(query)).scalar_one())
-
-
-async def _top(
-    connection: AsyncConnection, since: datetime, counted: Subquery, name: str
-) -> list[tuple[str, int]]:
-    """The values with the most violations: events, or decisions about data categories."""
-    c = counted.c
-    amount = _sum(c.count).label("amount")
-    query = (
-        select(c[name], amount)
-        .where(c.hour >= since, c.outcome == str(Outcome.VIOLATION))
-        .group_by(c[name])
-        .order_by(amount.desc(), c[name])
-        .limit(TOP)
-    )
-    return [(value, number) for value, number in await connection.execute(query)]
-
-
-def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
-    return cast(func.sum(column), BigInteger)
+def _top(counts: _Counts, place: int) -> list[tuple[str, int]]:
+    """The values at that place of the keys with the most violations: of events or decisions."""
+    found: Counter[str] = Counter()
+    for key, (count, _) in counts.items():
+        if key[0] == str(Outcome.VIOLATION):
+            found[key[place]] += count
+    return sorted(found.items(), key=lambda each: (-each[1], each[0]))[:TOP]
 
 
 async def open_findings(
