@@ -193,7 +193,7 @@ def questions() -> Iterator[tuple[str, str]]:
                 (f"/flows?{urlencode({**each, **time_asked})}"),
             )
     yield "one flow", f"/flows/{_id('flow', 0).hex()}"
-    for span in ("24h", "7d", "30d", "90d"):
+    for span in ("24h", "7d", "30d"):
         yield "overview", f"/?span={span}"
     for by in ("hour", "publisher", "outcome"):
         yield "counts of events", f"/api/v1/counts?by={by}"
@@ -201,7 +201,7 @@ def questions() -> Iterator[tuple[str, str]]:
         yield "counts of decisions", f"/api/v1/counts?of=decisions&by={by}"
 
 
-_BESIDE = ("/policies", "/api/v1/counts?of=decisions&by=role&by=recipient")
+_BESIDE = ("/?span=90d", "/policies", "/api/v1/counts?of=decisions&by=role&by=recipient")
 """Other answers from the counts of all flows: shown, and not limited."""
 
 

@@ -115,6 +115,8 @@ class Transactions:
         async with self.reading() as connection:
             if connection.dialect.name == "postgresql":
                 await connection.execution_options(isolation_level="REPEATABLE READ")
+                # a plan for any time span, which it would keep, is slow for long ones
+                await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
             yield connection
 
 

@@ -92,6 +92,7 @@ async def read_figures(connection: AsyncConnection, span: Span, now: datetime) -
             for each in (FlowDimension.ROLE, FlowDimension.RECIPIENT)
         ],
         (since, until),
+        only=Outcome.VIOLATION,
     )
     bars = _bars(by_hour, span, since)
     accesses = Counter(dict.fromkeys(map(str, Outcome), 0))
@@ -122,16 +123,18 @@ async def _counted(
     others: Subquery,
     summed: Sequence[tuple[Subquery, tuple[str, ...]]],
     between: tuple[datetime, datetime],
+    *,
+    only: Outcome | None = None,
 ) -> list[_Counts]:
     """The counts of each of the summed tables by some columns, with those of the other hours.
 
     The counts of flows of these are read once for all of them, which takes longest.
     """
     names = tuple(dict.fromkeys(name for _, by in summed for name in by))
-    rest = await _grouped(connection, others, names, between)
+    rest = await _grouped(connection, others, names, between, only)
     found = []
     for table, by in summed:
-        counts = await _grouped(connection, table, by, between)
+        counts = await _grouped(connection, table, by, between, only)
         places = [names.index(name) for name in by]
         for key, (count, accesses) in rest.items():
             part = tuple(key[place] for place in places)
@@ -146,12 +149,15 @@ async def _grouped(
     table: Subquery,
     names: Sequence[str],
     between: tuple[datetime, datetime],
+    only: Outcome | None,
 ) -> _Counts:
     since, until = between
     c = table.c
     by = [c[name] for name in names]
     sums = [cast(func.sum(each), BigInteger) for each in (c.count, c.accesses)]
     query = select(*by, *sums).where(c.hour >= since, c.hour < until).group_by(*by)
+    if only is not None:
+        query = query.where(c.outcome == str(only))
     return {tuple(row[:-2]): tuple(row[-2:]) for row in await connection.execute(query)}
 
 
