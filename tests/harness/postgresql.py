@@ -1,6 +1,7 @@
 """A private PostgreSQL from the machine's own binaries, for the tests of what is stored."""
 
 import asyncio
+import atexit
 import contextlib
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,14 +50,15 @@ class PostgreSQL:
         self._programs = programs
         self._settings = settings or {}
         self._directory = Path(tempfile.mkdtemp(prefix="purposewatch-postgresql-"))
-        self._user: str | None = None
-        if os.geteuid() == 0:
-            self._user = _unprivileged_user()
+        self._user = _unprivileged_user() if os.geteuid() == 0 else None
+        if self._user is not None:
             shutil.chown(self._directory, self._user)
         self.port = take_port()
         self._process: subprocess.Popen[bytes] | None = None
-        who = ("--auth=trust", "--username=purposewatch")
-        self._run("initdb", "--no-sync", *who, "--encoding=UTF8", "data")
+        # the user copies what is the user's
+        _run_as(
+            self._user, self._directory, "cp", "-R", str(_initialised(programs, self._user)), "data"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -138,14 +141,22 @@ class PostgreSQL:
             await connection.close()
         return name
 
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(self._programs / program), *arguments],
-            cwd=self._directory,
-            user=self._user,
-            check=True,
-            capture_output=True,
-        )
+
+@cache
+def _initialised(programs: Path, user: str | None) -> Path:
+    """Initialise storage that every server of this process begins with a copy of."""
+    directory = Path(tempfile.mkdtemp(prefix="purposewatch-postgresql-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    if user is not None:
+        shutil.chown(directory, user)
+    who = ("--auth=trust", "--username=purposewatch")
+    initdb = str(programs / "initdb")
+    _run_as(user, directory, initdb, "--no-sync", *who, "--encoding=UTF8", "data")
+    return directory / "data"
+
+
+def _run_as(user: str | None, directory: Path, *command: str) -> None:
+    subprocess.run(command, cwd=directory, user=user, check=True, capture_output=True)
 
 
 def _unprivileged_user() -> str:
