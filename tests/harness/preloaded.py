@@ -1,4 +1,4 @@
-"""Services that start at once: forked from a process that has imported them already.
+"""Services and commands that start at once: forked from a process that has imported them already.
 
 To import a service takes up to two seconds of CPU, and the tests start services hundreds of times.
 A forked service runs the same `__main__`, in a process of its own, with its own environment.
@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from multiprocessing.context import ForkServerContext
 
 AVAILABLE = sys.platform == "linux"
@@ -28,6 +28,7 @@ _IMPORTED = (
     "purposewatch_ingest.__main__",
     "purposewatch_auditor.__main__",
     "purposewatch_reporter.__main__",
+    "purposewatch_cli.main",
     # what they import only while they start
     "aiosqlite",
     "asyncpg",
@@ -42,12 +43,23 @@ class ForkedProcess:
     """`python -m <module>` by a fork; what `subprocess.Popen` offers for a process that runs.
 
     Like a process that `tied_to_caller` starts, it is killed when this process ends. `output` is
-    the file descriptor that it appends to.
+    the file descriptor that it appends to; what it says of errors goes there too, or to `errors`.
     """
 
-    def __init__(self, module: str, env: Mapping[str, str], output: int) -> None:
-        log = f"/proc/{os.getpid()}/fd/{output}"
-        self._process = _server().Process(target=_become, args=(module, dict(env), log))
+    def __init__(
+        self,
+        module: str,
+        env: Mapping[str, str],
+        output: int,
+        *,
+        arguments: Sequence[str] = (),
+        errors: int | None = None,
+    ) -> None:
+        opened = (output, output if errors is None else errors)
+        files = [f"/proc/{os.getpid()}/fd/{each}" for each in opened]
+        self._process = _server().Process(
+            target=_become, args=([module, *arguments], dict(env), files)
+        )
         self._process.daemon = True
         self._process.start()
         self._reading = threading.Lock()
@@ -101,14 +113,14 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _become(module: str, env: Mapping[str, str], log: str) -> None:
+def _become(command: list[str], env: Mapping[str, str], files: list[str]) -> None:
     """Run in the forked process, which has nothing of a test yet but what it has imported."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for standard in (1, 2):
-        os.dup2(output, standard)
-    os.close(output)
+    for standard, file in zip((1, 2), files, strict=True):
+        opened = os.open(file, os.O_WRONLY | os.O_APPEND)
+        os.dup2(opened, standard)
+        os.close(opened)
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = [module]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = command
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)

@@ -3,9 +3,7 @@
 import asyncio
 import base64
 import json
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from aiokafka import ConsumerRecord
 from purposewatch_contract import DEAD_LETTERS, EVENTS, RAW, REPLAY_HEADER, VERDICTS
 from purposewatch_runtime.kafka import TopicProvisioner, build_producer
 from tests.harness.broker import RunningBroker
+from tests.harness.command import Ended, run_command
 from tests.harness.environment import kafka_settings, service_environment
 from tests.harness.scrape import get
 from tests.harness.service import ServiceProcess
@@ -28,20 +27,6 @@ STRANGE: list[tuple[bytes | None, bytes | None, Headers]] = [
     (b"someone@example.org", b"no json", [("", b"unnamed"), ("ключ", b"name")]),
     (None, b'{"subject_id":"someone@example.org"}', [("content-type", b"text/plain")]),
 ]
-
-
-@dataclass
-class Ended:
-    """What a command printed and how it ended."""
-
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Its JSON Lines."""
-        return [json.loads(line) for line in self.output.splitlines()]
 
 
 @pytest.fixture
@@ -69,16 +54,8 @@ async def command(
     environment: Mapping[str, str], *arguments: str, module: str = "purposewatch_cli"
 ) -> Ended:
     """Run `purposewatch dead-letters …` as its user does."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, "dead-letters", *arguments),
-        env={"PATH": "", "COLUMNS": "200", "USER": "on-call", **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        output, errors = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, output.decode(), errors.decode())
+    told = {"PATH": "", "COLUMNS": "200", "USER": "on-call", **environment}
+    return await run_command("dead-letters", *arguments, env=told, module=module)
 
 
 async def publish_strange(topics: Topics) -> None:

@@ -1,14 +1,12 @@
 """`purposewatch replay` on real brokers: it reads two topics whole, and writes nothing."""
 
-import asyncio
-import json
-import sys
 from pathlib import Path
 
 from purposewatch_contract import FACTS, VERDICTS
 from purposewatch_policy import load_policies
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.harness.broker import RunningBroker
+from tests.harness.command import run_command
 from tests.harness.environment import kafka_settings, service_environment
 from tests.integration.test_auditor import Topics
 from tests.unit.cli.policy.trees import copy_with_ledger
@@ -42,17 +40,13 @@ async def test_a_late_withdrawal_is_found_in_the_topics(
     await producer.publish([*verdicts, *facts])
     await producer.stop()
 
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "purposewatch_cli", "replay", "--affected-by", CONSENT),
-        *("--policies", str(policies), "--json"),
+    ended = await run_command(
+        *("replay", "--affected-by", CONSENT, "--policies", str(policies), "--json"),
         env={"PATH": "", **service_environment(broker, topic_prefix)},
-        stdout=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
-        output, _ = await process.communicate()
-    *differences, summary = map(json.loads, output.splitlines())
+    *differences, summary = ended.lines
 
-    assert process.returncode == 1
+    assert ended.status == 1
     assert (summary["dependent"], summary["different"]) == (EVENTS, EVENTS // 2)
     assert {line["statement"]["id"] for line in differences} == {"s-2"}
     assert len(differences) == EVENTS // 2

@@ -1,16 +1,16 @@
 """`purposewatch replay NEW_POLICY --verify`: what the reporter says, and the events themselves."""
 
-import asyncio
 import json
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 from purposewatch_contract import EVENTS, VERDICTS, topic_name
 from purposewatch_runtime.kafka import AcknowledgedProducer, OutgoingRecord, TopicProvisioner
 from tests.harness.broker import RunningBroker
+from tests.harness.command import run_command
 from tests.harness.environment import kafka_settings, service_environment
+from tests.harness.scrape import until_json
 from tests.harness.service import ServiceProcess
 from tests.unit.reporter.what_if.borrowers import (
     POLICIES,
@@ -52,15 +52,13 @@ def values(prefix: str) -> list[dict[str, Any]]:
 
 async def replay(environment: dict[str, str], draft: Path, reporter: str) -> Any:
     """Run the command; its status and the lines that it prints."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "purposewatch_cli", "replay", str(draft), "--verify", "500"),
+    ended = await run_command(
+        *("replay", str(draft), "--verify", "500"),
         *("--policies", str(POLICIES), "--reporter", reporter, "--json"),
         env={"PATH": "", **environment},
-        stdout=asyncio.subprocess.PIPE,
+        seconds=90,
     )
-    async with asyncio.timeout(90):
-        output, _ = await process.communicate()
-    return process.returncode, [json.loads(line) for line in output.splitlines()]
+    return ended.status, ended.lines
 
 
 async def test_events_read_again_are_decided_as_the_answer_says(
@@ -90,7 +88,12 @@ async def test_events_read_again_are_decided_as_the_answer_says(
     environment = service_environment(broker, topic_prefix)
     database = {"PURPOSEWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{ledger}"}
     async with ServiceProcess("purposewatch_reporter", {**environment, **database}) as reporter:
-        await reporter.wait_ready(patience=90)
+        await until_json(
+            reporter,
+            "/api/v1/ledger",
+            lambda found: found.get("totals", {}).get("verdicts") == COUNT,
+            seconds=90,
+        )
         status, lines = await replay(environment, draft, reporter.base_url)
         verified = lines[-1]
         assert verified["differences"][:3] == []
