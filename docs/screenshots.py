@@ -1,4 +1,4 @@
-"""Take the screenshots of docs/compliance-page.md: `python -m docs.screenshots`, from the root.
+"""Take the screenshots of the compliance page: `python -m docs.screenshots`, from the root.
 
 Real services audit two weeks of the demonstration's traffic; Chromium shows the page.
 """
@@ -6,7 +6,7 @@ Real services audit two weeks of the demonstration's traffic; Chromium shows the
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tests.e2e.page_stage import browser_of, chromium, running_page
 
@@ -17,20 +17,27 @@ WIDTH, HEIGHT = 1280, 900
 _OPEN_FIRST = ".rows tbody tr:first-child th a"
 
 Scheme = Literal["light", "dark"]
-PICTURES: tuple[tuple[str, str, str | None, Scheme, str], ...] = (
-    ("page-overview", "/", None, "light", "en-GB"),
-    ("page-violation", "/violations?kind=undeclared_purpose", _OPEN_FIRST, "light", "en-GB"),
-    ("page-findings", "/findings?order=severity", None, "dark", "zh-CN"),
-    ("page-record", "/records/linggan-house", None, "light", "en-GB"),
-    (
-        "page-vocabulary",
-        "/vocabulary?controller=wework-labs&q=licence+plat",
-        None,
-        "light",
-        "en-GB",
-    ),
+
+
+class Picture(NamedTuple):
+    """A page, or a part of it, as one reader sees it."""
+
+    name: str
+    address: str
+    click: str | None = None
+    part: str | None = None
+    scheme: Scheme = "light"
+    locale: str = "en-GB"
+
+
+PICTURES = (
+    Picture("page-overview", "/"),
+    Picture("page-violation", "/violations?kind=undeclared_purpose", click=_OPEN_FIRST),
+    Picture("page-findings", "/findings?order=severity", scheme="dark", locale="zh-CN"),
+    Picture("page-record", "/records/linggan-house"),
+    Picture("page-map", "/records/linggan-house", part=".flow-map svg", scheme="dark"),
+    Picture("page-vocabulary", "/vocabulary?controller=wework-labs&q=licence+plat"),
 )
-"""Name, address, what to click there, colours, language."""
 
 
 async def take() -> None:
@@ -41,23 +48,24 @@ async def take() -> None:
             running_page(Path(directory), events=EVENTS) as desk,
             browser_of(chromium()) as browser,
         ):
-            for name, address, opened, scheme, locale in PICTURES:
+            for picture in PICTURES:
                 context = await browser.new_context(
                     base_url=desk.base_url,
-                    color_scheme=scheme,
-                    locale=locale,
+                    color_scheme=picture.scheme,
+                    locale=picture.locale,
                     viewport={"width": WIDTH, "height": HEIGHT},
                 )
                 page = await context.new_page()
-                await page.goto(address)
+                await page.goto(picture.address)
                 await page.fill("[name=username]", "officer")
                 await page.fill("[name=password]", desk.password)
                 await page.press("[name=password]", "Enter")
                 await page.wait_for_selector("header nav")
-                if opened is not None:
-                    await page.click(opened)
+                if picture.click is not None:
+                    await page.click(picture.click)
                     await page.wait_for_selector(".remedy")
-                await page.screenshot(path=IMAGES / f"{name}.png")
+                shown = page if picture.part is None else page.locator(picture.part)
+                await shown.screenshot(path=IMAGES / f"{picture.name}.png")
                 await context.close()
 
 
