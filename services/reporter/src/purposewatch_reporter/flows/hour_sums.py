@@ -1,4 +1,4 @@
-"""Sums of the counts of all flows by the hour, so that long times are read in milliseconds.
+"""Sums of the counts of all flows by the hour, so that long times are read quickly.
 
 Hours that are over are summed once; a batch pays nothing for it. Counts that change later, by late
 events and when hours become days, put their hour back among those that are read from
