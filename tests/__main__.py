@@ -22,12 +22,14 @@ from xml.etree import ElementTree as ET
 _TESTS = Path(__file__).parent
 # worksteal hands a worker the tests of few files, and rebalances when one has run out
 _TWO_PROCESSES = ("--numprocesses=2", "--dist=worksteal")
+# one more than for CI's two processors alone: these tests wait for sessions, pauses and brokers
+_THREE_PROCESSES = ("--numprocesses=3", "--dist=worksteal")
 _TIERS: dict[str, tuple[str, ...]] = {
     "unit": _TWO_PROCESSES,
     "cases": (),
     "fuzz": _TWO_PROCESSES,
     "packaging": _TWO_PROCESSES,
-    "integration": _TWO_PROCESSES,
+    "integration": _THREE_PROCESSES,
     "deploy": (),
     "e2e": ("--numprocesses=2", "--dist=loadfile"),
     "chaos": _TWO_PROCESSES,
