@@ -100,6 +100,25 @@ async def test_a_silent_publisher_is_told_until_it_speaks(bench: Bench) -> None:
     assert await bench.refresh() == [("publisher_silent", "shop", "quiet")]
 
 
+async def test_events_beyond_the_limit_of_flows_are_counted_once(bench: Bench) -> None:
+    """Not once more for each of their decisions, which would be a surge here."""
+    await bench.count("crm", NOW - HOUR, count=120)
+    values = [
+        verdict(
+            0,
+            number,
+            event_time="2026-03-02T09:01:00Z",
+            role="visitor",
+            outcome="violation",
+            categories={"user.a": "permitted", "user.b": "violation"},
+        )
+        for number in range(1, 701)
+    ]
+    keeper = ledger_writer_of(bench.database, max_flows=1)
+    await keeper.record_verdicts(in_topic("verdicts", values, start=1))
+    assert await bench.refresh() == []
+
+
 async def test_a_surge_is_told(bench: Bench) -> None:
     """Within the hour."""
     await bench.count("crm", NOW - HOUR, count=120)

@@ -19,7 +19,7 @@ from purposewatch_reporter.discovery.rhythm import (
 from purposewatch_reporter.findings.severity import Severity
 from purposewatch_reporter.reconciliation.reconciler import ReconciliationReport
 from purposewatch_reporter.store.engine import Database
-from purposewatch_reporter.store.tables import flow_counts, notices
+from purposewatch_reporter.store.tables import flow_counts, flow_decisions, notices
 from purposewatch_runtime import metrics as m
 
 MOST_PUBLISHERS = 500
@@ -98,6 +98,8 @@ class PublisherWatch:
         total = cast(func.sum(c.count), BigInteger)
         rows = await connection.execute(
             select(c.publisher, c.hour, total)
+            .select_from(flow_counts.join(flow_decisions))
+            .where(flow_decisions.c.counts_events)
             .where(c.hour >= _time(first), c.hour < _time(until), c.hours == 1)
             .group_by(c.publisher, c.hour)
         )
